@@ -1,0 +1,1 @@
+"""Findings in, notices and tickets out."""

@@ -1,0 +1,1 @@
+"""Scores: higher is more abnormal."""

@@ -1,0 +1,1 @@
+"""A simulated fleet, its homes and its people."""

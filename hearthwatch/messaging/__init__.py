@@ -1,0 +1,1 @@
+"""How messages arrive and leave."""

@@ -1,0 +1,1 @@
+"""The rows: devices, findings, notices, tickets and what led to them."""

@@ -1,0 +1,176 @@
+"""The relational store: opens it, gives transactions, translates its errors. SQLite by default, PostgreSQL by address."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from hearthwatch.errors import Conflict, Invalid, Missing, Stale, Unavailable
+
+_WAL_IS_SAFE = (3, 51, 3)  # earlier versions can corrupt the file when a WAL is reset
+
+
+class Database:
+    """An open relational store. Thread-safe; one transaction per request or job."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises `Unavailable` when the database is away, locked or full, `Conflict` where a constraint says no.
+        """
+        with translated(), self.engine.begin() as connection:
+            yield connection
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema to a migration."""
+        self._migrate(command.upgrade, revision)
+
+    def downgrade(self, revision: str) -> None:
+        """Take the schema back to a migration (``base``: empty)."""
+        self._migrate(command.downgrade, revision)
+
+    def schema_is_current(self) -> bool:
+        """Whether every migration has been applied."""
+        with translated(), self.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_heads()
+        return set(current) == set(ScriptDirectory.from_config(_alembic()).get_heads())
+
+    def close(self) -> None:
+        """Release all connections."""
+        self.engine.dispose()
+
+    def _migrate(self, step: Any, revision: str) -> None:
+        config = _alembic()
+        with translated(), self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            step(config, revision)
+
+
+def open_database(address: str) -> Database:
+    """Open ``sqlite:///path``, ``sqlite://`` (memory) or ``postgresql://...``. Raises `Invalid` for any other address."""
+    scheme = address.split(":", 1)[0]
+    if scheme == "sqlite":
+        return Database(_sqlite(address))
+    if scheme in {"postgresql", "postgres"}:
+        url = "postgresql+psycopg" + address[address.index(":") :]
+        try:
+            return Database(sa.create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ"))
+        except ModuleNotFoundError:
+            raise Invalid(
+                "PostgreSQL needs the psycopg package, which is not installed", where="records"
+            ) from None
+    raise Invalid(
+        f"no relational store speaks {scheme!r}; use sqlite:///... or postgresql://...", where="records"
+    )
+
+
+def _sqlite(address: str) -> Engine:
+    path = address.removeprefix("sqlite://").removeprefix("/")
+    options: dict[str, Any] = {"connect_args": {"timeout": 30, "check_same_thread": False}}
+    if path in {"", ":memory:"}:
+        options["poolclass"] = StaticPool
+    else:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(address, **options)
+    journal = "WAL" if sqlite3.sqlite_version_info >= _WAL_IS_SAFE else "DELETE"
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = (
+            None  # we say BEGIN ourselves: pysqlite's own is deferred and can fail in the middle
+        )
+        for pragma in (
+            f"journal_mode={journal}",
+            "foreign_keys=ON",
+            "synchronous=FULL",
+            "busy_timeout=30000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Translate SQLAlchemy's errors into ours; the one place that does."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(f"the records do not allow this: {error.orig}") from error
+    except OperationalError as error:
+        raise Unavailable(f"the records are away: {error.orig}", where="records") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("the connection to the records was lost", where="records") from error
+        raise Invalid(f"the records cannot hold this: {error.orig}") from error
+    except SQLAlchemyError as error:
+        raise Invalid(f"the records cannot do this: {error}") from error
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("hearthwatch.records") / "migrations"))
+    return config
+
+
+def update_at_revision(
+    connection: Connection,
+    table: sa.Table,
+    key: Mapping[str, Any],
+    revision: int | None,
+    changes: Mapping[str, Any],
+) -> int:
+    """Change one row and count its revision up; returns the new revision.
+
+    ``revision`` is the one the caller read, or None to change whatever is there. Raises `Missing` or `Stale`.
+    """
+    where = [table.c[name] == value for name, value in key.items()]
+    guard = [*where, table.c.revision == revision] if revision is not None else where
+    done = connection.execute(
+        sa.update(table).where(*guard).values({**changes, "revision": table.c.revision + 1})
+    )
+    current = connection.execute(sa.select(table.c.revision).where(*where)).scalar_one_or_none()
+    if current is None:
+        raise Missing(f"no such row in {table.name}", where=str(dict(key)))
+    if done.rowcount == 0:
+        raise Stale(
+            f"it changed since you read it (revision {revision}, now {current})",
+            where=f"{table.name} {dict(key)}",
+        )
+    return int(current)
+
+
+def insert_missing(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+    """Insert rows whose unique keys are not there yet, leave the others as they are; returns how many were new."""
+    if not rows:
+        return 0
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    new = 0
+    for row in rows:
+        if connection.dialect.name == "postgresql":
+            new += connection.execute(postgresql.insert(table).values(row).on_conflict_do_nothing()).rowcount
+        else:
+            new += connection.execute(sqlite.insert(table).values(row).on_conflict_do_nothing()).rowcount
+    return new

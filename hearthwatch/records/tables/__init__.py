@@ -1,0 +1,101 @@
+"""Every table of the records. Plain SQLAlchemy Core, the same on SQLite and PostgreSQL.
+
+Ledgers (`LEDGERS`) are append-only: triggers of the migrations refuse updates and deletes on them. Mutable rows carry a ``revision``.
+"""
+
+from __future__ import annotations
+
+from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, users
+from hearthwatch.records.tables.columns import metadata
+from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
+from hearthwatch.records.tables.registry import (
+    consent_events,
+    customers,
+    devices,
+    homes,
+    installed_parts,
+    models,
+    ownerships,
+    planned_outages,
+    releases,
+)
+from hearthwatch.records.tables.results import (
+    analysis_states,
+    cohort_looks,
+    finding_events,
+    findings,
+    job_runs,
+    leases,
+    model_versions,
+    outcomes,
+    prognoses,
+    vitals,
+)
+from hearthwatch.records.tables.service import (
+    brakes,
+    customer_links,
+    mailbox,
+    notice_events,
+    notices,
+    outbox,
+    policies,
+    spare_parts,
+    technicians,
+    ticket_events,
+    tickets,
+    used_nonces,
+)
+
+LEDGERS = (
+    "consent_events",
+    "finding_events",
+    "cohort_looks",
+    "notice_events",
+    "ticket_events",
+    "outcomes",
+    "audit",
+)
+
+__all__ = [
+    "LEDGERS",
+    "analysis_states",
+    "audit",
+    "brakes",
+    "cohort_looks",
+    "consent_events",
+    "customer_links",
+    "customers",
+    "decoder_states",
+    "devices",
+    "finding_events",
+    "findings",
+    "homes",
+    "idempotency_keys",
+    "imports",
+    "installed_parts",
+    "job_runs",
+    "leases",
+    "mailbox",
+    "metadata",
+    "metric_names",
+    "model_versions",
+    "models",
+    "notice_events",
+    "notices",
+    "outbox",
+    "outcomes",
+    "ownerships",
+    "planned_outages",
+    "policies",
+    "prognoses",
+    "quarantine",
+    "releases",
+    "spare_parts",
+    "technicians",
+    "ticket_events",
+    "tickets",
+    "tokens",
+    "used_nonces",
+    "users",
+    "vitals",
+]

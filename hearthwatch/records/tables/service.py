@@ -1,0 +1,206 @@
+"""Policies, notices, the outbox, tickets and the people who work them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from hearthwatch.records.tables.columns import BigId, Instant, id_column, metadata, revision_column
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(120), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("mode", String(16), nullable=False, server_default="observe"),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Column("live_since", Instant),
+    Column("live_by", String(120)),
+    revision_column(),
+    CheckConstraint("mode in ('observe', 'live', 'retired')", name="mode"),
+)
+
+brakes = Table(
+    "brakes",
+    metadata,
+    Column("name", String(64), primary_key=True),  # outbox_paused, round:<at>
+    Column("on", Boolean, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("changed_by", String(120), nullable=False),
+    revision_column(),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    id_column(),
+    Column("finding_id", BigId, ForeignKey("findings.id"), nullable=False, index=True),
+    Column("customer_id", String(64), nullable=False, index=True),
+    Column("home_id", String(64)),
+    Column("device_id", String(64), nullable=False, index=True),
+    Column("kind", String(24), nullable=False),  # update, replacement, check_up, ticket_update
+    Column("language", String(16), nullable=False),
+    Column("subject", String(400), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("reason", String(400)),
+    Column("created_at", Instant, nullable=False),
+    Column("send_after", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("answer", String(24)),
+    Column("policy_version", Integer, nullable=False),
+    revision_column(),
+    UniqueConstraint("finding_id", "device_id", "customer_id", "kind"),
+    CheckConstraint(
+        "state in ('observed', 'held', 'queued', 'sent', 'failed', 'suppressed', 'cancelled')", name="state"
+    ),
+)
+
+notice_events = Table(
+    "notice_events",
+    metadata,
+    id_column(),
+    Column("notice_id", BigId, ForeignKey("notices.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column(
+        "what", String(32), nullable=False
+    ),  # written, queued, sent, failed, opened, accept_update, visit, later, not_mine
+    Column("actor", String(120), nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+customer_links = Table(
+    "customer_links",
+    metadata,
+    id_column(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("notice_id", BigId, ForeignKey("notices.id"), nullable=False, index=True),
+    Column("customer_id", String(64), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    revision_column(),
+)
+
+used_nonces = Table(
+    "used_nonces",
+    metadata,
+    Column("nonce", String(64), primary_key=True),
+    Column("link_id", BigId, nullable=False),
+    Column("used_at", Instant, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    id_column(),
+    Column("kind", String(16), nullable=False),  # notice, command, engineer
+    Column("notice_id", BigId, ForeignKey("notices.id"), index=True),
+    Column("channel", String(40), nullable=False),  # mailbox, apprise, mqtt
+    Column("address", String(1024), nullable=False),
+    Column("payload", JSON, nullable=False),  # subject, text, html; or topic and body of a command
+    Column("idempotency_key", String(128), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("claimed_by", String(120)),
+    Column("claim_token", String(64)),
+    Column("claimed_until", Instant),
+    Column("delivered_at", Instant),
+    Column("last_error", String(400)),
+    revision_column(),
+    Index(None, "state", "next_at"),
+    CheckConstraint("state in ('pending', 'claimed', 'delivered', 'failed', 'cancelled')", name="state"),
+)
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    id_column(),
+    Column("idempotency_key", String(128), nullable=False, unique=True),
+    Column("address", String(1024), nullable=False, index=True),
+    Column("subject", String(400), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+technicians = Table(
+    "technicians",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("skills", JSON, nullable=False),  # parts or device classes
+    Column("regions", JSON, nullable=False),
+    Column("capacity", Integer, nullable=False, server_default="8"),
+    Column("active", Boolean, nullable=False, server_default="1"),
+    revision_column(),
+)
+
+spare_parts = Table(
+    "spare_parts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("stock", Integer, nullable=False, server_default="0"),
+    revision_column(),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    id_column(),
+    Column("cause", String(255), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),  # device, cohort, request
+    Column("title", String(400), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("priority", Integer, nullable=False),  # 1 (now) .. 4
+    Column("finding_id", BigId, ForeignKey("findings.id"), index=True),
+    Column("parent_id", BigId, ForeignKey("tickets.id"), index=True),
+    Column("device_id", String(64), index=True),
+    Column("customer_id", String(64), index=True),
+    Column("home_id", String(64)),
+    Column("model", String(120)),
+    Column("part", String(64)),
+    Column("technician_id", String(64), ForeignKey("technicians.id")),
+    Column("opened_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("closed_at", Instant),
+    Column("closing_code", String(32)),
+    Column("closing_part", String(64)),
+    Column("closing_note", Text),
+    Column("closed_by", String(120)),
+    revision_column(),
+    CheckConstraint("state in ('open', 'assigned', 'scheduled', 'waiting', 'closed')", name="state"),
+    CheckConstraint("(state = 'closed') = (closing_code is not null)", name="closed_with_code"),
+)
+
+ticket_events = Table(
+    "ticket_events",
+    metadata,
+    id_column(),
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column(
+        "what", String(32), nullable=False
+    ),  # opened, assigned, note, scheduled, closed, reopened, customer
+    Column("actor", String(120), nullable=False),
+    Column("detail", JSON, nullable=False),
+)

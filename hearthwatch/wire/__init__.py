@@ -1,0 +1,1 @@
+"""What devices say, and how each convention says it."""
