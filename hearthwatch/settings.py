@@ -35,36 +35,54 @@ class Settings(BaseSettings):
     telemetry: str = Field("", description="Address of the telemetry store; empty: duckdb in `data_dir`.")
     records: str = Field("", description="Address of the records; empty: sqlite in `data_dir`.")
     broker: str = Field(
-        "mqtt://127.0.0.1:1883", description="Address of the MQTT broker: mqtt://, mqtts:// (user and password in the address) or local://."
+        "mqtt://127.0.0.1:1883",
+        description="Address of the MQTT broker: mqtt://, mqtts:// (user and password in the address) or local://.",
     )
 
     # -- ingest
-    client_id: str = Field("hearthwatch-ingest", description="MQTT client id of the ingestor; it names its persistent session.")
-    conventions: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("native", "tasmota", "shelly_gen1", "shelly_gen2"), description="Device conventions to listen to, separated by commas."
+    client_id: str = Field(
+        "hearthwatch-ingest", description="MQTT client id of the ingestor; it names its persistent session."
     )
-    session_expiry_s: int = Field(7 * 86_400, ge=0, description="How long the broker keeps our session while we are away, in seconds.")
+    conventions: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("native", "tasmota", "shelly_gen1", "shelly_gen2"),
+        description="Device conventions to listen to, separated by commas.",
+    )
+    session_expiry_s: int = Field(
+        7 * 86_400, ge=0, description="How long the broker keeps our session while we are away, in seconds."
+    )
     receive_maximum: int = Field(2000, ge=10, le=65_535, description="Messages in flight before the broker must wait.")
     batch_messages: int = Field(2000, ge=1, description="A batch is stored when it has this many messages,")
     batch_bytes: int = Field(1_048_576, ge=1024, description="or this many bytes of payload,")
     batch_seconds: float = Field(0.25, gt=0, description="or is this old, in seconds.")
     max_payload_bytes: int = Field(262_144, ge=256, description="Larger messages are quarantined unread, in bytes.")
-    metric_budget: int = Field(512, ge=1, description="Distinct metric names the fleet may create; later ones are quarantined.")
+    metric_budget: int = Field(
+        512, ge=1, description="Distinct metric names the fleet may create; later ones are quarantined."
+    )
     clock_skew_s: int = Field(300, ge=0, description="How far in the future a device's time may lie, in seconds.")
     raw_days: int = Field(30, ge=1, description="Days to keep raw readings.")
     rollup_days: int = Field(730, ge=1, description="Days to keep hourly rollups.")
 
     # -- analytics
-    false_alarms_per_1000_device_days: float = Field(0.5, gt=0, le=100, description="Declared rate of false device anomalies.")
+    false_alarms_per_1000_device_days: float = Field(
+        0.5, gt=0, le=100, description="Declared rate of false device anomalies."
+    )
     recover_hours: float = Field(24, gt=0, description="A finding recovers after this many quiet hours.")
     relapse_days: float = Field(7, ge=0, description="A relapse within this many days reopens the same episode.")
     cohort_margin: float = Field(1.05, ge=1, description="Ratio up to which a release is not called worse.")
-    cohort_guard: int = Field(30, ge=1, description="Devices with events per arm below which only the exact test may speak.")
+    cohort_guard: int = Field(
+        30, ge=1, description="Devices with events per arm below which only the exact test may speak."
+    )
     cohort_burn_in_h: float = Field(24, ge=0, description="Hours left out after a device's update.")
-    cohort_page_fdr: float = Field(0.10, gt=0, lt=1, description="Share of false discoveries allowed among releases called worse.")
+    cohort_page_fdr: float = Field(
+        0.10, gt=0, lt=1, description="Share of false discoveries allowed among releases called worse."
+    )
     cohort_watch_fdr: float = Field(0.20, gt=0, lt=1, description="The same for the watch list.")
-    prognosis_min_failures: int = Field(20, ge=1, description="Failures a part needs in the history before its prognosis may speak.")
-    prognosis_alarm: float = Field(0.5, gt=0, lt=1, description="Probability of failure within 30 days that makes a finding.")
+    prognosis_min_failures: int = Field(
+        20, ge=1, description="Failures a part needs in the history before its prognosis may speak."
+    )
+    prognosis_alarm: float = Field(
+        0.5, gt=0, lt=1, description="Probability of failure within 30 days that makes a finding."
+    )
 
     # -- alerts
     policy_file: Path | None = Field(None, description="Policy file; empty: the one that comes with Hearthwatch.")
@@ -78,12 +96,16 @@ class Settings(BaseSettings):
     brand_privacy_url: str = Field("", description="Link to the privacy statement.")
 
     # -- pages and API
-    host: str = Field("127.0.0.1", description="Interface to listen on; other than 127.0.0.1 only once an account exists.")
+    host: str = Field(
+        "127.0.0.1", description="Interface to listen on; other than 127.0.0.1 only once an account exists."
+    )
     port: int = Field(8080, ge=0, le=65_535, description="Port of the pages and the API; 0 takes a free one.")
     session_hours: float = Field(12, gt=0, description="Hours until a person has to sign in again.")
 
     # -- logs
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged to standard error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged to standard error."
+    )
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines.")
 
     @field_validator("conventions", mode="before")

@@ -73,12 +73,8 @@ def open_database(address: str) -> Database:
         try:
             return Database(sa.create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ"))
         except ModuleNotFoundError:
-            raise Invalid(
-                "PostgreSQL needs the psycopg package, which is not installed", where="records"
-            ) from None
-    raise Invalid(
-        f"no relational store speaks {scheme!r}; use sqlite:///... or postgresql://...", where="records"
-    )
+            raise Invalid("PostgreSQL needs the psycopg package, which is not installed", where="records") from None
+    raise Invalid(f"no relational store speaks {scheme!r}; use sqlite:///... or postgresql://...", where="records")
 
 
 def _sqlite(address: str) -> Engine:
@@ -147,9 +143,7 @@ def update_at_revision(
     """
     where = [table.c[name] == value for name, value in key.items()]
     guard = [*where, table.c.revision == revision] if revision is not None else where
-    done = connection.execute(
-        sa.update(table).where(*guard).values({**changes, "revision": table.c.revision + 1})
-    )
+    done = connection.execute(sa.update(table).where(*guard).values({**changes, "revision": table.c.revision + 1}))
     current = connection.execute(sa.select(table.c.revision).where(*where)).scalar_one_or_none()
     if current is None:
         raise Missing(f"no such row in {table.name}", where=str(dict(key)))

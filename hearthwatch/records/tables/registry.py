@@ -65,9 +65,7 @@ customers = Table(
     Column("language", String(16), nullable=False, server_default="en"),
     Column("email", String(320)),
     Column("phone", String(40)),
-    Column(
-        "channels", JSON, nullable=False
-    ),  # addresses in order of preference: ["mailbox://c-1", "mailto://..."]
+    Column("channels", JSON, nullable=False),  # addresses in order of preference: ["mailbox://c-1", "mailto://..."]
     revision_column(),
 )
 

@@ -48,9 +48,7 @@ finding_events = Table(
     id_column(),
     Column("finding_id", BigId, ForeignKey("findings.id"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
-    Column(
-        "what", String(32), nullable=False
-    ),  # opened, worsened, acknowledged, muted, expected, recovered, reopened
+    Column("what", String(32), nullable=False),  # opened, worsened, acknowledged, muted, expected, recovered, reopened
     Column("actor", String(120), nullable=False),
     Column("detail", JSON, nullable=False),
 )

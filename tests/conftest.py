@@ -1,0 +1,103 @@
+"""Fixtures every test may use. Servers are started here, on free ports of 127.0.0.1, and ended by process id."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hearthwatch.clock import SteppedClock
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records.database import Database, open_database
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    """A clock that stands at 2026-05-01T00:00Z until the test moves it."""
+    return SteppedClock(START)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """Records in memory, migrated."""
+    opened = open_database("sqlite://")
+    opened.upgrade()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store() -> Iterator[TelemetryStore]:
+    """A telemetry store in memory."""
+    from hearthwatch.telemetry import open_store
+
+    opened = open_store("duckdb://")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[str]:
+    """Address of a real Mosquitto that belongs to this test alone."""
+    program = needed("mosquitto", "/usr/sbin/mosquitto")
+    port = free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 5000\nmax_queued_messages 1000000\n"
+    )
+    process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, process)
+        yield f"mqtt://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def third_party_data() -> Path:
+    """The folder with third-party data; the test is skipped where there is none."""
+    named = os.environ.get("HEARTHWATCH_DATA")
+    if not named:
+        pytest.skip("HEARTHWATCH_DATA is not set")
+    return Path(named)
+
+
+def needed(program: str, *places: str) -> str:
+    """Path of a server's program; without it the test is skipped, or fails where services are required."""
+    found = shutil.which(program) or next((place for place in places if Path(place).exists()), None)
+    if found is None:
+        message = f"{program} is not installed (make services installs it)"
+        if os.environ.get("HEARTHWATCH_REQUIRE_SERVICES") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Wait until someone listens on a port; fails when the process ends before."""
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        if process.poll() is not None:
+            pytest.fail(f"the server ended with {process.returncode} before it listened on {port}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        pause.wait(0.05)
+    pytest.fail(f"nobody listens on port {port} after {seconds} s")
