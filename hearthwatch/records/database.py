@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # A database in memory is one connection: its transactions take turns.
+        self._turn = threading.RLock() if isinstance(engine.pool, StaticPool) else nullcontext()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -35,8 +38,16 @@ class Database:
 
         Raises `Unavailable` when the database is away, locked or full, `Conflict` where a constraint says no.
         """
-        with translated(), self.engine.begin() as connection:
+        with translated(), self._turn, self.engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads: one consistent view, and no writer has to wait for it to begin."""
+        with translated(), self._turn, self.engine.connect() as plain:
+            connection = plain.execution_options(read_only=True)
+            with connection.begin():
+                yield connection
 
     def upgrade(self, revision: str = "head") -> None:
         """Bring the schema to a migration."""
@@ -102,7 +113,8 @@ def _sqlite(address: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reading = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
 
