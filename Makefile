@@ -1,0 +1,61 @@
+# Everything a newcomer needs: `make demo` and `make test`. `make` alone prints this list.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+SEEDS ?= 1 2 3 4 5 6 7 8 9 10
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-seeds up test check format services lock wheel wheel-test screenshots clean
+
+help: ## print this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Hearthwatch needs Python 3.11 or later, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -c "import pathlib, site; pathlib.Path(site.getsitepackages()[0], 'hearthwatch.pth').write_text('$(CURDIR)\n')"
+	@printf '#!%s\nfrom hearthwatch.__main__ import main\n\nmain()\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/hearthwatch && chmod +x $(BIN)/hearthwatch
+	@touch $@
+
+install: $(VENV)/.installed ## make .venv from the locked requirements
+
+demo: install ## a fleet through the whole loop, with pages to watch (ARGS="--devices 300 --seed 3")
+	$(BIN)/hearthwatch demo $(ARGS)
+
+demo-seeds: install ## the demo's story for ten seeds, over Mosquitto when it is installed, and over local://
+	$(RUN) tests/benchmarks/demo_seeds.py $(SEEDS)
+
+up: install ## run the platform here
+	$(BIN)/hearthwatch up
+
+test: install ## all tests that this machine can run (ARGS="-k decode")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install ## lint, types, import contracts, dead code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+format: install ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+services: ## install the real servers the tests use (Debian or Ubuntu; root or sudo)
+	sh requirements/services.sh
+
+lock: install ## renew the locked requirements
+	$(BIN)/uv --no-config pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet --upgrade -o requirements/runtime.txt
+	$(BIN)/uv --no-config pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet --upgrade -o requirements/dev.txt
+
+wheel: install ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+wheel-test: wheel ## install the wheel into an empty environment and run the demo from another folder
+	sh tests/e2e/wheel.sh
+
+clean: ## remove what the build and the tests leave
+	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis var
