@@ -57,7 +57,10 @@ class TelemetryStore(Protocol):
         devices: Sequence[str] | None = None,
         metrics: Sequence[str] | None = None,
     ) -> pa.Table:
-        """As `hourly`, by UTC day over all firmwares of the day: device, firmware (the day's last), day, metric, n, mean, minimum, maximum, last."""
+        """As `hourly`, by UTC day, over all firmwares of the day.
+
+        Columns: device, firmware (the day's last), day, metric, n, mean, minimum, maximum, last.
+        """
         ...
 
     def exposure(self, since: datetime, until: datetime, *, devices: Sequence[str] | None = None) -> pa.Table:

@@ -1,0 +1,267 @@
+"""Commands of the daily rest: schema, accounts, quarantine, outbox, models, configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import click
+import typer
+
+from hearthwatch.clock import SystemClock
+from hearthwatch.records.database import Database, open_database
+from hearthwatch.settings import Settings, load_settings
+
+ROLES = click.Choice(["viewer", "engineer", "agent", "technician", "admin"])
+PERSON = "command line"
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+
+
+def administration(app: typer.Typer) -> None:
+    """Add the groups of commands to the command line."""
+    for name, group, words in (
+        ("db", db, "The schema of the records."),
+        ("token", token, "Tokens for programs."),
+        ("user", user, "Accounts of people."),
+        ("quarantine", quarantine, "What could not be taken in."),
+        ("outbox", outbox, "What waits to leave the house."),
+        ("models", models, "Trained models."),
+        ("config", config, "The settings in force."),
+    ):
+        app.add_typer(group, name=name, help=words, no_args_is_help=True)
+
+
+@contextmanager
+def opened_records() -> Iterator[Database]:
+    """The records of the configured address."""
+    from hearthwatch.run.assembly import open_records
+
+    database = open_records(load_settings())
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def print_json(answer: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(answer, ensure_ascii=False, default=str))
+
+
+db = typer.Typer()
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the schema up to date."""
+    database = open_database(load_settings().records_address)
+    database.upgrade()
+    database.close()
+    typer.echo("the schema is current")
+
+
+token = typer.Typer()
+
+
+@token.command("create")
+def token_create(
+    role: Annotated[str, typer.Option(click_type=ROLES)],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "token",
+    as_json: Json = False,
+) -> None:
+    """Make a token; it is shown this once and stored only as a hash."""
+    from hearthwatch.records import access
+
+    with opened_records() as database, database.transaction() as connection:
+        secret = access.create_token(connection, name, role, SystemClock().now())
+    if as_json:
+        print_json({"name": name, "role": role, "token": secret})
+    else:
+        typer.echo(secret)
+
+
+@token.command("list")
+def token_list() -> None:
+    """List tokens by name, role and last four characters."""
+    from hearthwatch.records import access
+
+    with opened_records() as database, database.reading() as connection:
+        for one in access.list_tokens(connection):
+            typer.echo(f"{one.id:>4}  {one.role:<10}  ...{one.hint}  {one.name}{'  revoked' if one.revoked_at else ''}")
+
+
+@token.command("revoke")
+def token_revoke(token_id: int) -> None:
+    """Make a token worthless."""
+    from hearthwatch.records import access
+
+    with opened_records() as database, database.transaction() as connection:
+        access.revoke_token(connection, token_id, SystemClock().now())
+
+
+user = typer.Typer()
+
+
+@user.command("create")
+def user_create(name: str, role: Annotated[str, typer.Option(click_type=ROLES)]) -> None:
+    """Make an account; the password is asked for, or read from HEARTHWATCH_PASSWORD."""
+    from hearthwatch.records import access
+
+    password = os.environ.get("HEARTHWATCH_PASSWORD") or typer.prompt(
+        "Password", hide_input=True, confirmation_prompt=True
+    )
+    with opened_records() as database, database.transaction() as connection:
+        access.create_user(connection, name, password, role, SystemClock().now())
+
+
+quarantine = typer.Typer()
+
+
+@quarantine.command("list")
+def quarantine_list(limit: Annotated[int, typer.Option(min=1)] = 50, as_json: Json = False) -> None:
+    """What could not be taken in, newest first, with the reason."""
+    from hearthwatch.records import quarantine as held
+
+    with opened_records() as database, database.reading() as connection:
+        items = held.list_items(connection, limit=limit)
+    if as_json:
+        print_json(
+            {
+                "items": [
+                    {"id": item.id, "at": item.received_at, "topic": item.topic, "device": item.device, "part": item.part,
+                     "reason": item.reason, "seen": item.seen, "state": item.state}
+                    for item in items
+                ]
+            }
+        )  # fmt: skip
+        return
+    for item in items:
+        typer.echo(
+            f"{item.id:>6}  {item.received_at:%Y-%m-%d %H:%M}  {item.topic}  {item.part}  {item.reason} (x{item.seen})"
+        )
+
+
+@quarantine.command("replay")
+def quarantine_replay(as_json: Json = False) -> None:
+    """Try again what was held, after a fix."""
+    from hearthwatch.run.history import run_replay
+
+    answer = run_replay(load_settings())
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(", ".join(f"{count} {name}" for name, count in answer.items()))
+
+
+outbox = typer.Typer()
+
+
+@outbox.command("pause")
+def outbox_pause(reason: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")] = "") -> None:
+    """Stop all sending at once."""
+    from alerts import brakes
+
+    with opened_records() as database, database.transaction() as connection:
+        brakes.pause(connection, PERSON, SystemClock().now(), reason)
+    typer.echo("nothing leaves until: hearthwatch outbox resume")
+
+
+@outbox.command("resume")
+def outbox_resume() -> None:
+    """Send again."""
+    from alerts import brakes
+
+    with opened_records() as database, database.transaction() as connection:
+        brakes.resume(connection, PERSON, SystemClock().now())
+    typer.echo("sending")
+
+
+@outbox.command("list")
+def outbox_list(
+    state: Annotated[
+        str | None, typer.Option(click_type=click.Choice(["pending", "claimed", "delivered", "failed", "cancelled"]))
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 50,
+    as_json: Json = False,
+) -> None:
+    """What waits, what left, and what could not."""
+    from hearthwatch.records import outbox as rows
+
+    with opened_records() as database, database.reading() as connection:
+        items = rows.list_items(connection, state=state, limit=limit)
+    fields = ("id", "kind", "channel", "state", "attempts", "created_at", "next_at", "delivered_at", "last_error")
+    if as_json:
+        print_json({"items": [{name: getattr(item, name) for name in fields} for item in items]})
+        return
+    for item in items:
+        typer.echo(f"{item.id:>6}  {item.state:<9}  {item.channel:<8}  tried {item.attempts}x  {item.last_error or ''}")
+
+
+models = typer.Typer()
+
+
+@models.command("list")
+def models_list(as_json: Json = False) -> None:
+    """Every trained model and its role."""
+    from hearthwatch.records import model_versions
+
+    with opened_records() as database, database.reading() as connection:
+        known = model_versions.list_versions(connection)
+    if as_json:
+        print_json(
+            {
+                "items": [
+                    {"id": one.id, "name": one.name, "role": one.role, "trained_at": one.trained_at} for one in known
+                ]
+            }
+        )
+        return
+    for one in known:
+        typer.echo(f"{one.id:>4}  {one.role:<10}  {one.trained_at:%Y-%m-%d}  {one.name}")
+
+
+@models.command("show")
+def models_show(model_id: int) -> None:
+    """A model's card."""
+    from hearthwatch.records import model_versions
+
+    with opened_records() as database, database.reading() as connection:
+        print_json(model_versions.get(connection, model_id).card)
+
+
+@models.command("promote")
+def models_promote(model_id: int) -> None:
+    """Make a model the champion of its name."""
+    from hearthwatch.records import model_versions
+
+    with opened_records() as database, database.transaction() as connection:
+        model_versions.promote(connection, model_id)
+
+
+config = typer.Typer()
+
+
+@config.command("show")
+def config_show(as_json: Json = False) -> None:
+    """Every option in force; secrets are masked."""
+    from hearthwatch.run.up import masked
+
+    settings = load_settings()
+    shown = {name: _plain(getattr(settings, name)) for name in Settings.model_fields}
+    for name in ("broker", "telemetry", "records"):
+        shown[name] = masked(str(shown[name]))
+    if as_json:
+        print_json(shown)
+        return
+    width = max(len(name) for name in shown)
+    for name, value in shown.items():
+        sys.stdout.write(f"{name:<{width}}  {value}\n")
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else str(value) if value is not None else None

@@ -1,0 +1,225 @@
+"""The command line: every command's options and words. What a command does lies in the module it calls.
+
+Exit codes: 0 done, 1 ``demo`` or ``doctor`` ran and the answer is no, 2 wrong usage or configuration, 3 a server is away.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from hearthwatch import __version__
+from hearthwatch.errors import HearthwatchError, Unavailable
+from hearthwatch.run import logs
+from hearthwatch.run.administration import administration
+from hearthwatch.settings import Settings, load_settings
+
+DONE, NO, WRONG, AWAY = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="hearthwatch",
+    help="Predictive maintenance for makers of smart-home devices.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+administration(app)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same story.")]
+MappingFile = Annotated[
+    Path, typer.Option("--mapping", help="What the columns mean (TOML).", exists=True, dir_okay=False)
+]
+HistoryPath = Annotated[Path, typer.Argument(help="A file or folder with CSV, CSV.gz or Parquet.", exists=True)]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return the exit code."""
+    try:
+        answer = app(list(arguments), standalone_mode=False)
+        return answer if isinstance(answer, int) else DONE
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        return WRONG
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except Unavailable as away:
+        sys.stderr.write(f"hearthwatch: {away}\n")
+        return AWAY
+    except HearthwatchError as wrong:
+        sys.stderr.write(f"hearthwatch: {wrong}\n")
+        return WRONG
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        return DONE
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+) -> None:
+    """Predictive maintenance for makers of smart-home devices."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def settings_with_logs(**options: object) -> Settings:
+    """Read the settings and set the logs up as they say."""
+    settings = load_settings(**{name: value for name, value in options.items() if value is not None})
+    logs.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+def show(answer: Mapping[str, Any], as_json: bool) -> None:
+    """Print an answer: as one JSON object, or as aligned lines for a person."""
+    if as_json:
+        typer.echo(json.dumps(answer, ensure_ascii=False, default=str))
+        return
+    width = max((len(name) for name in answer), default=0)
+    for name, value in answer.items():
+        text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (dict, list)) else value
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+@app.command()
+def up(
+    role: Annotated[str, typer.Option(click_type=click.Choice(["all", "ingest", "jobs", "api"]))] = "all",
+    host: Annotated[str | None, typer.Option(help="Interface of the pages and the API.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the pages and the API.")] = None,
+) -> None:
+    """Run the platform; Ctrl-C ends it cleanly."""
+    from hearthwatch.run.up import run_up
+
+    run_up(settings_with_logs(host=host, port=port), role)
+
+
+@app.command()
+def demo(
+    devices: Annotated[int | None, typer.Option(min=1, help="Size of the fleet; default: the scenario's.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Simulated days; default: the scenario's.")] = None,
+    seed: Seed = 1,
+    once: Annotated[
+        bool, typer.Option("--once", help="End by itself; exit 0 only if the story came out right.")
+    ] = False,
+    transport: Annotated[
+        str, typer.Option(click_type=click.Choice(["auto", "mosquitto", "local"]), help="How messages travel.")
+    ] = "auto",
+    port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.")] = 8080,
+    as_json: Json = False,
+) -> int:
+    """A simulated fleet through the whole loop at accelerated time, with pages to watch it."""
+    from hearthwatch.run.demo import DemoOptions, run_demo
+
+    logs.configure("warning", "text")
+    options = DemoOptions(
+        devices=devices, days=days, seed=seed, once=once, transport=transport, port=port, as_json=as_json
+    )
+    return DONE if run_demo(options)["passed"] else NO
+
+
+@app.command()
+def sim(
+    broker: Annotated[str, typer.Option(help="mqtt:// or mqtts:// address of any broker.")],
+    devices: Annotated[int, typer.Option(min=1)] = 100,
+    rate: Annotated[float, typer.Option(min=0.001, help="Messages per second, over all devices.")] = 20.0,
+    seed: Seed = 1,
+    scenario: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Scenario file (TOML).")] = None,
+    convention: Annotated[str, typer.Option(help="How the devices speak.")] = "native",
+) -> None:
+    """A fleet that publishes to any broker, ours or not, until Ctrl-C."""
+    from hearthwatch.run.simulate import run_simulation
+
+    logs.configure("info", "text")
+    run_simulation(broker, devices=devices, rate=rate, seed=seed, scenario=scenario, convention=convention)
+
+
+@app.command("import")
+def import_(path: HistoryPath, mapping: MappingFile, as_json: Json = False) -> None:
+    """Take history from CSV, CSV.gz or Parquet into the stores; may be run twice."""
+    from hearthwatch.run.history import run_import
+
+    show(run_import(settings_with_logs(), path, mapping), as_json)
+
+
+@app.command()
+def backtest(
+    path: HistoryPath,
+    mapping: MappingFile,
+    cut: Annotated[
+        str | None, typer.Option(help="Date that splits training from test; default 60 % of the span.")
+    ] = None,
+    horizon: Annotated[str, typer.Option(help="How far ahead a failure counts, in days: 7d.")] = "7d",
+    as_json: Json = False,
+) -> None:
+    """How well would we have predicted this history?"""
+    from hearthwatch.run.history import run_backtest
+
+    settings_with_logs()
+    show(run_backtest(path, mapping, cut, horizon), as_json)
+
+
+@app.command()
+def cohorts(
+    path: HistoryPath,
+    mapping: MappingFile,
+    by: Annotated[str, typer.Option(help="Column whose values are compared.")] = "firmware",
+    as_json: Json = False,
+) -> None:
+    """Was a release, batch or hardware revision worse, from history?"""
+    from hearthwatch.run.history import run_cohorts
+
+    settings_with_logs()
+    show(run_cohorts(path, mapping, by), as_json)
+
+
+@app.command()
+def decode(
+    topic: Annotated[str | None, typer.Argument(help="Topic of one message; without it JSON lines are read.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="Its payload; default: stdin.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What do we make of this message?"""
+    from hearthwatch.run.decoding import decode_lines, decode_one
+
+    settings = settings_with_logs()
+    if topic is None:
+        decode_lines(sys.stdin.buffer, settings.conventions, sys.stdout)
+    else:
+        payload = file.read_bytes() if file else sys.stdin.buffer.read()
+        decode_one(topic, payload, settings.conventions, sys.stdout, as_json=as_json)
+
+
+@app.command()
+def train(as_json: Json = False) -> None:
+    """Train the prognosis on closed tickets and imported failures."""
+    from hearthwatch.run.history import run_training
+
+    show(run_training(settings_with_logs()), as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> int:
+    """Check settings, stores, migrations, broker, clock and disk; say what to do about each."""
+    from hearthwatch.run.doctor import examine
+
+    report = examine(settings_with_logs())
+    if as_json:
+        show(report, as_json=True)
+    else:
+        for check in report["checks"]:
+            typer.echo(f"{'ok ' if check['ok'] else 'NO '} {check['name']}: {check['says']}")
+            if check["remedy"]:
+                typer.echo(f"    {check['remedy']}")
+    return DONE if report["ok"] else NO

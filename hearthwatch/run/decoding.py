@@ -1,0 +1,64 @@
+"""``hearthwatch decode``: what the conventions make of messages, without any store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, TextIO
+
+import msgspec
+
+from hearthwatch.errors import Invalid
+from hearthwatch.values import Message
+from hearthwatch.wire.describe import describe
+from hearthwatch.wire.registry import Decoder, conventions
+
+
+def decode_one(topic: str, payload: bytes, spoken: Sequence[str], out: TextIO, *, as_json: bool) -> None:
+    """Decode one message and print what it says; raises `Invalid` when nothing of it could be read, after printing."""
+    described = _decode(Decoder(conventions(spoken)), Message(topic, payload, datetime.now(UTC)))
+    text = msgspec.json.encode(described)
+    out.write((text if as_json else msgspec.json.format(text, indent=2)).decode() + "\n")
+
+
+def decode_lines(source: BinaryIO, spoken: Sequence[str], out: TextIO) -> None:
+    """Decode JSON lines in order through one decoder; one line out for each line in, whatever it holds."""
+    decoder = Decoder(conventions(spoken))
+    for number, line in enumerate(source, start=1):
+        if not line.strip():
+            continue
+        try:
+            described = _decode(decoder, _message(line))
+        except Invalid as error:
+            described = {"convention": None, "values": [], "ignored": None, "error": f"line {number}: {error}"}
+        out.write(msgspec.json.encode(described).decode() + "\n")
+    out.flush()
+
+
+def _decode(decoder: Decoder, message: Message) -> Mapping[str, Any]:
+    name, decoded = decoder.decode(message)
+    return describe(name, decoded)
+
+
+def _message(line: bytes) -> Message:
+    try:
+        given = msgspec.json.decode(line)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"not JSON: {error}") from None
+    if not isinstance(given, dict) or not isinstance(given.get("topic"), str):
+        raise Invalid('expected an object with a text "topic"')
+    return Message(given["topic"], _payload(given), datetime.now(UTC), retain=given.get("retain") is True)
+
+
+def _payload(given: Mapping[str, Any]) -> bytes:
+    if "payload_base64" in given:
+        try:
+            return base64.b64decode(given["payload_base64"], validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            raise Invalid("not base64", where="payload_base64") from None
+    payload = given.get("payload", "")
+    if isinstance(payload, str):
+        return payload.encode("utf-8", "surrogatepass")
+    return msgspec.json.encode(payload)

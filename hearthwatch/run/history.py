@@ -1,0 +1,77 @@
+"""Commands on history: import, backtest, cohorts, train, and the replay of quarantined messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hearthwatch.clock import SystemClock
+from hearthwatch.errors import Invalid
+from hearthwatch.run.assembly import open_platform
+from hearthwatch.settings import Settings
+
+
+def run_import(settings: Settings, path: Path, mapping: Path) -> Mapping[str, Any]:
+    """Import history into the configured stores. Raises `Unavailable` while another process holds them."""
+    from ingest.history import import_history
+
+    with closing(open_platform(settings, SystemClock())) as platform:
+        now = platform.clock.now()
+        answer = import_history(platform.store, platform.database, path, mapping, now)
+        platform.store.rollup(now)
+        return answer
+
+
+def run_backtest(path: Path, mapping: Path, cut: str | None, horizon: str) -> Mapping[str, Any]:
+    """How well this history could have been foretold."""
+    from analytics.backtest import backtest
+
+    return backtest(path, mapping, cut=_date(cut), horizon=_days(horizon))
+
+
+def run_cohorts(path: Path, mapping: Path, by: str) -> Mapping[str, Any]:
+    """Each value of a column against all others at the same time."""
+    from analytics.cohorts.history import compare_history
+
+    return compare_history(path, mapping, by)
+
+
+def run_training(settings: Settings) -> Mapping[str, Any]:
+    """Train now, whatever the schedule says."""
+    from analytics.training import train
+
+    with closing(open_platform(settings, SystemClock())) as platform:
+        return train(
+            platform.store, platform.database, platform.clock.now(), min_failures=settings.prognosis_min_failures
+        )
+
+
+def run_replay(settings: Settings) -> Mapping[str, Any]:
+    """Try held messages again, through today's decoders."""
+    from hearthwatch.wire.registry import Decoder, conventions
+    from ingest.quarantine import replay
+
+    with closing(open_platform(settings, SystemClock())) as platform:
+        decoder = Decoder(conventions(settings.conventions))
+        return replay(platform.store, platform.database, decoder, platform.clock.now())
+
+
+def _date(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"not an ISO 8601 date: {text!r}", where="--cut") from None
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+
+
+def _days(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4})d?", text)
+    if match is None or int(match.group(1)) < 1:
+        raise Invalid(f"expected a number of days like 7d, not {text!r}", where="--horizon")
+    return timedelta(days=int(match.group(1)))

@@ -1,0 +1,139 @@
+"""The table of jobs: what runs, how often, with which options. The order is the order of the data's flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts import jobs as alerting
+from alerts.wording import Brand
+from analytics.anomaly import find_anomalies
+from analytics.cohorts.watch import watch_releases
+from analytics.findings import recover_findings
+from analytics.prognosis import prognose
+from analytics.training import train
+from analytics.vitals import compute_vitals
+from hearthwatch.ports import Channel
+from hearthwatch.records import job_runs
+from hearthwatch.run.assembly import Platform
+from hearthwatch.run.schedule import Job
+
+JOB_RUNS_KEPT = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a job needs: the platform and the ways out of the house."""
+
+    platform: Platform
+    channels: Mapping[str, Channel]
+
+
+def _rollup(work: Work, now: datetime) -> Mapping[str, Any]:
+    return {"rows": work.platform.store.rollup(now)}
+
+
+def _vitals(work: Work, now: datetime) -> Mapping[str, Any]:
+    return compute_vitals(work.platform.store, work.platform.database, now)
+
+
+def _anomalies(work: Work, now: datetime) -> Mapping[str, Any]:
+    options = work.platform.settings
+    return find_anomalies(
+        work.platform.store,
+        work.platform.database,
+        now,
+        rate=options.false_alarms_per_1000_device_days,
+        relapse=timedelta(days=options.relapse_days),
+    )
+
+
+def _train(work: Work, now: datetime) -> Mapping[str, Any]:
+    return train(
+        work.platform.store, work.platform.database, now, min_failures=work.platform.settings.prognosis_min_failures
+    )
+
+
+def _prognose(work: Work, now: datetime) -> Mapping[str, Any]:
+    options = work.platform.settings
+    return prognose(
+        work.platform.store,
+        work.platform.database,
+        now,
+        alarm=options.prognosis_alarm,
+        relapse=timedelta(days=options.relapse_days),
+    )
+
+
+def _cohorts(work: Work, now: datetime) -> Mapping[str, Any]:
+    options = work.platform.settings
+    return watch_releases(
+        work.platform.store,
+        work.platform.database,
+        now,
+        margin=options.cohort_margin,
+        guard=options.cohort_guard,
+        burn_in=timedelta(hours=options.cohort_burn_in_h),
+        page_fdr=options.cohort_page_fdr,
+        watch_fdr=options.cohort_watch_fdr,
+        relapse=timedelta(days=options.relapse_days),
+    )
+
+
+def _recover(work: Work, now: datetime) -> Mapping[str, Any]:
+    quiet = timedelta(hours=work.platform.settings.recover_hours)
+    return recover_findings(work.platform.database, now, quiet=quiet)
+
+
+def _policy(work: Work, now: datetime) -> Mapping[str, Any]:
+    return alerting.apply_policy(work.platform.database, now, brand=brand(work.platform), **_links(work.platform))
+
+
+def _follow_up(work: Work, now: datetime) -> Mapping[str, Any]:
+    return alerting.follow_up(work.platform.database, now, brand=brand(work.platform), **_links(work.platform))
+
+
+def _deliver(work: Work, now: datetime) -> Mapping[str, Any]:
+    return alerting.deliver(work.platform.database, work.channels, now, worker=work.platform.holder)
+
+
+def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
+    options = work.platform.settings
+    rows = work.platform.store.expire(
+        raw_before=now - timedelta(days=options.raw_days), rollups_before=now - timedelta(days=options.rollup_days)
+    )
+    with work.platform.database.transaction() as connection:
+        runs = job_runs.forget(connection, now - JOB_RUNS_KEPT)
+    return {"telemetry_rows": rows, "job_runs": runs}
+
+
+def brand(platform: Platform) -> Brand:
+    """The maker's name and addresses, as notices show them."""
+    options = platform.settings
+    return Brand(name=options.brand_name, phone=options.brand_phone, privacy_url=options.brand_privacy_url)
+
+
+def _links(platform: Platform) -> Mapping[str, Any]:
+    options = platform.settings
+    return {
+        "public_url": options.public_url,
+        "secret_key": platform.secret_key,
+        "link_life": timedelta(days=options.link_days),
+    }
+
+
+JOBS: tuple[Job[Work], ...] = (
+    Job("rollup", timedelta(minutes=5), _rollup),
+    Job("vitals", timedelta(hours=6), _vitals),
+    Job("train", timedelta(days=7), _train),
+    Job("anomalies", timedelta(days=1), _anomalies, after=timedelta(minutes=20)),
+    Job("prognose", timedelta(days=1), _prognose, after=timedelta(minutes=30)),
+    Job("cohorts", timedelta(hours=1), _cohorts),
+    Job("recover", timedelta(hours=1), _recover),
+    Job("policy", timedelta(minutes=1), _policy),
+    Job("follow_up", timedelta(minutes=5), _follow_up),
+    Job("deliver", timedelta(seconds=15), _deliver),
+    Job("expire", timedelta(days=1), _expire, after=timedelta(hours=3)),
+)

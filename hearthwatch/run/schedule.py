@@ -1,0 +1,135 @@
+"""The table of jobs, and the two things that drive it: the demo's stepped clock, and APScheduler under a real one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from hearthwatch.errors import HearthwatchError
+from hearthwatch.ports import Clock
+from hearthwatch.records import job_runs, leases
+from hearthwatch.records.database import Database
+
+LOG = logging.getLogger(__name__)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LEASE = "scheduler"
+LEASE_FOR = timedelta(seconds=60)
+STALE_AFTER = timedelta(hours=1)
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[P]):
+    """A row of the table: run ``work(platform, now)`` once in every window of length ``every``; ``after`` shifts the windows."""
+
+    name: str
+    every: timedelta
+    work: Callable[[P, datetime], Mapping[str, Any]]
+    after: timedelta = timedelta(0)
+
+    def due_at(self, now: datetime) -> datetime:
+        """The start of the window that ``now`` lies in."""
+        windows = (now - EPOCH - self.after) // self.every
+        return EPOCH + self.after + windows * self.every
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run of a job ended; ``seconds`` is real time."""
+
+    job: str
+    seconds: float
+    result: Mapping[str, Any] | None
+    error: str | None
+
+
+class Schedule(Generic[P]):
+    """Runs the jobs of a table in their order, each window once, whoever drives it."""
+
+    def __init__(self, jobs: Sequence[Job[P]], platform: P, database: Database, clock: Clock, holder: str) -> None:
+        self.jobs = tuple(jobs)
+        self._platform = platform
+        self._database = database
+        self._clock = clock
+        self._holder = holder
+        self._stopping = threading.Event()
+
+    def run_due(self) -> list[Outcome]:
+        """Run every job whose window has not been worked yet, in the order of the table."""
+        outcomes = (self.run(job) for job in self.jobs if not self._stopping.is_set())
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def run(self, job: Job[P]) -> Outcome | None:
+        """Run one job, unless its window is done or another scheduler holds the lease (then None)."""
+        now = self._clock.now()
+        due = job.due_at(now)
+        with self._database.transaction() as connection:
+            if not leases.hold(connection, LEASE, self._holder, now, LEASE_FOR):
+                return None
+            if not job_runs.claim(connection, job.name, due, now, now - STALE_AFTER):
+                return None
+        began = time.perf_counter()
+        result: Mapping[str, Any] | None = None
+        error: str | None = None
+        try:
+            result = job.work(self._platform, now)
+        except HearthwatchError as failure:
+            error = f"{type(failure).__name__}: {failure}"
+            LOG.warning("job %s failed: %s", job.name, error)
+        except Exception as failure:  # one broken job must not stop the others
+            error = f"{type(failure).__name__}: {failure}"
+            LOG.exception("job %s broke", job.name)
+        with self._database.transaction() as connection:
+            job_runs.finish(connection, job.name, due, self._clock.now(), result=result, error=error)
+        return Outcome(job.name, time.perf_counter() - began, result, error)
+
+    def stop(self) -> None:
+        """Begin no further job and let the lease go."""
+        self._stopping.set()
+        with self._database.transaction() as connection:
+            leases.give_up(connection, LEASE, self._holder)
+
+
+class Timer(Generic[P]):
+    """Drives a schedule in real time, by APScheduler 3, one job at a time."""
+
+    def __init__(self, schedule: Schedule[P]) -> None:
+        self._schedule = schedule
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+            timezone=UTC,
+        )
+
+    def start(self) -> None:
+        """Begin; every job runs once at once if its window has not been worked yet."""
+        for job in self._schedule.jobs:
+            self._scheduler.add_job(
+                self._run_surviving,
+                IntervalTrigger(seconds=job.every.total_seconds(), start_date=EPOCH + job.after, timezone=UTC),
+                args=(job,),
+                id=job.name,
+                next_run_time=datetime.now(UTC),
+            )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End after the job that is running."""
+        self._schedule.stop()
+        self._scheduler.shutdown(wait=True)
+
+    def _run_surviving(self, job: Job[P]) -> None:
+        try:
+            self._schedule.run(job)
+        except HearthwatchError as failure:  # the records are away: the next window tries again
+            LOG.warning("job %s could not begin: %s", job.name, failure)

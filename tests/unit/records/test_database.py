@@ -1,0 +1,114 @@
+"""The relational store: migrations, transactions, ledgers, revisions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hearthwatch.errors import Conflict, Invalid, Missing, Stale, Unavailable
+from hearthwatch.records.database import Database, insert_missing, open_database, update_at_revision
+from hearthwatch.records.tables import LEDGERS, audit, metadata, models, releases
+
+AT = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def entry(action: str) -> dict[str, object]:
+    return {"at": AT, "actor": "test", "action": action, "object": "x", "detail": {}}
+
+
+def test_migrations_go_up_and_down_and_up_again(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'records.sqlite3'}")
+    assert not database.schema_is_current()
+    database.upgrade()
+    assert database.schema_is_current()
+    assert set(sa.inspect(database.engine).get_table_names()) - {"alembic_version"} == set(metadata.tables)
+    database.downgrade("base")
+    assert set(sa.inspect(database.engine).get_table_names()) == {"alembic_version"}
+    database.upgrade()
+    assert database.schema_is_current()
+    database.close()
+
+
+def test_the_migrated_schema_is_the_one_the_tables_declare(database: Database) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_every_ledger_refuses_change_and_deletion(database: Database, ledger: str) -> None:
+    with database.reading() as connection:
+        triggers = connection.execute(
+            sa.text("select name from sqlite_master where type = 'trigger' and tbl_name = :t"), {"t": ledger}
+        )
+        assert {row.name for row in triggers} == {f"{ledger}_no_update", f"{ledger}_no_delete"}
+
+
+def test_an_entry_of_the_audit_trail_can_not_be_changed_or_removed(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.insert(audit).values(entry("made")))
+    for statement in (sa.update(audit).values(actor="me"), sa.delete(audit)):
+        with pytest.raises(Conflict, match="append-only"), database.transaction() as connection:
+            connection.execute(statement)
+
+
+def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+        connection.execute(sa.insert(audit).values(entry("made")))
+        raise ZeroDivisionError
+    with database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(audit)).scalar_one() == 0
+
+
+def test_a_row_changed_since_it_was_read_is_stale(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.insert(models).values(id="M", name="M"))
+        assert update_at_revision(connection, models, {"id": "M"}, 1, {"name": "N"}) == 2
+        with pytest.raises(Stale):
+            update_at_revision(connection, models, {"id": "M"}, 1, {"name": "O"})
+        with pytest.raises(Missing):
+            update_at_revision(connection, models, {"id": "X"}, 1, {"name": "O"})
+        assert connection.execute(sa.select(models.c.name)).scalar_one() == "N"
+
+
+def test_inserting_what_is_there_changes_nothing(database: Database) -> None:
+    with database.transaction() as connection:
+        assert insert_missing(connection, models, [{"id": "M", "name": "first"}]) == 1
+        assert insert_missing(connection, models, [{"id": "M", "name": "second"}, {"id": "N", "name": "n"}]) == 1
+        assert connection.execute(sa.select(models.c.name).where(models.c.id == "M")).scalar_one() == "first"
+
+
+def test_a_value_outside_a_rule_is_a_conflict(database: Database) -> None:
+    row = {"model": "M", "version": "1", "version_key": "1", "assignment": "guessed", "fixes": [], "released_at": AT}
+    with pytest.raises(Conflict), database.transaction() as connection:
+        connection.execute(sa.insert(releases).values(row))
+
+
+def test_times_come_back_with_their_offset(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.insert(audit).values(entry("made")))
+    with database.reading() as connection:
+        assert connection.execute(sa.select(audit.c.at)).scalar_one() == AT
+
+
+def test_a_time_without_an_offset_is_refused(database: Database) -> None:
+    with pytest.raises(Invalid), database.transaction() as connection:
+        connection.execute(sa.insert(audit).values({**entry("made"), "at": AT.replace(tzinfo=None)}))
+
+
+def test_an_address_of_no_relational_store_is_named() -> None:
+    with pytest.raises(Invalid, match="mysql"):
+        open_database("mysql://localhost/x")
+
+
+def test_a_database_that_can_not_be_opened_is_unavailable(tmp_path: Path) -> None:
+    folder = tmp_path / "records.sqlite3"
+    folder.mkdir()
+    database = open_database(f"sqlite:///{folder}")
+    with pytest.raises(Unavailable):
+        database.upgrade()
