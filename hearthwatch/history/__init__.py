@@ -1,0 +1,1 @@
+"""History in files: what the columns mean, and reading them."""
