@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.values import Finding, Notice, Release, Ticket
 
 QUANTILE = 0.99
+DAY = timedelta(days=1)
 DEVICE_KINDS = frozenset({"anomaly", "prognosis"})
 OPEN_VERDICTS = frozenset({"worse"})
 
@@ -82,6 +83,8 @@ def _planted(story: Story, fault: Mapping[str, Any]) -> dict[str, Any]:
         if finding.subject == fault["device"] and finding.kind in DEVICE_KINDS and finding.last_seen >= since
     ]
     found = min(mine, key=lambda finding: max(finding.first_seen, since), default=None)
+    found_at = max(found.first_seen, since) if found else None
+    lead = datetime.fromisoformat(fault["fails_at"]) - found_at if found_at else None
     ids = {finding.id for finding in mine}
     ticket = next((ticket for ticket in story.tickets if ticket.device_id == fault["device"]), None)
     notice = next((notice for notice in story.notices if notice.finding_id in ids and notice.state == "sent"), None)
@@ -89,7 +92,8 @@ def _planted(story: Story, fault: Mapping[str, Any]) -> dict[str, Any]:
         "device": fault["device"],
         "fault": fault["fault"],
         "at": fault["at"],
-        "found_at": max(found.first_seen, since).isoformat() if found else None,
+        "found_at": found_at.isoformat() if found_at else None,
+        "lead_days": round(lead / DAY, 1) if lead is not None else None,
         "finding": f"{found.kind}:{found.mode}" if found else None,
         "ticket": ticket.id if ticket else None,
         "notice": notice.id if notice else None,

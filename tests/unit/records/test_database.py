@@ -58,9 +58,13 @@ def test_an_entry_of_the_audit_trail_can_not_be_changed_or_removed(database: Dat
 
 
 def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
-        connection.execute(sa.insert(audit).values(entry("made")))
-        raise ZeroDivisionError
+    def broken() -> None:
+        with database.transaction() as connection:
+            connection.execute(sa.insert(audit).values(entry("made")))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
     with database.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(audit)).scalar_one() == 0
 
