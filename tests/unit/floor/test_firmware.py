@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def test_versions_sort_as_an_engineer_would_sort_them() -> None:
         "2.4.1.1",
         "10.0.0",
     ]
-    assert sorted(ordered[::-1], key=lambda text: version(text).key) == ordered
+    assert sorted(random.Random(1).sample(ordered, len(ordered)), key=lambda text: version(text).key) == ordered
 
 
 def test_the_same_version_written_by_two_conventions_is_one_version() -> None:
