@@ -42,6 +42,7 @@ from hearthwatch.records.tables.service import (
     spare_parts,
     technicians,
     ticket_events,
+    ticket_findings,
     tickets,
     used_nonces,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "spare_parts",
     "technicians",
     "ticket_events",
+    "ticket_findings",
     "tickets",
     "tokens",
     "used_nonces",

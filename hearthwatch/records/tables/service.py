@@ -51,9 +51,10 @@ notices = Table(
     id_column(),
     Column("finding_id", BigId, ForeignKey("findings.id"), nullable=False, index=True),
     Column("customer_id", String(64), nullable=False, index=True),
-    Column("home_id", String(64)),
+    Column("home_id", String(64), index=True),
     Column("device_id", String(64), nullable=False, index=True),
     Column("kind", String(24), nullable=False),  # update, replacement, check_up, ticket_update
+    Column("occasion", String(64), nullable=False, server_default=""),  # "", reminder:<n>, ticket_event:<id>
     Column("language", String(16), nullable=False),
     Column("subject", String(400), nullable=False),
     Column("body", Text, nullable=False),
@@ -66,7 +67,7 @@ notices = Table(
     Column("answer", String(24)),
     Column("policy_version", Integer, nullable=False),
     revision_column(),
-    UniqueConstraint("finding_id", "device_id", "customer_id", "kind"),
+    UniqueConstraint("finding_id", "device_id", "customer_id", "kind", "occasion"),
     CheckConstraint(
         "state in ('observed', 'held', 'queued', 'sent', 'failed', 'suppressed', 'cancelled')", name="state"
     ),
@@ -192,13 +193,21 @@ tickets = Table(
     CheckConstraint("(state = 'closed') = (closing_code is not null)", name="closed_with_code"),
 )
 
+ticket_findings = Table(
+    "ticket_findings",
+    metadata,
+    Column("finding_id", BigId, ForeignKey("findings.id"), primary_key=True, autoincrement=False),
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+)
+
 ticket_events = Table(
     "ticket_events",
     metadata,
     id_column(),
     Column("ticket_id", BigId, ForeignKey("tickets.id"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
-    Column("what", String(32), nullable=False),  # opened, assigned, note, scheduled, closed, reopened, customer
+    Column("what", String(32), nullable=False),  # opened, joined, assigned, note, scheduled, closed, reopened, customer, raised
     Column("actor", String(120), nullable=False),
     Column("detail", JSON, nullable=False),
 )

@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("firmware", sa.String(length=128), nullable=True),
         sa.Column("version", sa.String(length=64), nullable=True),
         sa.Column("version_key", sa.String(length=96), nullable=True),
+        sa.Column("firmware_at", Instant(), nullable=True),
         sa.Column("serial", sa.String(length=128), nullable=True),
         sa.Column("made", Instant(), nullable=True),
         sa.Column("installed_at", Instant(), nullable=True),
@@ -108,6 +109,7 @@ def upgrade() -> None:
         sa.Column("online", sa.Boolean(), nullable=True),
         sa.Column("presence_at", Instant(), nullable=True),
         sa.Column("boot", sa.String(length=64), nullable=True),
+        sa.Column("boot_at", Instant(), nullable=True),
         sa.Column("first_seen", Instant(), nullable=True),
         sa.Column("last_seen", Instant(), nullable=True),
         sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
@@ -493,6 +495,7 @@ def upgrade() -> None:
         sa.Column("home_id", sa.String(length=64), nullable=True),
         sa.Column("device_id", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("occasion", sa.String(length=64), server_default="", nullable=False),
         sa.Column("language", sa.String(length=16), nullable=False),
         sa.Column("subject", sa.String(length=400), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
@@ -516,12 +519,14 @@ def upgrade() -> None:
             "device_id",
             "customer_id",
             "kind",
-            name=op.f("uq_notices_finding_id_device_id_customer_id_kind"),
+            "occasion",
+            name=op.f("uq_notices_finding_id_device_id_customer_id_kind_occasion"),
         ),
     )
     op.create_index(op.f("ix_notices_customer_id"), "notices", ["customer_id"], unique=False)
     op.create_index(op.f("ix_notices_device_id"), "notices", ["device_id"], unique=False)
     op.create_index(op.f("ix_notices_finding_id"), "notices", ["finding_id"], unique=False)
+    op.create_index(op.f("ix_notices_home_id"), "notices", ["home_id"], unique=False)
     op.create_index(op.f("ix_notices_state"), "notices", ["state"], unique=False)
     op.create_table(
         "ownerships",
@@ -668,6 +673,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket_events")),
     )
     op.create_index(op.f("ix_ticket_events_ticket_id"), "ticket_events", ["ticket_id"], unique=False)
+    op.create_table(
+        "ticket_findings",
+        sa.Column(
+            "finding_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("ticket_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["finding_id"], ["findings.id"], name=op.f("fk_ticket_findings_finding_id_findings")
+        ),
+        sa.ForeignKeyConstraint(
+            ["ticket_id"], ["tickets.id"], name=op.f("fk_ticket_findings_ticket_id_tickets")
+        ),
+        sa.PrimaryKeyConstraint("finding_id", name=op.f("pk_ticket_findings")),
+    )
+    op.create_index(op.f("ix_ticket_findings_ticket_id"), "ticket_findings", ["ticket_id"], unique=False)
     for ledger in LEDGERS:
         make_append_only(ledger)
 
@@ -675,6 +696,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for ledger in LEDGERS:
         release(ledger)
+    op.drop_index(op.f("ix_ticket_findings_ticket_id"), table_name="ticket_findings")
+    op.drop_table("ticket_findings")
     op.drop_index(op.f("ix_ticket_events_ticket_id"), table_name="ticket_events")
     op.drop_table("ticket_events")
     op.drop_index(op.f("ix_outbox_state_next_at"), table_name="outbox")
@@ -694,6 +717,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_ownerships_customer_id"), table_name="ownerships")
     op.drop_table("ownerships")
     op.drop_index(op.f("ix_notices_state"), table_name="notices")
+    op.drop_index(op.f("ix_notices_home_id"), table_name="notices")
     op.drop_index(op.f("ix_notices_finding_id"), table_name="notices")
     op.drop_index(op.f("ix_notices_device_id"), table_name="notices")
     op.drop_index(op.f("ix_notices_customer_id"), table_name="notices")
