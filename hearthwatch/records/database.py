@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import resources
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from alembic import command
@@ -16,10 +17,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from hearthwatch.errors import Conflict, Invalid, Missing, Stale, Unavailable
+
+T = TypeVar("T")
 
 _WAL_IS_SAFE = (3, 51, 3)  # earlier versions can corrupt the file when a WAL is reset
 
@@ -167,16 +171,41 @@ def update_at_revision(
     return int(current)
 
 
-def insert_missing(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+def insert_missing(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert rows whose unique keys are not there yet, leave the others as they are; returns how many were new."""
-    if not rows:
-        return 0
-    from sqlalchemy.dialects import postgresql, sqlite
-
     new = 0
-    for row in rows:
-        if connection.dialect.name == "postgresql":
-            new += connection.execute(postgresql.insert(table).values(row).on_conflict_do_nothing()).rowcount
-        else:
-            new += connection.execute(sqlite.insert(table).values(row).on_conflict_do_nothing()).rowcount
+    # One statement serves all rows that give the same columns.
+    for _, alike in groupby(rows, key=_column_names):
+        new += connection.execute(insert_for(connection, table).on_conflict_do_nothing(), list(alike)).rowcount
     return new
+
+
+def _column_names(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row)
+
+
+def replace_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, or replace what stands under the same primary key. All rows give the same columns; a key twice: the last one."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    insert = insert_for(connection, table)
+    changes = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), list(rows))
+
+
+def insert_for(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, in the database's dialect."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def batched(values: Iterable[T], size: int = 5000) -> Iterator[list[T]]:
+    """Lists of at most ``size`` values: a statement takes a bounded number of them."""
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def containing(column: sa.ColumnElement[Any], text: str) -> sa.ColumnElement[bool]:
+    """Whether a column contains a text, in any case; the text's own ``%`` and ``_`` mean themselves."""
+    return column.icontains(text, autoescape=True)

@@ -54,3 +54,10 @@ def id_column() -> Column[int]:
 
 def revision_column() -> Column[int]:
     return Column("revision", Integer, nullable=False, server_default="1")
+
+
+def fitted(column: Column[Any], text: str | None) -> str | None:
+    """A text from outside as its column can hold it: cut to its length, without NUL, which PostgreSQL refuses."""
+    if text is None:
+        return None
+    return text.replace("\x00", "")[: getattr(column.type, "length", None)]

@@ -78,6 +78,7 @@ devices = Table(
     Column("firmware", String(128)),  # verbatim
     Column("version", String(64)),  # normalised
     Column("version_key", String(96)),
+    Column("firmware_at", Instant),  # when the device last said so
     Column("serial", String(128)),
     Column("made", Instant),
     Column("installed_at", Instant),
@@ -88,6 +89,7 @@ devices = Table(
     Column("online", Boolean),
     Column("presence_at", Instant),
     Column("boot", String(64)),
+    Column("boot_at", Instant),
     Column("first_seen", Instant),
     Column("last_seen", Instant),
     revision_column(),

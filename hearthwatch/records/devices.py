@@ -1,0 +1,283 @@
+"""Devices: what they say about themselves, and what the maker's registry says, which counts for more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.errors import Invalid, Missing
+from hearthwatch.firmware import version as normalised
+from hearthwatch.records import models, parts
+from hearthwatch.records.database import batched, containing, insert_for, update_at_revision
+from hearthwatch.records.tables import devices, installed_parts
+from hearthwatch.records.tables.columns import fitted
+from hearthwatch.values import DEVICE_ID, Device, Identity, Observation
+
+MASTER_DATA = ("model", "hardware", "firmware", "serial", "made", "installed_at", "removed_at", "region", "test")
+_TEXTS = frozenset({"model", "hardware", "firmware", "serial", "region"})
+_COLUMNS = tuple(devices.c[name] for name in Device.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """That a device was heard of at ``at``, and what that told; None where it did not say."""
+
+    device: str
+    at: datetime
+    firmware: str | None = None
+    boot: str | None = None
+    convention: str | None = None
+    online: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Devices of one model, hardware revision and firmware; test devices and removed ones are not counted."""
+
+    model: str | None
+    hardware: str | None
+    version: str | None
+    devices: int
+    online: int
+    newest_seen: datetime | None
+
+
+def see(connection: Connection, sightings: Sequence[Sighting]) -> None:
+    """Note that devices were heard of; creates unknown ones. The newest word of each kind wins, in whatever order they come.
+
+    The revision stays: it counts changes of the registry, not messages.
+    """
+    if not sightings:
+        return
+    rows: dict[str, dict[str, Any]] = {}
+    for sighting in sightings:
+        _join(rows.setdefault(sighting.device, _unseen(sighting)), sighting)
+    insert = insert_for(connection, devices)
+    new = insert.excluded
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                **{name: _newer("firmware_at", new, name) for name in ("firmware", "version", "version_key")},
+                "firmware_at": _newer("firmware_at", new, "firmware_at"),
+                "boot": _newer("boot_at", new, "boot"),
+                "boot_at": _newer("boot_at", new, "boot_at"),
+                "online": _newer("presence_at", new, "online"),
+                "presence_at": _newer("presence_at", new, "presence_at"),
+                "convention": sa.func.coalesce(new.convention, devices.c.convention),
+                "first_seen": sa.case((devices.c.first_seen <= new.first_seen, devices.c.first_seen), else_=new.first_seen),
+                "last_seen": sa.case((devices.c.last_seen >= new.last_seen, devices.c.last_seen), else_=new.last_seen),
+            },
+        ),
+        list(rows.values()),
+    )  # fmt: skip
+
+
+def _unseen(sighting: Sighting) -> dict[str, Any]:
+    nothing = ("firmware", "version", "version_key", "firmware_at", "boot", "boot_at", "online", "presence_at")
+    seen = {"id": sighting.device, "convention": None, "first_seen": sighting.at, "last_seen": sighting.at}
+    return {**seen, **dict.fromkeys(nothing)}
+
+
+def _join(row: dict[str, Any], sighting: Sighting) -> None:
+    at = sighting.at
+    row["first_seen"], row["last_seen"] = min(row["first_seen"], at), max(row["last_seen"], at)
+    row["convention"] = fitted(devices.c.convention, sighting.convention) or row["convention"]
+    if sighting.firmware is not None and (row["firmware_at"] is None or at >= row["firmware_at"]):
+        row.update(_firmware(sighting.firmware), firmware_at=at)
+    if sighting.boot is not None and (row["boot_at"] is None or at >= row["boot_at"]):
+        row.update(boot=fitted(devices.c.boot, sighting.boot), boot_at=at)
+    if sighting.online is not None and (row["presence_at"] is None or at >= row["presence_at"]):
+        row.update(online=sighting.online, presence_at=at)
+
+
+def _firmware(verbatim: str) -> dict[str, Any]:
+    known = normalised(verbatim)
+    return {
+        "firmware": fitted(devices.c.firmware, verbatim),
+        "version": fitted(devices.c.version, known.text),
+        "version_key": fitted(devices.c.version_key, known.key),
+    }
+
+
+def _newer(clock: str, new: Any, column: str) -> sa.Case[Any]:
+    old_at, new_at = devices.c[clock], new[clock]
+    newer = sa.and_(new_at.is_not(None), sa.or_(old_at.is_(None), new_at >= old_at))
+    return sa.case((newer, new[column]), else_=devices.c[column])
+
+
+def apply_identities(connection: Connection, identities: Sequence[Identity]) -> list[Observation]:
+    """Fill in what devices claim about themselves where nothing is known yet; claims made twice change nothing.
+
+    A model or serial number that contradicts the known one is not taken but returned, for a person to look at.
+    """
+    see(
+        connection,
+        [Sighting(claim.device, claim.at, claim.firmware, None, claim.convention) for claim in identities],
+    )
+    known = find(connection, sorted({claim.device for claim in identities}))
+    found: list[Observation] = []
+    for claim in identities:
+        device = known[claim.device]
+        found.extend(_mismatches(device, claim))
+        changes = _claimed(device, claim)
+        if changes:
+            update_at_revision(connection, devices, {"id": device.id}, None, changes)
+            known[device.id] = replace(device, **changes)
+    models.add_missing(connection, [device.model for device in known.values() if device.model])
+    _apply_parts(connection, identities, known)
+    return found
+
+
+def _claimed(device: Device, claim: Identity) -> dict[str, Any]:
+    claims: dict[str, Any] = {
+        name: fitted(devices.c[name], getattr(claim, name)) or None for name in ("model", "hardware", "serial")
+    }
+    claims["made"] = _date(claim.made)
+    return {name: value for name, value in claims.items() if value is not None and getattr(device, name) is None}
+
+
+def _mismatches(device: Device, claim: Identity) -> list[Observation]:
+    found = []
+    for name in ("serial", "model"):
+        registered, claimed = getattr(device, name), fitted(devices.c[name], getattr(claim, name))
+        if claimed and registered is not None and claimed != registered:
+            reason = {"text_key": f"{name}_mismatch", "values": {"registered": registered, "claimed": claimed}}
+            evidence = {"metrics": [], "reasons": [reason]}
+            found.append(Observation("mismatch", "device", device.id, name, "warning", claim.at, evidence))
+    return found
+
+
+def _date(text: str | None) -> datetime | None:
+    """A date as a device writes it; None for what is no date, which says nothing."""
+    try:
+        given = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+
+
+def _apply_parts(connection: Connection, identities: Sequence[Identity], known: Mapping[str, Device]) -> None:
+    claims = [claim for claim in identities if claim.parts]
+    current = {key: part.detail for key, part in parts.current(connection, [claim.device for claim in claims]).items()}
+    for claim in claims:
+        device = known[claim.device]
+        for part, detail in claim.parts.items():
+            name, label = str(part)[:64], fitted(installed_parts.c.detail, str(detail))
+            key = (claim.device, name)
+            if key not in current:  # it came with the device, as far as we know
+                parts.install(connection, *key, device.installed_at or device.made or claim.at, label)
+            elif current[key] not in {None, label}:
+                parts.install(connection, *key, claim.at, label)
+            current[key] = label
+
+
+def register(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Take over master data (``id`` and any of `MASTER_DATA`): it overrides what devices said of themselves.
+
+    Returns the number of rows. Raises `Invalid` for an id that no device can have or a column that is not master data.
+    """
+    for row in rows:
+        _check_master_data(row)
+    models.add_missing(connection, [row["model"] for row in rows if row.get("model")])
+    for row in rows:
+        values = _master_values(row)
+        changes = {**values, "revision": devices.c.revision + 1}
+        insert = insert_for(connection, devices).values({"id": row["id"], **values})
+        connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changes))
+    return len(rows)
+
+
+def _check_master_data(row: Mapping[str, Any]) -> None:
+    device_id = row.get("id")
+    if not isinstance(device_id, str) or not DEVICE_ID.fullmatch(device_id):
+        raise Invalid("a device id is 1 to 64 of A-Z a-z 0-9 . _ -", where=repr(device_id))
+    wrong = set(row) - set(MASTER_DATA) - {"id"}
+    if wrong:
+        raise Invalid(f"not master data of a device: {', '.join(sorted(wrong))}", where=device_id)
+
+
+def _master_values(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = {name: row[name] for name in MASTER_DATA if name in row}
+    for name in _TEXTS & values.keys():
+        values[name] = fitted(devices.c[name], values[name]) or None
+    if values.get("firmware"):
+        values.update(_firmware(values["firmware"]))
+    return values
+
+
+def get(connection: Connection, device_id: str) -> Device:
+    """One device. Raises `Missing`."""
+    row = connection.execute(sa.select(*_COLUMNS).where(devices.c.id == device_id)).mappings().one_or_none()
+    if row is None:
+        raise Missing("no such device", where=device_id)
+    return Device(**row)
+
+
+def find(connection: Connection, ids: Sequence[str]) -> dict[str, Device]:
+    """The devices that exist of some ids."""
+    found: dict[str, Device] = {}
+    for some in batched(ids):
+        rows = connection.execute(sa.select(*_COLUMNS).where(devices.c.id.in_(some))).mappings()
+        found.update((row["id"], Device(**row)) for row in rows)
+    return found
+
+
+def list_devices(
+    connection: Connection,
+    *,
+    model: str | None = None,
+    hardware: str | None = None,
+    version: str | None = None,
+    region: str | None = None,
+    online: bool | None = None,
+    test: bool | None = None,
+    search: str | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> list[Device]:
+    """Devices by id. ``search`` is part of an id, serial number or model; ``after`` is the last id of the page before."""
+    query = sa.select(*_COLUMNS).order_by(devices.c.id).limit(limit)
+    equal = {"model": model, "hardware": hardware, "region": region, "online": online, "test": test}
+    query = query.where(*(devices.c[name] == value for name, value in equal.items() if value is not None))
+    if version is not None:
+        query = query.where(devices.c.version == normalised(version).text)
+    if search:
+        places = (devices.c.id, devices.c.serial, devices.c.model)
+        query = query.where(sa.or_(*(containing(column, search) for column in places)))
+    if after is not None:
+        query = query.where(devices.c.id > after)
+    return [Device(**row) for row in connection.execute(query).mappings()]
+
+
+def update(connection: Connection, device_id: str, revision: int | None, changes: Mapping[str, Any]) -> Device:
+    """Change master data of one device. Raises `Missing`, `Stale`, or `Invalid` for a column that is not master data."""
+    row = {"id": device_id, **changes}
+    _check_master_data(row)
+    if changes.get("model"):
+        models.add_missing(connection, [changes["model"]])
+    update_at_revision(connection, devices, {"id": device_id}, revision, _master_values(row))
+    return get(connection, device_id)
+
+
+def groups(connection: Connection) -> list[Group]:
+    """How many devices there are of each model, hardware revision and firmware."""
+    keys = (devices.c.model, devices.c.hardware, devices.c.version)
+    online = sa.func.sum(sa.case((devices.c.online.is_(True), 1), else_=0))
+    query = (
+        sa.select(
+            *keys,
+            sa.func.count().label("devices"),
+            online.label("online"),
+            sa.func.max(devices.c.last_seen).label("newest_seen"),
+        )
+        .where(devices.c.test.is_(False), devices.c.removed_at.is_(None))
+        .group_by(*keys, devices.c.version_key)
+        .order_by(devices.c.model, devices.c.hardware, devices.c.version_key)
+    )
+    return [Group(**row) for row in connection.execute(query).mappings()]
