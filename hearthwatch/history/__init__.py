@@ -1,1 +1,16 @@
-"""History in files: what the columns mean, and reading them."""
+"""A maker's history from CSV and Parquet files, described by a mapping file."""
+
+from hearthwatch.history.mapping import HistoryMapping, parse_mapping, read_mapping
+from hearthwatch.history.reader import History, read_history
+from hearthwatch.history.values import HistoryMetric, Quality, RejectedRow
+
+__all__ = [
+    "History",
+    "HistoryMapping",
+    "HistoryMetric",
+    "Quality",
+    "RejectedRow",
+    "parse_mapping",
+    "read_history",
+    "read_mapping",
+]
