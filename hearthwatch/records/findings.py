@@ -1,0 +1,211 @@
+"""Findings: what detectors see again and again, joined to one lasting result per (kind, subject, mode, episode)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.errors import Conflict, Invalid, Missing
+from hearthwatch.records.database import update_at_revision
+from hearthwatch.records.tables import finding_events, findings
+from hearthwatch.records.tables.columns import fitted
+from hearthwatch.values import Finding, Observation
+
+DETECTOR = "detector"
+UNRECOVERED = ("open", "acknowledged", "expected")
+RECOVERING_KINDS = ("anomaly", "prognosis", "incident", "mismatch")
+"""Kinds that recover by silence; a cohort's finding recovers when its verdict says so."""
+
+_RANK = {"info": 0, "warning": 1, "critical": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class FindingEvent:
+    """An entry in a finding's history: opened, worsened, acknowledged, muted, expected, recovered, reopened."""
+
+    id: int
+    finding_id: int
+    at: datetime
+    what: str
+    actor: str
+    detail: Mapping[str, Any]
+
+
+def observe(connection: Connection, observation: Observation, *, relapse: timedelta) -> Finding:
+    """Join what a detector saw to its finding; saying the same again changes nothing.
+
+    While the finding has not recovered, it is updated. Recovered less than ``relapse`` before, the same episode is open again; else a
+    new episode begins. An observation older than what the finding already knows is no news.
+    """
+    latest = _latest(connection, observation)
+    if latest is None:
+        return _open(connection, observation, 1)
+    if observation.at <= latest.last_seen:
+        return latest
+    if latest.state in UNRECOVERED:
+        return _update(connection, latest, observation)
+    if latest.recovered_at is not None and observation.at - latest.recovered_at >= relapse:
+        return _open(connection, observation, latest.episode + 1)
+    return _reopen(connection, latest, observation)
+
+
+def _latest(connection: Connection, observation: Observation) -> Finding | None:
+    query = (
+        sa.select(findings)
+        .where(
+            findings.c.kind == observation.kind,
+            findings.c.subject == observation.subject,
+            findings.c.mode == observation.mode,
+        )
+        .order_by(findings.c.episode.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return Finding(**row) if row else None
+
+
+def _open(connection: Connection, observation: Observation, episode: int) -> Finding:
+    row = {
+        "kind": observation.kind,
+        "subject_type": observation.subject_type,
+        "subject": observation.subject,
+        "mode": fitted(findings.c.mode, observation.mode),
+        "episode": episode,
+        "state": "open",
+        "first_seen": observation.at,
+        **_seen(observation),
+    }
+    finding_id = connection.execute(sa.insert(findings).values(row).returning(findings.c.id)).scalar_one()
+    _note(connection, finding_id, observation.at, "opened", DETECTOR, {"severity": observation.severity})
+    return get(connection, finding_id)
+
+
+def _seen(observation: Observation) -> dict[str, Any]:
+    return {
+        "severity": observation.severity,
+        "probability": observation.probability,
+        "part": fitted(findings.c.part, observation.part),
+        "evidence": dict(observation.evidence),
+        "last_seen": observation.at,
+    }
+
+
+def _update(connection: Connection, finding: Finding, observation: Observation) -> Finding:
+    update_at_revision(connection, findings, {"id": finding.id}, None, _seen(observation))
+    if _RANK[observation.severity] > _RANK[finding.severity]:
+        detail = {"from": finding.severity, "to": observation.severity}
+        _note(connection, finding.id, observation.at, "worsened", DETECTOR, detail)
+    return get(connection, finding.id)
+
+
+def _reopen(connection: Connection, finding: Finding, observation: Observation) -> Finding:
+    changes = {**_seen(observation), "state": "open", "recovered_at": None}
+    update_at_revision(connection, findings, {"id": finding.id}, None, changes)
+    _note(connection, finding.id, observation.at, "reopened", DETECTOR, {"severity": observation.severity})
+    return get(connection, finding.id)
+
+
+def recover(connection: Connection, now: datetime, *, quiet: timedelta) -> list[Finding]:
+    """Recover the findings that were not seen for ``quiet``, of the kinds that recover by silence. Returns them."""
+    query = sa.select(findings.c.id).where(
+        findings.c.state.in_(UNRECOVERED), findings.c.kind.in_(RECOVERING_KINDS), findings.c.last_seen <= now - quiet
+    )
+    ids = connection.execute(query.order_by(findings.c.id)).scalars().all()
+    return [recover_one(connection, finding_id, now, "not seen any more") for finding_id in ids]
+
+
+def recover_one(connection: Connection, finding_id: int, now: datetime, reason: str) -> Finding:
+    """Recover one finding; one that has recovered already stays as it is. Raises `Missing`."""
+    finding = get(connection, finding_id)
+    if finding.state == "recovered":
+        return finding
+    update_at_revision(connection, findings, {"id": finding_id}, None, {"state": "recovered", "recovered_at": now})
+    _note(connection, finding_id, now, "recovered", DETECTOR, {"reason": reason})
+    return get(connection, finding_id)
+
+
+def acknowledge(
+    connection: Connection, finding_id: int, revision: int | None, actor: str, now: datetime, note: str = ""
+) -> Finding:
+    """A person has seen it. Raises `Missing`, `Stale`, or `Conflict` when it has recovered."""
+    return _decide(connection, finding_id, revision, "acknowledged", actor, now, note)
+
+
+def expect(
+    connection: Connection, finding_id: int, revision: int | None, actor: str, now: datetime, note: str = ""
+) -> Finding:
+    """A person says it is meant to be so, which raises no alerts. Errors as of `acknowledge`."""
+    return _decide(connection, finding_id, revision, "expected", actor, now, note)
+
+
+def mute(
+    connection: Connection, finding_id: int, revision: int | None, until: datetime, actor: str, now: datetime
+) -> Finding:
+    """No alerts for it until a time. Raises `Missing`, `Stale`, or `Invalid` when that time has passed."""
+    if until <= now:
+        raise Invalid("a finding is muted until a time to come", where=until.isoformat())
+    update_at_revision(connection, findings, {"id": finding_id}, revision, {"muted_until": until})
+    _note(connection, finding_id, now, "muted", actor, {"until": until.isoformat()})
+    return get(connection, finding_id)
+
+
+def _decide(
+    connection: Connection, finding_id: int, revision: int | None, state: str, actor: str, now: datetime, note: str
+) -> Finding:
+    if get(connection, finding_id).state == "recovered":
+        raise Conflict("the finding has recovered", where=str(finding_id))
+    update_at_revision(connection, findings, {"id": finding_id}, revision, {"state": state})
+    _note(connection, finding_id, now, state, actor, {"note": note} if note else {})
+    return get(connection, finding_id)
+
+
+def get(connection: Connection, finding_id: int) -> Finding:
+    """One finding. Raises `Missing`."""
+    row = connection.execute(sa.select(findings).where(findings.c.id == finding_id)).mappings().one_or_none()
+    if row is None:
+        raise Missing("no such finding", where=str(finding_id))
+    return Finding(**row)
+
+
+def list_findings(
+    connection: Connection,
+    *,
+    state: str | None = None,
+    states: Sequence[str] | None = None,
+    kind: str | None = None,
+    subject: str | None = None,
+    subject_type: str | None = None,
+    mode: str | None = None,
+    severity: str | None = None,
+    after: int | None = None,
+    limit: int = 100,
+) -> list[Finding]:
+    """Findings, newest first; ``after`` is the last id of the page before."""
+    equal = {
+        "state": state, "kind": kind, "subject": subject, "subject_type": subject_type, "mode": mode, "severity": severity,
+    }  # fmt: skip
+    query = sa.select(findings).order_by(findings.c.id.desc()).limit(limit)
+    query = query.where(*(findings.c[name] == value for name, value in equal.items() if value is not None))
+    if states is not None:
+        query = query.where(findings.c.state.in_(states))
+    if after is not None:
+        query = query.where(findings.c.id < after)
+    return [Finding(**row) for row in connection.execute(query).mappings()]
+
+
+def events(connection: Connection, finding_id: int) -> list[FindingEvent]:
+    """A finding's history, oldest first."""
+    query = sa.select(finding_events).where(finding_events.c.finding_id == finding_id).order_by(finding_events.c.id)
+    return [FindingEvent(**row) for row in connection.execute(query).mappings()]
+
+
+def _note(
+    connection: Connection, finding_id: int, at: datetime, what: str, actor: str, detail: Mapping[str, Any]
+) -> None:
+    row = {"finding_id": finding_id, "at": at, "what": what, "actor": actor[:120], "detail": dict(detail)}
+    connection.execute(sa.insert(finding_events).values(row))

@@ -1,0 +1,109 @@
+"""Firmware releases, as the maker's build pipeline announces them: the one place that knows whether a fix exists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.errors import Conflict, Invalid, Missing
+from hearthwatch.firmware import version as normalised
+from hearthwatch.records import models
+from hearthwatch.records.database import insert_missing, update_at_revision
+from hearthwatch.records.tables import releases
+from hearthwatch.records.tables.columns import fitted
+from hearthwatch.values import Release
+
+ASSIGNMENTS = ("randomised", "staged", "unknown")
+STATUSES = ("rolling", "paused", "complete", "withdrawn")
+
+_COLUMNS = tuple(releases.c[name] for name in Release.__dataclass_fields__)
+
+
+def create(
+    connection: Connection,
+    *,
+    model: str,
+    version: str,
+    replaces: str | None = None,
+    assignment: str = "unknown",
+    fixes: Sequence[str] = (),
+    released_at: datetime,
+    notes: str | None = None,
+) -> Release:
+    """Announce a release. Versions are normalised as those of devices are. Raises `Conflict` when it was announced before, or `Invalid`."""
+    known = normalised(version)
+    if not model or not known.text:
+        raise Invalid("a release needs a model and a version", where=f"{model} {version}")
+    if assignment not in ASSIGNMENTS:
+        raise Invalid(f"assignment is one of {', '.join(ASSIGNMENTS)}", where=assignment)
+    row = {
+        "model": model,
+        "version": fitted(releases.c.version, known.text),
+        "version_key": fitted(releases.c.version_key, known.key),
+        "replaces": fitted(releases.c.replaces, normalised(replaces).text) if replaces else None,
+        "assignment": assignment,
+        "fixes": list(fixes),
+        "released_at": released_at,
+        "notes": notes,
+    }
+    if not insert_missing(connection, releases, [row]):
+        raise Conflict("this release is known already", where=f"{model} {known.text}")
+    models.add_missing(connection, [model])
+    created = by_version(connection, model, version)
+    assert created is not None
+    return created
+
+
+def get(connection: Connection, release_id: int) -> Release:
+    """One release. Raises `Missing`."""
+    found = _select(connection, releases.c.id == release_id)
+    if not found:
+        raise Missing("no such release", where=str(release_id))
+    return found[0]
+
+
+def by_version(connection: Connection, model: str, version: str) -> Release | None:
+    """A model's release of a version in any spelling, if it was announced."""
+    found = _select(connection, releases.c.model == model, releases.c.version == _spelling(version))
+    return found[0] if found else None
+
+
+def list_releases(connection: Connection, *, model: str | None = None) -> list[Release]:
+    """Releases by model, then newest version first."""
+    return _select(connection, *([releases.c.model == model] if model is not None else []))
+
+
+def notes_of(connection: Connection, release_id: int) -> str | None:
+    """What the maker wrote about a release. Raises `Missing`."""
+    get(connection, release_id)
+    notes: str | None = connection.execute(sa.select(releases.c.notes).where(releases.c.id == release_id)).scalar_one()
+    return notes
+
+
+def set_status(connection: Connection, release_id: int, revision: int | None, status: str) -> Release:
+    """Set a release's status: rolling, paused, complete, withdrawn. Raises `Missing`, `Stale` or `Invalid`."""
+    if status not in STATUSES:
+        raise Invalid(f"status is one of {', '.join(STATUSES)}", where=status)
+    update_at_revision(connection, releases, {"id": release_id}, revision, {"status": status})
+    return get(connection, release_id)
+
+
+def fix_for(connection: Connection, model: str, what: str) -> Release | None:
+    """The newest release of a model, not withdrawn, that says it fixes ``what``: a failure mode or a version in any spelling."""
+    for release in _select(connection, releases.c.model == model, releases.c.status != "withdrawn"):
+        if what in release.fixes or _spelling(what) in {_spelling(fixed) for fixed in release.fixes}:
+            return release
+    return None
+
+
+def _spelling(version: str) -> str | None:
+    return fitted(releases.c.version, normalised(version).text)
+
+
+def _select(connection: Connection, *where: sa.ColumnElement[bool]) -> list[Release]:
+    order = (releases.c.model, releases.c.version_key.desc(), releases.c.id.desc())
+    rows = connection.execute(sa.select(*_COLUMNS).where(*where).order_by(*order)).mappings()
+    return [Release(**{**row, "fixes": tuple(row["fixes"])}) for row in rows]
