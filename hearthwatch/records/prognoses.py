@@ -1,0 +1,58 @@
+"""The newest prognosis of each device and part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.records.database import replace_rows
+from hearthwatch.records.tables import prognoses
+from hearthwatch.records.tables.columns import fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Prognosis:
+    """Probabilities of failure within 7, 30 and 90 days, or why there are none (``abstained``)."""
+
+    device_id: str
+    part: str
+    at: datetime
+    model_version_id: int | None
+    p7: float | None
+    p30: float | None
+    p90: float | None
+    abstained: str | None
+    reasons: Sequence[Mapping[str, Any]]
+
+
+_FIELDS = tuple(Prognosis.__dataclass_fields__)
+
+
+def put(connection: Connection, rows: Sequence[Prognosis]) -> None:
+    """Write prognoses, over the earlier ones of the same device and part."""
+    values = [
+        {name: getattr(row, name) for name in _FIELDS}
+        | {"abstained": fitted(prognoses.c.abstained, row.abstained), "reasons": list(row.reasons)}
+        for row in rows
+    ]
+    replace_rows(connection, prognoses, values)
+
+
+def of_device(connection: Connection, device_id: str) -> list[Prognosis]:
+    """Prognoses of one device, by part."""
+    query = sa.select(prognoses).where(prognoses.c.device_id == device_id).order_by(prognoses.c.part)
+    return [Prognosis(**row) for row in connection.execute(query).mappings()]
+
+
+def riskiest(connection: Connection, *, limit: int = 100) -> list[Prognosis]:
+    """Prognoses with the highest probability within 30 days first; abstentions are left out."""
+    query = sa.select(prognoses).where(prognoses.c.p30.is_not(None))
+    rows = connection.execute(
+        query.order_by(prognoses.c.p30.desc(), prognoses.c.device_id, prognoses.c.part).limit(limit)
+    )
+    return [Prognosis(**row) for row in rows.mappings()]
