@@ -114,6 +114,7 @@ def demo(
     transport: Annotated[
         str, typer.Option(click_type=click.Choice(["auto", "mosquitto", "local"]), help="How messages travel.")
     ] = "auto",
+    scenario: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Scenario file (TOML).")] = None,
     port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.")] = 8080,
     as_json: Json = False,
 ) -> int:
@@ -122,7 +123,14 @@ def demo(
 
     logs.configure("warning", "text")
     options = DemoOptions(
-        devices=devices, days=days, seed=seed, once=once, transport=transport, port=port, as_json=as_json
+        devices=devices,
+        days=days,
+        seed=seed,
+        once=once,
+        transport=transport,
+        scenario=scenario,
+        port=port,
+        as_json=as_json,
     )
     return DONE if run_demo(options)["passed"] else NO
 

@@ -52,6 +52,7 @@ class DemoOptions:
     seed: int
     once: bool
     transport: str
+    scenario: Path | None
     port: int
     as_json: bool
 
@@ -153,7 +154,7 @@ def _assembled(options: DemoOptions, folder: Path) -> Iterator[tuple[Demo, WebSe
     with ExitStack() as stack:
         broker, transport = _transport(options, folder, stack)
         say(f"transport: {transport}")
-        scenario = load_scenario(None).scaled(devices=options.devices, days=options.days)
+        scenario = load_scenario(options.scenario).scaled(devices=options.devices, days=options.days)
         clock = SteppedClock(scenario.start)
         server_port = 0 if options.once else options.port
         platform = open_platform(_settings(folder, broker, server_port), clock)
