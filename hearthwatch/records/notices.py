@@ -1,0 +1,203 @@
+"""Notices to customers: one per finding, device, customer, kind and occasion, with a ledger of what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.errors import Missing
+from hearthwatch.records.database import batched, insert_missing, update_at_revision
+from hearthwatch.records.tables import notice_events, notices
+from hearthwatch.records.tables.columns import fitted
+from hearthwatch.values import Notice
+
+SPENT = ("queued", "sent", "held")
+"""States in which a notice counts against a household's budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeEvent:
+    """One thing that became of a notice, and who did it."""
+
+    id: int
+    notice_id: int
+    at: datetime
+    what: str
+    actor: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What makes a notice: its key, and what it says. ``occasion`` tells apart several of one kind about one finding."""
+
+    finding_id: int
+    device_id: str
+    customer_id: str
+    kind: str
+    occasion: str
+    home_id: str | None
+    language: str
+    subject: str
+    body: str
+    html: str
+
+
+_COLUMNS = tuple(notices.c[name] for name in Notice.__dataclass_fields__)
+
+
+def write(
+    connection: Connection,
+    wanted: Wanted,
+    *,
+    state: str,
+    reason: str | None,
+    send_after: datetime,
+    policy_version: int,
+    now: datetime,
+) -> Notice | None:
+    """Write a notice and the event that it was written. None where one with this key is there already."""
+    row = {name: getattr(wanted, name) for name in Wanted.__dataclass_fields__}
+    row |= {
+        "subject": fitted(notices.c.subject, wanted.subject),
+        "state": state,
+        "reason": fitted(notices.c.reason, reason),
+        "created_at": now,
+        "send_after": send_after,
+        "policy_version": policy_version,
+    }
+    if not insert_missing(connection, notices, [row]):
+        return None
+    key = [notices.c[name] == row[name] for name in ("finding_id", "device_id", "customer_id", "kind", "occasion")]
+    notice = Notice(**connection.execute(sa.select(*_COLUMNS).where(*key)).mappings().one())
+    note(connection, notice.id, now, "written", "policy", {"state": state, "reason": reason})
+    return notice
+
+
+def change(connection: Connection, notice_id: int, revision: int | None, changes: Mapping[str, Any]) -> Notice:
+    """Change a notice, at ``revision`` if given. Raises `Missing` or `Stale`."""
+    if "reason" in changes:
+        changes = {**changes, "reason": fitted(notices.c.reason, changes["reason"])}
+    update_at_revision(connection, notices, {"id": notice_id}, revision, changes)
+    return get(connection, notice_id)
+
+
+def note(
+    connection: Connection, notice_id: int, at: datetime, what: str, actor: str, detail: Mapping[str, Any]
+) -> None:
+    """Append to the ledger of a notice."""
+    row = {"notice_id": notice_id, "at": at, "what": what, "actor": actor, "detail": dict(detail)}
+    connection.execute(sa.insert(notice_events).values(row))
+
+
+def get(connection: Connection, notice_id: int) -> Notice:
+    """One notice. Raises `Missing`."""
+    row = connection.execute(sa.select(*_COLUMNS).where(notices.c.id == notice_id)).mappings().one_or_none()
+    if row is None:
+        raise Missing("no such notice", where=f"notice {notice_id}")
+    return Notice(**row)
+
+
+def html(connection: Connection, notice_id: int) -> str:
+    """A notice as HTML; where the customer's link stands, it is masked. Raises `Missing`."""
+    found = connection.execute(sa.select(notices.c.html).where(notices.c.id == notice_id)).scalar_one_or_none()
+    if found is None:
+        raise Missing("no such notice", where=f"notice {notice_id}")
+    return str(found)
+
+
+def occasion(connection: Connection, notice_id: int) -> str:
+    """What occasion a notice was written on: empty for the first about its finding. Raises `Missing`."""
+    found = connection.execute(sa.select(notices.c.occasion).where(notices.c.id == notice_id)).scalar_one_or_none()
+    if found is None:
+        raise Missing("no such notice", where=f"notice {notice_id}")
+    return str(found)
+
+
+def events(connection: Connection, notice_id: int) -> list[NoticeEvent]:
+    """What became of a notice, oldest first."""
+    query = sa.select(notice_events).where(notice_events.c.notice_id == notice_id).order_by(notice_events.c.id)
+    return [NoticeEvent(**row) for row in connection.execute(query).mappings()]
+
+
+def list_notices(
+    connection: Connection,
+    *,
+    state: str | None = None,
+    customer_id: str | None = None,
+    device_id: str | None = None,
+    finding_id: int | None = None,
+    after: int | None = None,
+    limit: int = 100,
+) -> list[Notice]:
+    """Notices, newest first; ``after`` is the id to go on from."""
+    query = sa.select(*_COLUMNS).order_by(notices.c.id.desc()).limit(limit)
+    for column, value in (
+        (notices.c.state, state),
+        (notices.c.customer_id, customer_id),
+        (notices.c.device_id, device_id),
+        (notices.c.finding_id, finding_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if after is not None:
+        query = query.where(notices.c.id < after)
+    return [Notice(**row) for row in connection.execute(query).mappings()]
+
+
+def of_findings(connection: Connection, finding_ids: Iterable[int], *, occasion: str = "") -> list[Notice]:
+    """The notices about some findings on one occasion, oldest first."""
+    found: list[Notice] = []
+    for some in batched(finding_ids):
+        query = sa.select(*_COLUMNS).where(notices.c.finding_id.in_(some), notices.c.occasion == occasion)
+        found.extend(Notice(**row) for row in connection.execute(query.order_by(notices.c.id)).mappings())
+    return found
+
+
+def about_devices(connection: Connection, device_ids: Iterable[str], since: datetime) -> list[Notice]:
+    """Notices about some devices written at or after a time, oldest first."""
+    found: list[Notice] = []
+    for some in batched(device_ids):
+        query = sa.select(*_COLUMNS).where(notices.c.device_id.in_(some), notices.c.created_at >= since)
+        found.extend(Notice(**row) for row in connection.execute(query.order_by(notices.c.id)).mappings())
+    return found
+
+
+def in_states(connection: Connection, states: Sequence[str], *, limit: int = 100_000) -> list[Notice]:
+    """Notices in some states, oldest first."""
+    query = sa.select(*_COLUMNS).where(notices.c.state.in_(states)).order_by(notices.c.id).limit(limit)
+    return [Notice(**row) for row in connection.execute(query).mappings()]
+
+
+def spent(connection: Connection, customer_ids: Iterable[str], since: datetime) -> dict[tuple[str, str | None], int]:
+    """How many notices (ticket updates left out) each (customer, home) got or is about to get, of those written since a time."""
+    found: dict[tuple[str, str | None], int] = {}
+    for some in batched(customer_ids):
+        query = (
+            sa.select(notices.c.customer_id, notices.c.home_id, sa.func.count())
+            .where(
+                notices.c.customer_id.in_(some),
+                notices.c.created_at >= since,
+                notices.c.state.in_(SPENT),
+                notices.c.kind != "ticket_update",
+            )
+            .group_by(notices.c.customer_id, notices.c.home_id)
+        )
+        found.update({(customer, home): count for customer, home, count in connection.execute(query)})
+    return found
+
+
+def disowned(connection: Connection, device_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """(device, customer) pairs where the customer answered that the device is not theirs."""
+    found: set[tuple[str, str]] = set()
+    for some in batched(device_ids):
+        query = sa.select(notices.c.device_id, notices.c.customer_id).where(
+            notices.c.device_id.in_(some), notices.c.answer == "not_mine"
+        )
+        found.update(connection.execute(query).tuples())
+    return found

@@ -1,0 +1,187 @@
+"""Service tickets: one per cause, the findings each one stands for, and an append-only ledger of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.errors import Missing
+from hearthwatch.records.database import batched, insert_for, insert_missing, update_at_revision
+from hearthwatch.records.tables import ticket_events, ticket_findings, tickets
+from hearthwatch.records.tables.columns import fitted
+from hearthwatch.values import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class TicketEvent:
+    """One thing that was done with a ticket, and who did it."""
+
+    id: int
+    ticket_id: int
+    at: datetime
+    what: str
+    actor: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """What a ticket opens with."""
+
+    cause: str
+    kind: str
+    title: str
+    priority: int
+    due_at: datetime | None
+    finding_id: int | None = None
+    parent_id: int | None = None
+    device_id: str | None = None
+    customer_id: str | None = None
+    home_id: str | None = None
+    model: str | None = None
+    part: str | None = None
+
+
+_COLUMNS = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)
+
+
+def open_once(
+    connection: Connection, new: NewTicket, *, actor: str, now: datetime, detail: Mapping[str, Any]
+) -> tuple[Ticket, bool]:
+    """The ticket of a cause, and whether this call opened it. However many open it at once, there is one."""
+    row = {name: getattr(new, name) for name in NewTicket.__dataclass_fields__}
+    row |= {"title": fitted(tickets.c.title, new.title), "state": "open", "opened_at": now}
+    opened = insert_missing(connection, tickets, [row]) == 1
+    query = sa.select(*_COLUMNS).where(tickets.c.cause == new.cause)
+    ticket = Ticket(**connection.execute(query).mappings().one())
+    if opened:
+        note(connection, ticket.id, now, "opened", actor, detail)
+    return ticket, opened
+
+
+def change(connection: Connection, ticket_id: int, revision: int | None, changes: Mapping[str, Any]) -> Ticket:
+    """Change a ticket, at ``revision`` if given. Raises `Missing` or `Stale`."""
+    update_at_revision(connection, tickets, {"id": ticket_id}, revision, changes)
+    return get(connection, ticket_id)
+
+
+def note(
+    connection: Connection, ticket_id: int, at: datetime, what: str, actor: str, detail: Mapping[str, Any]
+) -> None:
+    """Append to the ledger of a ticket."""
+    row = {"ticket_id": ticket_id, "at": at, "what": what, "actor": actor, "detail": dict(detail)}
+    connection.execute(sa.insert(ticket_events).values(row))
+
+
+def get(connection: Connection, ticket_id: int) -> Ticket:
+    """One ticket. Raises `Missing`."""
+    row = connection.execute(sa.select(*_COLUMNS).where(tickets.c.id == ticket_id)).mappings().one_or_none()
+    if row is None:
+        raise Missing("no such ticket", where=f"ticket {ticket_id}")
+    return Ticket(**row)
+
+
+def events(connection: Connection, ticket_id: int) -> list[TicketEvent]:
+    """What was done with a ticket, oldest first."""
+    query = sa.select(ticket_events).where(ticket_events.c.ticket_id == ticket_id).order_by(ticket_events.c.id)
+    return [TicketEvent(**row) for row in connection.execute(query).mappings()]
+
+
+def events_since(connection: Connection, since: datetime, whats: Iterable[str]) -> list[TicketEvent]:
+    """Events of some kinds at or after a time, oldest first."""
+    query = sa.select(ticket_events).where(ticket_events.c.at >= since, ticket_events.c.what.in_(list(whats)))
+    return [TicketEvent(**row) for row in connection.execute(query.order_by(ticket_events.c.id)).mappings()]
+
+
+def list_tickets(
+    connection: Connection,
+    *,
+    state: str | None = None,
+    open_only: bool = False,
+    device_id: str | None = None,
+    technician_id: str | None = None,
+    customer_id: str | None = None,
+    parent_id: int | None = None,
+    after: int | None = None,
+    limit: int = 100,
+) -> list[Ticket]:
+    """Tickets, newest first; ``after`` is the id to go on from."""
+    query = sa.select(*_COLUMNS).order_by(tickets.c.id.desc()).limit(limit)
+    for column, value in (
+        (tickets.c.state, state),
+        (tickets.c.device_id, device_id),
+        (tickets.c.technician_id, technician_id),
+        (tickets.c.customer_id, customer_id),
+        (tickets.c.parent_id, parent_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if open_only:
+        query = query.where(tickets.c.state != "closed")
+    if after is not None:
+        query = query.where(tickets.c.id < after)
+    return [Ticket(**row) for row in connection.execute(query).mappings()]
+
+
+def join(connection: Connection, finding_id: int, ticket_id: int, now: datetime) -> None:
+    """Say which ticket a finding belongs to; it leaves the one it was in."""
+    insert = insert_for(connection, ticket_findings)
+    row = {"finding_id": finding_id, "ticket_id": ticket_id, "at": now}
+    changes = {"ticket_id": insert.excluded.ticket_id, "at": insert.excluded.at}
+    connection.execute(insert.on_conflict_do_update(index_elements=["finding_id"], set_=changes), row)
+
+
+def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int, Ticket]:
+    """The ticket of each finding that has one."""
+    found: dict[int, Ticket] = {}
+    for some in batched(finding_ids):
+        query = (
+            sa.select(ticket_findings.c.finding_id.label("of_finding"), *_COLUMNS)
+            .join(tickets, tickets.c.id == ticket_findings.c.ticket_id)
+            .where(ticket_findings.c.finding_id.in_(some))
+        )
+        for row in connection.execute(query).mappings():
+            found[row["of_finding"]] = Ticket(**{name: row[name] for name in Ticket.__dataclass_fields__})
+    return found
+
+
+def findings_of(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, list[int]]:
+    """The findings each ticket stands for, in the order they came."""
+    found: dict[int, list[int]] = {}
+    for some in batched(ticket_ids):
+        query = (
+            sa.select(ticket_findings.c.ticket_id, ticket_findings.c.finding_id)
+            .where(ticket_findings.c.ticket_id.in_(some))
+            .order_by(ticket_findings.c.at, ticket_findings.c.finding_id)
+        )
+        for ticket_id, finding_id in connection.execute(query):
+            found.setdefault(ticket_id, []).append(finding_id)
+    return found
+
+
+def with_stem(connection: Connection, stem: str, *, kind: str, device_id: str | None = None) -> list[Ticket]:
+    """Every ticket whose cause is ``stem`` with a number behind it, oldest first."""
+    query = sa.select(*_COLUMNS).where(tickets.c.kind == kind).order_by(tickets.c.id)
+    if device_id is not None:
+        query = query.where(tickets.c.device_id == device_id)
+    rows = connection.execute(query).mappings()
+    return [Ticket(**row) for row in rows if _is_number(row["cause"], stem)]
+
+
+def _is_number(cause: str, stem: str) -> bool:
+    return cause.startswith(stem) and cause[len(stem) :].isdecimal()
+
+
+def load_by_technician(connection: Connection) -> dict[str, int]:
+    """How many open tickets each technician has; those without any are absent."""
+    query = (
+        sa.select(tickets.c.technician_id, sa.func.count())
+        .where(tickets.c.state != "closed", tickets.c.technician_id.is_not(None))
+        .group_by(tickets.c.technician_id)
+    )
+    return {technician: count for technician, count in connection.execute(query) if technician is not None}
