@@ -68,10 +68,11 @@ def since(connection: Connection, part: str, ids: Sequence[str]) -> dict[str, da
     """Since when each device has its present part of this kind; devices of which that is not known are absent."""
     found: dict[str, datetime] = {}
     for some in batched(ids):
-        query = sa.select(installed_parts.c.device_id, sa.func.max(installed_parts.c.from_at)).where(
+        query = sa.select(installed_parts.c.device_id, sa.func.max(installed_parts.c.from_at).label("since")).where(
             installed_parts.c.device_id.in_(some),
             installed_parts.c.part == part,
             installed_parts.c.to_at.is_(None),
         )
-        found.update(connection.execute(query.group_by(installed_parts.c.device_id)).tuples())
+        rows = connection.execute(query.group_by(installed_parts.c.device_id))
+        found.update((row.device_id, row.since) for row in rows)
     return found

@@ -131,8 +131,8 @@ def get(connection: Connection, item_id: int) -> HeldItem:
 
 def counts(connection: Connection) -> dict[str, int]:
     """How many items there are, by state."""
-    query = sa.select(quarantine.c.state, sa.func.count()).group_by(quarantine.c.state)
-    return dict(connection.execute(query).tuples().all())
+    query = sa.select(quarantine.c.state, sa.func.count().label("items")).group_by(quarantine.c.state)
+    return {row.state: row.items for row in connection.execute(query)}
 
 
 def mark(connection: Connection, ids: Sequence[int], state: str) -> int:
