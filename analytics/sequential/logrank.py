@@ -1,0 +1,194 @@
+"""The safe logrank test on first events: exact at every look, also in staggered roll-outs, with ties and strata.
+
+Each device counts until its first event on one clock shared by all. At an event time with risk sets (a_T, a_C) in a stratum and d tied
+events, d_T of them treated, the likelihood of a hazard ratio h given the margins is Fisher's noncentral hypergeometric,
+
+    l(h) = h^{d_T} / sum_j HG(j; a_T, a_C, d) h^j       (d = 1: h^{d_T} (a_T + a_C) / (h a_T + a_C)),
+
+whose ratio to l(h0) has expectation <= 1 for every hazard ratio <= h0 < h, so that products over event times and strata are e-processes.
+A half-normal mixture over log h makes one of them.
+
+Source: ter Schure, Perez-Ortiz, Ly, Grünwald, "The anytime-valid logrank test", NEJSDS 2(2) 2024, arXiv 2011.06931.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from analytics.sequential.mixture import TAU_RATE, Floats
+from analytics.sequential.strata import Strata
+
+
+def log_sum_exp(values: Floats) -> Any:
+    """log sum exp over the first axis, without overflow."""
+    top = values.max(axis=0)
+    return top + np.log(np.exp(values - top).sum(axis=0))
+
+
+POINTS = 24
+_SPAN = 4.0  # the grid reaches to 4 tau; beyond lies 6e-5 of the half-normal
+_GRID = (np.arange(POINTS) + 0.5) * (_SPAN * TAU_RATE / POINTS)
+_LOG_WEIGHTS = -0.5 * (_GRID / TAU_RATE) ** 2
+_LOG_WEIGHTS = _LOG_WEIGHTS - log_sum_exp(_LOG_WEIGHTS)
+
+_WIDE = np.linspace(-4.0, 4.0, 81)  # log hazard ratios among which the interval is looked for
+_WIDE_SCALE = 2.0 * TAU_RATE
+_WIDE_LOG_WEIGHTS = -0.5 * (_WIDE / _WIDE_SCALE) ** 2
+_WIDE_LOG_WEIGHTS = _WIDE_LOG_WEIGHTS - log_sum_exp(_WIDE_LOG_WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskGroups:
+    """Tied first events: one entry per stratum and event time; integers of shape (groups,)."""
+
+    treated_at_risk: NDArray[np.int64]
+    control_at_risk: NDArray[np.int64]
+    treated_events: NDArray[np.int64]
+    events: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LogrankEvidence:
+    """The log likelihood of hazard ratios so far. A value: adding groups gives a new one, in any order or split the same.
+
+    ``shifted`` holds log l(h0 h_j) - log l(h0) on the half-normal grid, h0 being the ``margin``; ``wide`` holds log l(h) on the grid of
+    the interval.
+    """
+
+    margin: float
+    shifted: Floats
+    wide: Floats | None
+    events: int = 0
+    treated_events: int = 0
+
+    @classmethod
+    def nothing(cls, margin: float = 1.0, *, interval: bool = True) -> LogrankEvidence:
+        """No event yet. Without ``interval`` only the e-value is kept, which is faster."""
+        return cls(margin=margin, shifted=np.zeros(POINTS), wide=np.zeros(_WIDE.size) if interval else None)
+
+    def add(self, groups: RiskGroups) -> LogrankEvidence:
+        """The evidence after further event times."""
+        if groups.events.size == 0:
+            return self
+        at_margin = np.log(self.margin)
+        points = [at_margin + _GRID, np.array([at_margin])]
+        if self.wide is not None:
+            points.append(_WIDE)
+        total = log_likelihood(groups, np.concatenate(points)).sum(axis=0)
+        return replace(
+            self,
+            shifted=self.shifted + total[:POINTS] - total[POINTS],
+            wide=None if self.wide is None else self.wide + total[POINTS + 1 :],
+            events=self.events + int(groups.events.sum()),
+            treated_events=self.treated_events + int(groups.treated_events.sum()),
+        )
+
+    @property
+    def log_e(self) -> float:
+        """Natural logarithm of the e-value against "the hazard ratio is at most the margin"."""
+        return float(log_sum_exp(_LOG_WEIGHTS + self.shifted))
+
+    def interval(self, alpha: float = 0.05) -> tuple[float, float, float]:
+        """Hazard ratio (most likely) and its (1 - alpha) confidence sequence: ratio, low, high; within exp(-4)..exp(4).
+
+        The bounds are the values h whose l(h) is not 1 / alpha times smaller than the mixture over all values.
+        """
+        if self.wide is None:
+            raise ValueError("this evidence was kept without its interval")
+        refuted = log_sum_exp(_WIDE_LOG_WEIGHTS + self.wide) - self.wide - np.log(1.0 / alpha)
+        best = int(np.argmax(self.wide))
+        inside = np.flatnonzero(refuted < 0.0)
+        first, last = (int(inside[0]), int(inside[-1])) if inside.size else (best, best)
+        low = _crossing(refuted, first - 1, first) if first > 0 else 0.0
+        high = _crossing(refuted, last + 1, last) if last < _WIDE.size - 1 else np.inf
+        return (
+            float(np.exp(_peak(self.wide, best))),
+            float(np.exp(low) if first > 0 else 0.0),
+            float(np.exp(high) if np.isfinite(high) else np.inf),
+        )
+
+
+def log_likelihood(groups: RiskGroups, log_h: Floats) -> Floats:
+    """Log likelihood of each group at each log hazard ratio: shape (groups, points). 0 where a group cannot tell (one arm at risk)."""
+    result = np.empty((groups.events.size, log_h.size))
+    treated = groups.treated_at_risk.astype(np.float64)
+    control = groups.control_at_risk.astype(np.float64)
+    single = groups.events == 1
+    if single.any():
+        share = (treated[single] / (treated[single] + control[single]))[:, None]
+        moved = groups.treated_events[single, None] * log_h
+        result[single] = moved - np.log1p(share * np.expm1(log_h))
+    for index in np.flatnonzero(~single):
+        result[index] = _tied(
+            int(groups.treated_at_risk[index]),
+            int(groups.control_at_risk[index]),
+            int(groups.treated_events[index]),
+            int(groups.events[index]),
+            log_h,
+        )
+    return result
+
+
+def _tied(treated: int, control: int, treated_events: int, events: int, log_h: Floats) -> Floats:
+    """Log likelihood of one group with several events, by the noncentral hypergeometric distribution."""
+    counts = np.arange(max(0, events - control), min(events, treated) + 1, dtype=np.float64)
+    log_ways = _log_choose(treated, counts) + _log_choose(control, events - counts)
+    log_ways = log_ways - log_sum_exp(log_ways)
+    # Measured from the count that was seen, so that the sum stays near 1 for any number of ties.
+    likelihood: Floats = -log_sum_exp(log_ways[:, None] + (counts[:, None] - treated_events) * log_h)
+    return likelihood
+
+
+def _log_choose(total: int, taken: Any) -> Any:
+    return special.gammaln(total + 1.0) - special.gammaln(taken + 1.0) - special.gammaln(total - taken + 1.0)
+
+
+def _crossing(values: Floats, outside: int, inside: int) -> float:
+    """Where the line between two neighbouring grid points crosses zero."""
+    rise = values[outside] - values[inside]
+    share = values[outside] / rise if rise > 0 else 0.0
+    return float(_WIDE[outside] + share * (_WIDE[inside] - _WIDE[outside]))
+
+
+def _peak(values: Floats, best: int) -> float:
+    """The top of the parabola through the best grid point and its neighbours."""
+    if best in {0, values.size - 1}:
+        return float(_WIDE[best])
+    left, middle, right = values[best - 1 : best + 2]
+    bend = left - 2.0 * middle + right
+    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return float(_WIDE[best] + shift * (_WIDE[1] - _WIDE[0]))
+
+
+def first_events(
+    hours: Floats, treated: NDArray[np.bool_], happened: NDArray[np.bool_], used: NDArray[np.bool_], strata: Strata
+) -> tuple[RiskGroups, NDArray[np.bool_]]:
+    """The groups of tied first events of a block, and which devices are used up after it.
+
+    Arrays of shape (devices, slots): a device is at risk where ``hours`` > 0, in the arm that ``treated`` says; ``happened`` marks slots
+    with an event, also where the device is in no arm: such a first event uses the device up without counting. ``used`` has shape
+    (devices,). Events of one slot and stratum are ties.
+    """
+    slots = hours.shape[1]
+    ever = happened.any(axis=1)
+    first = np.where(used, -1, np.where(ever, happened.argmax(axis=1), slots))
+    slot = np.arange(slots)
+    at_risk = (hours > 0) & (slot <= first[:, None])
+    failing = at_risk & (slot == first[:, None])
+    events = strata.total(failing)
+    groups = np.nonzero(events)
+    taken = [strata.total(one)[groups].astype(np.int64) for one in (at_risk & treated, at_risk, failing & treated)]
+    return (
+        RiskGroups(
+            treated_at_risk=taken[0],
+            control_at_risk=taken[1] - taken[0],
+            treated_events=taken[2],
+            events=events[groups].astype(np.int64),
+        ),
+        used | ever,
+    )
