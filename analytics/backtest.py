@@ -1,0 +1,236 @@
+"""How well would we have predicted this history? Learns from its first part, predicts the rest, and compares.
+
+A row is a device-day; its label is 1 if the device fails in (t, t + H]. Rows at or after a failure, and windows cut by the end of the
+data or by a device that vanished, are left out. H days are purged before the cut: no label the model learns from reaches past it.
+Devices "never seen in training" are had for every device by folds: each is predicted by a model that learned from the other folds alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+
+from analytics.calibration import fit_calibration
+from analytics.evaluation import alerts_at_budget, scores
+from analytics.explanation import influences
+from analytics.features import Background, Feature, features_of, first_days, matrix
+from analytics.hazard import AgeHazard, Hazard, Snapshots, fit_age_hazard, fit_hazard
+from analytics.history_panel import panel_of_history
+from analytics.lives import Lives, labelled, lives_of
+from analytics.panel import Flags, Floats, Ints, Panel, day_number, day_start, days_of, encoded
+from hearthwatch.errors import Invalid
+from hearthwatch.history.mapping import read_mapping
+from hearthwatch.history.reader import History, read_history
+
+FOLDS = 5
+CUT_SHARE = 0.6
+ALERTS_PER_1000_WEEKS = 5.0
+MAX_METRICS = 40
+CLOCK_PER_DAY = (20.0, 25.0)
+"""A counter that grows by about 24 a day on most days is a clock of operating hours, and tells a device's age where no date does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything the comparison needs, as dense arrays."""
+
+    panel: Panel
+    background: Background
+    lives: Lives
+    columns: tuple[Feature, ...]
+    fold: Ints
+    horizon: int
+    cut: int  # index of the first test day
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Some device-days: where they are, their features, and what came of them."""
+
+    device: Ints
+    day: Ints
+    features: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    failed: Flags
+    to_failure: Floats
+    to_end: Floats
+    age: Floats
+
+
+def backtest(path: Path, mapping: Path, *, cut: datetime | None, horizon: timedelta) -> dict[str, Any]:
+    """Backtest a history. Raises `Invalid` naming what is missing (readings, failures before or after the cut)."""
+    began = time.perf_counter()
+    history = read_history(path, read_mapping(mapping))
+    panel = panel_of_history(history)
+    case = _case(history, panel, cut, horizon)
+    train, test = _rows(case, *_days(case, test=False)), _rows(case, *_days(case, test=True))
+    if not train.failed.any() or not test.failed.any():
+        side = "after" if train.failed.any() else "before"
+        raise Invalid(f"no failure with a known {case.horizon}-day window {side} the cut", where="--cut")
+    known, unseen, model = _predict(case, train, test)
+    baseline = _baseline(train, test, case.horizon)
+    return {
+        "devices": len(panel.devices),
+        "readings": int(history.quality.readings),
+        "failures": int(history.failures.num_rows),
+        "cut": day_start(panel.first_day + case.cut).isoformat(),
+        "horizon_days": case.horizon,
+        "test": scores(known, test.failed),
+        "unseen_devices": scores(unseen, test.failed),
+        "baseline": {
+            name: value
+            for name, value in scores(baseline, test.failed).items()
+            if name in {"auc", "average_precision", "brier"}
+        },
+        "alerts": _alerts(case, test, known),
+        "reasons": influences(model, test.features, case.columns, known, case.horizon),
+        "quality": _quality(history, case),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+
+
+def _case(history: History, panel: Panel, cut: datetime | None, horizon: timedelta) -> _Case:
+    index = {device: number for number, device in enumerate(panel.devices)}
+    devices = history.devices
+    position = np.array([index.get(name, -1) for name in devices.column("device").to_pylist()], dtype=np.int64)
+    failures = _dates(history.failures, index)
+    if not failures:
+        raise Invalid("the history names no failure of a device with readings", where="failures")
+    lives = lives_of(
+        panel, failures, _dates(history.service, index), ended=_single(devices.column("removed"), position)
+    )
+    totals = sorted(panel.totals, key=lambda name: (_missing(panel.totals[name]), name))[:MAX_METRICS]
+    metrics = sorted(panel.values, key=lambda name: (_missing(panel.values[name]), name))[:MAX_METRICS]
+    where = panel.days * CUT_SHARE if cut is None else day_number(cut) - panel.first_day
+    model = np.full(len(panel.devices), -1, dtype=np.int64)
+    codes, _ = encoded(devices.column("model"))
+    model[position[position >= 0]] = codes[position >= 0]
+    background = Background(model, _born(panel, devices, position), _dates(history.service, index))
+    fold = np.array([crc32(device.encode()) % FOLDS for device in panel.devices], dtype=np.int64)
+    return _Case(panel, background, lives, features_of(metrics, totals), fold, horizon.days, int(where))
+
+
+def _missing(array: Floats) -> float:
+    return round(float(np.isnan(array).mean()), 6)
+
+
+def _dates(table: pa.Table, index: Mapping[str, int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for name, day in zip(table.column("device").to_pylist(), days_of(table.column("at")).tolist(), strict=True):
+        if name in index:
+            found.setdefault(index[name], []).append(day)
+    return found
+
+
+def _single(column: pa.ChunkedArray, position: Ints) -> dict[int, int]:
+    known = np.asarray(column.is_valid().to_numpy(), dtype=bool)
+    days = days_of(column.fill_null(datetime(1970, 1, 1, tzinfo=UTC)))
+    return {
+        int(place): int(day) for place, day, given in zip(position, days, known, strict=True) if given and place >= 0
+    }
+
+
+def _born(panel: Panel, devices: pa.Table, position: Ints) -> Floats:
+    """The day each device was new: installed, else made, else by its clock of operating hours, else first seen."""
+    born = np.full(len(panel.devices), np.nan)
+    for name in ("made", "installed"):
+        for device, day in _single(devices.column(name), position).items():
+            born[device] = day
+    days = np.arange(panel.first_day, panel.first_day + panel.days)
+    for name in sorted(panel.totals):
+        daily = panel.values[name]
+        ticking = (daily >= CLOCK_PER_DAY[0]) & (daily <= CLOCK_PER_DAY[1])
+        if ticking.sum() > 0.7 * (~np.isnan(daily)).sum() > 0:
+            started = days[None, :] - panel.totals[name] / 24
+            first = np.argmax(~np.isnan(started), axis=1)
+            by_clock = np.floor(started[np.arange(len(started)), first])
+            born = np.where(np.isnan(born), by_clock, born)
+            break
+    return np.where(np.isnan(born), first_days(panel), born)
+
+
+def _days(case: _Case, *, test: bool) -> tuple[Ints, Ints]:
+    """The labelled device-days on one side of the cut."""
+    known, _ = labelled(case.lives, case.horizon)
+    day = np.arange(case.panel.days)
+    side = (day >= case.cut) if test else (day <= case.cut - case.horizon)
+    device, when = np.nonzero(known & side[None, :])
+    return device.astype(np.int64), when.astype(np.int64)
+
+
+def _rows(case: _Case, device: Ints, day: Ints) -> _Rows:
+    to_failure = case.lives.to_failure[device, day]
+    to_end = case.lives.to_end[device, day]
+    return _Rows(
+        device,
+        day,
+        matrix(case.panel, case.background, case.columns, device, day),
+        to_failure <= case.horizon,
+        to_failure,
+        to_end,
+        np.maximum(case.panel.first_day + day - case.background.born[device], 0.0),
+    )
+
+
+def _snapshots(rows: _Rows, chosen: Flags) -> Snapshots:
+    weight = np.ones(int(chosen.sum()))
+    return Snapshots(rows.features[chosen], rows.to_failure[chosen], rows.to_end[chosen], weight)
+
+
+def _edges(horizon: int) -> tuple[int, ...]:
+    return tuple(sorted({0, (horizon + 2) // 3, (2 * horizon + 2) // 3, horizon}))
+
+
+def _predict(case: _Case, train: _Rows, test: _Rows) -> tuple[Floats, Floats, Hazard]:
+    """Calibrated probabilities of the test rows by the model of all devices, and by models that never saw the row's device."""
+    edges, horizons = _edges(case.horizon), (case.horizon,)
+    outside = np.zeros(len(train.device))
+    unseen = np.zeros(len(test.device))
+    for fold in range(FOLDS):
+        inside = case.fold[train.device] == fold
+        model = fit_hazard(_snapshots(train, ~inside), edges)
+        outside[inside] = model.raw(train.features[inside], horizons)[:, 0]
+        mine = case.fold[test.device] == fold
+        unseen[mine] = model.raw(test.features[mine], horizons)[:, 0]
+    calibration = fit_calibration(outside, train.failed, len(np.unique(train.device[train.failed])))
+    model = replace(fit_hazard(_snapshots(train, np.ones(len(train.device), dtype=bool)), edges))
+    model = replace(model, calibration={case.horizon: calibration})
+    return model.probabilities(test.features, horizons)[:, 0], calibration.apply(unseen), model
+
+
+def _baseline(train: _Rows, test: _Rows, horizon: int) -> Floats:
+    age: AgeHazard = fit_age_hazard(train.age, train.to_failure, np.ones(len(train.age)))
+    return age.probabilities(test.age, (horizon,))[:, 0]
+
+
+def _alerts(case: _Case, test: _Rows, probability: Floats) -> dict[str, Any]:
+    found = alerts_at_budget(
+        probability,
+        test.device,
+        test.day,
+        test.to_failure,
+        horizon=case.horizon,
+        per_1000_weeks=ALERTS_PER_1000_WEEKS,
+    )
+    return {name: found[name] for name in ("per_1000_device_weeks", "precision", "recall", "lead_days_median")}
+
+
+def _quality(history: History, case: _Case) -> dict[str, Any]:
+    panel = case.panel
+    last = panel.days - 1 - np.argmax(panel.present[:, ::-1], axis=1)
+    failed = np.isfinite(case.lives.to_failure).any(axis=1)
+    metrics: Sequence[str] = sorted(panel.values)
+    return {
+        **history.quality.as_json(),
+        "days": panel.days,
+        "device_days": int(panel.present.sum()),
+        "vanished": int(((last < panel.days - 1) & ~failed).sum()),
+        "metrics": {name: round(1 - float(np.isnan(panel.values[name][panel.present]).mean()), 4) for name in metrics},
+    }

@@ -1,0 +1,78 @@
+"""Makes a model's probabilities mean what they say. How much is fitted depends on how many failures there are to fit it on.
+
+Fewer than 60 positives: only the level (one number). From 60 on: beta calibration, a logistic regression on log s and -log(1 - s)
+(Kull, Silva Filho, Flach 2017). Isotonic regression is not used: with up to a thousand positives it was worse in every comparison.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from analytics.panel import Flags, Floats
+
+BETA_FROM = 60
+_TINY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """p = sigmoid(a log s - b log(1 - s) + c), with a, b >= 0; a = b = 1 and c = 0 leave s as it is."""
+
+    a: float = 1.0
+    b: float = 1.0
+    c: float = 0.0
+    kind: str = "none"
+
+    def apply(self, scores: Floats) -> Floats:
+        """Calibrated probabilities, same shape; monotone in the scores."""
+        s = np.clip(scores, _TINY, 1 - _TINY)
+        return _sigmoid(self.a * np.log(s) - self.b * np.log1p(-s) + self.c)
+
+
+def fit_calibration(scores: Floats, failed: Flags, positives: int, weights: Floats | None = None) -> Calibration:
+    """Fit on scores of rows the model has not learned from. ``positives`` counts independent failures, not their rows."""
+    if not failed.any() or failed.all():
+        return Calibration()
+    s = np.clip(scores, _TINY, 1 - _TINY)
+    weight = np.ones(len(s)) if weights is None else weights
+    log_s, log_rest = np.log(s), -np.log1p(-s)
+    if positives < BETA_FROM:
+        return Calibration(c=_intercept(log_s + log_rest, failed, weight), kind="intercept")
+    a, b, c = _beta(log_s, log_rest, failed, weight)
+    return Calibration(a, b, c, "beta")
+
+
+def _intercept(logit: Floats, failed: Flags, weight: Floats) -> float:
+    """The shift at which the expected number of failures equals the observed one, by bisection."""
+    observed = float(weight[failed].sum())
+    low, high = -20.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if float((weight * _sigmoid(logit + middle)).sum()) < observed:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _beta(log_s: Floats, log_rest: Floats, failed: Flags, weight: Floats) -> tuple[float, float, float]:
+    total = float(weight.sum())
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        a, b, c = parameters
+        z = a * log_s + b * log_rest + c
+        p = _sigmoid(z)
+        value = float((weight * (np.logaddexp(0, z) - failed * z)).sum()) / total
+        error = weight * (p - failed) / total
+        return value, np.array([(error * log_s).sum(), (error * log_rest).sum(), error.sum()])
+
+    fitted = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, 5), (0, 5), (-20, 20)])
+    a, b, c = (float(value) for value in fitted.x)
+    return a, b, c
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * z)))

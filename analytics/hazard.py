@@ -1,0 +1,137 @@
+"""The discrete-time hazard: the probability to fail in each of a few intervals ahead, given that the device lasts to its beginning.
+
+One gradient-boosted classifier learns all intervals, stacked, with the interval as a feature: a device that was followed for only a part of
+the horizon still teaches its first intervals. Against "not failed within the horizon counts as negative" and "drop what was not
+followed to the end", stacking had the best PR-AUC, Brier score and calibration on wear parts, and
+the probabilities of nested horizons never cross.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from analytics.calibration import Calibration
+from analytics.lives import Stack, stacked
+from analytics.panel import Floats
+
+SEED = 20260501
+NEGATIVES_PER_POSITIVE = 60
+MIN_NEGATIVES = 4000
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Rows to learn from: features, days to failure, days followed, and how many rows of the population each stands for."""
+
+    features: Matrix
+    to_failure: Floats
+    to_end: Floats
+    weight: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A fitted model. ``edges`` are the ends of its intervals in days, the first is 0."""
+
+    classifier: Any
+    edges: tuple[int, ...]
+    calibration: Mapping[int, Calibration]
+
+    def raw(self, features: Matrix, horizons: Sequence[int]) -> Floats:
+        """Probability to fail within each horizon before calibration, shape (rows, horizons)."""
+        survival = np.ones(len(features))
+        ends: dict[int, Floats] = {}
+        for interval, end in enumerate(self.edges[1:]):
+            hazard = _probability(self.classifier, _with_interval(features, np.full(len(features), interval)))
+            survival = survival * (1 - hazard)
+            ends[end] = 1 - survival
+        return np.stack([ends[horizon] for horizon in horizons], axis=1)
+
+    def probabilities(self, features: Matrix, horizons: Sequence[int]) -> Floats:
+        """Calibrated probabilities, shape (rows, horizons); never falling from one horizon to the next."""
+        raw = self.raw(features, horizons)
+        columns = [
+            self.calibration.get(horizon, Calibration()).apply(raw[:, column])
+            for column, horizon in enumerate(horizons)
+        ]
+        return np.maximum.accumulate(np.stack(columns, axis=1), axis=1)
+
+
+def fit_hazard(
+    snapshots: Snapshots, edges: Sequence[int], *, iterations: int = 120, leaves: int = 12, min_leaf: int = 60
+) -> Hazard:
+    """Fit. Deterministic: fixed seed, one thread (a sum over several is not always the same to the last bit)."""
+    stack = _thinned(stacked(snapshots.to_failure, snapshots.to_end, edges), snapshots)
+    rows, weight = stack
+    classifier = HistGradientBoostingClassifier(
+        max_iter=iterations,
+        learning_rate=0.06,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=min_leaf,
+        l2_regularization=5.0,
+        max_bins=127,
+        early_stopping=False,
+        random_state=SEED,
+    )
+    features = _with_interval(snapshots.features[rows.source], rows.interval)
+    features[:, np.isnan(features).all(axis=0)] = 0.0  # scikit-learn cannot bin a column without any value
+    with threadpool_limits(1):
+        classifier.fit(features, rows.failed.astype(np.int8), sample_weight=weight)
+    return Hazard(classifier, tuple(edges), {})
+
+
+def _thinned(stack: Stack, snapshots: Snapshots) -> tuple[Stack, Floats]:
+    """Keep every positive row and a weighted sample of the negatives; the weights restore the base rate."""
+    weight = snapshots.weight[stack.source]
+    negatives = np.flatnonzero(~stack.failed)
+    wanted = max(MIN_NEGATIVES, NEGATIVES_PER_POSITIVE * int(stack.failed.sum()))
+    if len(negatives) <= wanted:
+        return stack, weight
+    kept = np.random.default_rng(SEED).choice(negatives, size=wanted, replace=False)
+    weight = weight.copy()
+    weight[kept] *= len(negatives) / wanted
+    rows = np.sort(np.concatenate([np.flatnonzero(stack.failed), kept]))
+    return Stack(stack.source[rows], stack.interval[rows], stack.failed[rows]), weight[rows]
+
+
+def _with_interval(features: Matrix, interval: NDArray[Any]) -> Matrix:
+    return np.concatenate([features, interval.astype(np.float32)[:, None]], axis=1)
+
+
+def _probability(classifier: Any, features: Matrix) -> Floats:
+    with threadpool_limits(1):
+        return np.asarray(classifier.predict_proba(features)[:, 1], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class AgeHazard:
+    """The baseline to beat: a failure rate per day for each band of age, and nothing else."""
+
+    upper: Floats
+    rate: Floats
+
+    def probabilities(self, age: Floats, horizons: Sequence[int]) -> Floats:
+        """Probability to fail within each horizon, shape (rows, horizons)."""
+        band = np.searchsorted(self.upper, np.where(np.isnan(age), -1.0, age), side="right")
+        return 1 - np.exp(-self.rate[band][:, None] * np.asarray(horizons, dtype=np.float64)[None, :])
+
+
+def fit_age_hazard(age: Floats, to_failure: Floats, weight: Floats, bands: int = 12) -> AgeHazard:
+    """Rates by bands of age with equal numbers of device-days, drawn towards the overall rate by two failures' worth of exposure."""
+    known = np.where(np.isnan(age), -1.0, age)
+    upper = np.unique(np.quantile(known, np.linspace(0, 1, bands + 1)[1:-1]))
+    band = np.searchsorted(upper, known, side="right")
+    failures = np.bincount(band, weights=weight * (to_failure <= 1), minlength=len(upper) + 1)
+    exposure = np.bincount(band, weights=weight, minlength=len(upper) + 1)
+    overall = failures.sum() / max(exposure.sum(), 1.0)
+    rate = (failures + 2.0) / (exposure + 2.0 / overall) if overall > 0 else np.zeros(len(exposure))
+    return AgeHazard(upper, rate)
