@@ -1,0 +1,150 @@
+"""One batch into the tables: what is new is added, what is there already stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hearthwatch.telemetry import duckdb_batches as batches
+from hearthwatch.telemetry.duckdb_file import Cursor
+from hearthwatch.telemetry.duckdb_schema import Draft, family_of, wide
+from hearthwatch.values import Event, Presence, Reading, WriteResult
+
+READING_KEY = ("device", "stream", "stamp")
+CLOCKLESS_KEY = ("device", "boot", "seq")
+EVENT_KEY = ("device", "stream", "stamp", "kind", "code", "boot", "seq")
+PRESENCE_KEY = ("device", "stream", "stamp", "online", "boot")
+MAX_RANGES = 8
+GAP_HOURS = 6
+
+
+def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event | Presence]) -> WriteResult:
+    """Store a mixed batch within the caller's transaction."""
+    families: dict[str, list[Reading]] = {}
+    events: list[Event] = []
+    presences: list[Presence] = []
+    for value in values:
+        if isinstance(value, Reading):
+            families.setdefault(family_of(value.stream), []).append(value)
+        elif isinstance(value, Event):
+            events.append(value)
+        else:
+            presences.append(value)
+    results = []
+    for family, readings in families.items():
+        keys = batches.readings(readings, draft)
+        results.append(_write_readings(cursor, draft, family, keys, batches.metrics(readings)))
+    if events:
+        results.append(_write_rows(cursor, "events", batches.events(events, draft), EVENT_KEY))
+    if presences:
+        results.append(_write_rows(cursor, "presence", batches.presences(presences, draft), PRESENCE_KEY))
+    draft.store(cursor)
+    return WriteResult(sum(r.stored for r in results), sum(r.duplicate for r in results))
+
+
+def write_bulk(cursor: Cursor, draft: Draft, stream: str, table: pa.Table) -> WriteResult:
+    """Store a table of readings within the caller's transaction."""
+    keys, metrics = batches.bulk(stream, table, draft)
+    result = _write_readings(cursor, draft, family_of(stream), keys, metrics)
+    draft.store(cursor)
+    return result
+
+
+def _write_readings(
+    cursor: Cursor, draft: Draft, family: str, keys: pa.Table, metrics: Mapping[str, Any]
+) -> WriteResult:
+    number = draft.ids("family", [family])[0]
+    inside, outside = draft.prepare_family(cursor, number, metrics)
+    draft.ids("metric", metrics)
+    table = keys
+    for name in inside:
+        table = table.append_column(f"m_{name}", metrics[name])
+    duplicate = _duplicate_readings(cursor, wide(number), keys)
+    kept = None
+    if len(duplicate):
+        kept = np.setdiff1d(np.arange(len(keys)), duplicate)
+        table = table.take(kept)
+    _insert(cursor, wide(number), table)
+    for name in outside:
+        _insert_overflow(cursor, draft, keys, name, metrics[name], kept)
+    return WriteResult(len(table), len(duplicate))
+
+
+def _write_rows(cursor: Cursor, target: str, rows: pa.Table, key: Sequence[str]) -> WriteResult:
+    duplicate = _duplicates(cursor, target, rows, key)
+    if len(duplicate):
+        rows = rows.take(np.setdiff1d(np.arange(len(rows)), duplicate))
+    _insert(cursor, target, rows)
+    return WriteResult(len(rows), len(duplicate))
+
+
+def _insert_overflow(
+    cursor: Cursor, draft: Draft, keys: pa.Table, metric: str, values: Any, kept: np.ndarray[Any, Any] | None
+) -> None:
+    rows = keys.drop_columns(["boot", "seq", "clockless"])
+    rows = rows.append_column("metric", pa.array(np.full(len(rows), draft.ids("metric", [metric])[0], np.int32)))
+    rows = rows.append_column("value", values)
+    if kept is not None:
+        rows = rows.take(kept)
+    _insert(cursor, "overflow", rows.filter(rows["value"].is_valid()))
+
+
+def _insert(cursor: Cursor, target: str, rows: pa.Table) -> None:
+    if len(rows) == 0:
+        return
+    names = ", ".join(f'"{name}"' for name in rows.column_names)
+    cursor.register("batch", rows)
+    cursor.execute(f"INSERT INTO {target} ({names}) SELECT {names} FROM batch")
+    cursor.unregister("batch")
+
+
+def _duplicate_readings(cursor: Cursor, target: str, keys: pa.Table) -> np.ndarray[Any, Any]:
+    clockless = keys["clockless"].to_numpy()
+    if not clockless.any():
+        return _duplicates(cursor, target, keys, READING_KEY, "NOT clockless")
+    found = []
+    for with_clock in (True, False):
+        rows = np.flatnonzero(clockless != with_clock)
+        if len(rows) == 0:
+            continue
+        part = keys.take(rows)
+        if with_clock:
+            found.append(rows[_duplicates(cursor, target, part, READING_KEY, "NOT clockless")])
+        else:
+            # A redelivery comes with another time of receipt, so time does not narrow the search.
+            found.append(rows[_duplicates(cursor, target, part, CLOCKLESS_KEY, "clockless", in_time=False)])
+    return np.sort(np.concatenate(found))
+
+
+def _duplicates(
+    cursor: Cursor, target: str, rows: pa.Table, key: Sequence[str], where: str = "true", *, in_time: bool = True
+) -> np.ndarray[Any, Any]:
+    """Positions of rows whose key is stored already, or stands earlier in the batch."""
+    ordinals = pa.array(np.arange(len(rows), dtype=np.int64))
+    cursor.register("keys", rows.select(list(key)).append_column("ordinal", ordinals))
+    same = " AND ".join(f"keys.{name} IS NOT DISTINCT FROM stored.{name}" for name in key)
+    span = _span(rows["hour"].to_numpy()) if in_time else "true"
+    columns = ", ".join(key)
+    stored = cursor.execute(
+        f"SELECT ordinal FROM keys WHERE EXISTS (SELECT 1 FROM {target} AS stored WHERE {where} AND ({span}) AND {same})"
+    ).fetchnumpy()["ordinal"]
+    repeated = cursor.execute(
+        f"SELECT unnest(list_sort(list(ordinal))[2:]) AS ordinal FROM keys GROUP BY {columns} HAVING count(*) > 1"
+    ).fetchnumpy()["ordinal"]
+    cursor.unregister("keys")
+    return np.union1d(stored, repeated).astype(np.int64)
+
+
+def _span(hours: np.ndarray[Any, Any]) -> str:
+    """The hours of a batch as a condition: few ranges, so that one late message does not make the search read everything between."""
+    distinct = np.unique(hours)
+    gaps = np.diff(distinct)
+    cuts = np.flatnonzero(gaps > GAP_HOURS)
+    if len(cuts) >= MAX_RANGES:
+        cuts = np.sort(cuts[np.argsort(gaps[cuts])[-(MAX_RANGES - 1) :]])
+    first = distinct[np.concatenate(([0], cuts + 1))]
+    last = distinct[np.concatenate((cuts, [len(distinct) - 1]))]
+    return " OR ".join(f"hour BETWEEN {int(a)} AND {int(b)}" for a, b in zip(first, last, strict=True))
