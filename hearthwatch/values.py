@@ -16,7 +16,10 @@ METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One MQTT message as received. ``user`` is the broker's name for the sender, where the broker tells it."""
+    """One MQTT message as received. ``user`` is the broker's name for the sender, where the broker tells it.
+
+    ``redelivered``: the broker may have sent it before, then under the same ``packet_id``.
+    """
 
     topic: str
     payload: bytes
@@ -24,6 +27,8 @@ class Message:
     retain: bool = False
     qos: int = 1
     user: str | None = None
+    packet_id: int = 0
+    redelivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

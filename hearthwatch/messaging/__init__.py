@@ -1,1 +1,36 @@
-"""How messages arrive and leave."""
+"""Messages in and out, by MQTT or inside the process; an address chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hearthwatch.errors import Invalid
+from hearthwatch.messaging.address import local_name, parse_broker
+from hearthwatch.messaging.local import LocalPublisher, LocalSubscriber
+from hearthwatch.messaging.mqtt import Session
+from hearthwatch.messaging.publisher import MqttPublisher
+from hearthwatch.messaging.subscriber import MqttSubscriber
+from hearthwatch.ports import Publisher, Subscriber
+
+__all__ = ["open_publisher", "open_subscriber"]
+
+
+def open_subscriber(
+    address: str, *, client_id: str, filters: Sequence[str], session_expiry_s: int, receive_maximum: int
+) -> Subscriber:
+    """A subscriber at an address; it connects when started. ``client_id`` names its session. Raises `Invalid`."""
+    if not client_id or not filters:
+        raise Invalid("a subscriber needs a client id and at least one topic filter", where="broker")
+    if address.startswith("local://"):
+        return LocalSubscriber(local_name(address), client_id, filters, session_expiry_s, receive_maximum)
+    session = Session(client_id, session_expiry_s, receive_maximum)
+    return MqttSubscriber(parse_broker(address), session, filters)
+
+
+def open_publisher(address: str, *, client_id: str) -> Publisher:
+    """A publisher to an address; it begins to connect at once and comes back by itself. Raises `Invalid`."""
+    if not client_id:
+        raise Invalid("a publisher needs a client id", where="broker")
+    if address.startswith("local://"):
+        return LocalPublisher(local_name(address))
+    return MqttPublisher(parse_broker(address), client_id)

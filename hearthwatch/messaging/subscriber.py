@@ -1,0 +1,142 @@
+"""Receives messages from an MQTT broker and acknowledges them when told."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from hearthwatch.messaging.address import BrokerAddress
+from hearthwatch.messaging.link import Link
+from hearthwatch.messaging.mqtt import Connection, Session
+from hearthwatch.messaging.packets import Delivery
+from hearthwatch.ports import Receipt
+from hearthwatch.values import Message
+
+LOG = logging.getLogger(__name__)
+
+_EPOCHS = itertools.count(1)  # no two connections of this process share one
+
+
+class MqttSubscriber:
+    """A `Subscriber` on a persistent session.
+
+    A receipt names the connection it came by: packet ids begin anew with a session, so an old one could acknowledge a different
+    message. Receipts of older connections are dropped; the broker sends those messages again.
+
+    The window is kept here as well: Mosquitto 2.0 sends more than the receive maximum once the first PUBACK came, and MQTT 3.1.1
+    has none. While it is full nothing more is handed on, nor read from the network.
+    """
+
+    def __init__(self, address: BrokerAddress, session: Session, filters: Sequence[str]) -> None:
+        self._filters = tuple(dict.fromkeys(filters))
+        self._window = session.receive_maximum
+        self._link = Link(address, session, self)
+        self._turn = threading.Lock()
+        self._epoch = next(_EPOCHS)
+        self._held = 0
+        self._to_acknowledge: list[int] = []
+        self._waiting: deque[Delivery] = deque()
+        self._announced = False
+        self._on_message: Callable[[Message, Receipt], None] = _nobody_listens
+        self._on_connection: Callable[[bool, bool], None] = _nobody_cares
+
+    def start(
+        self, on_message: Callable[[Message, Receipt], None], on_connection: Callable[[bool, bool], None]
+    ) -> None:
+        """Begin to connect; ``on_connection(True, ...)`` comes when the broker has agreed to the subscriptions."""
+        self._on_message, self._on_connection = on_message, on_connection
+        self._link.start()
+
+    def acknowledge(self, receipts: Sequence[Receipt]) -> None:
+        """Acknowledge messages, in the order given; those of a lost connection are dropped."""
+        with self._turn:
+            current = self._epoch
+            ids = [
+                receipt[1]
+                for receipt in receipts
+                if isinstance(receipt, tuple) and receipt[0] == current and receipt[1] != 0
+            ]
+            self._to_acknowledge.extend(ids)
+            self._held -= len(ids)
+        if ids:
+            self._link.wake()
+
+    def stop(self) -> None:
+        """Send the acknowledgements that are queued and disconnect; the session stays with the broker."""
+        self._link.stop()
+
+    # -- called by the link, in its thread
+
+    def connected(self, connection: Connection) -> None:
+        """Subscribe anew on every connection, so that new filters hold also where the session is an old one."""
+        connection.subscribe(self._filters)
+
+    def pump(self, connection: Connection) -> bool:
+        """Send what was acknowledged, hand on what there is room for, and tell once when we are subscribed."""
+        if connection.subscribed and not self._announced:
+            self._announced = True
+            self._tell(True, connection.session_present)
+        with self._turn:
+            ids, self._to_acknowledge = self._to_acknowledge, []
+        if ids:
+            connection.acknowledge(ids)
+        self._hand_on()
+        return not self._waiting
+
+    def disconnected(self) -> None:
+        """From here on all receipts given out are stale."""
+        with self._turn:
+            self._epoch = next(_EPOCHS)
+            self._held = 0
+            self._to_acknowledge = []
+        self._waiting.clear()
+        if self._announced:
+            self._announced = False
+            self._tell(False, False)
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Messages came."""
+        self._waiting.extend(deliveries)
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Call back for each message while the window has room.
+
+        An error in the callback costs that message its acknowledgement, not the connection.
+        """
+        now, epoch, waiting = datetime.now(UTC), self._epoch, self._waiting
+        room = self._window - self._held
+        taken = 0
+        while waiting and taken < room:
+            topic, payload, packet_id, qos, dup, retain, user = waiting.popleft()
+            taken += qos > 0
+            try:
+                self._on_message(
+                    Message(topic, payload, now, retain, qos, user, packet_id=packet_id, redelivered=dup),
+                    (epoch, packet_id),
+                )
+            except Exception:  # a callback's error must not end the thread
+                LOG.exception("a message on %s could not be handed on", topic)
+        with self._turn:
+            self._held += taken
+
+    def acknowledged(self, numbers: Sequence[int], refused: int) -> None:
+        """We publish nothing here."""
+
+    def _tell(self, up: bool, session_present: bool) -> None:
+        try:
+            self._on_connection(up, session_present)
+        except Exception:  # as above
+            LOG.exception("a change of the connection could not be handed on")
+
+
+def _nobody_listens(_message: Message, _receipt: Receipt) -> None:
+    """Before `start`."""
+
+
+def _nobody_cares(_up: bool, _session_present: bool) -> None:
+    """Before `start`."""
