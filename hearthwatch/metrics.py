@@ -21,6 +21,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("battery_pct", "%", "gauge", "low", "Charge left, as the device estimates it."),
     Metric("battery_v", "V", "gauge", "low", "Battery voltage under the device's usual load."),
     Metric("battery_low", "0/1", "gauge", "high", "The device itself says its battery is low."),
+    Metric("supply_v", "V", "gauge", "both", "Supply voltage of the processor."),
     Metric("temperature_c", "°C", "gauge", "both", "Temperature the device measures for its user."),
     Metric("device_temperature_c", "°C", "gauge", "high", "Temperature inside the device."),
     Metric("humidity_pct", "%", "gauge", "both", "Relative humidity."),
@@ -32,7 +33,10 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("rssi_dbm", "dBm", "gauge", "low", "Received Wi-Fi signal strength."),
     Metric("link_quality_pct", "%", "gauge", "low", "Signal quality, where the device gives only a percentage."),
     Metric("wifi_reconnects", "count", "counter", "high", "Times the device lost and regained its network."),
+    Metric("wifi_downtime_s", "s", "counter", "high", "Seconds without a network since the last boot."),
+    Metric("mqtt_connects", "count", "counter", "high", "Connections to the broker since the last boot."),
     Metric("free_heap_bytes", "B", "gauge", "low", "Free heap memory."),
+    Metric("fs_free_bytes", "B", "gauge", "low", "Free space of the device's file system."),
     Metric("uptime_s", "s", "counter", "none", "Seconds since the last boot."),
     Metric("boot_count", "count", "counter", "high", "Boots since made, as the device counts them."),
     Metric("power_w", "W", "gauge", "both", "Active power."),
@@ -53,6 +57,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("sync_failed", "count", "counter", "high", "Cloud or hub synchronisations that failed."),
     Metric("frame_rate_fps", "1/s", "gauge", "low", "Video frames per second delivered."),
     Metric("motion_events", "count", "counter", "none", "Motion events reported."),
+    Metric("alarm_on", "0/1", "gauge", "none", "The device raises its alarm: smoke, water."),
     Metric("load_average", "1", "gauge", "high", "Processor load, 1 is full."),
 )
 

@@ -1,0 +1,172 @@
+"""The answer to one message while it is being made; the conventions that remember a device share it.
+
+State of one device: ``{"fw", "online", "up_at", "up_s", "boot_fw"}`` and what the convention itself adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from hearthwatch.errors import Invalid
+from hearthwatch.firmware import version
+from hearthwatch.ports import State
+from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Value
+from hearthwatch.wire.instants import spell
+from hearthwatch.wire.limits import MAX_METRICS, MAX_TEXT, is_metric, number, optional_text, shown
+
+UPTIME_TOLERANCE_S = 5.0
+"""How much less an uptime may be than an earlier one without a boot between them."""
+LONGEST_UPTIME_S = 20 * 365 * 86_400.0
+
+
+class Draft:
+    """Collects values, rejections and the next state of one device. Local to one call of `decode`, so that stays pure."""
+
+    def __init__(self, convention: str, device: str, state: State | None, message: Message) -> None:
+        self.convention = convention
+        self.device = device
+        self.message = message
+        self._given = state
+        self._state: dict[str, Any] = dict(state or {})
+        self._values: list[Value] = []
+        self._rejected: list[Rejection] = []
+
+    # -- state
+
+    def recall(self, key: str) -> Any:
+        """What is remembered under a key, or None."""
+        return self._state.get(key)
+
+    def keep(self, key: str, value: Any) -> None:
+        """Remember a JSON value; None forgets."""
+        if value is None:
+            self._state.pop(key, None)
+        else:
+            self._state[key] = value
+
+    @property
+    def firmware(self) -> str | None:
+        """The firmware the device is known to run."""
+        known = self._state.get("fw")
+        return known if isinstance(known, str) else None
+
+    # -- values
+
+    def reading(self, kind: str, at: datetime, metrics: Mapping[str, float]) -> None:
+        """A reading of what can be named and is within the limit; nothing when there is no metric."""
+        kept: dict[str, float] = {}
+        for name, value in metrics.items():
+            if not is_metric(name):
+                self.refuse(name, "no metric name can be made of it")
+            elif len(kept) == MAX_METRICS:
+                self.refuse(name, f"more than {MAX_METRICS} metrics in one sample")
+            else:
+                kept[name] = value
+        if kept:
+            self._values.append(Reading(self.device, f"{self.convention}/{kind}", at, kept, self.firmware))
+
+    def event(self, stream: str, at: datetime, kind: str, code: str, detail: Mapping[str, Any] | None = None) -> None:
+        """An event on the firmware known now."""
+        self._values.append(
+            Event(self.device, f"{self.convention}/{stream}", at, kind, code, dict(detail or {}), self.firmware)
+        )
+
+    def presence(self, stream: str, *, online: bool) -> str | None:
+        """A presence, or the reason to ignore it: a retained copy of what is known says nothing new."""
+        if self.message.retain and self._state.get("online") is online:
+            return "a retained copy of what is known"
+        self._state["online"] = online
+        at = self.message.received_at
+        self._values.append(Presence(self.device, f"{self.convention}/{stream}", at, online, firmware=self.firmware))
+        return None
+
+    def identity(self, *, model: Any = None, hardware: Any = None, firmware: Any = None, serial: Any = None) -> None:
+        """What the device says about itself. Claims that are no texts are left out; nothing when there is no claim."""
+        claims = [text_or_none(claim) for claim in (model, hardware, firmware, serial)]
+        if not any(claims):
+            return
+        at = self.message.received_at
+        identity = Identity(self.device, at, claims[0], claims[1], claims[2], claims[3], convention=self.convention)
+        self._values.append(identity)
+
+    def learn_firmware(self, stream: str, said: Any, at: datetime | None = None) -> None:
+        """Remember the firmware; another version than before is an update that was installed."""
+        firmware, known = text_or_none(said), self.firmware
+        if firmware is None or firmware == known:
+            return
+        self._state["fw"] = firmware
+        if known is not None and version(known).key != version(firmware).key:
+            detail = {"from": known, "to": firmware}
+            self.event(stream, at or self.message.received_at, "update", "installed", detail)
+
+    def learn_uptime(self, stream: str, at: datetime, uptime_s: float, code: str) -> None:
+        """A device that is up for less time than since it was last known to be up has booted in between.
+
+        The first uptime ever heard of starts no event: that boot may be old. How long the device was up is only remembered when
+        it doubled, so that a state does not change with every message.
+        """
+        up_at, up_s = self._state.get("up_at"), self._state.get("up_s")
+        before = datetime.fromisoformat(up_at) if isinstance(up_at, str) else None
+        if before is not None and isinstance(up_s, (int, float)):
+            booted_at = at - timedelta(seconds=min(max(uptime_s, 0.0), LONGEST_UPTIME_S))
+            if at < before:
+                return
+            if booted_at > before or uptime_s + UPTIME_TOLERANCE_S < up_s:
+                self.event(stream, booted_at, "reboot", self.reboot_code(code))
+            elif uptime_s < 2 * up_s:
+                return
+        self._state.update(up_at=spell(at), up_s=uptime_s, boot_fw=self.firmware)
+
+    def reboot_code(self, code: str) -> str:
+        """A restart by software after which another firmware runs is the end of an update."""
+        earlier = self._state.get("boot_fw")
+        if code in ("user", "unknown") and isinstance(earlier, str) and self.firmware is not None:
+            return code if version(earlier).key == version(self.firmware).key else "update"
+        return code
+
+    def refuse(self, part: str, reason: str) -> None:
+        """One number or text of the message that cannot be taken; the rest of it is."""
+        self._rejected.append(Rejection(reason, part[:MAX_TEXT], self.device, samples=0))
+
+    def measure(self, numbers: dict[str, float], name: str, value: Any, part: str, *, factor: float = 1.0) -> None:
+        """Add a number; a null is a sensor that has nothing to say, any other thing that is no finite number is refused."""
+        if value is None:
+            return
+        taken = number(value)
+        if taken is None or number(taken * factor) is None:
+            self.refuse(part, f"not a finite number: {shown(value)}")
+        else:
+            numbers[name] = taken * factor
+
+    # -- the answer
+
+    def finish(self, ignored: str | None = None) -> tuple[Decoded, State | None]:
+        """The answer and the next state, which is the given object when nothing changed. Raises `Invalid` when all was refused."""
+        if self._rejected and not self._values:
+            raise Invalid(f"{self._rejected[0].part}: {self._rejected[0].reason}")
+        state = self._given if self._state == dict(self._given or {}) else self._state
+        reason = None if self._values else ignored or "nothing in it that we measure"
+        return Decoded(tuple(self._values), tuple(self._rejected), reason), state
+
+
+def text_or_none(value: Any) -> str | None:
+    """A short text that can be stored, None for anything else."""
+    try:
+        return optional_text(value, "text")
+    except Invalid:
+        return None
+
+
+def on_or_off(value: Any) -> bool | None:
+    """``on``/``off`` in any case, or a JSON boolean; None for anything else."""
+    if isinstance(value, bool):
+        return value
+    return {"on": True, "off": False}.get(value.lower()) if isinstance(value, str) else None
+
+
+def label(text: str) -> str:
+    """A sensor's name as the beginning of a metric name."""
+    letters = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text.lower())
+    return letters if letters[:1].isalpha() else f"s_{letters}"
