@@ -12,7 +12,7 @@ import msgspec
 
 from hearthwatch.errors import Invalid
 from hearthwatch.values import Message
-from hearthwatch.wire.describe import describe
+from hearthwatch.wire.describe import describe, describe_error
 from hearthwatch.wire.registry import Decoder, conventions
 
 
@@ -21,6 +21,8 @@ def decode_one(topic: str, payload: bytes, spoken: Sequence[str], out: TextIO, *
     described = _decode(Decoder(conventions(spoken)), Message(topic, payload, datetime.now(UTC)))
     text = msgspec.json.encode(described)
     out.write((text if as_json else msgspec.json.format(text, indent=2)).decode() + "\n")
+    if described["error"] is not None:
+        raise Invalid(described["error"])
 
 
 def decode_lines(source: BinaryIO, spoken: Sequence[str], out: TextIO) -> None:
@@ -32,14 +34,16 @@ def decode_lines(source: BinaryIO, spoken: Sequence[str], out: TextIO) -> None:
         try:
             described = _decode(decoder, _message(line))
         except Invalid as error:
-            described = {"convention": None, "values": [], "ignored": None, "error": f"line {number}: {error}"}
+            described = describe_error(None, f"line {number}: {error}")
         out.write(msgspec.json.encode(described).decode() + "\n")
     out.flush()
 
 
 def _decode(decoder: Decoder, message: Message) -> Mapping[str, Any]:
-    name, decoded = decoder.decode(message)
-    return describe(name, decoded)
+    try:
+        return describe(*decoder.decode(message))
+    except Invalid as error:
+        return describe_error(decoder.convention_of(message.topic), str(error))
 
 
 def _message(line: bytes) -> Message:

@@ -24,6 +24,11 @@ def describe(name: str | None, decoded: Decoded) -> dict[str, Any]:
     }
 
 
+def describe_error(name: str | None, error: str) -> dict[str, Any]:
+    """The same for a message that was malformed as a whole."""
+    return {"convention": name, "values": [], "rejected": [], "ignored": None, "error": error}
+
+
 def _why(decoded: Decoded) -> str:
     reasons = [
         f"{rejection.part}: {rejection.reason}" if rejection.part else rejection.reason
