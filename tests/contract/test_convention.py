@@ -1,0 +1,235 @@
+"""What every convention promises, whatever arrives."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hearthwatch.errors import Invalid
+from hearthwatch.ports import Convention, State
+from hearthwatch.values import DEVICE_ID, METRIC_NAME, Decoded, Event, Identity, Message, Presence, Reading, Reply
+from hearthwatch.wire.describe import describe
+from hearthwatch.wire.registry import CONVENTIONS
+from tests.strategies import HOSTILE, START, messages
+
+TOPICS = {
+    "native": [
+        f"hearthwatch/v1/dev-1/{kind}" for kind in ("telemetry", "event", "presence", "identity", "reply", "command")
+    ],
+    "tasmota": [
+        *(
+            f"tele/plug/{kind}"
+            for kind in ("LWT", "STATE", "SENSOR", "INFO1", "INFO2", "INFO3", "HASS_STATE", "UPTIME")
+        ),
+        *(f"stat/plug/{kind}" for kind in ("RESULT", "POWER", "POWER2", "STATUS", "STATUS0", "STATUS7", "STATUS11")),
+        "plug/tele/SENSOR",
+        "kitchen/plug/tele/STATE",
+        "tasmota/discovery/00000049A3BC/config",
+        "tasmota/discovery/00000049A3BC/sensors",
+    ],
+    "shelly_gen1": [
+        "shellies/announce",
+        "shellies/command",
+        *(
+            f"shellies/shelly1pm-AABBCC/{kind}"
+            for kind in [
+                "online",
+                "announce",
+                "info",
+                "relay/0",
+                "relay/1",
+                "relay/0/power",
+                "relay/0/energy",
+                "relay/0/command",
+                "temperature",
+                "overtemperature",
+                "sensor/temperature",
+                "sensor/battery",
+                "sensor/error",
+                "emeter/1/total",
+                "roller/0/power",
+                "ext_temperature/0",
+                "input/0",
+                "settings",
+            ]
+        ),
+    ],
+    "shelly_gen2": [
+        f"{prefix}/{kind}"
+        for prefix in ("shellyplus1pm-aabbccddeeff", "kitchen/plug", "shellies/plug")
+        for kind in ("online", "events/rpc", "status/switch:0", "status/sys", "rpc", "hearthwatch/rpc")
+        if (prefix, kind) != ("shellies/plug", "online")
+    ],
+}
+FOREIGN = (
+    "",
+    "/",
+    "$SYS/broker/uptime",
+    "zigbee2mqtt/bridge/state",
+    "zigbee2mqtt/lamp/availability",
+    "homeassistant/sensor/x/config",
+    "homie/car/$state",
+    "spBv1.0/group/NBIRTH/edge",
+    "hearthwatch/v1/dev/telemetry/more",
+    "hearthwatch/v2/dev/telemetry",
+    "a/b/c/d/e/f",
+)
+VALUES = (Reading, Event, Presence, Identity, Reply)
+
+
+every_convention = pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=list(CONVENTIONS))
+
+
+def sessions(name: str) -> st.SearchStrategy[list[Message]]:
+    return st.lists(messages(st.sampled_from(TOPICS[name])), max_size=6)
+
+
+def decode_all(convention: Convention, session: Sequence[Message]) -> tuple[list[Decoded | str], dict[str, State]]:
+    states: dict[str, State] = {}
+    answers: list[Decoded | str] = []
+    for message in session:
+        partition = convention.partition(message.topic)
+        assert partition is not None
+        try:
+            decoded, state = convention.decode(states.get(partition), message)
+        except Invalid as error:
+            answers.append(str(error))
+            continue
+        answers.append(decoded)
+        if state is not None:
+            states[partition] = state
+    return answers, states
+
+
+@every_convention
+@pytest.mark.parametrize("topic", FOREIGN)
+def test_foreign_topics_belong_to_nobody(convention: Convention, topic: str) -> None:
+    assert convention.partition(topic) is None
+
+
+def test_each_topic_belongs_to_one_convention_alone() -> None:
+    for name, topics in TOPICS.items():
+        for topic in topics:
+            claims = [other for other, asked in CONVENTIONS.items() if asked.partition(topic) is not None]
+            assert claims == [name], topic
+
+
+@given(topic=st.text("abs/+#$0T:é\x00\ud800", max_size=12))
+def test_any_topic_is_either_claimed_or_not(topic: str) -> None:
+    for convention in CONVENTIONS.values():
+        partition = convention.partition(topic)
+        if partition is not None:
+            try:
+                convention.decode(None, Message(topic, b"{}", START))
+            except Invalid:
+                continue
+
+
+@every_convention
+def test_a_topic_that_is_not_its_own_is_invalid(convention: Convention) -> None:
+    with pytest.raises(Invalid):
+        convention.decode(None, Message("somebody/else", b"{}", START))
+
+
+@every_convention
+@pytest.mark.parametrize("payload", HOSTILE, ids=lambda payload: repr(payload[:20]))
+def test_hostile_payloads_are_decoded_or_invalid_on_every_topic(convention: Convention, payload: bytes) -> None:
+    for topic in TOPICS[convention.name]:
+        check(decode_all(convention, [Message(topic, payload, START)])[0])
+
+
+@every_convention
+@settings(max_examples=300)
+@given(data=st.data())
+def test_any_messages_give_well_formed_values(convention: Convention, data: st.DataObject) -> None:
+    answers, states = decode_all(convention, data.draw(sessions(convention.name)))
+    check(answers)
+    for state in states.values():
+        assert msgspec.json.decode(msgspec.json.encode(state)) == state
+
+
+@every_convention
+@given(data=st.data())
+def test_saving_and_loading_a_state_changes_nothing(convention: Convention, data: st.DataObject) -> None:
+    session = data.draw(sessions(convention.name))
+    _, states = decode_all(convention, session)
+    for message in session:
+        state = states.get(convention.partition(message.topic) or "")
+        restored = None if state is None else msgspec.json.decode(msgspec.json.encode(state))
+        assert outcome(convention, state, message) == outcome(convention, restored, message)
+
+
+@every_convention
+@given(data=st.data())
+def test_decoding_is_pure_and_repeatable(convention: Convention, data: st.DataObject) -> None:
+    session = data.draw(sessions(convention.name))
+    _, states = decode_all(convention, session)
+    for message in session:
+        state = states.get(convention.partition(message.topic) or "")
+        before = copy.deepcopy(state)
+        first = outcome(convention, state, message)
+        assert state == before
+        assert outcome(convention, state, message) == first
+
+
+@every_convention
+@given(data=st.data())
+def test_an_unchanged_state_is_the_same_object(convention: Convention, data: st.DataObject) -> None:
+    session = data.draw(sessions(convention.name))
+    _, states = decode_all(convention, session)
+    for message in session:
+        state = states.get(convention.partition(message.topic) or "")
+        answer = outcome(convention, state, message)
+        if not isinstance(answer, str) and answer[1] == state:
+            assert answer[1] is state
+
+
+@every_convention
+def test_filters_match_the_topics_it_claims(convention: Convention) -> None:
+    commands = ("/command", "/UPTIME")
+    for topic in TOPICS[convention.name]:
+        matched = any(matches(one, topic) for one in convention.filters)
+        assert matched or topic.endswith(commands), topic
+
+
+def outcome(convention: Convention, state: State | None, message: Message) -> tuple[Decoded, State | None] | str:
+    try:
+        return convention.decode(state, message)
+    except Invalid as error:
+        return str(error)
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    pattern = re.escape(topic_filter).replace(r"\+", "[^/]+").replace(r"/\#", "(/.*)?").replace(r"\#", ".*")
+    return re.fullmatch(pattern, topic) is not None
+
+
+def check(answers: Sequence[Decoded | str]) -> None:
+    for answer in answers:
+        if isinstance(answer, str):
+            assert answer
+            continue
+        assert answer.values or answer.rejected or answer.ignored
+        assert not (answer.values and answer.ignored)
+        for value in answer.values:
+            assert isinstance(value, VALUES)
+            assert DEVICE_ID.fullmatch(value.device)
+            assert value.at.utcoffset() is not None
+            assert not value.at.utcoffset()
+            if isinstance(value, Reading):
+                check_metrics(value)
+        msgspec.json.encode(describe("any", answer))
+
+
+def check_metrics(reading: Reading) -> None:
+    assert 1 <= len(reading.metrics) <= 64
+    for name, value in reading.metrics.items():
+        assert METRIC_NAME.fullmatch(name)
+        assert type(value) is float
+        assert abs(value) <= 1e15
