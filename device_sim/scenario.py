@@ -69,7 +69,6 @@ class ModelPlan(_Part):
     hardware: dict[str, Share]
     reboots_per_day: Rate
     reboot_frailty: Annotated[float, Field(ge=0, le=2)]
-    region_bias: Share = 0.0
 
 
 class FaultPlan(_Part):
@@ -122,6 +121,7 @@ class WirePlan(_Part):
     duplicate_share: Share
     home_outages_per_day: Rate
     outage_hours: Range
+    power_cut_share: Share
     malformed_devices: Annotated[int, Field(ge=0)]
 
 
@@ -143,7 +143,7 @@ class Scenario(_Part):
     start: AwareDatetime
     days: Annotated[int, Field(ge=1)]
     step_hours: Annotated[float, Field(gt=0, le=24)]
-    sample_minutes: Annotated[int, Field(ge=1, le=240)]
+    sample_minutes: Annotated[float, Field(gt=0, le=240)]
     devices_per_home: Annotated[float, Field(ge=1, le=20)]
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
     models: Annotated[tuple[ModelPlan, ...], Field(min_length=1)]
@@ -157,11 +157,12 @@ class Scenario(_Part):
         kinds = [model.kind for model in self.models]
         if len(set(kinds)) != len(kinds):
             raise ValueError("models: each kind may appear once")
-        for place, plans in (("faults", self.faults), ("releases", self.releases)):
-            for number, plan in enumerate(plans):
-                if plan.kind not in kinds:
-                    raise ValueError(f"{place}.{number}.kind: the fleet has no {plan.kind}")
-        if (self.step_hours * 60) % self.sample_minutes:
+        wanted = [(f"faults.{number}", fault.kind) for number, fault in enumerate(self.faults)]
+        wanted += [(f"releases.{number}", release.kind) for number, release in enumerate(self.releases)]
+        for place, kind in wanted:
+            if kind not in kinds:
+                raise ValueError(f"{place}.kind: the fleet has no {kind}")
+        if not (self.step_hours * 60 / self.sample_minutes).is_integer():
             raise ValueError("step_hours must hold a whole number of sample_minutes")
         return self
 
@@ -225,9 +226,7 @@ def _compressed(scenario: Scenario, factor: float) -> Scenario:
         return span[0] * factor, span[1] * factor
 
     faults = tuple(
-        fault.model_copy(
-            update={"onset_days": shrunk(fault.onset_days), "develops_days": shrunk(fault.develops_days)}
-        )
+        fault.model_copy(update={"onset_days": shrunk(fault.onset_days), "develops_days": shrunk(fault.develops_days)})
         for fault in scenario.faults
     )
     releases = tuple(

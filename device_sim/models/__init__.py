@@ -1,0 +1,1 @@
+"""The device models: what each one measures, and the physics behind it."""
