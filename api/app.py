@@ -1,0 +1,64 @@
+"""The platform over HTTP: REST under /api/v1, the customer's page, and the staff's pages."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from api import sign_in
+from api.context import ApiContext
+from api.errors import install_error_handlers
+from api.guard import Guard
+from api.routes import customers, devices, findings, groups, outages, releases, system
+from hearthwatch import __version__
+
+__all__ = ["PREFIX", "ApiContext", "create_app"]
+
+PREFIX = "/api/v1"
+
+DESCRIPTION = """
+Predictive maintenance for makers of smart-home devices.
+
+* **Authorization**: `Authorization: Bearer hw_...` (`hearthwatch token create --role ROLE`). Roles: `viewer`, `engineer`, `agent`,
+  `technician`, `admin`.
+* **Errors** are RFC 9457 problem documents (`application/problem+json`); `status` says what to do: 401 sign in, 403/404/409/422 do not
+  retry, 412 read again, 429 and 503 retry after `Retry-After`.
+* **Lists** come in pages: `{"items": [...], "next": cursor or null}`; give `next` back as `?cursor=`.
+* **Writes** take `If-Match` with the `ETag` you read, and POST takes an `Idempotency-Key`, with which a repeated request does its
+  work once.
+* **Times** are ISO 8601 in UTC.
+"""
+
+
+def create_app(context: ApiContext, *, with_pages: bool = True) -> FastAPI:
+    """The whole application over one context; without the staff's pages where only the API is wanted."""
+    app = FastAPI(
+        title="Hearthwatch",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # its page would load scripts from another site
+        redoc_url=None,
+    )
+    app.state.context = context
+    app.state.guess_brake = sign_in.GuessBrake()
+    install_error_handlers(app)
+    app.add_middleware(Guard, context=context)
+    rest = APIRouter(prefix=PREFIX)
+    for noun in (devices, groups, releases, findings, customers, outages, system):
+        rest.include_router(noun.router)
+    rest.include_router(sign_in.router)
+    app.include_router(rest)
+    app.include_router(system.at_root)
+    app.include_router(sign_in.pages)
+    if with_pages:
+        _mount_pages(app, context)
+    return app
+
+
+def _mount_pages(app: FastAPI, context: ApiContext) -> None:
+    """The staff's pages come last: they take every path that nothing else has taken."""
+    from api import pages  # it brings all of NiceGUI along, which the API alone does without
+
+    mount = getattr(pages, "mount", None)
+    if mount is not None:
+        mount(app, context)

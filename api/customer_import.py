@@ -1,0 +1,181 @@
+"""Customers, homes, ownership and consents from a CSV file: all of it or nothing, every fault named by row and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from api.errors import InvalidRows
+from hearthwatch.errors import Invalid
+from hearthwatch.records import consents, customers, devices
+from hearthwatch.values import DEVICE_ID
+
+COLUMNS = (
+    "customer_id", "name", "language", "email", "phone", "channels", "home_id", "address", "city", "region", "timezone",
+    "device_id", "from", "consents",
+)  # fmt: skip
+FAULTS_SHOWN = 100
+LONGEST = {"customer_id": 64, "home_id": 64, "name": 200, "language": 16, "email": 320, "phone": 40, "address": 400,
+           "city": 120, "region": 64, "timezone": 64, "channels": 4000}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the file, checked."""
+
+    cells: Mapping[str, str]
+    from_at: datetime
+
+    def text(self, column: str) -> str | None:
+        """A cell, None where it is empty."""
+        return self.cells[column] or None
+
+    def many(self, column: str) -> list[str]:
+        """The parts of a cell between semicolons."""
+        return [part.strip() for part in self.cells[column].split(";") if part.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many of each the file held."""
+
+    customers: int
+    homes: int
+    devices: int
+    consents: int
+
+
+def read_rows(text: str, now: datetime) -> list[Row]:
+    """The lines of a file. A line without ``from`` counts from now. Raises `InvalidRows` that names every fault, row 1 being the header."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    faults: list[dict[str, object]] = []
+    rows: list[Row] = []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header)
+        for cells in reader:
+            if cells:
+                _read_line(reader.line_num, header, cells, now, rows, faults)
+    except csv.Error as error:
+        faults.append({"row": reader.line_num, "where": f"row {reader.line_num}", "message": f"not CSV: {error}"})
+    if faults:
+        raise InvalidRows(f"{len(faults)} faults; nothing was imported", faults[:FAULTS_SHOWN])
+    return rows
+
+
+def _check_header(header: Sequence[str]) -> None:
+    missing = [name for name in ("customer_id", "name") if name not in header]
+    unknown = [name for name in header if name not in COLUMNS]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    for names, message in ((missing, "missing"), (unknown, "unknown"), (twice, "named twice")):
+        if names:
+            faults = [{"row": 1, "where": f"row 1, {name}", "message": f"{message} column"} for name in names]
+            raise InvalidRows(f"{message} columns: {', '.join(names)}", faults[:FAULTS_SHOWN])
+
+
+def _read_line(
+    number: int,
+    header: Sequence[str],
+    cells: Sequence[str],
+    now: datetime,
+    rows: list[Row],
+    faults: list[dict[str, object]],
+) -> None:
+    if len(cells) != len(header):
+        message = f"{len(cells)} cells under {len(header)} columns"
+        faults.append({"row": number, "where": f"row {number}", "message": message})
+        return
+    found = dict.fromkeys(COLUMNS, "") | {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+    wrong = _faults_of(found)
+    from_at = now
+    try:
+        from_at = _time(found["from"]) if found["from"] else now
+    except ValueError:
+        wrong.append(("from", f"not an ISO 8601 time: {found['from']!r:.60}"))
+    faults.extend({"row": number, "where": f"row {number}, {column}", "message": message} for column, message in wrong)
+    rows.append(Row(found, from_at))
+
+
+def _faults_of(found: Mapping[str, str]) -> list[tuple[str, str]]:
+    wrong = [(name, "must not be empty") for name in ("customer_id", "name") if not found[name]]
+    wrong += [(name, f"longer than {most} characters") for name, most in LONGEST.items() if len(found[name]) > most]
+    wrong += [(name, "a NUL character") for name in COLUMNS if "\x00" in found[name]]
+    if found["device_id"] and not DEVICE_ID.fullmatch(found["device_id"]):
+        wrong.append(("device_id", "a device id is 1 to 64 of A-Z a-z 0-9 . _ -"))
+    if found["timezone"] and not _is_zone(found["timezone"]):
+        wrong.append(("timezone", "not an IANA time zone"))
+    if any(found[name] for name in ("address", "city", "timezone")) and not found["home_id"]:
+        wrong.append(("home_id", "a home needs an id"))
+    given = (purpose.strip() for purpose in found["consents"].split(";"))
+    wrong += [("consents", f"no such purpose: {one!r:.60}") for one in given if one and one not in consents.PURPOSES]
+    return wrong
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
+
+
+def _time(text: str) -> datetime:
+    given = datetime.fromisoformat(text)
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+
+
+def store_rows(connection: Connection, rows: Sequence[Row], now: datetime, source: str) -> Imported:
+    """Write all lines; a later line about the same customer or home counts. Given twice, the file changes nothing the second time."""
+    people = {row.cells["customer_id"]: row for row in rows}
+    homes = {row.cells["home_id"]: row for row in rows if row.cells["home_id"]}
+    owned = [row for row in rows if row.cells["device_id"]]
+    for customer_id, row in people.items():
+        _put_customer(connection, customer_id, row)
+    for home_id, row in homes.items():
+        customers.put_home(
+            connection,
+            home_id,
+            address=row.text("address"),
+            city=row.text("city"),
+            region=row.text("region"),
+            timezone=row.text("timezone") or "UTC",
+        )
+    devices.register(
+        connection,
+        [
+            {"id": row.cells["device_id"], **({"region": row.text("region")} if row.text("region") else {})}
+            for row in owned
+        ],
+    )
+    for row in owned:
+        customers.own(connection, row.cells["device_id"], row.cells["customer_id"], row.text("home_id"), row.from_at)
+    granted = {(row.cells["customer_id"], purpose) for row in rows for purpose in row.many("consents")}
+    for customer_id, purpose in sorted(granted):
+        consents.record(connection, customer_id, purpose, True, now, source)
+    return Imported(len(people), len(homes), len({row.cells["device_id"] for row in owned}), len(granted))
+
+
+def _put_customer(connection: Connection, customer_id: str, row: Row) -> None:
+    customers.put_customer(
+        connection,
+        customer_id,
+        name=row.cells["name"],
+        language=row.text("language") or "en",
+        email=row.text("email"),
+        phone=row.text("phone"),
+        channels=row.many("channels"),
+    )
+
+
+def decoded(body: bytes) -> str:
+    """The text of an upload. Raises `Invalid` for what is not UTF-8."""
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid("the file is not UTF-8", where=f"byte {error.start}") from None

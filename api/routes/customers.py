@@ -1,0 +1,173 @@
+"""Customers, what they own and what they agreed to. Personal data: for after-sales staff only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from api import customer_import
+from api.acts import Acting, tagged
+from api.context import Context
+from api.customer_import import Imported
+from api.paging import Page, Paging
+from api.revisions import IfMatch, check_revision
+from api.security import Agent
+from hearthwatch.errors import Missing
+from hearthwatch.records import consents, customers
+from hearthwatch.records.consents import ConsentEvent
+from hearthwatch.records.customers import Customer, Home
+
+router = APIRouter(tags=["customers"])
+
+CustomerId = Annotated[str, Path(min_length=1, max_length=64)]
+Purpose = Literal["safety", "service", "marketing", "analytics"]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFile:
+    """A customer with the devices and homes that are theirs now, and what they agreed to."""
+
+    id: str
+    name: str
+    language: str
+    email: str | None
+    phone: str | None
+    channels: tuple[str, ...]
+    revision: int
+    devices: Sequence[str]
+    homes: Sequence[Home]
+    consents: Mapping[str, bool]
+
+
+class CustomerData(BaseModel):
+    """What is known of a customer; it replaces what was known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    language: Annotated[str, Field(min_length=2, max_length=16)] = "en"
+    email: Annotated[str | None, Field(max_length=320)] = None
+    phone: Annotated[str | None, Field(max_length=40)] = None
+    channels: Annotated[list[Annotated[str, Field(min_length=1, max_length=1024)]], Field(max_length=10)] = []
+
+
+class Consent(BaseModel):
+    """A purpose, granted or withdrawn."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    purpose: Purpose
+    granted: bool
+
+
+class Consents(BaseModel):
+    """What a customer agrees to now, and how it came to be."""
+
+    current: dict[str, bool]
+    history: list[ConsentEvent]
+
+
+@router.get("/customers")
+def list_customers(context: Context, _caller: Agent, paging: Paging, q: str | None = None) -> Page[Customer]:
+    """Customers by id; ``q`` is part of an id, name, e-mail address or phone number."""
+    with context.database.reading() as connection:
+        return paging.page(
+            lambda limit: customers.list_customers(connection, search=q, after=paging.after, limit=limit),
+            key=lambda customer: customer.id,
+        )
+
+
+@router.post(
+    "/customers/import",
+    response_model=Imported,
+    openapi_extra={"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+def import_customers(context: Context, caller: Agent, act: Acting) -> Response:
+    """Customers, homes, ownership and consents from a CSV body.
+
+    Columns: customer_id and name (required), language, email, phone, channels (separated by `;`), home_id, address, city, region,
+    timezone, device_id, from, consents (separated by `;`). All lines are taken or none; every fault is named by row and column.
+    """
+    now = context.clock.now()
+    rows = customer_import.read_rows(customer_import.decoded(act.body), now)
+    return act.do(
+        caller,
+        "customer.import",
+        "customers",
+        lambda connection: customer_import.store_rows(connection, rows, now, "import"),
+        detail={"rows": len(rows)},
+    )
+
+
+@router.get("/customers/{customer_id}", response_model=CustomerFile)
+def get_customer(context: Context, _caller: Agent, customer_id: CustomerId) -> Response:
+    """One customer with devices, homes and consents."""
+    with context.database.reading() as connection:
+        customer = customers.get_customer(connection, customer_id)
+        now = context.clock.now()
+        known = {name: getattr(customer, name) for name in Customer.__dataclass_fields__}
+        return tagged(
+            CustomerFile(
+                **known,
+                devices=customers.devices_of(connection, customer_id, now),
+                homes=customers.homes_of(connection, customer_id, now),
+                consents=consents.current(connection, customer_id),
+            )
+        )
+
+
+@router.put("/customers/{customer_id}", response_model=Customer)
+def put_customer(
+    caller: Agent, act: Acting, if_match: IfMatch, customer_id: CustomerId, body: CustomerData
+) -> Response:
+    """Create a customer or replace what is known of one."""
+
+    def put(connection: Connection) -> Customer:
+        _check_known(connection, customer_id, if_match)
+        return customers.put_customer(connection, customer_id, **body.model_dump())
+
+    return act.do(caller, "customer.put", f"customer:{customer_id}", put)
+
+
+@router.get("/customers/{customer_id}/consents")
+def get_consents(context: Context, _caller: Agent, customer_id: CustomerId) -> Consents:
+    """What a customer agrees to, and every grant and withdrawal, oldest first."""
+    with context.database.reading() as connection:
+        return _consents(connection, customer_id)
+
+
+@router.post("/customers/{customer_id}/consents", status_code=201, response_model=Consents)
+def record_consent(context: Context, caller: Agent, act: Acting, customer_id: CustomerId, body: Consent) -> Response:
+    """Write down that a customer granted or withdrew a purpose."""
+
+    def write(connection: Connection) -> Consents:
+        customers.get_customer(connection, customer_id)
+        now = context.clock.now()
+        consents.record(connection, customer_id, body.purpose, body.granted, now, caller.name)
+        return _consents(connection, customer_id)
+
+    detail = {"purpose": body.purpose, "granted": body.granted}
+    return act.do(caller, "customer.consent", f"customer:{customer_id}", write, status=201, detail=detail)
+
+
+def _consents(connection: Connection, customer_id: str) -> Consents:
+    customers.get_customer(connection, customer_id)
+    return Consents(
+        current=consents.current(connection, customer_id), history=consents.history(connection, customer_id)
+    )
+
+
+def _check_known(connection: Connection, customer_id: str, if_match: int | None) -> None:
+    if if_match is None:
+        return
+    try:
+        current = customers.get_customer(connection, customer_id).revision
+    except Missing:
+        current = 0
+    check_revision(current, if_match, f"customer {customer_id}")

@@ -1,0 +1,142 @@
+"""Findings, and what people decide about them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from api.acts import Acting, tagged
+from api.context import Context
+from api.csv_tables import csv_response
+from api.paging import Page, Paging
+from api.revisions import IfMatch
+from api.routes.devices import LARGEST_EXPORT
+from api.security import Engineer, Reader, Staff
+from hearthwatch.records import findings
+from hearthwatch.records.findings import FindingEvent
+from hearthwatch.values import Finding
+
+router = APIRouter(tags=["findings"])
+
+FindingId = Annotated[int, Path(ge=1, le=2**53)]
+State = Literal["open", "acknowledged", "expected", "recovered"]
+Kind = Literal["anomaly", "prognosis", "cohort", "incident", "mismatch"]
+Severity = Literal["info", "warning", "critical"]
+
+
+class Note(BaseModel):
+    """Why, in a person's words."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str, Field(max_length=4000)] = ""
+
+
+class Mute(BaseModel):
+    """Until when no alerts are raised."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    until: AwareDatetime
+
+
+@router.get("/findings")
+def list_findings(
+    context: Context,
+    _caller: Reader,
+    paging: Paging,
+    state: State | None = None,
+    kind: Kind | None = None,
+    subject: str | None = None,
+    mode: str | None = None,
+    severity: Severity | None = None,
+) -> Page[Finding]:
+    """Findings, newest first."""
+    with context.database.reading() as connection:
+        return paging.page(
+            lambda limit: findings.list_findings(
+                connection,
+                state=state,
+                kind=kind,
+                subject=subject,
+                mode=mode,
+                severity=severity,
+                after=paging.after_id,
+                limit=limit,
+            ),
+            key=lambda finding: finding.id,
+        )
+
+
+@router.get("/findings.csv", response_class=Response)
+def export_findings(
+    context: Context, _caller: Reader, state: State | None = None, kind: Kind | None = None
+) -> Response:
+    """Findings as a CSV file for a spreadsheet; texts that it would take for formulas are defused."""
+    columns = [name for name in Finding.__dataclass_fields__ if name != "evidence"]
+    with context.database.reading() as connection:
+        found = findings.list_findings(connection, state=state, kind=kind, limit=LARGEST_EXPORT)
+    return csv_response("findings", columns, found)
+
+
+@router.get("/findings/{finding_id}", response_model=Finding)
+def get_finding(context: Context, _caller: Reader, finding_id: FindingId) -> Response:
+    """One finding with its evidence."""
+    with context.database.reading() as connection:
+        return tagged(findings.get(connection, finding_id))
+
+
+@router.get("/findings/{finding_id}/events")
+def list_events(context: Context, _caller: Reader, finding_id: FindingId) -> Page[FindingEvent]:
+    """A finding's history, oldest first."""
+    with context.database.reading() as connection:
+        findings.get(connection, finding_id)
+        return Page(items=findings.events(connection, finding_id))
+
+
+@router.post("/findings/{finding_id}/acknowledge", response_model=Finding)
+def acknowledge_finding(
+    context: Context, caller: Staff, act: Acting, if_match: IfMatch, finding_id: FindingId, body: Note
+) -> Response:
+    """Say that a person has seen it."""
+    return act.do(
+        caller,
+        "finding.acknowledge",
+        f"finding:{finding_id}",
+        lambda connection: findings.acknowledge(
+            connection, finding_id, if_match, caller.name, context.clock.now(), body.note
+        ),
+    )
+
+
+@router.post("/findings/{finding_id}/mute", response_model=Finding)
+def mute_finding(
+    context: Context, caller: Engineer, act: Acting, if_match: IfMatch, finding_id: FindingId, body: Mute
+) -> Response:
+    """No alerts for it until a time."""
+    return act.do(
+        caller,
+        "finding.mute",
+        f"finding:{finding_id}",
+        lambda connection: findings.mute(
+            connection, finding_id, if_match, body.until, caller.name, context.clock.now()
+        ),
+    )
+
+
+@router.post("/findings/{finding_id}/expect", response_model=Finding)
+def expect_finding(
+    context: Context, caller: Engineer, act: Acting, if_match: IfMatch, finding_id: FindingId, body: Note
+) -> Response:
+    """Say that it is meant to be so: a field trial, a known device."""
+    return act.do(
+        caller,
+        "finding.expect",
+        f"finding:{finding_id}",
+        lambda connection: findings.expect(
+            connection, finding_id, if_match, caller.name, context.clock.now(), body.note
+        ),
+    )

@@ -1,0 +1,108 @@
+"""Firmware releases: announced by the maker's build pipeline, watched, paused or withdrawn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from api.acts import Acting, tagged
+from api.context import Context
+from api.paging import Page
+from api.revisions import IfMatch
+from api.security import Engineer, Reader
+from hearthwatch.records import cohort_looks, releases
+from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.values import Release
+
+router = APIRouter(tags=["releases"])
+
+ReleaseId = Annotated[int, Path(ge=1, le=2**53)]
+
+
+class NewRelease(BaseModel):
+    """A release as it is announced. ``fixes`` names failure modes or versions; the control group runs ``replaces``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, Field(min_length=1, max_length=120)]
+    version: Annotated[str, Field(min_length=1, max_length=128)]
+    replaces: Annotated[str | None, Field(max_length=128)] = None
+    assignment: Literal["randomised", "staged", "unknown"] = "unknown"
+    fixes: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=100)] = []
+    released_at: AwareDatetime | None = None
+    notes: Annotated[str | None, Field(max_length=20_000)] = None
+
+
+class ReleaseChange(BaseModel):
+    """What may be changed of a release."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["rolling", "paused", "complete", "withdrawn"]
+
+
+@router.get("/releases")
+def list_releases(context: Context, _caller: Reader, model: str | None = None) -> Page[Release]:
+    """Releases by model, the newest version first."""
+    with context.database.reading() as connection:
+        return Page(items=releases.list_releases(connection, model=model))
+
+
+@router.post("/releases", status_code=201, response_model=Release)
+def announce_release(context: Context, caller: Engineer, act: Acting, body: NewRelease) -> Response:
+    """Announce a release: from now on it is compared with what it replaces, and offered where it fixes a finding."""
+    return act.do(
+        caller,
+        "release.announce",
+        lambda release: f"release:{release.id}",
+        lambda connection: releases.create(
+            connection,
+            model=body.model,
+            version=body.version,
+            replaces=body.replaces,
+            assignment=body.assignment,
+            fixes=body.fixes,
+            released_at=body.released_at or context.clock.now(),
+            notes=body.notes,
+        ),
+        status=201,
+        detail={"model": body.model, "version": body.version},
+    )
+
+
+@router.get("/releases/{release_id}", response_model=Release)
+def get_release(context: Context, _caller: Reader, release_id: ReleaseId) -> Response:
+    """One release."""
+    with context.database.reading() as connection:
+        return tagged(releases.get(connection, release_id))
+
+
+@router.patch("/releases/{release_id}", response_model=Release)
+def change_release(
+    caller: Engineer, act: Acting, if_match: IfMatch, release_id: ReleaseId, body: ReleaseChange
+) -> Response:
+    """Pause, resume, complete or withdraw a release; a withdrawn one is offered to nobody."""
+    return act.do(
+        caller,
+        f"release.{body.status}",
+        f"release:{release_id}",
+        lambda connection: releases.set_status(connection, release_id, if_match, body.status),
+    )
+
+
+@router.get("/releases/{release_id}/looks")
+def list_looks(context: Context, _caller: Reader, release_id: ReleaseId, metric: str | None = None) -> Page[CohortLook]:
+    """What the cohort watch saw at every look, oldest first."""
+    with context.database.reading() as connection:
+        releases.get(connection, release_id)
+        return Page(items=cohort_looks.list_looks(connection, release_id, metric=metric))
+
+
+@router.get("/looks")
+def list_latest_looks(context: Context, _caller: Reader) -> Page[CohortLook]:
+    """The newest look of every release and metric."""
+    with context.database.reading() as connection:
+        return Page(items=cohort_looks.latest(connection))

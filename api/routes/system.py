@@ -1,0 +1,274 @@
+"""How the platform itself does: health, metrics, jobs, quarantine, trained models, the audit trail."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import JSONResponse, Response
+
+from api.acts import Acting, tagged
+from api.context import ApiContext, Context
+from api.paging import Page, Paging
+from api.security import READERS, Admin, Engineer, Reader, identify, is_local, permit
+from hearthwatch.errors import HearthwatchError
+from hearthwatch.records import audit, job_runs, model_versions, prognoses, quarantine
+from hearthwatch.records.audit import AuditEntry
+from hearthwatch.records.job_runs import JobRun
+from hearthwatch.records.model_versions import ModelVersion
+from hearthwatch.records.prognoses import Prognosis
+from hearthwatch.records.quarantine import HeldItem
+from hearthwatch.wire.registry import Decoder, conventions
+
+LOG = logging.getLogger(__name__)
+
+router = APIRouter(tags=["system"])
+at_root = APIRouter(tags=["system"])
+
+Id = Annotated[int, Path(ge=1, le=2**53)]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A thing in quarantine. ``payload`` is text where it is UTF-8, else base64 as ``encoding`` says."""
+
+    id: int
+    received_at: datetime
+    source: str
+    topic: str
+    payload: str
+    encoding: Literal["text", "base64"]
+    device: str | None
+    part: str
+    reason: str
+    samples: int
+    seen: int
+    state: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A trained model: its role, its card with the evaluation, and the digest of what was saved."""
+
+    id: int
+    name: str
+    trained_at: datetime
+    role: str
+    card: Mapping[str, Any]
+    sha256: str
+    revision: int
+
+
+class Counts(BaseModel):
+    """How many of each."""
+
+    counts: dict[str, int]
+
+
+class HeldState(BaseModel):
+    """What is to become of a thing in quarantine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["held", "discarded"]
+
+
+# -- health and metrics
+
+
+@router.get("/health")
+@at_root.get("/health", include_in_schema=False)
+def get_health(request: Request, context: Context) -> Response:
+    """Whether it works: 200, or 503 when a store is away. Which part is how is told only to this machine and to those who may read."""
+    parts = {"records": _reachable(lambda: _ask_records(context)), "telemetry": _reachable(lambda: _ask_store(context))}
+    well = all(state == "ok" for state in parts.values())
+    answer: dict[str, Any] = {"status": "ok" if well else "unavailable"}
+    if _may_read(request, context):
+        answer["parts"] = {**parts, **{name: _told(value) for name, value in context.health.items()}}
+    return JSONResponse(answer, status_code=200 if well else 503, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/metrics", response_class=Response)
+@at_root.get("/metrics", response_class=Response, include_in_schema=False)
+def get_metrics(request: Request, context: Context) -> Response:
+    """Counters for Prometheus; from another machine a token is needed."""
+    if not is_local(request):
+        permit(identify(context, request), *READERS)
+    return Response(generate_latest(context.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _ask_records(context: ApiContext) -> None:
+    with context.database.reading() as connection:
+        quarantine.counts(connection)
+
+
+def _ask_store(context: ApiContext) -> None:
+    now = context.clock.now()
+    context.store.events(now, now)  # an empty span: it asks for nothing, but the store has to answer
+
+
+def _reachable(ask: Callable[[], object]) -> str:
+    try:
+        ask()
+    except HearthwatchError as error:
+        LOG.warning("health: %s", error)
+        return "unavailable"
+    return "ok"
+
+
+def _may_read(request: Request, context: ApiContext) -> bool:
+    if is_local(request):
+        return True
+    try:
+        permit(identify(context, request), *READERS)
+    except HearthwatchError:
+        return False
+    return True
+
+
+def _told(value: object) -> Any:
+    return value() if callable(value) else value
+
+
+# -- jobs
+
+
+@router.get("/jobs")
+def list_jobs(context: Context, _caller: Reader) -> Page[JobRun]:
+    """The newest run of every job."""
+    with context.database.reading() as connection:
+        return Page(items=job_runs.latest(connection))
+
+
+@router.get("/jobs/runs")
+def list_runs(context: Context, _caller: Reader, paging: Paging, job: str | None = None) -> Page[JobRun]:
+    """Runs of jobs, newest first."""
+    with context.database.reading() as connection:
+        return paging.page(
+            lambda limit: job_runs.list_runs(connection, job=job, before=paging.after_id, limit=limit),
+            key=lambda run: run.id,
+        )
+
+
+# -- quarantine
+
+
+@router.get("/quarantine")
+def list_quarantine(
+    context: Context,
+    _caller: Reader,
+    paging: Paging,
+    state: Literal["held", "replayed", "discarded"] | None = None,
+) -> Page[Held]:
+    """What could not be taken in, newest first, with the reason."""
+    with context.database.reading() as connection:
+        return paging.page(
+            lambda limit: [
+                _held(item)
+                for item in quarantine.list_items(connection, state=state, after=paging.after_id, limit=limit)
+            ],
+            key=lambda item: item.id,
+        )
+
+
+@router.get("/quarantine/counts")
+def count_quarantine(context: Context, _caller: Reader) -> Counts:
+    """How many things are in quarantine, by state."""
+    with context.database.reading() as connection:
+        return Counts(counts=quarantine.counts(connection))
+
+
+@router.post("/quarantine/replay", response_model=Counts)
+def replay_quarantine(context: Context, caller: Engineer) -> Counts:
+    """Try again what is held, through today's decoders; what is still malformed stays held."""
+    from ingest.quarantine import replay
+
+    now = context.clock.now()
+    answer = replay(context.store, context.database, Decoder(conventions(context.settings.conventions)), now)
+    with context.database.transaction() as connection:
+        audit.note(
+            connection, at=now, actor=caller.name, action="quarantine.replay", object="quarantine", detail=answer
+        )
+    return Counts(counts=dict(answer))
+
+
+@router.patch("/quarantine/{item_id}", response_model=Held)
+def mark_quarantine(caller: Engineer, act: Acting, item_id: Id, body: HeldState) -> Response:
+    """Discard a thing, so that it does not come back, or hold it again."""
+
+    def mark(connection: Any) -> Held:
+        quarantine.mark(connection, [item_id], body.state)
+        return _held(quarantine.get(connection, item_id))
+
+    return act.do(caller, f"quarantine.{body.state}", f"quarantine:{item_id}", mark)
+
+
+def _held(item: HeldItem) -> Held:
+    try:
+        payload, encoding = item.payload.decode(), "text"
+    except UnicodeDecodeError:
+        payload, encoding = base64.b64encode(item.payload).decode(), "base64"
+    kept = {name: getattr(item, name) for name in HeldItem.__dataclass_fields__ if name != "payload"}
+    return Held(**kept, payload=payload, encoding=encoding)  # type: ignore[arg-type]
+
+
+# -- trained models and prognoses
+
+
+@router.get("/models")
+def list_models(context: Context, _caller: Reader) -> Page[TrainedModel]:
+    """Trained models, newest first, with their cards."""
+    with context.database.reading() as connection:
+        return Page(items=[_trained(version) for version in model_versions.list_versions(connection)])
+
+
+@router.get("/models/{version_id}", response_model=TrainedModel)
+def get_model(context: Context, _caller: Reader, version_id: Id) -> Response:
+    """One trained model."""
+    with context.database.reading() as connection:
+        return tagged(_trained(model_versions.get(connection, version_id)))
+
+
+@router.post("/models/{version_id}/promote", response_model=TrainedModel)
+def promote_model(caller: Engineer, act: Acting, version_id: Id) -> Response:
+    """Make a model the champion of its name; the one before retires."""
+    return act.do(
+        caller,
+        "model.promote",
+        f"model:{version_id}",
+        lambda connection: _trained(model_versions.promote(connection, version_id)),
+    )
+
+
+@router.get("/prognoses")
+def list_riskiest(
+    context: Context, _caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Page[Prognosis]:
+    """The devices most likely to fail within 30 days, the likeliest first."""
+    with context.database.reading() as connection:
+        return Page(items=prognoses.riskiest(connection, limit=limit))
+
+
+def _trained(version: ModelVersion) -> TrainedModel:
+    return TrainedModel(**{name: getattr(version, name) for name in TrainedModel.__dataclass_fields__})
+
+
+# -- who did what
+
+
+@router.get("/audit")
+def list_audit(context: Context, _caller: Admin, paging: Paging, about: str | None = None) -> Page[AuditEntry]:
+    """Who did what to which thing, newest first; ``about`` names a thing as ``finding:12``."""
+    with context.database.reading() as connection:
+        return paging.page(
+            lambda limit: audit.list_entries(connection, about=about, after=paging.after_id, limit=limit),
+            key=lambda entry: entry.id,
+        )
