@@ -1,0 +1,209 @@
+"""A batch: messages decoded and sorted into what the stores shall take, what is held back, and what says nothing new."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from hearthwatch.errors import Invalid
+from hearthwatch.ports import Receipt
+from hearthwatch.records.devices import Sighting
+from hearthwatch.records.quarantine import QuarantineItem
+from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply
+from ingest import validation
+from ingest.limits import Limits
+from ingest.redelivery import FirstReceipt, digest
+from ingest.validation import TimeWindow
+
+LOG = logging.getLogger(__name__)
+
+KNOWN_COPY = "a retained copy of what is known"
+"""The decoders' reason to ignore a retained presence that is already known."""
+SOURCE = "mqtt"
+
+Stored = Reading | Event | Presence
+
+
+class MessageDecoder(Protocol):
+    """Decodes messages in order; its states are saved with the batch they belong to."""
+
+    def decode(self, message: Message) -> tuple[str | None, Decoded]:
+        """The convention's name and the values. Raises `Invalid`."""
+        ...
+
+    def changed(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        """States that changed since the last call."""
+        ...
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of some messages. ``origins`` names the message of each value; counts are in samples."""
+
+    messages: Sequence[Message]
+    receipts: Sequence[Receipt]
+    came_at: float
+    values: list[Stored] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
+    identities: list[Identity] = field(default_factory=list)
+    sightings: dict[tuple[str, bool], Sighting] = field(default_factory=dict)
+    held: list[QuarantineItem] = field(default_factory=list)
+    states: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    first_receipts: list[FirstReceipt] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
+    ignored: int = 0
+    duplicate: int = 0
+    identified: int = 0
+    samples: int = 0
+
+    @property
+    def quarantined(self) -> int:
+        """Samples held back so far."""
+        return sum(item.samples for item in self.held)
+
+    def hold(self, origin: int, rejection: Rejection) -> None:
+        """Hold back a part of a message."""
+        message = self.messages[origin]
+        item = QuarantineItem(
+            received_at=message.received_at,
+            source=SOURCE,
+            topic=message.topic,
+            payload=message.payload[: validation.PAYLOAD_KEPT_BYTES],
+            device=rejection.device,
+            part=rejection.part,
+            reason=rejection.reason,
+            samples=rejection.samples,
+        )
+        self.held.append(item)
+
+    def drop_metrics(self, unwanted: frozenset[str]) -> None:
+        """Take metrics beyond the budget out of the readings, into quarantine."""
+        values, origins = self.values, self.origins
+        self.values, self.origins = [], []
+        for value, origin in zip(values, origins, strict=True):
+            kept: Stored | None = value
+            if isinstance(value, Reading) and not unwanted.isdisjoint(value.metrics):
+                kept, rejections = validation.without_metrics(value, unwanted)
+                for rejection in rejections:
+                    self.hold(origin, rejection)
+            if kept is not None:
+                self.values.append(kept)
+                self.origins.append(origin)
+
+
+class BatchBuilder:
+    """Decodes batches. What it remembers from one to the next are claims of identity, to know a repeated one."""
+
+    def __init__(self, decoder: MessageDecoder, limits: Limits) -> None:
+        self._decoder = decoder
+        self._limits = limits
+        self._claims: dict[str, Identity] = {}
+
+    def build(
+        self,
+        taken: Sequence[tuple[Message, Receipt]],
+        came_at: float,
+        now: datetime,
+        names: frozenset[str] | set[str],
+        first_time: Callable[[Message], datetime | None],
+    ) -> Batch:
+        """Decode messages in the order they came. ``names`` are the metrics that are known; others end up in `Batch.unknown`."""
+        batch = Batch([message for message, _ in taken], [receipt for _, receipt in taken], came_at)
+        window = TimeWindow.at(now, self._limits)
+        for origin, (message, _) in enumerate(taken):
+            first = first_time(message) if message.redelivered else None
+            if first is not None:
+                message = replace(message, received_at=first)
+            timeless = self._sort(batch, origin, message, self._decode(message), window, names)
+            if timeless and message.packet_id and first is None:
+                batch.first_receipts.append(FirstReceipt(message.packet_id, digest(message), message.received_at))
+        batch.states = self._decoder.changed()
+        batch.samples = len(batch.values) + batch.identified + batch.ignored + batch.duplicate + batch.quarantined
+        return batch
+
+    def _decode(self, message: Message) -> tuple[str | None, Decoded]:
+        rejection = validation.oversize(message, self._limits)
+        if rejection is not None:
+            return None, Decoded(rejected=(rejection,))
+        try:
+            return self._decoder.decode(message)
+        except Invalid as error:
+            return None, Decoded(rejected=(Rejection(str(error)),))
+        except (
+            Exception
+        ) as error:  # a decoder's bug must not stop the stream; the message can be replayed after the fix
+            LOG.exception("the decoder failed on a message of %s", message.topic)
+            return None, Decoded(rejected=(Rejection(f"the decoder failed: {type(error).__name__}: {error}"),))
+
+    def _sort(
+        self,
+        batch: Batch,
+        origin: int,
+        message: Message,
+        named: tuple[str | None, Decoded],
+        window: TimeWindow,
+        names: frozenset[str] | set[str],
+    ) -> bool:
+        """Put what was decoded where it belongs. Returns whether a value took its time from the message's receipt."""
+        convention, decoded = named
+        for rejection in decoded.rejected:
+            batch.hold(origin, rejection)
+        if not decoded.values:
+            if not decoded.rejected:
+                repeated = message.retain and decoded.ignored == KNOWN_COPY
+                batch.duplicate += repeated
+                batch.ignored += not repeated
+            return False
+        timeless = False
+        for value in decoded.values:
+            wrong = validation.objection(value, message, window)
+            if wrong is not None:
+                batch.hold(origin, wrong)
+                continue
+            if isinstance(value, Reading):
+                if not value.metrics.keys() <= names:
+                    batch.unknown.update((name, value.device) for name in value.metrics if name not in names)
+                _note(batch, value, convention, None)
+            elif isinstance(value, Presence):
+                _note(batch, value, convention, value.online)
+            elif isinstance(value, Event):
+                _note(batch, value, convention, None)
+            elif isinstance(value, Identity):
+                self._identify(batch, value, message)
+                continue
+            else:
+                value = _as_event(value)
+            timeless = timeless or value.at == message.received_at
+            batch.values.append(value)
+            batch.origins.append(origin)
+        return timeless
+
+    def _identify(self, batch: Batch, claim: Identity, message: Message) -> None:
+        known = self._claims.get(claim.device)
+        same = known is not None and replace(claim, at=known.at) == known
+        if same and (message.retain or message.redelivered):
+            batch.duplicate += 1
+        else:
+            batch.identified += 1
+        self._claims[claim.device] = claim
+        batch.identities.append(claim)
+
+
+def _note(batch: Batch, value: Stored, convention: str | None, online: bool | None) -> None:
+    """Keep the newest word of each device, readings and events apart from presence."""
+    key = (value.device, online is not None)
+    known = batch.sightings.get(key)
+    if known is None or value.at >= known.at:
+        firmware, boot = value.firmware, value.boot
+        if known is not None:
+            firmware, boot = firmware or known.firmware, boot or known.boot
+        batch.sightings[key] = Sighting(value.device, value.at, firmware, boot, convention, online)
+
+
+def _as_event(reply: Reply) -> Event:
+    """A reply as the store keeps it, so that an answer to a command is not lost."""
+    detail = {"id": reply.id, **({"detail": dict(reply.detail)} if reply.detail else {})}
+    return Event(reply.device, "native/reply", reply.at, "reply", "ok" if reply.ok else "failed", detail)

@@ -1,0 +1,375 @@
+"""Intake: a state machine that says what happens to messages. It does no I/O; its owner carries out the actions and reports back.
+
+::
+
+    message --> waiting --(full, old or paused)--> batch: prepare -> store -> record -> acknowledge
+                                                     ^ a store is away: the same action again, later
+
+One batch is under way at a time, so acknowledgements keep the order of receipt. A message is acknowledged only after its batch is
+durable in both stores. While a store is away the batch stays; nothing is acknowledged, the window fills and the broker waits.
+Messages are decoded when their batch begins: then a decoder's state never runs ahead of what is stored with it, and messages that
+the broker will send again can be let go undecoded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
+from hearthwatch.ports import Clock, Receipt
+from hearthwatch.records.devices import Sighting
+from hearthwatch.records.quarantine import QuarantineItem
+from hearthwatch.values import Identity, Message, Rejection, WriteResult
+from ingest.batch import Batch, BatchBuilder, MessageDecoder, Stored
+from ingest.ledger import Ledger, Outcome
+from ingest.limits import Limits
+from ingest.redelivery import FirstReceipts
+from ingest.validation import stored_part
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+STILL_S = 0.005
+"""A stream that stood still for so long, and for ten times its usual gap, waits for acknowledgements: a broker with a small window."""
+STILL_MESSAGES = 8
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Write down, before the values are stored, new metric names (with the device that brought them) and states."""
+
+    names: Mapping[str, str]
+    states: Mapping[tuple[str, str], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Store values in the telemetry store."""
+
+    values: Sequence[Stored]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write down in the records, in one transaction, what else a batch told."""
+
+    sightings: Sequence[Sighting] = ()
+    identities: Sequence[Identity] = ()
+    held: Sequence[QuarantineItem] = ()
+    states: tuple[tuple[tuple[str, str], Mapping[str, Any]], ...] = ()
+
+    def halves(self) -> list[Record]:
+        """Two records that together say the same; none when there is nothing left to divide."""
+        parts: list[Record] = [
+            *(Record(sightings=(one,)) for one in self.sightings),
+            *(Record(identities=(one,)) for one in self.identities),
+            *(Record(held=(one,)) for one in self.held),
+            *(Record(states=(one,)) for one in self.states),
+        ]
+        if len(parts) < 2:
+            return []
+        middle = len(parts) // 2
+        return [_joined(parts[:middle]), _joined(parts[middle:])]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Tell the broker that these messages are safe."""
+
+    receipts: Sequence[Receipt]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something could not be written down for good; a person should know."""
+
+    text: str
+
+
+Action = Prepare | Store | Record | Acknowledge | Report
+Pending = Prepare | Store | Record
+
+
+class Intake:
+    """The state machine. Times called ``at`` are seconds of a clock that only runs forward; ``clock`` tells the time of day."""
+
+    def __init__(
+        self,
+        decoder: MessageDecoder,
+        clock: Clock,
+        limits: Limits,
+        ledger: Ledger,
+        *,
+        names: AbstractSet[str] = frozenset(),
+        first_receipts: FirstReceipts | None = None,
+    ) -> None:
+        self._builder = BatchBuilder(decoder, limits)
+        self._clock = clock
+        self._limits = limits
+        self._ledger = ledger
+        self._names = set(names)
+        self._first_receipts = first_receipts or FirstReceipts("ingest", 2 * limits.receive_maximum)
+        self._last_stamp: datetime | None = None
+        self._waiting: deque[tuple[Message, Receipt]] = deque()
+        self._waiting_bytes = 0
+        self._oldest_at = self._newest_at = 0.0
+        self._of_older_connection = 0
+        self._batch: Batch | None = None
+        self._pending: Pending | None = None
+        self._to_store: deque[tuple[int, int]] = deque()
+        self._to_record: deque[Record] = deque()
+        self._stored = self._duplicate = 0
+        self._pause = 0.0
+        self._retry_at: float | None = None
+        self.handled = 0
+
+    # -- what is known
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are in no batch yet."""
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that came is acknowledged."""
+        return self._batch is None and not self._waiting
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a store is away."""
+        return self._retry_at is not None
+
+    def due(self) -> float | None:
+        """When `tick` should be called at the latest, or None while only an event can change anything."""
+        if self._batch is not None:
+            return self._retry_at
+        if not self._waiting:
+            return None
+        still = self._still_at()
+        old = self._oldest_at + self._limits.batch_seconds
+        return old if still is None else min(old, still)
+
+    # -- events
+
+    def received(self, arrived: Sequence[tuple[Message, Receipt]], at: float) -> list[Action]:
+        """Messages came, in this order."""
+        if not arrived:
+            return []
+        self._ledger.messages_came(len(arrived))
+        if not self._waiting:
+            self._oldest_at = at
+        self._newest_at = at
+        now = self._clock.now()
+        for message, receipt in arrived:
+            self._waiting.append((self._stamped(message, now), receipt))
+            self._waiting_bytes += len(message.payload)
+        return self._begin(at)
+
+    def tick(self, at: float) -> list[Action]:
+        """Time passed."""
+        if self._batch is None:
+            return self._begin(at)
+        if self._retry_at is not None and at >= self._retry_at:
+            return self._again()
+        return []
+
+    def flush(self, at: float) -> list[Action]:
+        """Store what is waiting now, however little it is; a batch that waits for a store is tried at once."""
+        if self._batch is None:
+            return self._begin(at, force=True)
+        return self._again() if self._retry_at is not None else []
+
+    def connected(self, session_present: bool, at: float) -> list[Action]:
+        """The broker took us. With our session it sends everything unacknowledged again, so what is undecoded is let go."""
+        self._ledger.connected(session_present=session_present)
+        if session_present and self._of_older_connection:
+            older = [self._waiting.popleft() for _ in range(self._of_older_connection)]
+            kept = [one for one in older if one[0].qos == 0]  # nobody sends these again
+            self._waiting.extendleft(reversed(kept))
+            self._waiting_bytes = sum(len(message.payload) for message, _ in self._waiting)
+            self._ledger.messages_returned(len(older) - len(kept))
+        self._of_older_connection = 0
+        return []
+
+    def disconnected(self, at: float) -> list[Action]:
+        """The connection is gone; what it brought is still stored."""
+        self._of_older_connection = len(self._waiting)
+        return []
+
+    def prepared(self, admitted: AbstractSet[str], at: float) -> list[Action]:
+        """The new metric names that the budget had room for."""
+        batch = self._done()
+        self._names |= admitted
+        refused = frozenset(batch.unknown) - admitted
+        if refused:
+            batch.drop_metrics(refused)
+        return self._begin_storing(batch, at)
+
+    def stored(self, result: WriteResult, at: float) -> list[Action]:
+        """The values asked for are durable."""
+        batch = self._done()
+        self._stored += result.stored
+        self._duplicate += result.duplicate
+        self._to_store.popleft()
+        return self._store_next(batch, at)
+
+    def recorded(self, at: float) -> list[Action]:
+        """What was to be written down is durable."""
+        batch = self._done()
+        self._to_record.popleft()
+        return self._record_next(batch, at)
+
+    def failed(self, error: Exception, at: float) -> list[Action]:
+        """The action could not be carried out. What can never work is narrowed down until only the bad part is left out."""
+        foreseen = isinstance(error, HearthwatchError) and not isinstance(error, Unavailable)
+        if foreseen and isinstance(self._pending, Store) and isinstance(error, Invalid):
+            return self._store_less(error, at)
+        if foreseen and isinstance(self._pending, Record):
+            return self._record_less(error, at)
+        self._ledger.must_retry()
+        self._pause = min(LONGEST_PAUSE_S, self._pause * 2 if self._pause else FIRST_PAUSE_S)
+        asked = error.retry_after if isinstance(error, Unavailable) else None
+        self._retry_at = at + (self._pause if asked is None else min(asked, LONGEST_PAUSE_S))
+        return []
+
+    # -- a batch on its way
+
+    def _begin(self, at: float, *, force: bool = False) -> list[Action]:
+        if self._batch is not None or not self._waiting or not (force or self._is_due(at)):
+            return []
+        taken = self._take()
+        batch = self._builder.build(
+            taken, self._oldest_at, self._clock.now(), self._names, self._first_receipts.first_time
+        )
+        self._batch = batch
+        self._stored = self._duplicate = 0
+        self._ledger.batch_decoded(len(batch.messages), batch.samples)
+        states: Mapping[tuple[str, str], Mapping[str, Any] | None] = {}
+        if batch.first_receipts:
+            states = self._first_receipts.remember(batch.first_receipts)
+        room = self._limits.metric_budget - len(self._names)
+        if states or (batch.unknown and room > 0):
+            return self._ask(Prepare(batch.unknown if room > 0 else {}, states))
+        if batch.unknown:
+            batch.drop_metrics(frozenset(batch.unknown))
+        return self._begin_storing(batch, at)
+
+    def _begin_storing(self, batch: Batch, at: float) -> list[Action]:
+        self._to_store = deque([(0, len(batch.values))] if batch.values else [])
+        return self._store_next(batch, at)
+
+    def _store_next(self, batch: Batch, at: float) -> list[Action]:
+        if self._to_store:
+            first, last = self._to_store[0]
+            return self._ask(Store(batch.values[first:last]))
+        record = Record(
+            tuple(batch.sightings.values()), tuple(batch.identities), tuple(batch.held), tuple(batch.states.items())
+        )
+        self._to_record = deque([record] if record != Record() else [])
+        return self._record_next(batch, at)
+
+    def _store_less(self, error: Exception, at: float) -> list[Action]:
+        batch = self._done()
+        first, last = self._to_store.popleft()
+        if last - first > 1:
+            middle = (first + last) // 2
+            self._to_store.extendleft([(middle, last), (first, middle)])
+        else:
+            value = batch.values[first]
+            rejection = Rejection(f"the store cannot hold this: {error}", stored_part(value), value.device)
+            batch.hold(batch.origins[first], rejection)
+        return self._store_next(batch, at)
+
+    def _record_next(self, batch: Batch, at: float) -> list[Action]:
+        if self._to_record:
+            return self._ask(self._to_record[0])
+        self._batch = None
+        outcome = Outcome(
+            stored=self._stored + batch.identified,
+            duplicate=self._duplicate + batch.duplicate,
+            quarantined=batch.quarantined,
+            ignored=batch.ignored,
+        )
+        self._ledger.batch_settled(len(batch.messages), outcome, at - batch.came_at)
+        self.handled += len(batch.messages)
+        return [Acknowledge(batch.receipts), *self._begin(at)]
+
+    def _record_less(self, error: Exception, at: float) -> list[Action]:
+        batch = self._done()
+        record = self._to_record.popleft()
+        halves = record.halves()
+        self._to_record.extendleft(reversed(halves))
+        report = [] if halves else [Report(f"left out of the records: {record!r:.300}: {error}")]
+        return [*report, *self._record_next(batch, at)]
+
+    def _ask(self, action: Pending) -> list[Action]:
+        self._pending = action
+        return [action]
+
+    def _again(self) -> list[Action]:
+        self._retry_at = None
+        return [] if self._pending is None else [self._pending]
+
+    def _done(self) -> Batch:
+        if self._batch is None:
+            raise Invalid("an answer came although nothing was asked")
+        self._pending = None
+        self._retry_at = None
+        self._pause = 0.0
+        return self._batch
+
+    # -- what is waiting
+
+    def _is_due(self, at: float) -> bool:
+        limits = self._limits
+        if len(self._waiting) >= limits.batch_size or self._waiting_bytes >= limits.batch_bytes:
+            return True
+        still = self._still_at()
+        return at >= self._oldest_at + limits.batch_seconds or (still is not None and at >= still)
+
+    def _still_at(self) -> float | None:
+        count = len(self._waiting)
+        if count < STILL_MESSAGES:
+            return None
+        return self._newest_at + max(STILL_S, 10 * (self._newest_at - self._oldest_at) / count)
+
+    def _take(self) -> list[tuple[Message, Receipt]]:
+        taken: list[tuple[Message, Receipt]] = []
+        size = 0
+        while self._waiting and len(taken) < self._limits.batch_messages and size < self._limits.batch_bytes:
+            one = self._waiting.popleft()
+            size += len(one[0].payload)
+            taken.append(one)
+        self._waiting_bytes -= size
+        self._of_older_connection = max(0, self._of_older_connection - len(taken))
+        return taken
+
+    def _stamped(self, message: Message, now: datetime) -> Message:
+        """The message with its time of receipt by our clock; no two have the same, because it may become a key."""
+        if self._last_stamp is not None and now <= self._last_stamp:
+            now = self._last_stamp + _TICK
+        self._last_stamp = now
+        return Message(
+            message.topic,
+            message.payload,
+            now,
+            message.retain,
+            message.qos,
+            message.user,
+            message.packet_id,
+            message.redelivered,
+        )
+
+
+def _joined(parts: Sequence[Record]) -> Record:
+    return Record(
+        tuple(one for part in parts for one in part.sightings),
+        tuple(one for part in parts for one in part.identities),
+        tuple(one for part in parts for one in part.held),
+        tuple(one for part in parts for one in part.states),
+    )

@@ -1,0 +1,96 @@
+"""When a message that comes again came first.
+
+A value without a time of its own takes the time its message was received, and that time is part of its key. After a crash or a
+lost connection the broker sends unacknowledged messages again, under their old packet id: they must get their old time, or they
+would be stored twice. So the times of such messages are kept in the records, written before the values are stored, for as many
+messages as can be unacknowledged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hearthwatch.values import Message
+
+CONVENTION = "ingest/received"
+"""Under this name the times stand among the decoders' states."""
+
+Key = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstReceipt:
+    """That a message was received at a time."""
+
+    packet_id: int
+    digest: str
+    at: datetime
+
+
+def digest(message: Message) -> str:
+    """What a message is, but for when it came."""
+    made = hashlib.blake2b(message.topic.encode("utf-8", "replace"), digest_size=12)
+    made.update(b"\0" + message.payload)
+    return made.hexdigest()
+
+
+class FirstReceipts:
+    """The latest first receipts, in generations: one generation is one batch and one saved state.
+
+    ``owner`` tells the ingestors of one installation apart; ``saved`` are the states of `CONVENTION`, by partition.
+    """
+
+    def __init__(self, owner: str, keep: int, saved: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self._owner = owner
+        self._keep = keep
+        self._times: dict[Key, tuple[int, datetime]] = {}  # with the generation that holds it
+        self._generations: OrderedDict[int, list[Key]] = OrderedDict()
+        self._size = 0
+        self._next = 0
+        for number, entries in sorted(self._saved(saved or {}).items()):
+            self._add(number, [FirstReceipt(one[0], one[1], datetime.fromisoformat(one[2])) for one in entries])
+
+    def first_time(self, message: Message) -> datetime | None:
+        """When a redelivered message was received first; None where that is not known, or it comes for the first time."""
+        if not message.redelivered:
+            return None
+        known = self._times.get((message.packet_id, digest(message)))
+        return None if known is None else known[1]
+
+    def remember(self, receipts: Sequence[FirstReceipt]) -> dict[tuple[str, str], Mapping[str, Any] | None]:
+        """Add a generation. Returns the states to save; None stands for one that is to be forgotten."""
+        states: dict[tuple[str, str], Mapping[str, Any] | None] = {}
+        entries = [[one.packet_id, one.digest, one.at.isoformat()] for one in receipts]
+        states[CONVENTION, self._partition(self._next)] = {"received": entries}
+        self._add(self._next, receipts)
+        while self._size > self._keep and len(self._generations) > 1:
+            number, keys = self._generations.popitem(last=False)
+            self._size -= len(keys)
+            for key in keys:
+                if self._times.get(key, (None,))[0] == number:  # else a younger message took its place
+                    del self._times[key]
+            states[CONVENTION, self._partition(number)] = None
+        return states
+
+    def _add(self, number: int, receipts: Sequence[FirstReceipt]) -> None:
+        keys = [(one.packet_id, one.digest) for one in receipts]
+        self._times.update(zip(keys, ((number, one.at) for one in receipts), strict=True))
+        self._generations[number] = keys
+        self._size += len(keys)
+        self._next = number + 1
+
+    def _partition(self, number: int) -> str:
+        return f"{self._owner}/{number}"
+
+    def _saved(self, saved: Mapping[str, Mapping[str, Any]]) -> dict[int, list[Any]]:
+        found = {}
+        for partition, state in saved.items():
+            owner, _, number = partition.rpartition("/")
+            if owner == self._owner and number.isdigit():
+                found[int(number)] = list(state.get("received", []))
+        return found

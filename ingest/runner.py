@@ -1,0 +1,259 @@
+"""The ingestor at work: brings messages to the state machine of `ingest.intake` and carries out what it says, in one thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from hearthwatch.errors import HearthwatchError, Unavailable
+from hearthwatch.ports import Clock, Receipt, Subscriber, TelemetryStore
+from hearthwatch.records import decoder_states, devices, findings, metric_names, quarantine
+from hearthwatch.records.database import Database
+from hearthwatch.values import Message
+from hearthwatch.wire.registry import Decoder
+from ingest.intake import Acknowledge, Action, Intake, Prepare, Record, Report, Store
+from ingest.ledger import Ledger
+from ingest.limits import Limits
+from ingest.redelivery import CONVENTION, FirstReceipts
+
+__all__ = ["Limits", "Runner"]
+
+LOG = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+STOP_SECONDS = 7.0
+MISMATCH_RELAPSE = timedelta(days=7)
+_IDLE_SECONDS = 1.0
+
+_Arrival = tuple[Message, Receipt] | tuple[bool, bool]
+"""A message with its receipt, or a change of the connection (up, session present)."""
+
+
+class Runner:
+    """Reads messages until stopped. ``name`` tells the ingestors of one installation apart."""
+
+    def __init__(
+        self,
+        subscriber: Subscriber,
+        decoder: Decoder,
+        store: TelemetryStore,
+        database: Database,
+        clock: Clock,
+        limits: Limits,
+        ledger: Ledger,
+        *,
+        name: str = "ingest",
+    ) -> None:
+        self._subscriber = subscriber
+        self._store = store
+        self._database = database
+        self._clock = clock
+        self._limits = limits
+        self._ledger = ledger
+        self._intake = self._make_intake(decoder, name)
+        self._arrived: deque[_Arrival] = deque()
+        self._wake = threading.Event()
+        self._sleeping = False
+        self._stop_at: float | None = None
+        self._target: int | None = None
+        self._done = threading.Condition()
+        self._handled = 0
+        self._connected = threading.Event()
+        self._session_present: bool | None = None
+        self._last_error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read. Returns when the broker has taken us; a broker that is away is waited for in the background."""
+        self._thread.start()
+        self._subscriber.start(self._on_message, self._on_connection)
+        if not self._connected.wait(CONNECT_SECONDS):
+            LOG.warning("the broker is away; it is tried again until it answers")
+
+    def stop(self) -> None:
+        """Take in nothing more, store and acknowledge what is here, and disconnect, in at most ten seconds.
+
+        What cannot be stored by then stays with the broker.
+        """
+        self._stop_at = time.monotonic() + STOP_SECONDS
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._subscriber.stop()
+
+    def drain(self, messages: int, timeout: float) -> None:
+        """Wait until so many messages since the start were handled to the end, without waiting for a batch to fill up.
+
+        Raises `Unavailable` after ``timeout`` seconds.
+        """
+        with self._done:
+            self._target = messages
+            self._wake.set()
+            reached = self._done.wait_for(lambda: self._handled >= messages, timeout)
+            self._target = None
+        if not reached:
+            missing = f"{self._handled} of {messages} messages were handled after {timeout:g} s"
+            raise Unavailable(f"{missing}; last error: {self._last_error or 'none'}", where="ingest")
+
+    def health(self) -> dict[str, Any]:
+        """Whether it works, and where it stands."""
+        alive = self._thread.is_alive()
+        connected = self._connected.is_set()
+        stuck = self._intake.stuck
+        return {
+            "ok": alive and connected and not stuck,
+            "running": alive,
+            "connected": connected,
+            "session_present": self._session_present,
+            "store_away": stuck,
+            "last_error": self._last_error,
+            "waiting_messages": self._intake.waiting + len(self._arrived),
+            "handled_messages": self._handled,
+            **{f"{name}_age_s": age for name, age in self._ledger.ages().items()},
+            "samples": self._ledger.snapshot(),
+        }
+
+    # -- called from the subscriber's thread
+
+    def _on_message(self, message: Message, receipt: Receipt) -> None:
+        if self._stop_at is not None:
+            return  # unacknowledged, it stays with the broker
+        self._arrived.append((message, receipt))
+        if self._sleeping:
+            self._wake.set()
+
+    def _on_connection(self, up: bool, session_present: bool) -> None:
+        self._arrived.append((up, session_present))
+        if up:
+            self._session_present = session_present
+            self._connected.set()
+        else:
+            self._connected.clear()
+        self._wake.set()
+
+    # -- the ingestor's thread
+
+    def _run(self) -> None:
+        while not self._is_over():
+            self._sleep()
+            try:
+                self._perform(self._hear())
+                self._perform(self._force() if self._is_urgent() else self._intake.tick(time.monotonic()))
+            except Exception:  # a bug must not end the ingestor in silence; what is unacknowledged comes again
+                LOG.exception("the ingestor failed")
+                self._wake.wait(_IDLE_SECONDS)
+
+    def _is_over(self) -> bool:
+        if self._stop_at is None:
+            return False
+        return (self._intake.idle and not self._arrived) or time.monotonic() > self._stop_at
+
+    def _sleep(self) -> None:
+        due = self._intake.due()
+        wait = _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, due - time.monotonic())
+        if wait <= 0 or self._is_urgent():
+            wait = 0.0 if not self._intake.stuck else min(_IDLE_SECONDS, 0.05)
+        self._sleeping = True
+        if not self._arrived and wait > 0:
+            self._wake.wait(wait)
+        self._sleeping = False
+        self._wake.clear()
+
+    def _hear(self) -> list[Action]:
+        """Bring what arrived to the state machine, in order."""
+        actions: list[Action] = []
+        messages: list[tuple[Message, Receipt]] = []
+        at = time.monotonic()
+        for _ in range(len(self._arrived)):
+            one = self._arrived.popleft()
+            if isinstance(one[0], Message):
+                messages.append((one[0], one[1]))
+                continue
+            actions += self._intake.received(messages, at)
+            messages = []
+            actions += self._intake.connected(bool(one[1]), at) if one[0] else self._intake.disconnected(at)
+        return actions + self._intake.received(messages, at)
+
+    def _is_urgent(self) -> bool:
+        """Whether somebody waits for what is here."""
+        if self._intake.waiting == 0:
+            return False
+        target = self._target
+        enough = target is not None and self._intake.handled + self._intake.waiting >= target
+        return enough or self._stop_at is not None
+
+    def _force(self) -> list[Action]:
+        at = time.monotonic()
+        return self._intake.tick(at) if self._intake.stuck else self._intake.flush(at)
+
+    def _perform(self, actions: Iterable[Action]) -> None:
+        todo = deque(actions)
+        while todo:
+            todo.extend(self._carry_out(todo.popleft()))
+
+    def _carry_out(self, action: Action) -> list[Action]:
+        if isinstance(action, Acknowledge):
+            self._subscriber.acknowledge(action.receipts)
+            with self._done:
+                self._handled = self._intake.handled
+                self._done.notify_all()
+            return []
+        if isinstance(action, Report):
+            LOG.error(action.text)
+            return []
+        try:
+            following = self._write(action)
+        except Exception as error:  # a store's bug is treated like its absence: the batch stays, and is tried again
+            if not isinstance(error, HearthwatchError):
+                LOG.exception("a store failed")
+            self._last_error = str(error)
+            LOG.warning("%s: %s", type(action).__name__.lower(), error)
+            return self._intake.failed(error, time.monotonic())
+        self._last_error = None
+        return following
+
+    def _write(self, action: Prepare | Store | Record) -> list[Action]:
+        if isinstance(action, Store):
+            began = time.monotonic()
+            result = self._store.write(action.values)
+            ended = time.monotonic()
+            self._ledger.stored_in(ended - began)
+            return self._intake.stored(result, ended)
+        if isinstance(action, Prepare):
+            admitted = self._prepare(action)
+            return self._intake.prepared(admitted, time.monotonic())
+        self._record(action)
+        return self._intake.recorded(time.monotonic())
+
+    # -- the records
+
+    def _make_intake(self, decoder: Decoder, name: str) -> Intake:
+        with self._database.reading() as connection:
+            names = metric_names.load(connection)
+            saved = decoder_states.load(connection)
+        received = {partition: state for (convention, partition), state in saved.items() if convention == CONVENTION}
+        first_receipts = FirstReceipts(name, 2 * self._limits.receive_maximum, received)
+        return Intake(decoder, self._clock, self._limits, self._ledger, names=names, first_receipts=first_receipts)
+
+    def _prepare(self, action: Prepare) -> set[str]:
+        now = self._clock.now()
+        admitted: set[str] = set()
+        with self._database.transaction() as connection:
+            for device in dict.fromkeys(action.names.values()):
+                wanted = [metric for metric, first in action.names.items() if first == device]
+                admitted |= metric_names.admit(connection, wanted, device, now, self._limits.metric_budget)
+            decoder_states.save(connection, action.states, now)
+        return admitted
+
+    def _record(self, action: Record) -> None:
+        with self._database.transaction() as connection:
+            devices.see(connection, action.sightings)
+            for observation in devices.apply_identities(connection, action.identities):
+                findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
+            quarantine.hold(connection, action.held)
+            decoder_states.save(connection, dict(action.states), self._clock.now())
