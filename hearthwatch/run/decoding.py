@@ -53,7 +53,7 @@ def _message(line: bytes) -> Message:
         raise Invalid(f"not JSON: {error}") from None
     if not isinstance(given, dict) or not isinstance(given.get("topic"), str):
         raise Invalid('expected an object with a text "topic"')
-    return Message(given["topic"], _payload(given), datetime.now(UTC), retain=given.get("retain") is True)
+    return Message(given["topic"], _payload(given), datetime.now(UTC), retain=given.get("retain") in (True, 1))
 
 
 def _payload(given: Mapping[str, Any]) -> bytes:
