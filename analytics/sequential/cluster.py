@@ -15,8 +15,8 @@ Sources: Mantel and Haenszel 1959; Greenland and Robins 1985 (sparse-data consis
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,16 +68,6 @@ class RateSums:
         nothing = np.zeros(devices)
         return cls(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
 
-    def grown(self, devices: int) -> RateSums:
-        """The same sums with room for devices that appeared since."""
-        room = np.zeros(devices - self.a.size)
-        longer: dict[str, Any] = {
-            field.name: np.append(getattr(self, field.name), room)
-            for field in fields(self)
-            if field.name not in {"total_a", "total_b"}
-        }
-        return replace(self, **longer)
-
     def add(self, block: Block, strata: Strata) -> RateSums:
         """The sums after further slots."""
         hours_t = np.where(block.treated, block.hours, 0.0)
@@ -113,6 +103,40 @@ class RateSums:
 
 
 @dataclass(frozen=True, slots=True)
+class PastSums:
+    """Each device's hours, events and expected events before the release; arrays of shape (devices,). A value."""
+
+    hours: Floats
+    events: Floats
+    expected: Floats
+
+    @classmethod
+    def nothing(cls, devices: int) -> PastSums:
+        """No slot yet."""
+        return cls(np.zeros(devices), np.zeros(devices), np.zeros(devices))
+
+    def add(self, hours: Floats, events: Floats, strata: Strata) -> PastSums:
+        """The sums after further slots; arrays of shape (devices, slots). Expected is what the device's stratum had at the same times."""
+        exposed = strata.total(hours)
+        rate = np.divide(strata.total(events), exposed, out=np.zeros_like(exposed), where=exposed > 0)
+        return PastSums(
+            self.hours + hours.sum(axis=1),
+            self.events + events.sum(axis=1),
+            self.expected + (rate[strata.of_device] * hours).sum(axis=1),
+        )
+
+    def plus(self, other: PastSums) -> PastSums:
+        """Both periods together."""
+        return PastSums(self.hours + other.hours, self.events + other.events, self.expected + other.expected)
+
+    def rates(self, least_hours: float) -> Floats:
+        """Events over expected events, 1 for a device of average rate, NaN for one seen for less than ``least_hours``."""
+        relative = np.divide(self.events, self.expected, out=np.ones_like(self.expected), where=self.expected > 0)
+        known: Floats = np.where(self.hours >= least_hours, relative, np.nan)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """A log rate ratio with its cluster-robust variance; ``information`` is 1 / variance, 0 where there is no estimate."""
 
@@ -141,7 +165,7 @@ class _Arms:
 def estimate(sums: RateSums, own_past: Floats | None = None, adjustment: Adjustment = "none") -> Estimate:
     """The log rate ratio of the watched period, adjusted by each device's own past.
 
-    ``own_past`` is the device's rate before the release relative to its stratum (see `relative_rates`), shape (devices,), NaN where
+    ``own_past`` is the device's rate before the release relative to its stratum (see `PastSums`), shape (devices,), NaN where
     unknown. ``cuped`` subtracts the part of the difference that the past predicts (beta estimated; for randomised arms: unknown pasts
     count as average). ``differences`` subtracts all of it (beta = 1, for arms that chose themselves: give it sums of devices with a
     known past only).
@@ -181,19 +205,6 @@ def past_difference(sums: RateSums, past: Floats, earlier: Floats | None = None)
             return NO_ESTIMATE
         late = _Arms(late.theta - early.theta, late.treated - early.treated, late.control - early.control)
     return Estimate(late.theta, _variance(late, sums))
-
-
-def relative_rates(hours: Floats, events: Floats, strata: Strata, least_hours: float) -> Floats:
-    """Each device's events over what its stratum had at the same times; shape (devices,), NaN below ``least_hours`` of exposure.
-
-    ``hours`` and ``events`` have the shape (devices, slots). A device of average rate has 1.
-    """
-    exposed = strata.total(hours)
-    rate = np.divide(strata.total(events), exposed, out=np.zeros_like(exposed), where=exposed > 0)
-    expected = (rate[strata.of_device] * hours).sum(axis=1)
-    relative = np.divide(events.sum(axis=1), expected, out=np.ones_like(expected), where=expected > 0)
-    known: Floats = np.where(hours.sum(axis=1) >= least_hours, relative, np.nan)
-    return known
 
 
 def _watched(sums: RateSums) -> _Arms | None:

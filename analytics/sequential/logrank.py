@@ -24,7 +24,7 @@ from analytics.sequential.mixture import TAU_RATE, Floats
 from analytics.sequential.strata import Strata
 
 
-def log_sum_exp(values: Floats) -> Any:
+def log_sum_exp(values: Any) -> Any:
     """log sum exp over the first axis, without overflow."""
     top = values.max(axis=0)
     return top + np.log(np.exp(values - top).sum(axis=0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.sequential.cluster import Adjustment, Block, RateSums, estimate, relative_rates
+from analytics.sequential.cluster import Adjustment, Block, PastSums, RateSums, estimate
 from analytics.sequential.logrank import LogrankEvidence, first_events
 from analytics.sequential.mixture import log_e_worse
 from analytics.sequential.strata import Strata
@@ -46,7 +46,7 @@ def watch(
     devices, slots = fleet.events.shape
     strata = Strata.of(fleet.stratum)
     pre = fleet.before[:, : fleet.before.shape[1] - washout_slots]
-    past = relative_rates(np.ones_like(pre), pre, strata, 1.0)
+    past = PastSums.nothing(devices).add(np.ones_like(pre), pre, strata).rates(least_hours=1.0)
     burn = int(burn_in_hours / fleet.slot_hours)
     slot = np.arange(slots)
     treated = slot >= (fleet.update + burn)[:, None]

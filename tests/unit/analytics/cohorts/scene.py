@@ -1,0 +1,121 @@
+"""A small fleet of one model in the real stores, played hour by hour or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from analytics.cohorts.watch import watch_releases
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import devices, releases
+from hearthwatch.records.database import Database
+from hearthwatch.values import Assignment, Event, Release
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+OPTIONS: Mapping[str, Any] = {
+    "margin": 1.05,
+    "guard": 30,
+    "burn_in": timedelta(hours=24),
+    "page_fdr": 0.10,
+    "watch_fdr": 0.20,
+    "relapse": timedelta(days=7),
+}
+
+
+@dataclass(slots=True)
+class Scene:
+    """Devices ``d0000``... that report every hour. ``update`` is the hour (from `START`) each device gets 2.0; before, it runs 1.0.
+
+    ``rate`` is each device's unexpected reboots per day on 1.0, ``ratio`` what 2.0 multiplies it by.
+    """
+
+    store: TelemetryStore
+    database: Database
+    update: np.ndarray[Any, np.dtype[np.int64]]
+    rate: np.ndarray[Any, np.dtype[np.float64]]
+    ratio: float = 1.0
+    days: int = 28
+    seed: int = 0
+    model: str = "lock"
+    reboots: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        hours = np.arange(self.days * 24)
+        rate = self.rate[:, None] / 24.0 * np.where(hours >= self.update[:, None], self.ratio, 1.0)
+        self.reboots = rng.poisson(rate)
+
+    @property
+    def ids(self) -> list[str]:
+        return [f"d{index:04d}" for index in range(self.update.size)]
+
+    def register(self, **changes: Any) -> None:
+        """Put the devices into the records, as they are before the update."""
+        rows = [
+            {"id": name, "model": self.model, "hardware": "A", "region": "north", "firmware": "1.0", **changes}
+            for name in self.ids
+        ]
+        with self.database.transaction() as connection:
+            devices.register(connection, rows)
+
+    def release(self, at: int, assignment: Assignment = "randomised", version: str = "2.0") -> Release:
+        with self.database.transaction() as connection:
+            return releases.create(
+                connection,
+                model=self.model,
+                version=version,
+                replaces=None,
+                assignment=assignment,
+                released_at=START + at * HOUR,
+            )
+
+    def play(self, begin: int, end: int, *, skip: frozenset[tuple[int, int]] = frozenset()) -> None:
+        """What the devices report in the hours [begin, end), except (device, hour) in ``skip``; registry kept in step."""
+        hours = np.arange(begin, end)
+        device, hour = np.meshgrid(np.arange(self.update.size), hours, indexing="ij")
+        rows = [
+            (d, h) for d, h in zip(device.ravel().tolist(), hour.ravel().tolist(), strict=True) if (d, h) not in skip
+        ]
+        self.write(rows)
+        moved = [name for name, at in zip(self.ids, self.update.tolist(), strict=True) if begin <= at < end]
+        if moved:
+            with self.database.transaction() as connection:
+                devices.register(connection, [{"id": name, "firmware": "2.0"} for name in moved])
+
+    def write(self, rows: list[tuple[int, int]]) -> None:
+        """The readings and events of (device, hour)."""
+        ids = self.ids
+        firmware = ["2.0" if hour >= self.update[device] else "1.0" for device, hour in rows]
+        table = pa.table(
+            {
+                "device": [ids[device] for device, _ in rows],
+                "at": pa.array([START + hour * HOUR + HOUR / 2 for _, hour in rows], pa.timestamp("us", "UTC")),
+                "firmware": firmware,
+                "uptime_s": [1.0] * len(rows),
+            }
+        )
+        self.store.write_table("native", table)
+        events = [
+            Event(
+                device=ids[device],
+                stream="native/event",
+                at=START + hour * HOUR + timedelta(minutes=3 + 5 * number),
+                kind="reboot",
+                code="watchdog",
+                firmware=told,
+            )
+            for (device, hour), told in zip(rows, firmware, strict=True)
+            for number in range(int(self.reboots[device, hour]))
+        ]
+        if events:
+            self.store.write(events)
+        self.store.rollup(START + self.days * 24 * HOUR)
+
+    def look(self, hour: int, **options: Any) -> Mapping[str, Any]:
+        return watch_releases(self.store, self.database, START + hour * HOUR, **{**OPTIONS, **options})
