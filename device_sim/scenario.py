@@ -66,6 +66,7 @@ class ModelPlan(_Part):
     name: str
     devices: Annotated[int, Field(ge=0)]
     firmware: str
+    earlier_firmware: str
     hardware: dict[str, Share]
     reboots_per_day: Rate
     reboot_frailty: Annotated[float, Field(ge=0, le=2)]
@@ -134,6 +135,8 @@ class HistoryPlan(_Part):
     develops_days: Range
     sudden_share: Share
     removed_per_year: Share
+    installed_meanwhile: Share
+    sample_hours: Annotated[int, Field(ge=1, le=6)]
 
 
 class Scenario(_Part):

@@ -72,9 +72,9 @@ class Report:
     boot: str
 
 
-def rounded(values: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Values as the devices send them; the last axis runs over the metrics."""
-    scale = np.array([10.0 ** DECIMALS.get(name, 0) for name in names])
+def rounded(values: np.ndarray, names: Sequence[str], finer: int = 0) -> np.ndarray:
+    """Values as the devices send them, or to ``finer`` more decimal places; the last axis runs over the metrics."""
+    scale = np.array([10.0 ** (DECIMALS.get(name, 0) + finer) for name in names])
     sent: np.ndarray = np.rint(values * scale) / scale
     return sent
 
