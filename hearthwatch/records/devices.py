@@ -242,17 +242,40 @@ def list_devices(
     limit: int = 100,
 ) -> list[Device]:
     """Devices by id. ``search`` is part of an id, serial number or model; ``after`` is the last id of the page before."""
-    query = sa.select(*_COLUMNS).order_by(devices.c.id).limit(limit)
-    equal = {"model": model, "hardware": hardware, "region": region, "online": online, "test": test}
-    query = query.where(*(devices.c[name] == value for name, value in equal.items() if value is not None))
-    if version is not None:
-        query = query.where(devices.c.version == normalised(version).text)
-    if search:
-        places = (devices.c.id, devices.c.serial, devices.c.model)
-        query = query.where(sa.or_(*(containing(column, search) for column in places)))
+    where = _matching(
+        model=model, hardware=hardware, version=version, region=region, online=online, test=test, search=search
+    )
+    query = sa.select(*_COLUMNS).where(*where).order_by(devices.c.id).limit(limit)
     if after is not None:
         query = query.where(devices.c.id > after)
     return [Device(**row) for row in connection.execute(query).mappings()]
+
+
+def numbered_page(
+    connection: Connection,
+    *,
+    offset: int,
+    limit: int,
+    model: str | None = None,
+    hardware: str | None = None,
+    version: str | None = None,
+    search: str | None = None,
+) -> tuple[list[Device], int]:
+    """As `list_devices`, from a place in the list on, and how many there are in all: for a table with numbered pages."""
+    where = _matching(model=model, hardware=hardware, version=version, search=search)
+    query = sa.select(*_COLUMNS).where(*where).order_by(devices.c.id).offset(offset).limit(limit)
+    total = connection.execute(sa.select(sa.func.count()).select_from(devices).where(*where)).scalar_one()
+    return [Device(**row) for row in connection.execute(query).mappings()], total
+
+
+def _matching(*, version: str | None, search: str | None, **equal: Any) -> list[sa.ColumnElement[bool]]:
+    where = [devices.c[name] == value for name, value in equal.items() if value is not None]
+    if version is not None:
+        where.append(devices.c.version == normalised(version).text)
+    if search:
+        places = (devices.c.id, devices.c.serial, devices.c.model)
+        where.append(sa.or_(*(containing(column, search) for column in places)))
+    return where
 
 
 def update(connection: Connection, device_id: str, revision: int | None, changes: Mapping[str, Any]) -> Device:
