@@ -21,7 +21,8 @@ def expire(cursor: Cursor, catalogue: Catalogue, raw_hour: int, rollup_hour: int
         cursor.execute(f"DELETE FROM {table} WHERE hour < {int(hour)}")
         deleted += count(cursor)
     cursor.execute(f"DELETE FROM clustered WHERE day < {int(raw_hour) // 24}")
-    set_meta(cursor, {"raw_before": max(raw_hour, meta(cursor, "raw_before"))})
+    for key, hour in (("raw_before", raw_hour), ("rollups_before", rollup_hour)):
+        set_meta(cursor, {key: max(hour, meta(cursor, key))})
     return deleted
 
 

@@ -180,29 +180,42 @@ def window(cursor: Cursor, catalogue: Catalogue, where: str, metrics: Sequence[s
 
 
 def latest(cursor: Cursor, catalogue: Catalogue, where: str) -> Latest:
-    """The newest value of every metric of each device."""
+    """The newest value of every metric of each device: from the rollups, and from the raw rows that are not in them yet."""
     found: dict[str, dict[str, tuple[datetime, float]]] = {}
+    open_rows = [f"SELECT * FROM {{table}} AS t WHERE {where} AND {condition}" for condition in _not_rolled_up(cursor)]
     for family, columns in catalogue.columns.items():
         if not columns:
             continue
         newest = ", ".join(
             f"arg_max({m}, stamp), max(CASE WHEN {m} IS NOT NULL THEN stamp END)" for m in map(column, columns)
         )
-        query = f"SELECT d.name, t.* FROM (SELECT device, {newest} FROM {wide(family)} AS t WHERE {where} GROUP BY device) AS t {_DEVICE}"
+        rows = " UNION ALL ".join(open_rows).format(table=wide(family))
+        query = f"SELECT d.name, t.* FROM (SELECT device, {newest} FROM ({rows}) GROUP BY device) AS t {_DEVICE}"
         for row in cursor.execute(query).fetchall():
             for place, name in enumerate(columns):
                 _take_newer(found, row[0], name, row[2 + 2 * place], row[3 + 2 * place])
-    narrow = [("value", "stamp", "overflow")]
-    if meta(cursor, "raw_before"):  # what the raw rows have lost the rollups still know
-        narrow.append(("last", "last_at", "hourly"))
-    for value, at, table in narrow:
+    narrow = (
+        ("value", "stamp", " UNION ALL ".join(open_rows).format(table="overflow")),
+        ("last", "last_at", f"SELECT * FROM hourly AS t WHERE {where}"),
+    )
+    for value, at, rows in narrow:
         query = (
             f"SELECT d.name, m.name, t.v, t.a FROM (SELECT device, metric, arg_max({value}, {at}) AS v, max({at}) AS a "
-            f"FROM {table} AS t WHERE {where} GROUP BY device, metric) AS t {_DEVICE} {_METRIC}"
+            f"FROM ({rows}) GROUP BY device, metric) AS t {_DEVICE} {_METRIC}"
         )
-        for device, name, v, a in cursor.execute(query).fetchall():
-            _take_newer(found, device, name, v, a)
+        for device, name, newest_value, newest_at in cursor.execute(query).fetchall():
+            _take_newer(found, device, name, newest_value, newest_at)
     return found
+
+
+def _not_rolled_up(cursor: Cursor) -> list[str]:
+    """Conditions that together find every raw row the rollups do not hold; apart, so that each lets row groups be skipped."""
+    if meta(cursor, "rollups_before") > meta(cursor, "raw_before"):
+        return ["true"]
+    rolled = meta(cursor, "rolled")
+    row = cursor.execute("SELECT min(hour) FROM dirty").fetchone()
+    oldest = row[0] if row else None
+    return [f"t.batch > {rolled}"] + ([] if oldest is None else [f"t.batch <= {rolled} AND t.hour >= {oldest}"])
 
 
 def _take_newer(

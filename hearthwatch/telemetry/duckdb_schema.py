@@ -74,7 +74,10 @@ def create_or_check(cursor: Cursor) -> None:
     if count(cursor) == 0:
         for table in _TABLES:
             cursor.execute(f"CREATE TABLE {table}")
-        cursor.execute("INSERT INTO meta VALUES ('schema', ?), ('rolled', 0), ('raw_before', 0)", [SCHEMA_VERSION])
+        cursor.execute(
+            "INSERT INTO meta VALUES ('schema', ?), ('rolled', 0), ('raw_before', 0), ('rollups_before', 0)",
+            [SCHEMA_VERSION],
+        )
         return
     cursor.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta' AND NOT temporary")
     if count(cursor) == 0 or meta(cursor, "schema") != SCHEMA_VERSION:

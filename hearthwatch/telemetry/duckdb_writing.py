@@ -127,15 +127,13 @@ def _duplicates(
     cursor.register("keys", rows.select(list(key)).append_column("ordinal", ordinals))
     same = " AND ".join(f"keys.{name} IS NOT DISTINCT FROM stored.{name}" for name in key)
     span = _span(rows["hour"].to_numpy()) if in_time else "true"
-    columns = ", ".join(key)
-    stored = cursor.execute(
-        f"SELECT ordinal FROM keys WHERE EXISTS (SELECT 1 FROM {target} AS stored WHERE {where} AND ({span}) AND {same})"
-    ).fetchnumpy()["ordinal"]
-    repeated = cursor.execute(
-        f"SELECT unnest(list_sort(list(ordinal))[2:]) AS ordinal FROM keys GROUP BY {columns} HAVING count(*) > 1"
+    again = f"SELECT unnest(list_sort(list(ordinal))[2:]) AS ordinal FROM keys GROUP BY {', '.join(key)} HAVING count(*) > 1"
+    before = f"SELECT 1 FROM {target} AS stored WHERE {where} AND ({span}) AND {same}"
+    found = cursor.execute(
+        f"SELECT ordinal FROM keys WHERE EXISTS ({before}) UNION {again} ORDER BY ordinal"
     ).fetchnumpy()["ordinal"]
     cursor.unregister("keys")
-    return np.union1d(stored, repeated).astype(np.int64)
+    return found.astype(np.int64)
 
 
 def _span(hours: np.ndarray[Any, Any]) -> str:
