@@ -84,9 +84,9 @@ class Demo:
             self._step()
 
     def _step(self) -> None:
-        until = self.clock.now() + self.scenario.step
-        self._publish(self.fleet.step(until))
-        now = self.clock.advance(until - self.clock.now())
+        # The clock moves first: a device's samples are from before they arrive, or ingest would refuse them as of the future.
+        now = self.clock.advance(self.scenario.step)
+        self._publish(self.fleet.step(now))
         for outcome in self.schedule.run_due():
             self._note(outcome)
         self._obey_commands()
