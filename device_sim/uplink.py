@@ -89,6 +89,7 @@ class Uplink:
         self._boot = [""] * len(population)
         self._seq = [0] * len(population)
         self.samples_sent = 0
+        self._broken = 0
 
     def telemetry(self, index: int, samples: Sequence[Sample]) -> list[Message]:
         """Samples of one device as messages, one per boot; now and then a message goes twice."""
@@ -109,6 +110,13 @@ class Uplink:
         self.samples_sent += len(rows)
         twice = self._duplicate_share > 0 and self._rng.random() < self._duplicate_share
         return [(topic, payload, False)] * (2 if twice else 1)
+
+    def broken_off(self, index: int, metrics: Metrics, firmware: str) -> Message:
+        """A message that ends in the middle: one sample that nobody can read."""
+        self.samples_sent += 1
+        self._broken += 1
+        topic, payload = native.telemetry(self._population.ids[index], [(None, metrics)], fw=firmware, seq=self._broken)
+        return topic, payload[: len(payload) * 2 // 3], False
 
     def event(self, index: int, report: Report) -> Message:
         """An event."""
