@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from hearthwatch.errors import Invalid
@@ -23,6 +23,8 @@ LOG = logging.getLogger(__name__)
 KNOWN_COPY = "a retained copy of what is known"
 """The decoders' reason to ignore a retained presence that is already known."""
 SOURCE = "mqtt"
+SEEN_AGAIN = timedelta(seconds=60)
+"""How exact it is kept when a device was last heard of."""
 
 Stored = Reading | Event | Presence
 
@@ -79,6 +81,12 @@ class Batch:
         )
         self.held.append(item)
 
+    def hold_value(self, place: int, error: Exception) -> None:
+        """Hold back a value that the store cannot take; it stays in `values`, so that places stay what they are."""
+        value = self.values[place]
+        rejection = Rejection(f"the store cannot hold this: {error}", validation.part_of(value), value.device)
+        self.hold(self.origins[place], rejection)
+
     def drop_metrics(self, unwanted: frozenset[str]) -> None:
         """Take metrics beyond the budget out of the readings, into quarantine."""
         values, origins = self.values, self.origins
@@ -101,6 +109,7 @@ class BatchBuilder:
         self._decoder = decoder
         self._limits = limits
         self._claims: dict[str, Identity] = {}
+        self._seen: dict[tuple[str, bool], Sighting] = {}
 
     def build(
         self,
@@ -121,6 +130,7 @@ class BatchBuilder:
             if timeless and message.packet_id and first is None:
                 batch.first_receipts.append(FirstReceipt(message.packet_id, digest(message), message.received_at))
         batch.states = self._decoder.changed()
+        self._leave_out_what_is_known(batch)
         batch.samples = len(batch.values) + batch.identified + batch.ignored + batch.duplicate + batch.quarantined
         return batch
 
@@ -181,6 +191,15 @@ class BatchBuilder:
             batch.origins.append(origin)
         return timeless
 
+    def _leave_out_what_is_known(self, batch: Batch) -> None:
+        """A device that was heard of a moment ago, and says of itself what it said then, need not be written down again."""
+        news = {}
+        for key, sighting in batch.sightings.items():
+            known = self._seen.get(key)
+            if known is None or sighting.at - known.at >= SEEN_AGAIN or not _says_the_same(sighting, known):
+                news[key] = self._seen[key] = sighting
+        batch.sightings = news
+
     def _identify(self, batch: Batch, claim: Identity, message: Message) -> None:
         known = self._claims.get(claim.device)
         same = known is not None and replace(claim, at=known.at) == known
@@ -201,6 +220,10 @@ def _note(batch: Batch, value: Stored, convention: str | None, online: bool | No
         if known is not None:
             firmware, boot = firmware or known.firmware, boot or known.boot
         batch.sightings[key] = Sighting(value.device, value.at, firmware, boot, convention, online)
+
+
+def _says_the_same(one: Sighting, other: Sighting) -> bool:
+    return one.firmware == other.firmware and one.boot == other.boot and one.online == other.online
 
 
 def _as_event(reply: Reply) -> Event:

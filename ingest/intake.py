@@ -16,20 +16,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.ports import Clock, Receipt
 from hearthwatch.records.devices import Sighting
 from hearthwatch.records.quarantine import QuarantineItem
-from hearthwatch.values import Identity, Message, Rejection, WriteResult
+from hearthwatch.values import Identity, Message, WriteResult
 from ingest.batch import Batch, BatchBuilder, MessageDecoder, Stored
 from ingest.ledger import Ledger, Outcome
 from ingest.limits import Limits
 from ingest.redelivery import FirstReceipts
-from ingest.validation import stored_part
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STILL_S = 0.005
@@ -113,7 +112,7 @@ class Intake:
         self._ledger = ledger
         self._names = set(names)
         self._first_receipts = first_receipts or FirstReceipts("ingest", 2 * limits.receive_maximum)
-        self._last_stamp: datetime | None = None
+        self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._waiting: deque[tuple[Message, Receipt]] = deque()
         self._waiting_bytes = 0
         self._oldest_at = self._newest_at = 0.0
@@ -164,9 +163,11 @@ class Intake:
         if not self._waiting:
             self._oldest_at = at
         self._newest_at = at
-        now = self._clock.now()
         for message, receipt in arrived:
-            self._waiting.append((self._stamped(message, now), receipt))
+            if message.received_at <= self._last_stamp:  # the time may become a key, so no two have the same
+                message = replace(message, received_at=self._last_stamp + _TICK)
+            self._last_stamp = message.received_at
+            self._waiting.append((message, receipt))
             self._waiting_bytes += len(message.payload)
         return self._begin(at)
 
@@ -280,9 +281,7 @@ class Intake:
             middle = (first + last) // 2
             self._to_store.extendleft([(middle, last), (first, middle)])
         else:
-            value = batch.values[first]
-            rejection = Rejection(f"the store cannot hold this: {error}", stored_part(value), value.device)
-            batch.hold(batch.origins[first], rejection)
+            batch.hold_value(first, error)
         return self._store_next(batch, at)
 
     def _record_next(self, batch: Batch, at: float) -> list[Action]:
@@ -348,22 +347,6 @@ class Intake:
         self._waiting_bytes -= size
         self._of_older_connection = max(0, self._of_older_connection - len(taken))
         return taken
-
-    def _stamped(self, message: Message, now: datetime) -> Message:
-        """The message with its time of receipt by our clock; no two have the same, because it may become a key."""
-        if self._last_stamp is not None and now <= self._last_stamp:
-            now = self._last_stamp + _TICK
-        self._last_stamp = now
-        return Message(
-            message.topic,
-            message.payload,
-            now,
-            message.retain,
-            message.qos,
-            message.user,
-            message.packet_id,
-            message.redelivered,
-        )
 
 
 def _joined(parts: Sequence[Record]) -> Record:

@@ -37,11 +37,11 @@ def oversize(message: Message, limits: Limits) -> Rejection | None:
 def objection(value: Value, message: Message, window: TimeWindow) -> Rejection | None:
     """Why a decoded value is not taken in, or None."""
     if message.user is not None and message.user != value.device:
-        return Rejection("sent by another user than the device it speaks for", _part(value), value.device)
+        return Rejection("sent by another user than the device it speaks for", part_of(value), value.device)
     if isinstance(value, (Reading, Event, Presence)) and not window.earliest <= value.at <= window.latest:
         late = value.at < window.earliest
         reason = "the time lies before what is kept" if late else "the time lies in the future"
-        return Rejection(f"{reason}: {value.at.isoformat()}", _part(value), value.device)
+        return Rejection(f"{reason}: {value.at.isoformat()}", part_of(value), value.device)
     return None
 
 
@@ -53,7 +53,7 @@ def without_metrics(reading: Reading, unwanted: Collection[str]) -> tuple[Readin
     kept = {name: number for name, number in reading.metrics.items() if name not in unwanted}
     dropped = [name for name in reading.metrics if name in unwanted]
     rejections = [
-        Rejection("a new metric name beyond the budget", f"{_part(reading)} {name}", reading.device, samples=0)
+        Rejection("a new metric name beyond the budget", f"{part_of(reading)} {name}", reading.device, samples=0)
         for name in dropped
     ]
     if kept:
@@ -62,10 +62,6 @@ def without_metrics(reading: Reading, unwanted: Collection[str]) -> tuple[Readin
     return None, rejections
 
 
-def stored_part(value: Value) -> str:
+def part_of(value: Value) -> str:
     """Names a value within its message, for quarantine."""
-    return _part(value)
-
-
-def _part(value: Value) -> str:
     return f"{type(value).__name__.lower()} at {value.at.isoformat()}"

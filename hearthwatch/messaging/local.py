@@ -12,11 +12,10 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from hearthwatch.errors import Conflict, Invalid, Unavailable
 from hearthwatch.messaging.topics import matches
-from hearthwatch.ports import Receipt
+from hearthwatch.ports import Clock, Receipt
 from hearthwatch.values import Message
 
 LOG = logging.getLogger(__name__)
@@ -166,9 +165,16 @@ class LocalSubscriber:
     """A `Subscriber` on a broker in this process, with a thread of its own."""
 
     def __init__(
-        self, name: str, client_id: str, filters: Sequence[str], session_expiry_s: int, receive_maximum: int
+        self,
+        name: str,
+        client_id: str,
+        filters: Sequence[str],
+        session_expiry_s: int,
+        receive_maximum: int,
+        clock: Clock,
     ) -> None:
         self._name = name
+        self._clock = clock
         self._client_id = client_id
         self._filters = tuple(dict.fromkeys(filters))
         self._expiry_s = session_expiry_s
@@ -237,7 +243,7 @@ class LocalSubscriber:
                 if self._stopping:
                     break
                 hub.changed.notify_all()  # there is room again
-            now, epoch = datetime.now(UTC), session.epoch
+            now, epoch = self._clock.now(), session.epoch
             for one in taken:
                 message = Message(
                     one.topic, one.payload, now, one.retain, packet_id=one.packet_id, redelivered=one.redelivered

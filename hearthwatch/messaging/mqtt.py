@@ -231,7 +231,7 @@ class Connection:
         clean = None if self.version == "5" else not self._session.persistent
         made: paho.Client
         if self._lean:
-            made = _LeanClient(self._session.client_id, clean, version, self._take_packets)
+            made = _LeanClient(self._session.client_id, clean, version, self._take, self._address.user_property)
         else:
             made = paho.Client(
                 CallbackAPIVersion.VERSION2, self._session.client_id, clean, protocol=version, manual_ack=True
@@ -284,17 +284,9 @@ class Connection:
         else:
             self.subscribed = True
 
-    def _take_packets(self, came: Sequence[packets.Packet]) -> None:
+    def _take(self, deliveries: Sequence[Delivery], answers: Sequence[tuple[int, int]]) -> None:
         if self._closed:
             return
-        properties, user_property = self.version == "5", self._address.user_property
-        deliveries: list[Delivery] = []
-        answers: list[tuple[int, int]] = []
-        for packet in came:
-            if packet.header & 0xF0 == packets.PUBLISH:
-                deliveries.append(packets.read_publish(packet, properties=properties, user_property=user_property))
-            else:
-                answers.append(packets.read_puback(packet))
         if deliveries:
             self._listener.deliver(deliveries)
         if answers:
@@ -338,10 +330,12 @@ class _LeanClient(paho.Client):
         client_id: str,
         clean: bool | None,
         version: MQTTProtocolVersion,
-        take: Callable[[Sequence[packets.Packet]], None],
+        take: Callable[[Sequence[Delivery], Sequence[tuple[int, int]]], None],
+        user_property: str | None,
     ) -> None:
         super().__init__(CallbackAPIVersion.VERSION2, client_id, clean, protocol=version, manual_ack=True)
         self._take = take
+        self._user_property = user_property
         self._rest = b""
 
     def send(self, command: int, data: bytes) -> None:
@@ -362,30 +356,20 @@ class _LeanClient(paho.Client):
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
         with self._msgtime_mutex:
             self._last_bytes_received = time.monotonic()
+        if self._rest:
+            data = self._rest + data
         try:
-            came, used = packets.split(self._rest + data if self._rest else data)
-            self._rest = (self._rest + data)[used:] if self._rest else data[used:]
-            return self._handle_all(came)
+            came = packets.read(
+                data, properties=self._protocol == MQTTProtocolVersion.MQTTv5, user_property=self._user_property
+            )
         except packets.Malformed:
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
-
-    def _handle_all(self, came: Sequence[packets.Packet]) -> MQTTErrorCode:
-        ours: list[packets.Packet] = []
-        for packet in came:
-            kind = packet.header & 0xF0
-            if kind in {packets.PUBLISH, packets.PUBACK}:
-                ours.append(packet)
-                continue
-            if ours:  # before whatever else came after them
-                self._take(ours)
-                ours = []
-            if self._sock is None:
-                return MQTTErrorCode.MQTT_ERR_NO_CONN
+        self._rest = data[came.used :]
+        self._take(came.deliveries, came.answers)
+        for packet in came.others:
             outcome = self._handle_other(packet)
-            if outcome:
+            if outcome or self._sock is None:
                 return outcome
-        if ours:
-            self._take(ours)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _handle_other(self, packet: packets.Packet) -> MQTTErrorCode:

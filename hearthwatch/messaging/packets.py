@@ -33,65 +33,94 @@ class Delivery(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """A packet: the first byte of its header, and everything after the length."""
+    """A packet of another kind: the first byte of its header, and everything after the length."""
 
     header: int
     body: bytes
 
 
-def split(data: bytes) -> tuple[list[Packet], int]:
-    """The whole packets at the beginning of ``data``, and how many bytes they take. Raises `Malformed`."""
-    packets: list[Packet] = []
+class Incoming(NamedTuple):
+    """The whole packets at the beginning of some bytes, by kind, and how many bytes they take.
+
+    ``answers`` are (packet id, reason code) of PUBACK packets; the code is 0 where none is given.
+    """
+
+    deliveries: list[Delivery]
+    answers: list[tuple[int, int]]
+    others: list[Packet]
+    used: int
+
+
+def read(data: bytes, *, properties: bool, user_property: str | None = None) -> Incoming:
+    """Take bytes apart; ``properties`` is true for MQTT 5. Raises `Malformed`.
+
+    One loop without calls for the usual packet: this runs for every message there is.
+    """
+    deliveries: list[Delivery] = []
+    answers: list[tuple[int, int]] = []
+    others: list[Packet] = []
     start, size = 0, len(data)
     while start + 2 <= size:
-        length, shift, at = 0, 0, start + 1
-        while True:
-            if at >= size:
-                return packets, start
-            byte = data[at]
-            at += 1
-            length |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
-            shift += 7
-            if shift > 21:
-                raise Malformed("a packet's length has more than four bytes")
-        if at + length > size:
+        header, length, at = data[start], data[start + 1], start + 2
+        if length > 0x7F:
+            length, at = _remaining_length(data, start + 1)
+        end = at + length
+        if at == 0 or end > size:
             break
-        packets.append(Packet(data[start], data[at : at + length]))
-        start = at + length
-    return packets, start
+        kind = header & 0xF0
+        if kind == PUBLISH:
+            deliveries.append(_publish(data, header, at, end, properties, user_property))
+        elif kind == PUBACK:
+            if length < 2:
+                raise Malformed("a PUBACK packet ends too early")
+            answers.append((data[at] << 8 | data[at + 1], data[at + 2] if length > 2 else 0))
+        else:
+            others.append(Packet(header, data[at:end]))
+        start = end
+    return Incoming(deliveries, answers, others, start)
 
 
-def read_publish(packet: Packet, *, properties: bool, user_property: str | None = None) -> Delivery:
-    """Decode a PUBLISH; ``properties`` is true for MQTT 5. Raises `Malformed`."""
-    header, body = packet
+def _publish(data: bytes, header: int, at: int, end: int, properties: bool, user_property: str | None) -> Delivery:
     qos = header >> 1 & 3
-    at = 2 + (body[0] << 8 | body[1]) if len(body) >= 2 else len(body) + 1
-    topic, packet_id, user = body[2:at], 0, None
+    if end - at < 2 or qos == 3:
+        raise Malformed("a PUBLISH packet ends too early, or has no quality of service")
+    here = at + 2 + (data[at] << 8 | data[at + 1])
+    topic = data[at + 2 : here].decode("utf-8", "replace")  # a topic that is no UTF-8 belongs to no convention
+    packet_id, user = 0, None
     if qos:
-        at += 2
-    if at > len(body) or qos == 3:
-        raise Malformed("a PUBLISH packet ends too early")
-    if qos:
-        packet_id = body[at - 2] << 8 | body[at - 1]
+        if here + 2 > end:
+            raise Malformed("a PUBLISH packet ends too early")
+        packet_id = data[here] << 8 | data[here + 1]
+        here += 2
     if properties:
-        length, at = _variable(body, at)
-        if length and user_property is not None:
-            user = _user_property(body[at : at + length], user_property)
-        at += length
-        if at > len(body):
-            raise Malformed("the properties of a PUBLISH packet end too early")
-    text = topic.decode("utf-8", "replace")  # such a topic then belongs to no convention
-    return Delivery(text, body[at:], packet_id, qos, bool(header & 8), bool(header & 1), user)
+        if here >= end:
+            raise Malformed("a PUBLISH packet ends too early")
+        length = data[here]
+        here += 1
+        if length:
+            length, here = _variable(data, here - 1)
+            if here + length > end:
+                raise Malformed("the properties of a PUBLISH packet end too early")
+            if user_property is not None:
+                user = _user_property(data[here : here + length], user_property)
+            here += length
+    if here > end:
+        raise Malformed("a PUBLISH packet ends too early")
+    return Delivery(topic, data[here:end], packet_id, qos, header & 8 != 0, header & 1 != 0, user)
 
 
-def read_puback(packet: Packet) -> tuple[int, int]:
-    """Packet id and reason code (0 where none is given) of a PUBACK. Raises `Malformed`."""
-    body = packet.body
-    if len(body) < 2:
-        raise Malformed("a PUBACK packet ends too early")
-    return body[0] << 8 | body[1], body[2] if len(body) > 2 else 0
+def _remaining_length(data: bytes, at: int) -> tuple[int, int]:
+    """A packet's length and where its body begins; (0, 0) while that is not here yet."""
+    length = 0
+    for shift in (0, 7, 14, 21):
+        if at >= len(data):
+            return 0, 0
+        byte = data[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return length, at
+    raise Malformed("a packet's length has more than four bytes")
 
 
 def is_refusal(reason: int) -> bool:

@@ -7,17 +7,18 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 
 from hearthwatch.messaging.address import BrokerAddress
 from hearthwatch.messaging.link import Link
 from hearthwatch.messaging.mqtt import Connection, Session
 from hearthwatch.messaging.packets import Delivery
-from hearthwatch.ports import Receipt
+from hearthwatch.ports import Clock, Receipt
 from hearthwatch.values import Message
 
 LOG = logging.getLogger(__name__)
 
+_TICK = timedelta(microseconds=1)
 _EPOCHS = itertools.count(1)  # no two connections of this process share one
 
 
@@ -31,7 +32,8 @@ class MqttSubscriber:
     has none. While it is full nothing more is handed on, nor read from the network.
     """
 
-    def __init__(self, address: BrokerAddress, session: Session, filters: Sequence[str]) -> None:
+    def __init__(self, address: BrokerAddress, session: Session, filters: Sequence[str], clock: Clock) -> None:
+        self._clock = clock
         self._filters = tuple(dict.fromkeys(filters))
         self._window = session.receive_maximum
         self._link = Link(address, session, self)
@@ -108,17 +110,15 @@ class MqttSubscriber:
 
         An error in the callback costs that message its acknowledgement, not the connection.
         """
-        now, epoch, waiting = datetime.now(UTC), self._epoch, self._waiting
+        now, epoch, waiting = self._clock.now(), self._epoch, self._waiting
         room = self._window - self._held
         taken = 0
         while waiting and taken < room:
             topic, payload, packet_id, qos, dup, retain, user = waiting.popleft()
             taken += qos > 0
+            now += _TICK  # no two messages of one read have the same time
             try:
-                self._on_message(
-                    Message(topic, payload, now, retain, qos, user, packet_id=packet_id, redelivered=dup),
-                    (epoch, packet_id),
-                )
+                self._on_message(Message(topic, payload, now, retain, qos, user, packet_id, dup), (epoch, packet_id))
             except Exception:  # a callback's error must not end the thread
                 LOG.exception("a message on %s could not be handed on", topic)
         with self._turn:

@@ -99,6 +99,7 @@ def build_runner(platform: Platform) -> Runner:
         filters=[topic for convention in spoken for topic in convention.filters],
         session_expiry_s=settings.session_expiry_s,
         receive_maximum=settings.receive_maximum,
+        clock=platform.clock,
     )
     from hearthwatch.records import decoder_states
 
@@ -112,8 +113,18 @@ def build_runner(platform: Platform) -> Runner:
         max_payload_bytes=settings.max_payload_bytes,
         metric_budget=settings.metric_budget,
         clock_skew_s=settings.clock_skew_s,
+        raw_days=settings.raw_days,
     )
-    return Runner(subscriber, decoder, platform.store, platform.database, platform.clock, limits, platform.ledger)
+    return Runner(
+        subscriber,
+        decoder,
+        platform.store,
+        platform.database,
+        platform.clock,
+        limits,
+        platform.ledger,
+        name=settings.client_id,
+    )
 
 
 def build_publisher(settings: Settings) -> Publisher:

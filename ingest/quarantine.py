@@ -1,0 +1,129 @@
+"""Tries again what was held back, after a decoder was mended, a limit was raised or a clock was set right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hearthwatch.errors import Invalid
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import devices, findings, metric_names, quarantine
+from hearthwatch.records.database import Database
+from hearthwatch.records.quarantine import HeldItem
+from hearthwatch.values import Message, WriteResult
+from ingest.batch import SOURCE, Batch, BatchBuilder, MessageDecoder
+from ingest.limits import Limits
+
+OF_ANOTHER = "sent by another user"
+"""How the reason of a message under a false name begins. Who sent it is not kept, so it never becomes good."""
+PAGE = 500
+MISMATCH_RELAPSE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A held message with the items its parts made."""
+
+    message: Message
+    items: tuple[HeldItem, ...]
+
+
+def replay(
+    store: TelemetryStore,
+    database: Database,
+    decoder: MessageDecoder,
+    now: datetime,
+    *,
+    limits: Limits | None = None,
+) -> dict[str, int]:
+    """Decode held messages anew, oldest first, and store what is good now; whatever of them was stored before is a duplicate.
+
+    Returns the items that are good now (``replayed``) and those that are not (``still_bad``), and samples ``stored`` and
+    ``duplicate``. May be run twice. Raises `Unavailable` when a store is away; what was replayed by then stays replayed.
+    """
+    bounds = limits or Limits()
+    builder = BatchBuilder(decoder, bounds)
+    answer = dict.fromkeys(("replayed", "stored", "duplicate", "still_bad"), 0)
+    for page in _pages(_messages(database)):
+        _replay_page(page, builder, bounds, store, database, now, answer)
+    return answer
+
+
+def _replay_page(
+    page: Sequence[_Held],
+    builder: BatchBuilder,
+    limits: Limits,
+    store: TelemetryStore,
+    database: Database,
+    now: datetime,
+    answer: dict[str, int],
+) -> None:
+    with database.reading() as connection:
+        names = metric_names.load(connection)
+    batch = builder.build([(held.message, None) for held in page], 0.0, now, names, lambda _message: None)
+    if batch.unknown:
+        with database.transaction() as connection:
+            admitted = metric_names.admit(connection, batch.unknown, None, now, limits.metric_budget)
+        batch.drop_metrics(frozenset(batch.unknown) - admitted)
+    written = _write(store, batch)
+    bad = {(item.topic, item.payload, item.part) for item in batch.held}
+    good = [item.id for held in page for item in held.items if (item.topic, item.payload, item.part) not in bad]
+    with database.transaction() as connection:
+        devices.see(connection, list(batch.sightings.values()))
+        for observation in devices.apply_identities(connection, batch.identities):
+            findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
+        quarantine.mark(connection, good, "replayed")
+    answer["replayed"] += len(good)
+    answer["still_bad"] += sum(len(held.items) for held in page) - len(good)
+    answer["stored"] += written.stored + batch.identified
+    answer["duplicate"] += written.duplicate + batch.duplicate
+
+
+def _write(store: TelemetryStore, batch: Batch) -> WriteResult:
+    """Store a batch, value by value where the store does not take it as a whole; what it does not take is held again."""
+    try:
+        return store.write(batch.values)
+    except Invalid:
+        stored = duplicate = 0
+        for place, value in enumerate(batch.values):
+            try:
+                result = store.write([value])
+            except Invalid as error:
+                batch.hold_value(place, error)
+            else:
+                stored += result.stored
+                duplicate += result.duplicate
+        return WriteResult(stored, duplicate)
+
+
+def _messages(database: Database) -> Iterator[_Held]:
+    """Held messages of the broker, oldest first, each once with all its parts."""
+    items: list[HeldItem] = []
+    after: int | None = None
+    while True:
+        with database.reading() as connection:
+            page = quarantine.list_items(connection, state="held", after=after, limit=PAGE)
+        if not page:
+            break
+        after = page[-1].id
+        items += (item for item in page if item.source == SOURCE)
+    groups: dict[tuple[str, bytes], list[HeldItem]] = {}
+    for item in reversed(items):
+        groups.setdefault((item.topic, item.payload), []).append(item)
+    for (topic, payload), parts in groups.items():
+        # A false name that the payload does not show must not pass the second time.
+        false_name = any(part.reason.startswith(OF_ANOTHER) for part in parts)
+        user = "?" if false_name else None
+        yield _Held(Message(topic, payload, parts[0].received_at, user=user), tuple(parts))
+
+
+def _pages(messages: Iterator[_Held]) -> Iterator[list[_Held]]:
+    page: list[_Held] = []
+    for held in messages:
+        page.append(held)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
