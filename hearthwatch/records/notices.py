@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
 from hearthwatch.records.database import batched, insert_missing, update_at_revision
-from hearthwatch.records.tables import notice_events, notices
+from hearthwatch.records.tables import devices, findings, notice_events, notices, ownerships
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Notice
 
@@ -119,6 +119,17 @@ def occasion(connection: Connection, notice_id: int) -> str:
     return str(found)
 
 
+def occasions(connection: Connection, finding_ids: Iterable[int]) -> set[tuple[int, str]]:
+    """(finding, occasion) of every notice about some findings that was written on an occasion of its own."""
+    found: set[tuple[int, str]] = set()
+    for some in batched(finding_ids):
+        query = sa.select(notices.c.finding_id, notices.c.occasion).where(
+            notices.c.finding_id.in_(some), notices.c.occasion != ""
+        )
+        found.update(connection.execute(query).tuples())
+    return found
+
+
 def events(connection: Connection, notice_id: int) -> list[NoticeEvent]:
     """What became of a notice, oldest first."""
     query = sa.select(notice_events).where(notice_events.c.notice_id == notice_id).order_by(notice_events.c.id)
@@ -168,9 +179,81 @@ def about_devices(connection: Connection, device_ids: Iterable[str], since: date
     return found
 
 
-def in_states(connection: Connection, states: Sequence[str], *, limit: int = 100_000) -> list[Notice]:
+def in_states(connection: Connection, states: Sequence[str]) -> list[Notice]:
     """Notices in some states, oldest first."""
-    query = sa.select(*_COLUMNS).where(notices.c.state.in_(states)).order_by(notices.c.id).limit(limit)
+    query = sa.select(*_COLUMNS).where(notices.c.state.in_(states)).order_by(notices.c.id)
+    return [Notice(**row) for row in connection.execute(query).mappings()]
+
+
+def first_about(connection: Connection, finding_id: int, states: Sequence[str]) -> list[Notice]:
+    """Notices in some states that were the first about a finding (no reminders, no ticket updates), oldest first."""
+    query = sa.select(*_COLUMNS).where(
+        notices.c.finding_id == finding_id, notices.c.occasion == "", notices.c.state.in_(states)
+    )
+    return [Notice(**row) for row in connection.execute(query.order_by(notices.c.id)).mappings()]
+
+
+def untold(
+    connection: Connection, finding_id: int, *, kind: str, model: str, version: str, at: datetime
+) -> list[tuple[str, str]]:
+    """(device, customer) of every device on a firmware whose present owner has no notice of this kind about the finding.
+
+    Test devices and removed ones are left out. Ordered by customer and device.
+    """
+    told = (
+        sa.select(notices.c.id)
+        .where(
+            notices.c.finding_id == finding_id,
+            notices.c.kind == kind,
+            notices.c.occasion == "",
+            notices.c.customer_id == ownerships.c.customer_id,
+        )
+        .exists()
+    )
+    query = (
+        sa.select(devices.c.id, ownerships.c.customer_id)
+        .join(ownerships, ownerships.c.device_id == devices.c.id)
+        .where(
+            devices.c.model == model,
+            devices.c.version == version,
+            devices.c.test.is_(False),
+            sa.or_(devices.c.removed_at.is_(None), devices.c.removed_at > at),
+            ownerships.c.from_at <= at,
+            sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
+            ~told,
+        )
+        .order_by(ownerships.c.customer_id, devices.c.id)
+    )
+    return [(device, customer) for device, customer in connection.execute(query)]
+
+
+def overtaken(connection: Connection) -> list[Notice]:
+    """Notices that wait to be sent although their finding has recovered, oldest first; ticket updates stay wanted."""
+    query = (
+        sa.select(*_COLUMNS)
+        .join(findings, findings.c.id == notices.c.finding_id)
+        .where(
+            notices.c.state.in_(("held", "queued")), notices.c.kind != "ticket_update", findings.c.state == "recovered"
+        )
+        .order_by(notices.c.id)
+    )
+    return [Notice(**row) for row in connection.execute(query).mappings()]
+
+
+def postponed(connection: Connection, before: datetime) -> list[Notice]:
+    """Sent notices that a customer answered with ``later`` before a time and whose finding still stands, oldest first."""
+    answered = sa.select(notice_events.c.notice_id).where(notice_events.c.what == "later", notice_events.c.at <= before)
+    query = (
+        sa.select(*_COLUMNS)
+        .join(findings, findings.c.id == notices.c.finding_id)
+        .where(
+            notices.c.state == "sent",
+            notices.c.answer == "later",
+            notices.c.id.in_(answered),
+            findings.c.state.in_(("open", "acknowledged")),
+        )
+        .order_by(notices.c.id)
+    )
     return [Notice(**row) for row in connection.execute(query).mappings()]
 
 

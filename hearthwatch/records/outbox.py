@@ -7,7 +7,7 @@ at least once: a receiver that honours the idempotency key gets it once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from hearthwatch.records.database import insert_missing
+from hearthwatch.records.database import batched, insert_missing
 from hearthwatch.records.tables import outbox
 from hearthwatch.records.tables.columns import fitted
 
@@ -152,6 +152,15 @@ def of_notice(connection: Connection, notice_id: int) -> list[OutboxItem]:
     """What was written for one notice, oldest first."""
     rows = connection.execute(sa.select(outbox).where(outbox.c.notice_id == notice_id).order_by(outbox.c.id))
     return [OutboxItem(**row) for row in rows.mappings()]
+
+
+def known(connection: Connection, keys: Iterable[str]) -> set[str]:
+    """Which of some idempotency keys are there already."""
+    found: set[str] = set()
+    for some in batched(keys):
+        query = sa.select(outbox.c.idempotency_key).where(outbox.c.idempotency_key.in_(some))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def count_delivered(connection: Connection, channel: str) -> int:

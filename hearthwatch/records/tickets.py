@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
 from hearthwatch.records.database import batched, insert_for, insert_missing, update_at_revision
-from hearthwatch.records.tables import ticket_events, ticket_findings, tickets
+from hearthwatch.records.tables import findings, ticket_events, ticket_findings, tickets
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Ticket
 
@@ -45,6 +45,20 @@ class NewTicket:
     home_id: str | None = None
     model: str | None = None
     part: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedFinding:
+    """What a ticket needs to know of a finding it stands for."""
+
+    id: int
+    kind: str
+    subject: str
+    mode: str
+    state: str
+    probability: float | None
+    last_seen: datetime
+    recovered_at: datetime | None
 
 
 _COLUMNS = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)
@@ -150,17 +164,19 @@ def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int,
     return found
 
 
-def findings_of(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, list[int]]:
-    """The findings each ticket stands for, in the order they came."""
-    found: dict[int, list[int]] = {}
+def standing(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, list[LinkedFinding]]:
+    """What each ticket's findings are like now, in the order they came."""
+    found: dict[int, list[LinkedFinding]] = {}
+    columns = (findings.c[name] for name in LinkedFinding.__dataclass_fields__)
+    base = (
+        sa.select(ticket_findings.c.ticket_id, *columns)
+        .join(findings, findings.c.id == ticket_findings.c.finding_id)
+        .order_by(ticket_findings.c.at, findings.c.id)
+    )
     for some in batched(ticket_ids):
-        query = (
-            sa.select(ticket_findings.c.ticket_id, ticket_findings.c.finding_id)
-            .where(ticket_findings.c.ticket_id.in_(some))
-            .order_by(ticket_findings.c.at, ticket_findings.c.finding_id)
-        )
-        for ticket_id, finding_id in connection.execute(query):
-            found.setdefault(ticket_id, []).append(finding_id)
+        for row in connection.execute(base.where(ticket_findings.c.ticket_id.in_(some))).mappings():
+            linked = LinkedFinding(**{name: row[name] for name in LinkedFinding.__dataclass_fields__})
+            found.setdefault(row["ticket_id"], []).append(linked)
     return found
 
 

@@ -119,7 +119,6 @@ def _links(platform: Platform) -> Mapping[str, Any]:
     options = platform.settings
     return {
         "public_url": options.public_url,
-        "secret_key": platform.secret_key,
         "link_life": timedelta(days=options.link_days),
     }
 

@@ -1,0 +1,87 @@
+"""What a survey of the findings brings out: the things to do, each with what is needed to do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alerts.decisions import NoticePlan, TicketStep
+from alerts.policy_file import Rule
+from hearthwatch.records.customers import Owner
+from hearthwatch.values import Device, Finding, Notice, Release, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class WorseRelease:
+    """A release with a standing finding that calls it worse; ``rule`` is None while none acts on it.
+
+    ``step`` is what happens to its ticket, ``pause`` whether its rollout stops now.
+    """
+
+    finding: Finding
+    rule: Rule | None
+    release: Release
+    fix: Release | None
+    ticket: Ticket | None
+    step: TicketStep = "none"
+    pause: bool = False
+    engineers: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is to be done about it but notices."""
+        return self.step != "none" or self.pause or self.engineers
+
+    @property
+    def has_ticket(self) -> bool:
+        """Whether there is, or is about to be, an open ticket that its symptoms can go into."""
+        is_open = self.ticket is not None and self.ticket.state != "closed"
+        return is_open or self.step in {"open", "reopen"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCase:
+    """A device's finding and what happens to its ticket; ``cause`` is the worse release that explains it, if one does."""
+
+    finding: Finding
+    rule: Rule
+    device: Device | None
+    owner: Owner | None
+    ticket: Ticket | None
+    step: TicketStep
+    cause: WorseRelease | None = None
+    engineers: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether a person closed its ticket and nothing since then is news."""
+        return self.ticket is not None and self.ticket.state == "closed" and self.step == "none"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeCase:
+    """A notice to write, or to bring into another state (``existing``). ``released``: a second person has let it go."""
+
+    finding: Finding
+    rule: Rule
+    kind: str
+    devices: tuple[str, ...]
+    model: str | None
+    fix: Release | None
+    owner: Owner
+    plan: NoticePlan
+    existing: Notice | None = None
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All there is to do."""
+
+    releases: tuple[WorseRelease, ...] = ()
+    devices: tuple[DeviceCase, ...] = ()
+    notices: tuple[NoticeCase, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.notices or self.devices or any(one.asks for one in self.releases))

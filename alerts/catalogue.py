@@ -1,0 +1,52 @@
+"""The catalogues of translations: one ``.po`` file per language, read once. A further language is a further file."""
+
+from __future__ import annotations
+
+import gettext
+import io
+from functools import lru_cache
+from importlib import resources
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+DOMAIN = "hearthwatch"
+FALLBACK = "en"
+
+
+@lru_cache(maxsize=1)
+def languages() -> tuple[str, ...]:
+    """The languages there is a catalogue for (``en``, ``zh_Hans``), sorted."""
+    folder = resources.files("alerts") / "locale"
+    return tuple(sorted(entry.name for entry in folder.iterdir() if (entry / "LC_MESSAGES" / f"{DOMAIN}.po").is_file()))
+
+
+@lru_cache(maxsize=256)
+def choose(wanted: str) -> str:
+    """The language to write in for one a customer asks for, in any spelling (``zh-CN``, ``zh``, ``de_AT``); else English."""
+    try:
+        locale = Locale.parse(wanted.strip().replace("-", "_"))
+    except (ValueError, TypeError, UnknownLocaleError):
+        return FALLBACK
+    script = locale.script or _likely_script(locale.language)
+    for name in (f"{locale.language}_{script}", locale.language):
+        if name in languages():
+            return name
+    return FALLBACK
+
+
+def _likely_script(language: str) -> str | None:
+    likely = get_global("likely_subtags").get(language)
+    return Locale.parse(likely).script if likely else None
+
+
+@lru_cache(maxsize=32)
+def translations(language: str) -> gettext.GNUTranslations:
+    """The catalogue of a language that `languages` names; sentences it lacks come out in English."""
+    source = resources.files("alerts") / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(source.read_bytes()), locale=language, domain=DOMAIN))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

@@ -1,0 +1,67 @@
+"""What is read once in a round and shared by all its decisions: consents, budgets, refusals, fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from alerts import decisions
+from alerts.decisions import Addressee, NoticePlan
+from alerts.policy_file import Policy, Rule
+from hearthwatch.records import consents, notices, releases
+from hearthwatch.records.customers import Owner
+from hearthwatch.records.outages import PlannedOutage
+from hearthwatch.values import Notice, Release
+
+
+@dataclass(slots=True)
+class Round:
+    """One application of a policy. ``live`` is whether anything may be sent or opened."""
+
+    connection: Connection
+    policy: Policy
+    live: bool
+    now: datetime
+    outages: Sequence[PlannedOutage]
+    subjects: set[str] = field(default_factory=set)
+    """Devices that have their notice, from this round or shortly before."""
+    _consents: dict[str, dict[str, bool]] = field(default_factory=dict)
+    _spent: dict[tuple[str, str | None], int] = field(default_factory=dict)
+    _learned: set[str] = field(default_factory=set)
+    _disowned: set[tuple[str, str]] = field(default_factory=set)
+    _fixes: dict[tuple[str, str], Release | None] = field(default_factory=dict)
+
+    def learn(self, owners: Iterable[Owner], device_ids: Sequence[str]) -> None:
+        """Read the budgets of some households and the refusals about some devices."""
+        new = {one.customer.id for one in owners} - self._learned
+        self._learned |= new
+        self._spent.update(notices.spent(self.connection, sorted(new), self.now - decisions.BUDGET_PERIOD))
+        self._disowned |= notices.disowned(self.connection, device_ids)
+
+    def fix(self, model: str | None, what: str) -> Release | None:
+        """The release that fixes a failure mode or a version of a model, if there is one."""
+        if model is None:
+            return None
+        if (model, what) not in self._fixes:
+            self._fixes[model, what] = releases.fix_for(self.connection, model, what)
+        return self._fixes[model, what]
+
+    def plan(self, rule: Rule, owner: Owner, device_id: str, existing: Notice | None) -> NoticePlan:
+        """Decide about a notice, and count what is going to be sent against the household's budget."""
+        household = (owner.customer.id, owner.home.id if owner.home else None)
+        own = 1 if existing is not None and existing.state in notices.SPENT else 0
+        spent = self._spent.get(household, 0) - own
+        disowned = (device_id, owner.customer.id) in self._disowned
+        to = Addressee(owner, self._consents_of(owner.customer.id), spent, disowned)
+        plan = decisions.plan_notice(self.policy, live=self.live, rule=rule, to=to, now=self.now)
+        if plan.state == "queued":
+            self._spent[household] = spent + 1
+        return plan
+
+    def _consents_of(self, customer_id: str) -> dict[str, bool]:
+        if customer_id not in self._consents:
+            self._consents[customer_id] = consents.current(self.connection, customer_id)
+        return self._consents[customer_id]

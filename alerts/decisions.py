@@ -1,0 +1,189 @@
+"""What a policy says about one finding: pure decisions, without any store, so that they can be replayed over history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from alerts.addresses import usable
+from alerts.policy_file import SEVERITIES, Policy, Rule
+from alerts.quiet import next_allowed, zone
+from hearthwatch.failure_modes import MODES
+from hearthwatch.firmware import version
+from hearthwatch.records.customers import Owner
+from hearthwatch.records.outages import PlannedOutage
+from hearthwatch.values import Device, Finding, Release, Ticket
+
+BUDGET_PERIOD = timedelta(days=30)
+REPAIRED = frozenset({"confirmed", "different_fault", "fixed_by_update"})
+PRIORITIES = (1, 2, 3, 4)
+VERY_LIKELY = 0.8
+
+TicketStep = Literal["none", "open", "cover", "adopt", "reopen", "raise"]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePlan:
+    """How a notice stands: its state, why it is not sent where it is not, and when it may go at the earliest."""
+
+    state: str
+    reason: str | None
+    send_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """What a decision needs to know of an owner. ``spent`` counts the household's notices of the budget's period."""
+
+    owner: Owner
+    consents: Mapping[str, bool]
+    spent: int
+    disowned: bool
+
+
+def silence(finding: Finding, device: Device | None, outages: Sequence[PlannedOutage], now: datetime) -> str | None:
+    """Why nothing may come of a device's finding for the time being, or None."""
+    if finding.state not in {"open", "acknowledged"}:
+        return finding.state
+    if finding.muted_until is not None and finding.muted_until > now:
+        return "muted"
+    if device is None:
+        return None
+    if device.test:
+        return "test device"
+    if device.removed_at is not None and device.removed_at <= now:
+        return "removed device"
+    for outage in outages:
+        if outage.model in {None, device.model} and outage.region in {None, device.region}:
+            return f"planned outage: {outage.reason}"
+    return None
+
+
+def rule_for(policy: Policy, finding: Finding, model: str | None) -> Rule | None:
+    """The first rule that fits a finding."""
+    return next((rule for rule in policy.rules if _fits(rule, finding, model)), None)
+
+
+def _fits(rule: Rule, finding: Finding, model: str | None) -> bool:
+    if SEVERITIES.index(finding.severity) < SEVERITIES.index(rule.severity):
+        return False
+    if rule.probability and (finding.probability or 0.0) < rule.probability:
+        return False
+    return all(
+        not wanted or value in wanted
+        for wanted, value in (
+            (rule.kinds, finding.kind),
+            (rule.modes, finding.mode),
+            (rule.parts, part_of(finding)),
+            (rule.models, model),
+        )
+    )
+
+
+def part_of(finding: Finding) -> str:
+    """The part a finding is about; the mode's own where the finding names none, empty where there is none."""
+    if finding.part:
+        return finding.part
+    mode = MODES.get(finding.mode)
+    return mode.part if mode else ""
+
+
+def stands(finding: Finding, rule: Rule, now: datetime) -> bool:
+    """Whether a finding has stood as long as its rule wants."""
+    return now - finding.first_seen >= rule.hold
+
+
+def is_worse(finding: Finding) -> bool:
+    """Whether a cohort's finding says that a release is worse."""
+    return finding.kind == "cohort" and finding.evidence.get("verdict", "worse") == "worse"
+
+
+def covered(policy: Policy, finding: Finding) -> bool:
+    """Whether a device's finding is a symptom that goes into a worse release's ticket."""
+    if finding.kind == "prognosis":
+        return part_of(finding) in policy.suppression.prognosis_parts
+    return finding.kind == "anomaly" and finding.mode in policy.suppression.anomaly_modes
+
+
+def priority(finding: Finding, rule: Rule) -> int:
+    """1 (now) to 4, from urgency, severity and probability."""
+    if rule.urgent:
+        return 1
+    if finding.severity == "critical" or (finding.probability or 0.0) >= VERY_LIKELY:
+        return 1 if finding.kind == "cohort" else 2
+    if finding.kind == "cohort":
+        return 2
+    return 3 if finding.severity == "warning" else 4
+
+
+def due(policy: Policy, rank: int, now: datetime) -> datetime:
+    """When a ticket of a priority is due."""
+    return now + timedelta(days=policy.tickets.due_days[rank - 1])
+
+
+def ticket_step(policy: Policy, finding: Finding, rule: Rule, ticket: Ticket | None, *, cover: bool) -> TicketStep:
+    """What a standing finding does to its ticket (None: it has none yet); ``cover``: a worse release's ticket explains it."""
+    if ticket is None:
+        return "cover" if cover else "open" if rule.ticket else "none"
+    if ticket.state != "closed":
+        if cover and ticket.kind == "device" and ticket.parent_id is None:
+            return "adopt"
+        return "raise" if ticket.kind == "device" and priority(finding, rule) < ticket.priority else "none"
+    return "reopen" if relapsed(policy, finding, ticket) else "none"
+
+
+def relapsed(policy: Policy, finding: Finding, ticket: Ticket) -> bool:
+    """Whether a standing finding is news to its closed ticket.
+
+    After a repair, signs of the old fault are still in the data for a while. What a person closed for any other reason stays closed
+    for this episode.
+    """
+    if ticket.closed_at is None:
+        return False
+    if ticket.closing_code == "recovered":
+        return finding.last_seen > ticket.closed_at
+    settled = ticket.closed_at + timedelta(days=policy.tickets.settle_days)
+    return ticket.closing_code in REPAIRED and finding.last_seen > settled
+
+
+def helps(fix: Release | None, device: Device | None) -> bool:
+    """Whether a device runs something older than a release that fixes what it has."""
+    if fix is None or device is None or not device.firmware:
+        return False
+    return version(device.firmware).key < version(fix.version).key
+
+
+def plan_notice(policy: Policy, *, live: bool, rule: Rule, to: Addressee, now: datetime) -> NoticePlan:
+    """How a notice to an owner stands: suppressed with the reason, observed while the policy observes, else queued."""
+    reason = _obstacle(policy, rule, to)
+    if not live:
+        return NoticePlan("observed", f"would be held back: {reason}" if reason else None, now)
+    if reason is not None:
+        return NoticePlan("suppressed", reason, now)
+    return NoticePlan("queued", None, now if rule.urgent else after_quiet_hours(policy, to.owner, now))
+
+
+def after_quiet_hours(policy: Policy, owner: Owner, now: datetime) -> datetime:
+    """``now``, or the end of the quiet hours that are on at the owner's home."""
+    hours = policy.quiet_hours
+    home = zone(owner.home.timezone if owner.home else None, hours.timezone)
+    return next_allowed(now, hours.start, hours.end, home)
+
+
+def _obstacle(policy: Policy, rule: Rule, to: Addressee) -> str | None:
+    if to.disowned:
+        return "the customer said that it is not their device"
+    if not may_write(policy, rule.purpose, to.consents):
+        return f"no consent to {rule.purpose} notices"
+    if not usable(to.owner.customer.channels):
+        return "no address that a channel serves"
+    if not rule.urgent and to.spent >= policy.notices.per_household_and_month:
+        return f"the household had {to.spent} notices within 30 days"
+    return None
+
+
+def may_write(policy: Policy, purpose: str, consents: Mapping[str, bool]) -> bool:
+    """Whether a customer may be written to for a purpose."""
+    return purpose in policy.notices.without_consent or consents.get(purpose, False)

@@ -1,0 +1,51 @@
+"""The jobs of this stage, as the schedule calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from alerts import delivery, following, rounds
+from alerts.issue import Mail
+from alerts.survey import survey
+from alerts.wording import Brand
+from hearthwatch.ports import Channel
+from hearthwatch.records import policies
+from hearthwatch.records.database import Database
+
+
+def apply_policy(
+    database: Database, now: datetime, *, brand: Brand, public_url: str, link_life: timedelta
+) -> Mapping[str, int]:
+    """Do what the policy says about the findings that stand. Returns counts of what was done, nothing where nothing was.
+
+    First it only reads; the writer's turn is taken when there is something to do, and then everything is looked at again.
+    """
+    with database.reading() as connection:
+        version = policies.current(connection)
+        if version is None or survey(connection, version, now).idle:
+            return {}
+    mail = Mail(brand, public_url, link_life)
+    with database.transaction() as connection:
+        version = policies.current(connection)
+        if version is None:
+            return {}
+        return dict(rounds.carry_out(connection, survey(connection, version, now), version, mail, now))
+
+
+def follow_up(
+    database: Database, now: datetime, *, brand: Brand, public_url: str, link_life: timedelta
+) -> Mapping[str, int]:
+    """Do what time brings: close what is over, tell customers of their ticket, remind them. Returns counts."""
+    mail = Mail(brand, public_url, link_life)
+    with database.reading() as connection:
+        version = policies.current(connection)
+        if version is None or not following.look(connection, version, now):
+            return {}
+    with database.transaction() as connection:
+        return dict(following.carry_out(connection, version, mail, now))
+
+
+def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, *, worker: str) -> Mapping[str, int]:
+    """Send what the outbox holds."""
+    return delivery.deliver(database, channels, now, worker=worker)

@@ -1,0 +1,136 @@
+"""Notices that follow a first one: how the ticket goes on, and the reminder a customer asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from alerts import decisions, phrases
+from alerts.bad_releases import release_of
+from alerts.decisions import Addressee
+from alerts.issue import Draft, product_name
+from alerts.policy_file import Policy, Rule
+from alerts.wording import Subject
+from hearthwatch.records import consents, customers, devices, findings, notices, releases, tickets
+from hearthwatch.records.customers import Owner
+from hearthwatch.records.tickets import TicketEvent
+from hearthwatch.values import Finding, Notice, Release, Ticket
+
+NEWS_IS_NEW = timedelta(hours=48)
+SERVICE = Rule(name="what the customer waits for", purpose="service")
+REMINDER = "reminder:"
+
+
+def drafts(connection: Connection, policy: Policy, now: datetime) -> list[Draft]:
+    """The drafts of all that is due and not written yet."""
+    return [*_ticket_news(connection, policy, now), *_reminders(connection, policy, now)]
+
+
+def _ticket_news(connection: Connection, policy: Policy, now: datetime) -> list[Draft]:
+    happened = tickets.events_since(connection, now - NEWS_IS_NEW, policy.tickets.tell_customer)
+    about = [(event, ticket) for event in happened if (ticket := _told_ticket(connection, event)) is not None]
+    if not about:
+        return []
+    ids = sorted({ticket.finding_id for _, ticket in about if ticket.finding_id is not None})
+    written = notices.occasions(connection, ids)
+    fresh = [(event, ticket) for event, ticket in about if (ticket.finding_id, _occasion(event)) not in written]
+    return [draft for event, ticket in fresh if (draft := _about_ticket(connection, policy, event, ticket, now))]
+
+
+def _occasion(event: TicketEvent) -> str:
+    return f"ticket_event:{event.id}"
+
+
+def _told_ticket(connection: Connection, event: TicketEvent) -> Ticket | None:
+    if event.what == "closed" and event.detail.get("code") not in phrases.TICKET_CLOSED:
+        return None
+    ticket = tickets.get(connection, event.ticket_id)
+    whole = ticket.customer_id and ticket.device_id and ticket.finding_id is not None
+    return ticket if whole else None
+
+
+def _about_ticket(
+    connection: Connection, policy: Policy, event: TicketEvent, ticket: Ticket, now: datetime
+) -> Draft | None:
+    assert ticket.device_id is not None
+    assert ticket.finding_id is not None
+    owner = customers.owner_of(connection, ticket.device_id, now)
+    if owner is None or owner.customer.id != ticket.customer_id or not _knows(connection, ticket):
+        return None
+    visit = event.detail.get("at") if event.what == "scheduled" else None
+    subject = Subject(
+        kind="ticket_update",
+        mode="",
+        product=product_name(connection, ticket.model),
+        devices=(ticket.device_id,),
+        code=event.detail.get("code"),
+        visit_at=datetime.fromisoformat(str(visit)) if visit else None,
+    )
+    plan = decisions.plan_notice(policy, live=True, rule=SERVICE, to=_reader(connection, owner), now=now)
+    return Draft(ticket.finding_id, ticket.device_id, "ticket_update", _occasion(event), owner, subject, plan)
+
+
+def _knows(connection: Connection, ticket: Ticket) -> bool:
+    """Whether the customer has heard of the matter: asked for it, or was sent a notice about it."""
+    if ticket.kind == "request":
+        return True
+    linked = [one.id for one in tickets.standing(connection, [ticket.id]).get(ticket.id, ())]
+    told = notices.of_findings(connection, linked)
+    return any(one.state == "sent" and one.customer_id == ticket.customer_id for one in told)
+
+
+def _reader(connection: Connection, owner: Owner) -> Addressee:
+    """What somebody waits for is no burden on the budget."""
+    return Addressee(owner, consents.current(connection, owner.customer.id), spent=0, disowned=False)
+
+
+def _reminders(connection: Connection, policy: Policy, now: datetime) -> list[Draft]:
+    asked = notices.postponed(connection, now - timedelta(days=policy.notices.remind_after_days))
+    if not asked:
+        return []
+    written = notices.occasions(connection, sorted({one.finding_id for one in asked}))
+    found = []
+    for notice in asked:
+        number = _number(notices.occasion(connection, notice.id)) + 1
+        occasion = f"{REMINDER}{number}"
+        if number <= policy.notices.reminders and (notice.finding_id, occasion) not in written:
+            draft = _again(connection, policy, notice, occasion, now)
+            found.extend([draft] if draft else [])
+    return found
+
+
+def _number(occasion: str) -> int:
+    digits = occasion.removeprefix(REMINDER)
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str, now: datetime) -> Draft | None:
+    finding = findings.get(connection, notice.finding_id)
+    device = devices.find(connection, [notice.device_id]).get(notice.device_id)
+    owner = customers.owner_of(connection, notice.device_id, now)
+    model = device.model if device else None
+    rule = decisions.rule_for(policy, finding, model)
+    fix = _fix(connection, finding, model) if notice.kind == "update" else None
+    done = notice.kind == "update" and not decisions.helps(fix, device)
+    if owner is None or owner.customer.id != notice.customer_id or rule is None or done:
+        return None
+    plan = decisions.plan_notice(policy, live=True, rule=rule, to=_reader(connection, owner), now=now)
+    subject = Subject(
+        kind=notice.kind,
+        mode=finding.mode,
+        product=product_name(connection, model),
+        devices=(notice.device_id,),
+        act_by=plan.send_after + timedelta(days=rule.act_within_days),
+        version=fix.version if fix else None,
+        whole_release=finding.kind == "cohort",
+        reminder=True,
+    )
+    return Draft(finding.id, notice.device_id, notice.kind, occasion, owner, subject, plan, urgent=rule.urgent)
+
+
+def _fix(connection: Connection, finding: Finding, model: str | None) -> Release | None:
+    bad = release_of(connection, finding.kind, finding.subject)
+    if bad is not None:
+        return releases.fix_for(connection, bad.model, bad.version)
+    return releases.fix_for(connection, model, finding.mode) if model else None

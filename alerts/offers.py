@@ -1,0 +1,75 @@
+"""The update a notice offers, and what happens when its customer accepts: commands into the outbox, in the same transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from alerts import decisions
+from alerts.bad_releases import release_of
+from hearthwatch.errors import Conflict
+from hearthwatch.records import customers, devices, findings, outbox, releases
+from hearthwatch.records import tickets as ticket_rows
+from hearthwatch.values import DEVICE_ID, Device, Notice
+
+NATIVE = "native"
+CHANNEL = "mqtt"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A version, and the customer's devices that it helps and that can be told to install it."""
+
+    version: str
+    devices: tuple[str, ...]
+
+
+def offer(connection: Connection, notice: Notice, now: datetime) -> Offer | None:
+    """What a notice of kind update offers at this moment; None where nothing is left to install."""
+    if notice.kind != "update":
+        return None
+    finding = findings.get(connection, notice.finding_id)
+    theirs = devices.find(connection, customers.devices_of(connection, notice.customer_id, now))
+    bad = release_of(connection, finding.kind, finding.subject)
+    if bad is not None:
+        fix = releases.fix_for(connection, bad.model, bad.version)
+        concerned = [one for one in theirs.values() if (one.model, one.version) == (bad.model, bad.version)]
+    else:
+        concerned = [one for one in theirs.values() if one.id == notice.device_id]
+        model = concerned[0].model if concerned else None
+        fix = releases.fix_for(connection, model, finding.mode) if model else None
+    able = tuple(sorted(one.id for one in concerned if decisions.helps(fix, one) and _can_be_told(one)))
+    return Offer(fix.version, able) if fix is not None and able else None
+
+
+def accept(connection: Connection, notice: Notice, now: datetime) -> Offer:
+    """Tell the devices to install it. Accepting twice tells them once. Raises `Conflict` where nothing is left to install."""
+    offered = offer(connection, notice, now)
+    if offered is None:
+        raise Conflict("there is nothing left to install")
+    for device in offered.devices:
+        key = hashlib.sha256(f"update:{notice.id}:{device}:{offered.version}".encode()).hexdigest()
+        topic = f"hearthwatch/v1/{device}/command"
+        body = {"id": key[:32], "kind": "update", "version": offered.version}
+        outbox.put(
+            connection,
+            kind="command",
+            channel=CHANNEL,
+            address=topic,
+            payload={"topic": topic, "body": body, "notice": notice.id},
+            key=f"update:{key}",
+            now=now,
+        )
+    about = ticket_rows.of_findings(connection, [notice.finding_id]).get(notice.finding_id)
+    if about is not None and about.kind == "device" and about.state != "closed":
+        detail = {"wish": "update", "version": offered.version}
+        ticket_rows.note(connection, about.id, now, "customer", f"customer:{notice.customer_id}", detail)
+    return offered
+
+
+def _can_be_told(device: Device) -> bool:
+    """Only devices of the native convention have a command topic of ours."""
+    return device.convention in {None, NATIVE} and DEVICE_ID.fullmatch(device.id) is not None

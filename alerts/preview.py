@@ -1,0 +1,180 @@
+"""What the policy would do about one finding if it were live now, and a letter to look at; nothing is written but a test letter."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from alerts import decisions, issue, opening
+from alerts.addresses import channel_of
+from alerts.bad_releases import release_of
+from alerts.cases import DeviceCase, NoticeCase, Survey, WorseRelease
+from alerts.decisions import TicketStep
+from alerts.issue import Mail
+from alerts.policy_file import parse
+from alerts.quiet import zone
+from alerts.survey import survey
+from alerts.wording import Letter, Reader, Subject, write
+from hearthwatch.errors import Invalid, Missing
+from hearthwatch.records import audit, devices, findings, outbox, policies, releases
+from hearthwatch.records.policies import PolicyVersion
+from hearthwatch.values import Finding
+
+NO_LINK = "test"  # of a test letter; it opens nothing
+SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewNotice:
+    """A notice as it would be written; its link is masked."""
+
+    customer_id: str
+    devices: tuple[str, ...]
+    kind: str
+    state: str
+    reason: str | None
+    send_after: datetime
+    letter: Letter
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would come of a finding. ``silent`` says why nothing would; ``held_until`` is when its rule begins to act."""
+
+    finding_id: int
+    policy_version: int
+    rule: str | None
+    silent: str | None
+    held_until: datetime | None
+    ticket: str
+    title: str
+    priority: int | None
+    due_at: datetime | None
+    engineers: bool
+    pause_rollout: bool
+    count: int
+    notices: tuple[PreviewNotice, ...]
+
+
+def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetime) -> Preview:
+    """What the present policy would do about a finding if it were live. Raises `Missing`."""
+    version = _policy(connection)
+    finding = findings.get(connection, finding_id)
+    device = devices.find(connection, [finding.subject]).get(finding.subject)
+    policy = parse(version.text)
+    rule = decisions.rule_for(policy, finding, device.model if device else None)
+    acts_at = finding.first_seen + rule.hold if rule is not None else now
+    held_until = acts_at if acts_at > now else None
+    then = max(now, acts_at)
+    found = survey(connection, replace(version, mode="live"), then)
+    mine = [case for case in found.notices if case.finding.id == finding_id]
+    effect = next((one for one in _effects(found) if one.finding.id == finding_id), None)
+    step: TicketStep = effect.step if effect else "none"
+    rank = decisions.priority(finding, rule) if rule and step in {"open", "reopen"} else None
+    return Preview(
+        finding_id=finding_id,
+        policy_version=version.version,
+        rule=rule.name if rule else None,
+        silent=decisions.silence(finding, device, (), now),
+        held_until=held_until,
+        ticket=step,
+        title=opening.title(finding, device),
+        priority=rank,
+        due_at=decisions.due(policy, rank, then) if rank else None,
+        engineers=effect is not None and effect.engineers,
+        pause_rollout=any(one.pause for one in found.releases if one.finding.id == finding_id),
+        count=len(mine),
+        notices=_letters(connection, mine[:SHOWN], version, mail, then),
+    )
+
+
+def _effects(found: Survey) -> list[DeviceCase | WorseRelease]:
+    return [*found.devices, *found.releases]
+
+
+def _letters(
+    connection: Connection, cases: Sequence[NoticeCase], version: PolicyVersion, mail: Mail, now: datetime
+) -> tuple[PreviewNotice, ...]:
+    policy = parse(version.text)
+    return tuple(
+        PreviewNotice(
+            customer_id=case.owner.customer.id,
+            devices=case.devices,
+            kind=case.kind,
+            state=case.plan.state,
+            reason=case.plan.reason,
+            send_after=case.plan.send_after,
+            letter=issue.compose(issue.draft_of(connection, case, now), policy, mail),
+        )
+        for case in cases
+    )
+
+
+def test_send(
+    connection: Connection,
+    finding_id: int,
+    address: str,
+    *,
+    mail: Mail,
+    language: str,
+    kind: str,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Send a colleague the letter a customer would get about a finding, marked as a test; its link opens nothing.
+
+    It leaves through the outbox like any other, whatever the policy's mode. Raises `Missing`, or `Invalid` for an address or a kind
+    nothing serves.
+    """
+    channel = channel_of(address)
+    if channel is None:
+        raise Invalid("no channel serves this address", where="address")
+    if kind not in {"update", "replacement", "check_up"}:
+        raise Invalid("a test is an update, a replacement or a check_up", where="kind")
+    finding = findings.get(connection, finding_id)
+    letter = _sample(connection, finding, mail, language, kind, now).with_token(NO_LINK)
+    outbox.put(
+        connection,
+        kind="notice",
+        channel=channel,
+        address=address,
+        payload={"subject": f"[TEST] {letter.subject}", "text": letter.text, "html": letter.html},
+        key=f"test:{finding_id}:{secrets.token_hex(8)}",
+        now=now,
+    )
+    detail = {"finding_id": finding_id, "language": language}
+    audit.note(connection, at=now, actor=actor, action="notice.test", object=f"finding:{finding_id}", detail=detail)
+
+
+def _sample(connection: Connection, finding: Finding, mail: Mail, language: str, kind: str, now: datetime) -> Letter:
+    device = devices.find(connection, [finding.subject]).get(finding.subject)
+    bad = release_of(connection, finding.kind, finding.subject)
+    model = bad.model if bad else device.model if device else None
+    fix = releases.fix_for(connection, model, bad.version if bad else finding.mode) if model else None
+    subject = Subject(
+        kind=kind,
+        mode=finding.mode,
+        product=issue.product_name(connection, model),
+        devices=(finding.subject,),
+        act_by=now + timedelta(days=14),
+        version=fix.version if fix else None,
+        whole_release=finding.kind == "cohort",
+    )
+    return write(
+        subject,
+        Reader("Test", language, zone(None, "UTC")),
+        mail.brand,
+        public_url=mail.public_url,
+        link_until=now + mail.link_life,
+    )
+
+
+def _policy(connection: Connection) -> PolicyVersion:
+    version = policies.current(connection)
+    if version is None:
+        raise Missing("there is no policy in force")
+    return version

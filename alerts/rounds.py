@@ -1,0 +1,147 @@
+"""One round: what the standing findings ask for is done, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from alerts import brakes, issue, opening
+from alerts.addresses import channel_of
+from alerts.cases import DeviceCase, NoticeCase, Survey, WorseRelease
+from alerts.decisions import NoticePlan
+from alerts.issue import Mail
+from alerts.policy_file import Policy, Rule, parse
+from alerts.survey import alert_key, pause_name
+from hearthwatch.records import audit, outbox, releases, tickets
+from hearthwatch.records import brakes as brake_rows
+from hearthwatch.records.policies import PolicyVersion
+from hearthwatch.values import Finding, Ticket
+
+POLICY = "policy"
+
+
+def carry_out(
+    connection: Connection, survey: Survey, version: PolicyVersion, mail: Mail, now: datetime
+) -> Counter[str]:
+    """Do what a survey found. Returns what was done, counted."""
+    policy = parse(version.text)
+    done: Counter[str] = Counter()
+    parents = {one.finding.id: _for_release(connection, policy, one, now, done) for one in survey.releases}
+    for case in survey.devices:
+        _for_device(connection, policy, case, parents, now, done)
+    for notice in _within_the_limit(connection, survey.notices, policy, version, now, done):
+        _write(connection, notice, policy, version, mail, now, done)
+    return done
+
+
+def _for_release(
+    connection: Connection, policy: Policy, one: WorseRelease, now: datetime, done: Counter[str]
+) -> Ticket | None:
+    if one.rule is None or not one.asks:
+        return one.ticket
+    ticket = opening.for_release(connection, policy, one, one.rule, now)
+    if one.step in {"open", "reopen"}:
+        done["tickets"] += 1
+    if one.pause:
+        _pause_rollout(connection, one, now)
+        done["rollouts_paused"] += 1
+    if one.engineers:
+        _tell_engineers(connection, policy, one.finding, one.rule, now)
+        done["engineers"] += 1
+    return ticket
+
+
+def _pause_rollout(connection: Connection, one: WorseRelease, now: datetime) -> None:
+    releases.set_status(connection, one.release.id, None, "paused")
+    detail = {"release_id": one.release.id, "finding_id": one.finding.id}
+    brake_rows.put(connection, pause_name(one.finding), on=True, detail=detail, actor=POLICY, now=now)
+    audit.note(
+        connection, at=now, actor=POLICY, action="release.pause", object=f"release:{one.release.id}", detail=detail
+    )
+
+
+def _for_device(
+    connection: Connection,
+    policy: Policy,
+    case: DeviceCase,
+    parents: dict[int, Ticket | None],
+    now: datetime,
+    done: Counter[str],
+) -> None:
+    if case.step in {"cover", "adopt"}:
+        parent = parents.get(case.cause.finding.id) if case.cause else None
+        if parent is not None:
+            opening.cover(connection, case, parent, now)
+            done["covered"] += 1
+    elif case.step != "none":
+        opening.for_device(connection, policy, case, now)
+        done["tickets" if case.step in {"open", "reopen"} else "raised"] += 1
+    if case.engineers:
+        _tell_engineers(connection, policy, case.finding, case.rule, now)
+        done["engineers"] += 1
+
+
+def _tell_engineers(connection: Connection, policy: Policy, finding: Finding, rule: Rule, now: datetime) -> None:
+    ticket = tickets.of_findings(connection, [finding.id]).get(finding.id)
+    metrics = ", ".join(str(name) for name in finding.evidence.get("metrics", ()))
+    lines = [
+        f"{finding.kind} {finding.mode} of {finding.subject}: {finding.severity}",
+        f"seen {finding.first_seen:%Y-%m-%d %H:%M} to {finding.last_seen:%Y-%m-%d %H:%M} UTC",
+        f"because of: {metrics}" if metrics else "",
+        f"rule: {rule.name}",
+        f"ticket: {ticket.id}" if ticket else "",
+    ]
+    text = "\n".join(line for line in lines if line)
+    for number, address in enumerate(policy.engineers.addresses):
+        outbox.put(
+            connection,
+            kind="engineer",
+            channel=channel_of(address) or "",
+            address=address,
+            payload={"subject": lines[0], "text": text, "html": ""},
+            key=f"{alert_key(finding)}:{number}",
+            now=now,
+        )
+
+
+def _within_the_limit(
+    connection: Connection,
+    cases: Sequence[NoticeCase],
+    policy: Policy,
+    version: PolicyVersion,
+    now: datetime,
+    done: Counter[str],
+) -> Sequence[NoticeCase]:
+    """The cases as they are, or held for a second person when too many would leave in one round."""
+    leaving = sum(case.plan.state == "queued" and not case.released for case in cases)
+    if leaving <= policy.notices.per_round:
+        return cases
+    round_id = brakes.hold_round(connection, now, notices=leaving, first=version.live_by or "")
+    done["held"] += leaving
+    reason = brake_rows.ROUND + round_id
+    return [
+        case if case.released or case.plan.state != "queued" else replace(case, plan=NoticePlan("held", reason, now))
+        for case in cases
+    ]
+
+
+def _write(
+    connection: Connection,
+    case: NoticeCase,
+    policy: Policy,
+    version: PolicyVersion,
+    mail: Mail,
+    now: datetime,
+    done: Counter[str],
+) -> None:
+    draft = issue.draft_of(connection, case, now)
+    if case.existing is not None:
+        issue.bring(connection, case.existing, draft, policy, mail, policy_version=version.version, now=now)
+    else:
+        issue.issue(connection, draft, policy, mail, policy_version=version.version, now=now)
+    if case.plan.state != "held":
+        done[case.plan.state] += 1

@@ -1,0 +1,117 @@
+"""What the standing findings ask for right now: read in a few batched queries, decided by `alerts.decisions`, nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from alerts import decisions, notice_survey
+from alerts.bad_releases import release_of
+from alerts.cases import DeviceCase, Survey, WorseRelease
+from alerts.current_round import Round
+from alerts.policy_file import Rule, parse
+from hearthwatch.records import brakes, customers, devices, findings, outages, outbox, tickets
+from hearthwatch.records.policies import PolicyVersion
+from hearthwatch.values import Device, Finding, Ticket
+
+ALL = 1_000_000
+STANDING = ("open", "acknowledged")
+
+
+def survey(connection: Connection, version: PolicyVersion, now: datetime) -> Survey:
+    """Look at every finding that is open or acknowledged, under one policy."""
+    found = findings.list_findings(connection, states=STANDING, limit=ALL)[::-1]
+    if not found:
+        return Survey()
+    live = version.mode == "live"
+    this = Round(connection, parse(version.text), live, now, outages.at(connection, now))
+    linked = tickets.of_findings(connection, [one.id for one in found])
+    worse = [one for finding in found if (one := _worse_release(this, finding, linked.get(finding.id))) is not None]
+    mine = [finding for finding in found if finding.subject_type == "device"]
+    known = devices.find(connection, sorted({finding.subject for finding in mine}))
+    cases = _device_cases(this, mine, known, linked, worse)
+    return Survey(
+        releases=tuple(worse),
+        devices=tuple(case for case in cases if case.step != "none" or case.engineers),
+        notices=(
+            *notice_survey.released(this, found, known, worse),
+            *notice_survey.about_devices(this, cases),
+            *notice_survey.about_releases(this, worse),
+        ),
+    )
+
+
+def _worse_release(this: Round, finding: Finding, ticket: Ticket | None) -> WorseRelease | None:
+    release = release_of(this.connection, finding.kind, finding.subject)
+    if release is None or not decisions.is_worse(finding):
+        return None
+    one = WorseRelease(finding, None, release, this.fix(release.model, release.version), ticket)
+    rule = decisions.rule_for(this.policy, finding, release.model)
+    quiet = decisions.silence(finding, None, (), this.now) is not None
+    if rule is None or quiet or not decisions.stands(finding, rule, this.now):
+        return one
+    if not this.live:
+        return replace(one, rule=rule)
+    return replace(
+        one,
+        rule=rule,
+        step=decisions.ticket_step(this.policy, finding, rule, ticket, cover=False),
+        pause=rule.pause_rollout and release.status == "rolling" and _never_paused(this, finding),
+        engineers=_engineers_want(this, rule, finding),
+    )
+
+
+def pause_name(finding: Finding) -> str:
+    """The brake that says a rollout was paused for a finding: once, so that a person may let it roll again."""
+    return f"rollout:{finding.id}"
+
+
+def alert_key(finding: Finding) -> str:
+    """The idempotency key of the engineers' alert about a finding, without the number of its address."""
+    return f"engineer:{finding.id}"
+
+
+def _never_paused(this: Round, finding: Finding) -> bool:
+    return brakes.find(this.connection, pause_name(finding)) is None
+
+
+def _engineers_want(this: Round, rule: Rule, finding: Finding) -> bool:
+    if not (this.live and rule.engineers and this.policy.engineers.addresses):
+        return False
+    return not outbox.known(this.connection, [f"{alert_key(finding)}:0"])
+
+
+def _device_cases(
+    this: Round,
+    found: Sequence[Finding],
+    known: Mapping[str, Device],
+    linked: Mapping[int, Ticket],
+    worse: Sequence[WorseRelease],
+) -> list[DeviceCase]:
+    ruled: list[tuple[Finding, Rule, Device | None]] = []
+    for finding in found:
+        device = known.get(finding.subject)
+        if decisions.silence(finding, device, this.outages, this.now) is not None:
+            continue
+        rule = decisions.rule_for(this.policy, finding, device.model if device else None)
+        if rule is not None and decisions.stands(finding, rule, this.now):
+            ruled.append((finding, rule, device))
+    owners = customers.owners_of(this.connection, sorted({finding.subject for finding, _, _ in ruled}), this.now)
+    by_firmware = {(one.release.model, one.release.version): one for one in worse if one.has_ticket or not this.live}
+    cases = []
+    for finding, rule, device in ruled:
+        cause = by_firmware.get((device.model or "", device.version or "")) if device else None
+        if cause is not None and not decisions.covered(this.policy, finding):
+            cause = None
+        case = DeviceCase(finding, rule, device, owners.get(finding.subject), linked.get(finding.id), "none", cause)
+        cases.append(_judged(this, case) if this.live else case)
+    return cases
+
+
+def _judged(this: Round, case: DeviceCase) -> DeviceCase:
+    cover = case.cause is not None
+    step = decisions.ticket_step(this.policy, case.finding, case.rule, case.ticket, cover=cover)
+    return replace(case, step=step, engineers=not cover and _engineers_want(this, case.rule, case.finding))
