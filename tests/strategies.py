@@ -20,7 +20,7 @@ metric_names = st.sampled_from([metric.name for metric in CATALOGUE]) | st.from_
     r"[a-z][a-z0-9_]{0,62}", fullmatch=True
 )
 metrics = st.dictionaries(metric_names, NUMBERS, min_size=1, max_size=8)
-texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=40)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=40)
 firmwares = st.sampled_from(["2.4.1", "2.5.0-beta2", "20220209-092750/v1.11.8-g8c7bb8d", "14.2.0(release-tasmota)"])
 boots = st.integers(0, 999).map(lambda number: f"b{number}")
 counts = st.integers(0, 2**53)

@@ -118,7 +118,8 @@ def test_the_event_schema_and_the_decoder_agree(payload: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("kind", ["presence", "identity", "reply"])
 def test_the_schema_refuses_what_the_decoder_refuses(kind: str) -> None:
-    for bad in ({"online": 1, "ok": 1, "id": 1, "model": 1}, []):
+    wrong: tuple[Any, ...] = ({"online": 1, "ok": 1, "id": 1, "model": 1}, [])
+    for bad in wrong:
         assert not validator(kind).is_valid(bad)
         assert not accepted(kind, bad)
 
