@@ -179,7 +179,8 @@ def median(values: Floats, known: Flags) -> Floats:
     columns = np.arange(values.shape[1])
     low = ordered[np.maximum((count - 1) // 2, 0), columns]
     high = ordered[np.minimum(count // 2, max(values.shape[0] - 1, 0)), columns]
-    return np.where(count > 0, (low + high) / 2, np.nan)
+    middle: Floats = np.where(count > 0, (low + high) / 2, np.nan)
+    return middle
 
 
 def since_service(panel: Panel, serviced: Mapping[int, Sequence[int]]) -> Floats:

@@ -1,0 +1,149 @@
+"""Why a device or a group is held to be abnormal, as a person can check it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+import numpy as np
+
+from analytics.anomaly.engine import Seen, State, Watch
+from analytics.panel import Floats, day_start
+from hearthwatch.failure_modes import MODES, UNUSUAL
+from hearthwatch.metrics import BY_NAME
+from hearthwatch.values import Finding, Observation, Severity
+
+CRITICAL_SCORE = 8.0
+"""So many deviations from the peers make a finding critical."""
+MOST = 9.9e8
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an observation says beside the numbers of one device. ``peers`` is how many devices of the model reported that day."""
+
+    day: int
+    now: datetime
+    model: str
+    peers: int
+    rate: float
+
+
+def device_observation(
+    watch: Watch, state: State, seen: Seen, raw: Mapping[str, Floats], row: int, mode: int, device: str, about: Context
+) -> Observation:
+    """The observation of one device and mode. ``raw``: the day's metric values, shape (devices,)."""
+    streams = [place for place, of in enumerate(watch.mode_of_stream) if of == mode]
+    streams.sort(key=lambda place: -float(state.evidence[row, place] - watch.thresholds[place]))
+    reasons: list[dict[str, Any]] = []
+    scores: dict[str, dict[str, float | None]] = {}
+    for place in streams:
+        stream = watch.streams[place]
+        signal = watch.signals[stream.signal]
+        peers, own = float(seen.peers[row, stream.signal]), float(seen.own[row, stream.signal])
+        if math.isnan(peers) or state.evidence[row, place] <= 0:
+            continue
+        if signal.metric not in scores:
+            scores[signal.metric] = {"peers": round(peers, 2), "own_past": _rounded(own)}
+            value = float(raw[signal.metric][row]) if signal.metric in raw else math.nan
+            reasons.append(_reason(signal.metric, peers, own, value, about))
+    metrics = list(scores) or [watch.signals[watch.streams[streams[0]].signal].metric]
+    top = streams[0]
+    evidence = {
+        "metrics": metrics,
+        "reasons": reasons,
+        "scores": scores,
+        "e_value": _power(float(state.evidence[row, top])),
+        "threshold": _power(float(watch.thresholds[top])),
+        "false_alarms_per_1000_device_days": about.rate,
+        "day": day_start(about.day).date().isoformat(),
+        "model": about.model,
+        "peers": about.peers,
+    }
+    worst = max((abs(score["peers"] or 0.0) for score in scores.values()), default=0.0)
+    known = MODES.get(watch.modes[mode], UNUSUAL)
+    return Observation(
+        kind="anomaly",
+        subject_type="device",
+        subject=device,
+        mode=watch.modes[mode],
+        severity="critical" if worst >= CRITICAL_SCORE else "warning",
+        at=about.now,
+        evidence=evidence,
+        part=known.part or None,
+    )
+
+
+def silent_observation(before: Finding, now: datetime) -> Observation:
+    """A device in alarm that does not report any more: what is known of it stands, and that it is silent is said once."""
+    reasons = list(before.evidence.get("reasons", ()))
+    if not any(isinstance(reason, Mapping) and reason.get("text_key") == "silent" for reason in reasons):
+        since = before.last_seen.date().isoformat()
+        reasons.append({"text_key": "silent", "text": "It has not reported since", "values": {"last finding": since}})
+    return Observation(
+        kind="anomaly",
+        subject_type="device",
+        subject=before.subject,
+        mode=before.mode,
+        severity=cast(Severity, before.severity),
+        at=now,
+        evidence={**before.evidence, "reasons": reasons},
+        part=before.part,
+    )
+
+
+def lasting_severity(seen: Observation, before: Finding | None) -> Observation:
+    """A finding that was critical stays so until it has recovered: a calmer day is no recovery."""
+    if before is not None and before.severity == "critical" and seen.severity != "critical":
+        return replace(seen, severity="critical")
+    return seen
+
+
+def group_observation(group: str, mode: str, share: float, devices: int, about: Context) -> Observation:
+    """One incident of a whole group. ``group`` is its model and firmware, ``devices`` its size that day."""
+    known = MODES.get(mode, UNUSUAL)
+    reason = {
+        "text_key": "incident",
+        "text": f"{share:.0%} of {devices} devices left their own past on the same day",
+        "values": {},
+    }
+    evidence = {
+        "metrics": list(known.metrics),
+        "reasons": [reason],
+        "share": round(share, 4),
+        "devices": devices,
+        "day": day_start(about.day).date().isoformat(),
+        "model": about.model,
+    }
+    return Observation(
+        "incident", "group", f"group:{group}", mode, "warning", about.now, evidence, part=known.part or None
+    )
+
+
+def _reason(metric: str, peers: float, own: float, value: float, about: Context) -> dict[str, Any]:
+    unit = BY_NAME[metric].unit if metric in BY_NAME else "per day"
+    known = BY_NAME.get(metric)
+    side = "above" if peers > 0 else "below"
+    shown = (
+        {} if math.isnan(value) or (known is not None and known.kind == "counter") else {"today": f"{value:.4g} {unit}"}
+    )
+    return {
+        "text_key": f"{metric}_{side}_peers",
+        "text": f"{metric} is far {side} what is usual for this device beside {about.peers - 1} of its model",
+        "values": {
+            **shown,
+            "deviations from peers": round(peers, 1),
+            "deviations from its own past": _rounded(own, 1),
+        },
+    }
+
+
+def _rounded(value: float, digits: int = 2) -> float | None:
+    return None if math.isnan(value) else round(value, digits)
+
+
+def _power(logarithm: float) -> float:
+    return float(np.round(min(math.exp(min(logarithm, 50.0)), MOST), 1))

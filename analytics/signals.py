@@ -1,0 +1,163 @@
+"""What is watched for anomalies: daily quantities derived from metrics, each with the failure mode it speaks for.
+
+A derived quantity is used where the raw metric moves for good reasons. Charge falls by itself, its daily loss does not rise by itself; a
+room's temperature is the weather and the people, its distance from a second sensor is the sensor. Metrics that only tell how a
+device is used (power, motion, setpoints) are not watched: a holiday is not a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analytics.panel import Floats
+from hearthwatch.failure_modes import UNEXPECTED_REBOOTS, mode_of_metric
+
+AGREE = 2.0
+
+Days = Mapping[str, Floats]
+"""Metric: values of shape (devices, days), the last column is the day in question, the one before it its eve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One watched quantity. ``metric`` is the one it speaks for, ``needs`` what it is computed from, ``unless`` metrics that say it better.
+
+    ``bad`` is the direction that worries; ``floor`` the smallest standard deviation it is given, in its own unit: what is less than a
+    few of it is no fault, however regular the device was. A day counts in full only if the device also left its own past by ``agree``
+    deviations, to the same side.
+    """
+
+    id: str
+    metric: str
+    needs: tuple[str, ...]
+    unless: tuple[str, ...]
+    bad: Literal["high", "low", "both"]
+    floor: float
+    derive: Callable[[Days], Floats]
+    agree: float = AGREE
+
+    @property
+    def mode(self) -> str:
+        """The failure mode it speaks for."""
+        return mode_of_metric(self.metric).id
+
+
+def _today(metric: str) -> Callable[[Days], Floats]:
+    return lambda days: days[metric][:, -1]
+
+
+def _log(metric: str) -> Callable[[Days], Floats]:
+    """Relative change: resistance, current, memory differ by factors between devices."""
+
+    def derive(days: Days) -> Floats:
+        value = days[metric][:, -1]
+        return np.log(np.where(value > 0, value, np.nan))
+
+    return derive
+
+
+def _log_product(metric: str, other: str) -> Callable[[Days], Floats]:
+    one, two = _log(metric), _log(other)
+    return lambda days: one(days) + two(days)
+
+
+def _count(metric: str) -> Callable[[Days], Floats]:
+    """A daily count, on a scale on which chance moves large and small counts alike (Anscombe's root)."""
+    return lambda days: 2 * np.sqrt(np.maximum(days[metric][:, -1], 0.0) + 0.375)
+
+
+def _loss(metric: str) -> Callable[[Days], Floats]:
+    """How much was lost since the eve, on a root scale; a rise (it was charged or changed) says nothing."""
+
+    def derive(days: Days) -> Floats:
+        lost = days[metric][:, -2] - days[metric][:, -1]
+        return np.sqrt(np.where(lost > -1.0, np.maximum(lost, 0.0), np.nan))
+
+    return derive
+
+
+def _difference(metric: str, reference: str) -> Callable[[Days], Floats]:
+    return lambda days: days[metric][:, -1] - days[reference][:, -1]
+
+
+def _plain(metric: str, bad: Literal["high", "low", "both"], floor: float, *unless: str) -> Signal:
+    return Signal(metric, metric, (metric,), unless, bad, floor, _today(metric))
+
+
+def _relative(metric: str, bad: Literal["high", "low"], floor: float, *unless: str) -> Signal:
+    return Signal(f"log_{metric}", metric, (metric,), unless, bad, floor, _log(metric))
+
+
+def _counted(metric: str, *unless: str) -> Signal:
+    return Signal(f"{metric}_per_day", metric, (metric,), unless, "high", 0.5, _count(metric))
+
+
+_PCT, _REFERENCE = "battery_pct", "reference_temperature_c"
+
+SIGNALS: tuple[Signal, ...] = (
+    Signal("battery_loss", _PCT, (_PCT,), (), "high", 0.15, _loss(_PCT)),
+    _plain("battery_v", "low", 0.01, _PCT),
+    _plain("battery_low", "high", 0.1, _PCT, "battery_v"),
+    _relative("relay_contact_mohm", "high", 0.02),
+    Signal(
+        "temperature_error_c",
+        "temperature_c",
+        ("temperature_c", _REFERENCE),
+        (),
+        "both",
+        0.05,
+        _difference("temperature_c", _REFERENCE),
+    ),
+    _plain("temperature_c", "both", 0.1, _REFERENCE),
+    _plain("humidity_pct", "both", 0.5, _REFERENCE),
+    _plain("rssi_dbm", "low", 1.5),
+    _plain("link_quality_pct", "low", 0.5, "rssi_dbm"),
+    _counted("wifi_reconnects"),
+    _counted("sync_failed"),
+    _relative("free_heap_bytes", "low", 0.03),
+    _counted(UNEXPECTED_REBOOTS),
+    # A motor's speed follows its voltage: a lock that is slow because its cells are low has no worn motor.
+    Signal(
+        "actuation_work",
+        "actuation_s",
+        ("actuation_s", "battery_v"),
+        (),
+        "high",
+        0.01,
+        _log_product("actuation_s", "battery_v"),
+    ),
+    _relative("actuation_s", "high", 0.01, "battery_v"),
+    _relative("motor_current_a", "high", 0.01),
+    _relative("frame_rate_fps", "low", 0.04),
+    # Without a second thermometer this is mostly the weather, so only many degrees count.
+    _plain("device_temperature_c", "high", 4.0),
+)
+
+BY_ID = {signal.id: signal for signal in SIGNALS}
+METRICS = frozenset(metric for signal in SIGNALS for metric in signal.needs) - {UNEXPECTED_REBOOTS}
+"""All metrics that signals are computed from, as a store knows them."""
+
+
+def signals_for(metrics: Collection[str]) -> tuple[Signal, ...]:
+    """The signals of devices that report some metrics, in the order of the list."""
+    known = set(metrics)
+    return tuple(signal for signal in SIGNALS if known.issuperset(signal.needs) and known.isdisjoint(signal.unless))
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One question to one signal: does it leave its place to the bad side? ``sign`` is +1 for upwards, -1 for downwards."""
+
+    signal: int
+    sign: int
+    mode: str
+
+
+def streams_of(signals: Collection[Signal]) -> tuple[Stream, ...]:
+    """The streams of some signals; one that may be wrong to both sides has two."""
+    signs = {"high": (1,), "low": (-1,), "both": (1, -1)}
+    return tuple(Stream(place, sign, signal.mode) for place, signal in enumerate(signals) for sign in signs[signal.bad])
