@@ -18,7 +18,7 @@ from device_sim.uplink import Message, Sample, Uplink, rounded
 from hearthwatch.wire import native
 
 _MALFORMED_SHARE = 0.05
-_BROKEN_OFF_SHARE = 0.04
+_BROKEN_OFF_SHARE = 0.1
 _REPORT_AFTER_S = 20.0  # an installed update is reported once the new firmware is up
 _CONNECTED_AFTER_S = 5.0
 _MISSED_AFTER_S = 90.0  # one and a half keep-alives until the broker gives a device up
@@ -144,7 +144,8 @@ class Reporter:
         until: float,
         outages: Mapping[int, Outage],
     ) -> list[Message]:
-        broken = self._spoil(index, metrics) if index in self._malformed else []
+        if index in self._malformed:
+            self._spoil(metrics)
         outage = outages.get(int(self._population.home[index]))
         blackout = outage if outage is not None and outage.dark and self._mains else None
         samples = [(at, row, gone) for (at, _), row, gone in zip(self._taken, metrics, dead, strict=True)]
@@ -160,7 +161,10 @@ class Reporter:
         if outage is not None:
             hours = (outage.until - outage.since) / 3600
             self._line.electronics.radio.cut_off(np.array([index]), hours)
-        return [*self._arrive(index, before, running, items, until), *broken]
+        messages = self._arrive(index, before, running, items, until)
+        if index in self._malformed and self._rng.random() < _BROKEN_OFF_SHARE:
+            messages.append(self.uplink.broken_off(index, metrics[-1], running.firmware))
+        return messages
 
     def _leave(self, index: int, since: float, until: float, running: Running) -> list[Message]:
         """The broker gives a device up that was there: its last will, with the time at which that was."""
@@ -198,14 +202,11 @@ class Reporter:
             samples = []
         return messages + self.uplink.telemetry(index, samples)
 
-    def _spoil(self, index: int, metrics: list[dict[str, Any]]) -> list[Message]:
-        """What a faulty firmware makes of good values: now and then a text for a number, and a message that breaks off."""
+    def _spoil(self, metrics: list[dict[str, Any]]) -> None:
+        """What a faulty firmware makes of good values: now and then a text for a number."""
         for row in metrics:
             if self._rng.random() < _MALFORMED_SHARE:
                 row["rssi_dbm"] = "n/a"
-        if self._rng.random() >= _BROKEN_OFF_SHARE:
-            return []
-        return [self.uplink.broken_off(index, metrics[-1], self._running[index].firmware)]
 
 
 def _metrics(names: Sequence[str], row: Sequence[float], gappy: bool) -> dict[str, Any]:
