@@ -126,7 +126,7 @@ def occasions(connection: Connection, finding_ids: Iterable[int]) -> set[tuple[i
         query = sa.select(notices.c.finding_id, notices.c.occasion).where(
             notices.c.finding_id.in_(some), notices.c.occasion != ""
         )
-        found.update(connection.execute(query).tuples())
+        found.update((one, other) for one, other in connection.execute(query))
     return found
 
 
@@ -282,5 +282,5 @@ def disowned(connection: Connection, device_ids: Iterable[str]) -> set[tuple[str
         query = sa.select(notices.c.device_id, notices.c.customer_id).where(
             notices.c.device_id.in_(some), notices.c.answer == "not_mine"
         )
-        found.update(connection.execute(query).tuples())
+        found.update((one, other) for one, other in connection.execute(query))
     return found

@@ -172,7 +172,7 @@ def count_delivered(connection: Connection, channel: str) -> int:
 def counts(connection: Connection) -> dict[str, int]:
     """How many things are in each state."""
     query = sa.select(outbox.c.state, sa.func.count()).group_by(outbox.c.state)
-    return dict(connection.execute(query).tuples().all())
+    return {state: count for state, count in connection.execute(query)}  # noqa: C416
 
 
 def _mark(connection: Connection, item: OutboxItem, changes: Mapping[str, Any]) -> bool:
