@@ -1,1 +1,33 @@
-"""The pages."""
+"""The staff's pages, on NiceGUI: they read both stores, and act through the stages' use cases."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from api.context import ApiContext
+from api.pages import devices, findings, fleet, notices, policies, quality, releases, tickets
+from api.pages.frame import staff_page
+
+
+def mount(app: FastAPI, context: ApiContext) -> None:
+    """Add every page to an application. NiceGUI keeps its pages per process, so the latest application's context serves them."""
+    for path, title, build in (
+        ("/", "Fleet", fleet.fleet_page),
+        ("/releases", "Firmware", releases.releases_page),
+        ("/releases/{release_id}", "Firmware", releases.release_page),
+        ("/devices", "Devices", devices.devices_page),
+        ("/devices/{device_id}", "Device", devices.device_page),
+        ("/findings", "Findings", findings.findings_page),
+        ("/findings/{finding_id}", "Finding", findings.finding_page),
+        ("/tickets", "Tickets", tickets.tickets_page),
+        ("/tickets/{ticket_id}", "Ticket", tickets.ticket_page),
+        ("/notices", "Notices", notices.notices_page),
+        ("/notices/{notice_id}", "Notice", notices.notice_page),
+        ("/policy", "Policy", policies.policy_page),
+        ("/quality", "Data quality", quality.quality_page),
+    ):
+        staff_page(context, path, title, build)
+    nicegui_app.config.endpoint_documentation = "none"
+    ui.run_with(app, title=context.settings.brand_name, favicon="🏠", show_welcome_message=False)

@@ -1,0 +1,255 @@
+"""Devices: the list, and everything known about one of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from nicegui import ui
+
+from api.context import ApiContext
+from api.pages import findings as finding_pages
+from api.pages import tickets as ticket_pages
+from api.pages.charts import Points, lines
+from api.pages.frame import Visit, card, facts, sentence
+from api.pages.tables import served_table, table
+from api.pages.wording import COLORS, day, metric, moment, reasons, share, since
+from hearthwatch.records import customers, devices, findings, parts, prognoses, tickets
+from hearthwatch.records.parts import InstalledPart
+from hearthwatch.records.prognoses import Prognosis
+from hearthwatch.values import Device, Finding, Ticket
+
+PERIOD = timedelta(days=28)
+SHOWN_FIRST = 4
+COLUMNS = (
+    ("device", "Device", "left"),
+    ("model", "Model", "left"),
+    ("hardware", "Hardware", "left"),
+    ("version", "Firmware", "left"),
+    ("region", "Region", "left"),
+    ("state", "State", "left"),
+    ("last_seen", "Last seen", "left"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """Everything the page of one device shows. ``daily`` and ``events`` are Arrow tables of the telemetry store."""
+
+    device: Device
+    owner: str
+    parts: Sequence[InstalledPart]
+    prognoses: Sequence[Prognosis]
+    findings: Sequence[Finding]
+    tickets: Sequence[Ticket]
+    daily: pa.Table
+    events: pa.Table
+
+
+def presence(device: Device) -> str:
+    """Online, offline, or not known."""
+    return "unknown" if device.online is None else "online" if device.online else "offline"
+
+
+def row(device: Device, now: datetime) -> dict[str, Any]:
+    """A device as a row of a table."""
+    return {
+        "id": device.id,
+        "device": device.id,
+        "device_to": f"/devices/{device.id}",
+        "model": device.model or "–",
+        "hardware": device.hardware or "–",
+        "version": device.version or device.firmware or "–",
+        "region": device.region or "–",
+        "state": presence(device),
+        "state_color": COLORS[presence(device)],
+        "last_seen": since(device.last_seen, now),
+    }
+
+
+async def devices_page(visit: Visit) -> None:
+    """All devices, found by id, model or firmware."""
+    wanted = {name: visit.request.query_params.get(name) or None for name in ("model", "version", "hardware", "search")}
+
+    def search() -> None:
+        ui.navigate.to(f"/devices?search={box.value or ''}")
+
+    with ui.row().classes("items-center gap-2 w-full"):
+        box = ui.input("Search by id", value=wanted["search"] or "").classes("w-72").props("dense outlined clearable")
+        box.on("keydown.enter", search)
+        ui.button("Search", on_click=search).props("no-caps outline")
+        chosen = " · ".join(f"{name} {value}" for name, value in wanted.items() if value and name != "search")
+        if chosen:
+            ui.label(chosen).classes("hw-quiet")
+            ui.link("show all", "/devices").classes("hw-link")
+
+    def fetch(offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+        with visit.context.database.reading() as connection:
+            found, total = devices.numbered_page(connection, offset=offset, limit=limit, **wanted)
+        now = visit.context.clock.now()
+        return [row(device, now) for device in found], total
+
+    served_table(COLUMNS, fetch, links=("device",), badges=("state",))
+
+
+async def device_page(visit: Visit) -> None:
+    """One device: who it is, how it does, what was found, what was done."""
+    shown = await visit.load(_load, visit.request.path_params["device_id"])
+    with ui.row().classes("w-full gap-4 items-stretch"):
+        with ui.column().classes("grow basis-80"), card(shown.device.id):
+            _identity(visit.context, shown)
+        with (
+            ui.column().classes("grow basis-80"),
+            card("Risk of failure", "Probability that a part fails, by the champion model."),
+        ):
+            _risk(shown.prognoses)
+    with card("Findings and tickets"):
+        if shown.findings:
+            table(
+                finding_pages.COLUMNS,
+                [finding_pages.row(one) for one in shown.findings],
+                links=("what",),
+                badges=("severity", "state"),
+            )
+        if shown.tickets:
+            now = visit.context.clock.now()
+            table(
+                ticket_pages.COLUMNS,
+                [ticket_pages.row(one, now) for one in shown.tickets],
+                links=("title",),
+                badges=("state",),
+            )
+        if not shown.findings and not shown.tickets:
+            sentence("Nothing was ever found on this device.")
+    _charts(shown)
+    with card("Events", "Of the last 28 days, newest first."):
+        rows = [
+            {
+                "id": index,
+                "at": moment(event["at"]),
+                "kind": event["kind"],
+                "code": event["code"],
+                "firmware": event["firmware"] or "–",
+            }
+            for index, event in enumerate(reversed(shown.events.to_pylist()))
+        ]
+        if rows:
+            table(
+                (
+                    ("at", "At (UTC)", "left"),
+                    ("kind", "Kind", "left"),
+                    ("code", "Code", "left"),
+                    ("firmware", "Firmware", "left"),
+                ),
+                rows,
+                page_size=10,
+            )
+        else:
+            sentence("None.")
+
+
+def _load(context: ApiContext, device_id: str) -> Portrait:
+    now = context.clock.now()
+    with context.database.reading() as connection:
+        device = devices.get(connection, device_id)
+        owner = customers.owner_of(connection, device_id, now)
+        portrait = {
+            "device": device,
+            "owner": f"{owner.customer.name} ({owner.customer.id})" if owner else "not known",
+            "parts": parts.parts_of(connection, device_id),
+            "prognoses": prognoses.of_device(connection, device_id),
+            "findings": findings.list_findings(connection, subject=device_id),
+            "tickets": tickets.list_tickets(connection, device_id=device_id),
+        }
+    until = max(now, device.last_seen) if device.last_seen else now
+    if device.last_seen is not None and device.last_seen < now - PERIOD:
+        until = device.last_seen + timedelta(hours=1)  # history that ended long ago is still worth a look
+    return Portrait(
+        daily=context.store.daily(until - PERIOD, until + timedelta(days=1), devices=[device_id]),
+        events=context.store.events(until - PERIOD, until + timedelta(hours=1), devices=[device_id]),
+        **portrait,  # type: ignore[arg-type]
+    )
+
+
+def _identity(context: ApiContext, shown: Portrait) -> None:
+    device = shown.device
+    facts(
+        {
+            "Model": device.model or "–",
+            "Hardware": device.hardware or "–",
+            "Firmware": device.firmware or "–",
+            "Serial": device.serial or "–",
+            "Made": day(device.made),
+            "Installed": day(device.installed_at or device.first_seen),
+            "Region": device.region or "–",
+            "Owner": shown.owner,
+            "Speaks": device.convention or "–",
+            "State": f"{presence(device)}, last seen {since(device.last_seen, context.clock.now())}",
+            "Parts": ", ".join(f"{one.part} since {day(one.from_at)}" for one in shown.parts if one.to_at is None)
+            or "–",
+        }
+    )
+
+
+def _risk(known: Sequence[Prognosis]) -> None:
+    if not known:
+        sentence("No prognosis yet. It needs a model with enough failures to learn from, and some days of telemetry.")
+        return
+    rows = [
+        {
+            "id": one.part,
+            "part": one.part or "device",
+            "p7": share(one.p7),
+            "p30": share(one.p30),
+            "p90": share(one.p90),
+            "why": one.abstained or "; ".join(reasons({"reasons": one.reasons})[:2]),
+        }
+        for one in sorted(known, key=lambda one: -(one.p30 or 0.0))
+    ]
+    table(
+        (
+            ("part", "Part", "left"),
+            ("p7", "7 days", "right"),
+            ("p30", "30 days", "right"),
+            ("p90", "90 days", "right"),
+            ("why", "Why", "left"),
+        ),
+        rows,
+    ).props("wrap-cells")
+
+
+def _charts(shown: Portrait) -> None:
+    by_metric: dict[str, list[tuple[datetime, float | None]]] = defaultdict(list)
+    updates: dict[str, datetime] = {}
+    for one in shown.daily.sort_by("day").to_pylist():
+        by_metric[one["metric"]].append((one["day"], one["mean"]))
+    for event in shown.events.to_pylist():
+        if event["kind"] == "update":
+            updates[f"update {event['firmware'] or ''}"] = event["at"]
+    named = [name for finding in shown.findings for name in finding.evidence.get("metrics", ())]
+    order = sorted(by_metric, key=lambda name: (name not in named, name))
+    with card("Telemetry", "Daily means of the last 28 days; metrics that a finding named come first."):
+        if not order:
+            sentence("No telemetry in this period.")
+            return
+        chosen = (
+            ui.select(order, multiple=True, value=order[:SHOWN_FIRST], label="Metrics")
+            .classes("w-full")
+            .props("use-chips dense outlined")
+        )
+
+        @ui.refreshable
+        def draw() -> None:
+            with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
+                for name in chosen.value or []:
+                    points: Points = by_metric[name]
+                    with ui.column().classes("w-full gap-0"):
+                        ui.label(metric(name)).classes("text-sm font-semibold")
+                        lines({name: points}, height="h-48", moments=updates)
+
+        draw()
+        chosen.on_value_change(draw.refresh)

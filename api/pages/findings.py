@@ -1,0 +1,166 @@
+"""Findings: what stands, why, and what a person says about it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import Request
+from nicegui import ui
+
+from api.context import ApiContext
+from api.pages.actions import perform
+from api.pages.frame import Visit, card, facts, sentence
+from api.pages.tables import table
+from api.pages.wording import COLORS, metric, mode, moment, number, reasons, share
+from api.security import STAFF, Person
+from hearthwatch.records import findings
+from hearthwatch.values import Finding
+
+STATES = ("open", "acknowledged", "expected", "recovered")
+SHOWN = 500
+
+
+def subject_link(finding: Finding) -> str:
+    """Where a finding's subject is shown."""
+    if finding.subject_type == "device":
+        return f"/devices/{finding.subject}"
+    if finding.subject_type == "release":
+        return f"/releases/{finding.subject.removeprefix('release:')}"
+    return "/"
+
+
+def row(finding: Finding) -> dict[str, Any]:
+    """A finding as a row of a table."""
+    return {
+        "id": finding.id,
+        "what": mode(finding.mode),
+        "what_to": f"/findings/{finding.id}",
+        "kind": finding.kind,
+        "subject": str(finding.evidence.get("name") or finding.subject),
+        "subject_to": subject_link(finding),
+        "severity": finding.severity,
+        "severity_color": COLORS.get(finding.severity),
+        "state": finding.state,
+        "state_color": COLORS.get(finding.state),
+        "first_seen": moment(finding.first_seen),
+        "last_seen": moment(finding.last_seen),
+    }
+
+
+COLUMNS = (
+    ("severity", "Severity", "left"),
+    ("what", "What", "left"),
+    ("subject", "Subject", "left"),
+    ("kind", "Found by", "left"),
+    ("state", "State", "left"),
+    ("first_seen", "First seen", "left"),
+    ("last_seen", "Last seen", "left"),
+)
+
+
+async def findings_page(visit: Visit) -> None:
+    """All findings, the open ones first."""
+    state = visit.request.query_params.get("state", "open")
+    found = await visit.load(_load, state if state in STATES else None)
+    with ui.row().classes("gap-2"):
+        for name in (*STATES, "all"):
+            chosen = name == state or (name == "all" and state not in STATES)
+            ui.button(name, on_click=lambda name=name: ui.navigate.to(f"/findings?state={name}")).props(
+                "dense no-caps unelevated" if chosen else "dense no-caps outline"
+            )
+    if not found:
+        sentence("Nothing here. Findings appear when a device or a release leaves what is normal for it.")
+        return
+    table(COLUMNS, [row(finding) for finding in found], links=("what", "subject"), badges=("severity", "state"))
+
+
+def _load(context: ApiContext, state: str | None) -> list[Finding]:
+    with context.database.reading() as connection:
+        return findings.list_findings(connection, state=state, limit=SHOWN)
+
+
+async def finding_page(visit: Visit) -> None:
+    """One finding with its evidence, its history, and the three answers a visit.person can give."""
+    identifier = number_in_path(visit.request, "finding_id")
+    finding, events = await visit.load(_load_one, identifier)
+    with card(mode(finding.mode)):
+        facts(
+            {
+                "Subject": finding.subject,
+                "Found by": finding.kind,
+                "Severity": finding.severity,
+                "State": finding.state
+                + (f", muted until {moment(finding.muted_until)}" if finding.muted_until else ""),
+                "Part": finding.part or "–",
+                "Probability within 30 days": share(finding.probability),
+                "First and last seen": f"{moment(finding.first_seen)} to {moment(finding.last_seen)} UTC",
+                "Episode": str(finding.episode),
+            }
+        )
+        ui.link("Show the subject", subject_link(finding)).classes("hw-link")
+    with card("Why"):
+        for reason in reasons(finding.evidence):
+            ui.label(f"• {reason}")
+        named = finding.evidence.get("metrics") or ()
+        if named:
+            ui.label("Metrics: " + ", ".join(metric(str(name)) for name in named)).classes("hw-quiet text-sm")
+        numbers = {name: number(value, 3) for name, value in finding.evidence.items() if isinstance(value, float)}
+        if numbers:
+            facts(numbers)
+    if finding.state != "recovered" and visit.person.role in STAFF:
+        _answers(visit.context, visit.person, finding)
+    with card("History"):
+        for event in events:
+            ui.label(f"{moment(event.at)}  {event.what} by {event.actor}").classes("text-sm")
+
+
+def _answers(context: ApiContext, person: Person, finding: Finding) -> None:
+    with card("Your answer"):
+        note = ui.input("Note").classes("w-full").props("dense outlined")
+        with ui.row().classes("gap-2"):
+
+            async def acknowledge() -> None:
+                now = context.clock.now()
+                await perform(
+                    context,
+                    lambda c: findings.acknowledge(c, finding.id, finding.revision, person.name, now, note.value or ""),
+                    "Acknowledged",
+                )
+
+            async def expect() -> None:
+                now = context.clock.now()
+                await perform(
+                    context,
+                    lambda c: findings.expect(c, finding.id, finding.revision, person.name, now, note.value or ""),
+                    "Marked as expected",
+                )
+
+            async def mute() -> None:
+                now = context.clock.now()
+                until = now + timedelta(days=float(days.value or 7))
+                await perform(
+                    context,
+                    lambda c: findings.mute(c, finding.id, finding.revision, until, person.name, now),
+                    f"Muted until {moment(until)}",
+                )
+
+            ui.button("Acknowledge", on_click=acknowledge).props("no-caps unelevated")
+            ui.button("This is expected", on_click=expect).props("no-caps outline")
+            days = ui.number("Days", value=7, min=1, max=365).classes("w-20").props("dense outlined")
+            ui.button("Mute", on_click=mute).props("no-caps outline")
+
+
+def _load_one(context: ApiContext, identifier: int) -> tuple[Finding, list[Any]]:
+    with context.database.reading() as connection:
+        return findings.get(connection, identifier), list(findings.events(connection, identifier))
+
+
+def number_in_path(request: Request, name: str) -> int:
+    """An id out of the address; what is no number names nothing that exists."""
+    from hearthwatch.errors import Missing
+
+    text = request.path_params[name]
+    if not text.isdecimal() or len(text) > 18:
+        raise Missing("there is no such page", where=text)
+    return int(text)

@@ -1,0 +1,224 @@
+"""The fleet at a glance: what needs attention first, then every group with its vitals."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from nicegui import ui
+from sqlalchemy import Connection
+
+from analytics.vitals import VITALS, ratios
+from api.context import ApiContext
+from api.pages import findings as finding_pages
+from api.pages.charts import lines
+from api.pages.frame import Visit, card, figure, sentence
+from api.pages.tables import table
+from api.pages.wording import number, reasons, share
+from hearthwatch.records import devices, findings, notices, prognoses, tickets, vitals
+from hearthwatch.records.devices import Group
+from hearthwatch.records.prognoses import Prognosis
+from hearthwatch.records.vitals import VitalsRow
+from hearthwatch.values import Device, Finding
+
+WEEK = timedelta(days=7)
+CHARTED = timedelta(days=28)
+SHOWN = 8
+MANY = 2000
+CHARTED_MODELS = 8
+
+GroupKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the page shows."""
+
+    groups: Sequence[Group]
+    week: Mapping[GroupKey, Mapping[str, float]]
+    rows: Sequence[VitalsRow]
+    open_findings: Sequence[Finding]
+    by_group: Mapping[GroupKey, int]
+    open_tickets: int
+    sent: int
+    riskiest: Sequence[Prognosis]
+
+
+async def fleet_page(visit: Visit) -> None:
+    """All of it on one screen."""
+    shown = await visit.load(_load)
+    if not shown.groups:
+        sentence("No devices yet. They appear here with their first message, or with an imported history.")
+        return
+    _figures(shown)
+    with ui.row().classes("w-full gap-4 items-stretch"):
+        with ui.column().classes("grow basis-96 min-w-0"), card("Needs attention"):
+            _attention(shown.open_findings)
+        with (
+            ui.column().classes("grow basis-96 min-w-0"),
+            card("Most likely to fail", "Within 30 days, by the champion model of the part."),
+        ):
+            _riskiest(shown.riskiest)
+    with card("Groups", "Vitals of the last seven days. Groups with open findings come first."):
+        _groups(shown)
+    _reboot_chart(shown.rows)
+
+
+def _load(context: ApiContext) -> Overview:
+    now = context.clock.now()
+    with context.database.reading() as connection:
+        rows = vitals.list_vitals(connection, now - CHARTED, now)
+        standing = findings.list_findings(connection, states=("open", "acknowledged"), limit=MANY)
+        return Overview(
+            groups=devices.groups(connection),
+            week=_sums(row for row in rows if row.day >= now - WEEK),
+            rows=rows,
+            open_findings=[finding for finding in standing if finding.state == "open"],
+            by_group=_count_by_group(connection, standing),
+            open_tickets=len(tickets.list_tickets(connection, open_only=True, limit=MANY)),
+            sent=sum(
+                1
+                for notice in notices.list_notices(connection, state="sent", limit=MANY)
+                if notice.created_at >= now - WEEK
+            ),
+            riskiest=[one for one in prognoses.riskiest(connection, limit=SHOWN) if one.p30 is not None],
+        )
+
+
+def _sums(rows: Any) -> dict[GroupKey, dict[str, float]]:
+    total: dict[GroupKey, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for row in rows:
+        for name, value in row.sums.items():
+            total[row.model, row.hardware, row.firmware][name] += value
+    return total
+
+
+def _count_by_group(connection: Connection, standing: Sequence[Finding]) -> Mapping[GroupKey, int]:
+    subjects = [finding.subject for finding in standing if finding.subject_type == "device"]
+    known = devices.find(connection, subjects)
+    return Counter(_key(known[subject]) for subject in subjects if subject in known)
+
+
+def _key(thing: Device | Group) -> GroupKey:
+    return (thing.model or "", thing.hardware or "", thing.version or "")
+
+
+def _figures(shown: Overview) -> None:
+    total = sum(group.devices for group in shown.groups)
+    online = sum(group.online for group in shown.groups)
+    critical = sum(finding.severity == "critical" for finding in shown.open_findings)
+    whole: dict[str, float] = defaultdict(float)
+    for sums in shown.week.values():
+        for name, value in sums.items():
+            whole[name] += value
+    measured = ratios(whole)
+    with ui.row().classes("w-full gap-4"):
+        figure("Devices", f"{total:,}", f"{online:,} online now")
+        figure("Open findings", f"{len(shown.open_findings):,}", f"{critical} critical")
+        figure("Open tickets", f"{shown.open_tickets:,}")
+        figure("Notices sent", f"{shown.sent:,}", "last seven days")
+        figure("Crash-free hours", share(measured.get("crash_free_hours"), 2), "last seven days")
+        figure("Connectivity", share(measured.get("connectivity"), 1), "last seven days")
+
+
+def _attention(standing: Sequence[Finding]) -> None:
+    if not standing:
+        sentence("Nothing stands open.")
+        return
+    order = {"critical": 0, "warning": 1, "info": 2}
+    gravest = sorted(standing, key=lambda finding: (order[finding.severity], finding.subject_type == "device"))[:SHOWN]
+    table(
+        (("severity", "Severity", "left"), ("what", "What", "left"), ("subject", "Subject", "left")),
+        [finding_pages.row(finding) for finding in gravest],
+        links=("what", "subject"),
+        badges=("severity",),
+    ).props("wrap-cells")
+    if len(standing) > SHOWN:
+        ui.link(f"All {len(standing)}", "/findings").classes("hw-link")
+
+
+def _riskiest(known: Sequence[Prognosis]) -> None:
+    if not known:
+        sentence("No prognosis yet: it needs failures to learn from (hearthwatch import, or closed tickets).")
+        return
+    table(
+        (("device", "Device", "left"), ("part", "Part", "left"), ("p30", "30 days", "right"), ("why", "Why", "left")),
+        [
+            {
+                "id": f"{one.device_id}/{one.part}",
+                "device": one.device_id,
+                "device_to": f"/devices/{one.device_id}",
+                "part": one.part or "device",
+                "p30": share(one.p30),
+                "why": "; ".join(reasons({"reasons": one.reasons})[:1]),
+            }
+            for one in known
+        ],
+        links=("device",),
+    ).props("wrap-cells")
+
+
+def _groups(shown: Overview) -> None:
+    rows = sorted(
+        (_group_row(group, shown) for group in shown.groups), key=lambda row: (-row["findings"], -row["devices"])
+    )
+    table(
+        (
+            ("model", "Model", "left"),
+            ("hardware", "Hardware", "left"),
+            ("version", "Firmware", "left"),
+            ("devices", "Devices", "right"),
+            ("online", "Online", "right"),
+            ("findings", "Findings", "right"),
+            *((vital.name, vital.heading, "right") for vital in VITALS),
+        ),
+        rows,
+        links=("model",),
+        page_size=40,
+    )
+
+
+def _group_row(group: Group, shown: Overview) -> dict[str, Any]:
+    key = _key(group)
+    measured = ratios(shown.week.get(key, {}))
+    return {
+        "id": "/".join(key),
+        "model": group.model or "unknown",
+        "model_to": f"/devices?model={group.model or ''}&version={group.version or ''}",
+        "hardware": group.hardware or "–",
+        "version": group.version or "–",
+        "devices": group.devices,
+        "online": group.online,
+        "findings": shown.by_group.get(key, 0),
+        **{
+            vital.name: share(measured.get(vital.name), 2) if vital.unit == "%" else number(measured.get(vital.name))
+            for vital in VITALS
+        },
+    }
+
+
+def _reboot_chart(rows: Sequence[VitalsRow]) -> None:
+    daily: dict[tuple[str, datetime], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    devices_of: Counter[str] = Counter()
+    for row in rows:
+        name = f"{row.model} {row.firmware}".strip()
+        devices_of[name] += row.devices
+        for summed, value in row.sums.items():
+            daily[name, row.day][summed] += value
+    largest = [name for name, _ in devices_of.most_common(CHARTED_MODELS)]
+    series = {
+        name: [
+            (day, ratios(sums).get("unexpected_reboots"))
+            for (one, day), sums in sorted(daily.items(), key=lambda item: item[0][1])
+            if one == name
+        ]
+        for name in largest
+    }
+    with card("Unexpected reboots by firmware", "Per 1,000 device-hours and day."):
+        if any(value for points in series.values() for _, value in points):
+            lines(series, unit="per 1,000 h")
+        else:
+            sentence("None were reported.")

@@ -1,0 +1,157 @@
+"""What every staff page shares: who may see it, the frame around it, its colours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from nicegui import run, ui
+
+from api.context import ApiContext
+from api.security import Person, person_of
+from hearthwatch.errors import HearthwatchError, Missing, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NAVIGATION = (
+    ("/", "Fleet", "home"),
+    ("/releases", "Firmware", "system_update_alt"),
+    ("/devices", "Devices", "devices_other"),
+    ("/findings", "Findings", "troubleshoot"),
+    ("/tickets", "Tickets", "build"),
+    ("/notices", "Notices", "mail"),
+    ("/policy", "Policy", "rule"),
+    ("/quality", "Data quality", "fact_check"),
+)
+
+STYLE = """
+body { background: #f6f5f1; color: #23302e; font-variant-numeric: tabular-nums; }
+.q-header { background: #17403c; }
+.q-drawer { background: #fbfaf7; }
+.hw-card { background: #fff; border: 1px solid #e4e1d8; border-radius: 10px; box-shadow: none; }
+.hw-quiet { color: #5d6864; }
+.hw-figure { font-size: 1.75rem; line-height: 1.2; font-weight: 600; }
+.hw-nav { border-radius: 8px; color: #23302e; text-decoration: none; }
+.hw-nav:hover { background: #ece9df; }
+.hw-here { background: #dfe9e6; font-weight: 600; }
+.q-table th { font-weight: 600; color: #5d6864; }
+.q-table td a, .hw-link { color: #17605a; text-decoration: none; }
+.q-table td a:hover, .hw-link:hover { text-decoration: underline; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One opening of a page: by whom, and with which address."""
+
+    context: ApiContext
+    person: Person
+    request: Request
+
+    async def load(self, work: Callable[Concatenate[ApiContext, P], T], *given: P.args, **named: P.kwargs) -> T:
+        """What ``work(context, ...)`` reads, off the event loop. Raises `Unavailable` when the server is ending."""
+        answer = await run.io_bound(work, self.context, *given, **named)
+        if answer is None:
+            raise Unavailable("the server is ending")
+        return answer
+
+
+Build = Callable[[Visit], Awaitable[None]]
+
+
+def staff_page(context: ApiContext, path: str, title: str, build: Build) -> None:
+    """Register a page that needs a session. A foreseen error becomes a sentence on the page, not a stack trace."""
+
+    async def guarded(request: Request) -> Response | None:
+        person = await run.io_bound(person_of, context, request)
+        if person is None:
+            return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
+        with frame(context, person, title, request.url.path):
+            try:
+                await build(Visit(context, person, request))
+            except Missing as missing:
+                sentence(str(missing))
+            except HearthwatchError as error:
+                sentence(f"This page is not available right now: {error}")
+        return None
+
+    ui.page(path, title=f"{title} · {context.settings.brand_name}", response_timeout=20)(guarded)
+
+
+@contextmanager
+def frame(context: ApiContext, person: Person, title: str, path: str) -> Iterator[None]:
+    """The header, the navigation and a column for the page's own content."""
+    ui.colors(
+        primary="#17605a",
+        secondary="#b4692b",
+        accent="#b4692b",
+        positive="#2f7d4f",
+        negative="#b3362b",
+        warning="#c98a1b",
+    )
+    ui.add_css(STYLE)
+    with ui.left_drawer(bordered=True).props("width=210 breakpoint=900") as drawer:
+        for address, name, icon in NAVIGATION:
+            here = path == address or (address != "/" and path.startswith(address))
+            with (
+                ui.link(target=address)
+                .classes(f"hw-nav row items-center no-wrap gap-3 w-full q-px-sm q-py-sm {'hw-here' if here else ''}")
+                .props('aria-current="page"' if here else "")
+            ):
+                ui.icon(icon, size="20px")
+                ui.label(name)
+    with ui.header().classes("items-center q-px-md"):
+        ui.button(icon="menu", on_click=drawer.toggle).props("flat round color=white aria-label=Navigation")
+        ui.label(context.settings.brand_name).classes("text-lg font-semibold")
+        ui.space()
+        ui.label(f"{person.name} · {person.role}").classes("text-sm opacity-80 max-sm:hidden")
+        if person.signed_in:
+            with ui.element("form").props('method=post action="/logout"'):
+                ui.button("Sign out").props("flat dense color=white type=submit")
+    with ui.column().classes("w-full max-w-7xl mx-auto q-pa-md gap-4"):
+        ui.label(title).classes("text-2xl font-semibold").props("role=heading aria-level=1")
+        yield
+
+
+@contextmanager
+def card(title: str = "", note: str = "") -> Iterator[None]:
+    """A white card with an optional heading and a quiet line below it."""
+    with ui.column().classes("hw-card w-full q-pa-md gap-2"):
+        if title:
+            ui.label(title).classes("text-base font-semibold").props("role=heading aria-level=2")
+        if note:
+            ui.label(note).classes("hw-quiet text-sm")
+        yield
+
+
+def figure(name: str, value: str, note: str = "") -> None:
+    """One number a person came for."""
+    with ui.column().classes("hw-card q-pa-md gap-0 grow basis-36"):
+        ui.label(name).classes("hw-quiet text-sm")
+        ui.label(value).classes("hw-figure")
+        if note:
+            ui.label(note).classes("hw-quiet text-xs")
+
+
+def sentence(text: str) -> None:
+    """What a page says instead of an empty table."""
+    ui.label(text).classes("hw-quiet")
+
+
+def facts(pairs: dict[str, str]) -> None:
+    """Names and values in two columns."""
+    with ui.grid(columns="max-content 1fr").classes("gap-x-6 gap-y-1"):
+        for name, value in pairs.items():
+            ui.label(name).classes("hw-quiet")
+            ui.label(value).classes("break-words min-w-0")
+
+
+def refused(error: HearthwatchError) -> None:
+    """Tell the person that what they asked for was not done, and why."""
+    ui.notify(str(error), type="negative", multi_line=True, close_button="Close")

@@ -1,0 +1,93 @@
+"""Tables of the staff pages: plain for what fits on a page, served page by page for what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nicegui import run, ui
+from nicegui.events import GenericEventArguments
+
+Row = Mapping[str, Any]
+Column = tuple[str, str, str]
+"""Field, heading, and alignment (``left`` or ``right``)."""
+
+LINK_CELL = """
+<q-td :props="props">
+  <a v-if="props.row.{field}_to" :href="props.row.{field}_to">{{{{ props.value }}}}</a>
+  <span v-else>{{{{ props.value }}}}</span>
+</q-td>
+"""
+STATE_CELL = """
+<q-td :props="props">
+  <q-badge v-if="props.value" :color="props.row.{field}_color || 'grey-6'" :label="props.value" />
+</q-td>
+"""
+
+
+def columns(*given: Column) -> list[dict[str, Any]]:
+    """Quasar's column objects."""
+    return [
+        {"name": field, "label": label, "field": field, "align": align, "sortable": False}
+        for field, label, align in given
+    ]
+
+
+def table(
+    given: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    links: Sequence[str] = (),
+    badges: Sequence[str] = (),
+    key: str = "id",
+    page_size: int = 15,
+) -> ui.table:
+    """A table whose rows are all here. ``links`` are fields with a ``<field>_to`` beside them, ``badges`` with a ``<field>_color``."""
+    described = columns(*given)
+    for column in described:
+        column["sortable"] = True
+    pagination = {"rowsPerPage": page_size} if len(rows) > page_size else {"rowsPerPage": 0}
+    made = ui.table(columns=described, rows=[dict(row) for row in rows], row_key=key, pagination=pagination)
+    if len(rows) <= page_size:
+        made.props("hide-pagination")
+    return _dressed(made, links, badges)
+
+
+def served_table(
+    given: Sequence[Column],
+    fetch: Callable[[int, int], tuple[Sequence[Row], int]],
+    *,
+    links: Sequence[str] = (),
+    badges: Sequence[str] = (),
+    key: str = "id",
+    page_size: int = 25,
+) -> ui.table:
+    """A table that asks the server for each page: ``fetch(offset, limit)`` gives the rows and how many there are in all."""
+    made = ui.table(
+        columns=columns(*given), rows=[], row_key=key, pagination={"rowsPerPage": page_size, "rowsNumber": 0, "page": 1}
+    ).props(':rows-per-page-options="[25, 50, 100]"')
+
+    async def turn(event: GenericEventArguments | None = None) -> None:
+        wanted = dict(event.args["pagination"]) if event else dict(made.pagination)
+        limit = int(wanted.get("rowsPerPage") or page_size)
+        answer = await run.io_bound(fetch, (int(wanted.get("page") or 1) - 1) * limit, limit)
+        if answer is None:  # the server is ending
+            return
+        rows, total = answer
+        wanted["rowsNumber"] = total
+        made.pagination = wanted
+        made.rows = [dict(row) for row in rows]
+        made.update()
+
+    made.on("request", turn)
+    ui.timer(0, turn, once=True)
+    return _dressed(made, links, badges)
+
+
+def _dressed(made: ui.table, links: Sequence[str], badges: Sequence[str]) -> ui.table:
+    for field in links:
+        made.add_slot(f"body-cell-{field}", LINK_CELL.format(field=field))
+    for field in badges:
+        made.add_slot(f"body-cell-{field}", STATE_CELL.format(field=field))
+    made.classes("w-full hw-card").props("flat dense")
+    return made

@@ -1,0 +1,105 @@
+"""How the staff pages write times, shares and states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from hearthwatch.failure_modes import MODES
+from hearthwatch.metrics import BY_NAME
+
+COLORS = {
+    "critical": "negative",
+    "warning": "warning",
+    "info": "grey-7",
+    "open": "negative",
+    "acknowledged": "primary",
+    "expected": "grey-7",
+    "recovered": "positive",
+    "assigned": "primary",
+    "scheduled": "primary",
+    "waiting": "warning",
+    "closed": "grey-7",
+    "worse": "negative",
+    "better": "positive",
+    "same": "positive",
+    "too_early": "grey-7",
+    "confounded": "warning",
+    "rolling": "primary",
+    "paused": "warning",
+    "complete": "positive",
+    "withdrawn": "negative",
+    "sent": "positive",
+    "queued": "primary",
+    "held": "warning",
+    "observed": "grey-7",
+    "failed": "negative",
+    "suppressed": "grey-7",
+    "cancelled": "grey-7",
+    "online": "positive",
+    "offline": "negative",
+    "unknown": "grey-7",
+}
+
+
+def moment(at: datetime | None) -> str:
+    """A time in UTC, to the minute."""
+    return at.strftime("%Y-%m-%d %H:%M") if at else "–"
+
+
+def day(at: datetime | None) -> str:
+    """A date in UTC."""
+    return at.strftime("%Y-%m-%d") if at else "–"
+
+
+def since(at: datetime | None, now: datetime) -> str:
+    """How long ago, in the largest unit that says enough."""
+    if at is None:
+        return "never"
+    passed = now - at
+    if passed < timedelta(minutes=2):
+        return "just now"
+    if passed < timedelta(hours=2):
+        return f"{passed // timedelta(minutes=1)} min ago"
+    if passed < timedelta(days=2):
+        return f"{passed // timedelta(hours=1)} h ago"
+    return f"{passed // timedelta(days=1)} d ago"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """A share as per cent."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with few digits."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def mode(name: str) -> str:
+    """A failure mode in words."""
+    return name.replace("_", " ") if name not in MODES else MODES[name].meaning.rstrip(".")
+
+
+def metric(name: str) -> str:
+    """A metric with its unit."""
+    known = BY_NAME.get(name)
+    return f"{name} [{known.unit}]" if known else name
+
+
+def reasons(evidence: Mapping[str, Any]) -> Sequence[str]:
+    """The reasons of a finding's evidence as sentences."""
+    return [_reason(reason) for reason in evidence.get("reasons", ())]
+
+
+def _reason(reason: Any) -> str:
+    if not isinstance(reason, Mapping):
+        return str(reason)
+    values = ", ".join(f"{name} {_short(value)}" for name, value in dict(reason.get("values") or {}).items())
+    text = str(reason.get("text") or reason.get("text_key") or "").replace("_", " ")
+    return f"{text}: {values}" if values else text
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
