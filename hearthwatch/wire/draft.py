@@ -14,7 +14,7 @@ from hearthwatch.firmware import version
 from hearthwatch.ports import State
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Value
 from hearthwatch.wire.instants import spell
-from hearthwatch.wire.limits import MAX_METRICS, MAX_TEXT, is_metric, number, optional_text, shown
+from hearthwatch.wire.limits import MAX_METRICS, MAX_TEXT, is_metric, is_wholesome, number, optional_text, shown
 
 UPTIME_TOLERANCE_S = 5.0
 """How much less an uptime may be than an earlier one without a boot between them."""
@@ -128,7 +128,8 @@ class Draft:
 
     def refuse(self, part: str, reason: str) -> None:
         """One number or text of the message that cannot be taken; the rest of it is."""
-        self._rejected.append(Rejection(reason, part[:MAX_TEXT], self.device, samples=0))
+        place = part if part.isprintable() and is_wholesome(part) else shown(part)
+        self._rejected.append(Rejection(reason, place[:MAX_TEXT], self.device, samples=0))
 
     def measure(self, numbers: dict[str, float], name: str, value: Any, part: str, *, factor: float = 1.0) -> None:
         """Add a number; a null is a sensor that has nothing to say, any other thing that is no finite number is refused."""

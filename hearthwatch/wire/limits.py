@@ -57,7 +57,7 @@ def number(value: Any) -> float | None:
 
 def is_wholesome(text: str) -> bool:
     """Whether every store and terminal can take a text: no NUL and no lone surrogates."""
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return "\x00" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def optional_text(value: Any, name: str, *, limit: int = MAX_TEXT) -> str | None:

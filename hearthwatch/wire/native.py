@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -151,10 +151,14 @@ def telemetry(
     device: str, samples: Samples, *, fw: str | None = None, boot: str | None = None, seq: int | None = None
 ) -> Encoded:
     """Samples of ``(at, metrics)`` as one message. Without a clock ``at`` is None; several such samples count up from ``seq``."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for place, (at, metrics) in enumerate(samples):
-        own = seq + place if at is None and seq is not None and place else None
-        rows.append(_without_none({"at": None if at is None else spell(at), "seq": own, "m": dict(metrics)}))
+        row: dict[str, Any] = {"m": dict(metrics)}
+        if at is not None:
+            row["at"] = at.astimezone(UTC)
+        elif seq is not None and place:
+            row["seq"] = seq + place
+        rows.append(row)
     return _encode(device, "telemetry", {"fw": fw, "boot": boot, "seq": seq, "samples": rows})
 
 

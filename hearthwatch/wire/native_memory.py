@@ -57,6 +57,8 @@ def remember(
             return state
         return {**(state or {}), "fw": firmware}
     known = _boots(state) if state else []
+    if state and known and known[-1] == [boot, firmware] and state.get("boot") == boot and state.get("fw") == firmware:
+        return state  # as nearly always
     place = next((place for place, (seen, _) in enumerate(known) if seen == boot), None)
     newest = insists or state is None or _is_newest(state, boot, first_seen=place is None)
     changed: dict[str, Any] = {}

@@ -23,7 +23,9 @@ _WATT_HOURS = 1 / 1000
 
 # Topics below a device that belong to Gen2 devices whose prefix was set to shellies/<name>.
 _GEN2 = re.compile(r"(events/rpc|rpc|.*/rpc|status/[^/]+)")
-_CHANNEL = re.compile(r"(relay|roller|light|white|color|emeter|ext_temperature|ext_humidity)/(\d{1,2})(?:/(.+))?")
+_CHANNEL = re.compile(
+    r"(relay|roller|light|white|color|emeter|ext_temperature|ext_humidity)/(\d{1,2})(?:/(.+))?", re.ASCII
+)
 
 _SCALARS: Mapping[str, tuple[str, float]] = {
     "temperature": ("device_temperature_c", 1.0),
