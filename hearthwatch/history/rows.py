@@ -1,0 +1,134 @@
+"""Pieces of files into tables with the fields of a mapping; what cannot be read is rejected by row and column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hearthwatch.errors import Invalid
+from hearthwatch.history import columns
+from hearthwatch.history.columns import UTC_TIME, Converted, Mask
+from hearthwatch.history.files import BrokenRow, Piece, SourceFile
+from hearthwatch.history.rejections import Rejections
+
+Kind = Literal["text", "number", "flag", "time"]
+TYPES: dict[Kind, pa.DataType] = {"text": pa.string(), "number": pa.float64(), "flag": pa.bool_(), "time": UTC_TIME}
+_REASONS: dict[Kind, str] = {
+    "text": "is not UTF-8 text",
+    "number": "is not a finite number",
+    "flag": "is neither 0 nor 1",
+    "time": "is not a time between 1970 and 2261",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a table, and the column it comes from (None: it stays null). A row without a ``required`` one is none."""
+
+    name: str
+    column: str | None
+    kind: Kind = "text"
+    required: bool = False
+    form: str | None = None
+    key: str = ""
+
+
+def check(files: Sequence[SourceFile], fields: Iterable[Field]) -> None:
+    """Raise `Invalid` when a file lacks a required column, or no file has an optional one."""
+    for field in fields:
+        if field.column is None:
+            continue
+        if field.required:
+            for file in files:
+                file.require(field.column, field.key)
+        elif not any(field.column in file.columns for file in files):
+            files[0].require(field.column, field.key)
+
+
+def tables(
+    files: Iterable[SourceFile],
+    fields: Sequence[Field],
+    zone: ZoneInfo,
+    rejections: Rejections,
+    seen: Callable[[int], None],
+) -> Iterator[pa.Table]:
+    """The rows of files. ``seen`` is told how many rows were read, readable or not."""
+    wanted = [field.column for field in fields if field.column is not None]
+    for file in files:
+        broken: list[BrokenRow] = []
+        for piece in file.pieces(wanted, broken):
+            seen(len(piece.columns))
+            yield convert(piece, fields, zone, rejections)
+        seen(len(broken))
+        rejections.add_broken(file.name, broken)
+
+
+def whole_table(
+    files: Sequence[SourceFile], fields: Sequence[Field], zone: ZoneInfo, rejections: Rejections
+) -> pa.Table:
+    """All rows of small files at once."""
+    check(files, fields)
+    return pa.concat_tables([empty(fields), *tables(files, fields, zone, rejections, lambda _rows: None)])
+
+
+def empty(fields: Sequence[Field]) -> pa.Table:
+    """A table of these fields without rows."""
+    return pa.schema([(field.name, TYPES[field.kind]) for field in fields]).empty_table()
+
+
+def convert(piece: Piece, fields: Sequence[Field], zone: ZoneInfo, rejections: Rejections) -> pa.Table:
+    """One piece's rows that can be read."""
+    count = len(piece.columns)
+    keep = np.ones(count, bool)
+    converted: list[tuple[Field, Converted | None]] = []
+    for field in fields:
+        if field.column is None or field.column not in piece.columns.column_names:
+            converted.append((field, None))
+            continue
+        one = _convert(field, piece.columns[field.column], zone)
+        converted.append((field, one))
+        if field.required:
+            missing: Mask = ~one.bad & np.asarray(pc.is_null(one.values).to_numpy(zero_copy_only=False), bool)
+            rejections.add(piece, field.column, one.bad & keep, _reason(field), whole=True)
+            rejections.add(piece, field.column, missing & keep, "is missing", whole=True)
+            keep &= ~(one.bad | missing)
+    for field, done in converted:
+        if done is not None and field.column is not None and not field.required:
+            rejections.add(piece, field.column, done.bad & keep, _reason(field), whole=False)
+    arrays = [pa.nulls(count, TYPES[field.kind]) if done is None else done.values for field, done in converted]
+    table = pa.table(arrays, schema=empty(fields).schema)
+    return table if keep.all() else table.filter(pa.array(keep))
+
+
+def _convert(field: Field, column: pa.ChunkedArray, zone: ZoneInfo) -> Converted:
+    if field.kind == "number":
+        return columns.number(column)
+    if field.kind == "flag":
+        return columns.flag(column)
+    if field.kind == "time":
+        return columns.time(column, field.form, zone)
+    return columns.text(column)
+
+
+def _reason(field: Field) -> str:
+    reason = _REASONS[field.kind]
+    return f"{reason} of the form {field.form!r}" if field.kind == "time" and field.form else reason
+
+
+def no_rows(files: Sequence[SourceFile], rejections: Rejections) -> Invalid:
+    """The error of a history in which nothing could be read: it names the first trouble."""
+    first = next(iter(rejections.all()), None)
+    if first is None:
+        return Invalid(
+            "holds no rows" if len(files) == 1 else f"none of {len(files)} files holds rows", where=files[0].name
+        )
+    return Invalid(
+        f"no row could be read; the first trouble: row {first.row}, column {first.column!r}: {first.value!r} {first.reason}",
+        where=first.file,
+    )
