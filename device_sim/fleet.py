@@ -89,6 +89,10 @@ class Fleet:
         """What every device says when it connects for the first time: who it is, and that it is there."""
         return [message for reporter in self._reporters.values() for message in reporter.hello(self.now)]
 
+    def goodbye(self) -> list[Message]:
+        """What every device says that is there when the fleet is switched off."""
+        return [message for reporter in self._reporters.values() for message in reporter.goodbye(self.now)]
+
     def step(self, until: datetime) -> list[Message]:
         """Live until an instant, in samples of the scenario's length; gives what the devices send meanwhile.
 

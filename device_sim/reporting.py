@@ -60,6 +60,15 @@ class Reporter:
             messages.append(self.uplink.presence(index, now, True, running.firmware, running.boot))
         return messages
 
+    def goodbye(self, now: datetime) -> list[Message]:
+        """Every device that is there leaves."""
+        messages = []
+        for index, running in enumerate(self._running):
+            if self._online[index]:
+                self._online[index] = False
+                messages.append(self.uplink.presence(index, now, False, running.firmware, running.boot))
+        return messages
+
     def firmware(self, index: int) -> str:
         """What a device runs now."""
         return self._target[index]

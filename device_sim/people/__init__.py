@@ -17,7 +17,7 @@ __all__ = ["People"]
 
 
 class People:
-    """Administrator, engineer, agents, technicians and customers of a fleet. ``tokens`` by role: engineer, agent, technician, admin, second."""
+    """Everybody around a fleet. ``tokens`` by role: engineer, agent, technician, admin, and second for the second administrator."""
 
     def __init__(self, fleet: Fleet, url: str, tokens: Mapping[str, str], seed: int) -> None:
         self._fleet = fleet
