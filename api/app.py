@@ -8,7 +8,19 @@ from api import sign_in
 from api.context import ApiContext
 from api.errors import install_error_handlers
 from api.guard import Guard
-from api.routes import customers, devices, findings, groups, outages, releases, system
+from api.routes import (
+    customers,
+    devices,
+    field_service,
+    findings,
+    groups,
+    notices,
+    outages,
+    policies,
+    releases,
+    system,
+    tickets,
+)
 from hearthwatch import __version__
 
 __all__ = ["PREFIX", "ApiContext", "create_app"]
@@ -42,9 +54,11 @@ def create_app(context: ApiContext, *, with_pages: bool = True) -> FastAPI:
     app.state.context = context
     app.state.guess_brake = sign_in.GuessBrake()
     install_error_handlers(app)
-    app.add_middleware(Guard, context=context)
+    app.add_middleware(Guard)
     rest = APIRouter(prefix=PREFIX)
-    for noun in (devices, groups, releases, findings, customers, outages, system):
+    for noun in (
+        devices, groups, releases, findings, tickets, notices, customers, field_service, policies, outages, system,
+    ):  # fmt: skip
         rest.include_router(noun.router)
     rest.include_router(sign_in.router)
     app.include_router(rest)

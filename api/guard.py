@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.context import ApiContext
+from api.context import context_of
 from api.errors import problem
 from api.security import check_origin
 from hearthwatch.errors import Denied
@@ -27,9 +27,8 @@ class _TooLarge(Exception):
 class Guard:
     """ASGI middleware around the whole application, pages included."""
 
-    def __init__(self, app: ASGIApp, context: ApiContext) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, a websocket, or the application's start and end."""
@@ -42,7 +41,8 @@ class Guard:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            check_origin(self._context, HTTPConnection(scope))
+            connection = HTTPConnection(scope)
+            check_origin(context_of(connection), connection)
         except Denied:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return

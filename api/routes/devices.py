@@ -79,7 +79,8 @@ class DeviceFilter(BaseModel):
     def options(self) -> dict[str, Any]:
         """As the records take it."""
         given = self.model_dump()
-        return {**given, "search": given.pop("q")}
+        search = given.pop("q")
+        return {**given, "search": search}
 
 
 @router.get("/devices")

@@ -1,0 +1,200 @@
+"""Policies, the brakes on sending, and what waits to leave the house."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from alerts import brakes as use_brakes
+from alerts import policy as use_policy
+from api.acts import Acting, tagged
+from api.context import Context
+from api.paging import Page, Paging
+from api.security import Admin, Agent, Engineer, Reader, Staff
+from hearthwatch.records import brakes, outbox, policies
+from hearthwatch.records.brakes import Brake
+from hearthwatch.records.policies import PolicyVersion
+
+router = APIRouter(tags=["policies and sending"])
+
+Version = Annotated[int, Path(ge=1, le=2**31)]
+
+
+class PolicyText(BaseModel):
+    """A policy as TOML."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(min_length=1, max_length=200_000)]
+
+
+class Mode(BaseModel):
+    """What a policy is for: observe shows what it would do, live does it, retired does nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["observe", "live", "retired"]
+
+
+class Reason(BaseModel):
+    """Why, for whoever finds it so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=400)] = ""
+
+
+class Sending(BaseModel):
+    """Whether anything leaves the house, and why not."""
+
+    paused: bool
+    detail: dict[str, Any]
+
+
+class Rounds(BaseModel):
+    """Rounds of notices that wait for a second person."""
+
+    items: list[Brake]
+
+
+class Released(BaseModel):
+    """A round that was let go."""
+
+    round: str
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A thing that leaves or left the house; without its text, which may hold a customer's link."""
+
+    id: int
+    kind: str
+    notice_id: int | None
+    channel: str
+    state: str
+    attempts: int
+    created_at: datetime
+    next_at: datetime
+    delivered_at: datetime | None
+    last_error: str | None
+
+
+class Outbox(Page[Waiting]):
+    """A page of the outbox, with the brake and the counts by state."""
+
+    sending: Sending
+    counts: Mapping[str, int]
+
+
+@router.get("/policies")
+def list_policies(context: Context, _caller: Reader) -> Page[PolicyVersion]:
+    """Every version of the policy, newest first."""
+    with context.database.reading() as connection:
+        return Page(items=policies.list_versions(connection))
+
+
+@router.get("/policies/{version}", response_model=PolicyVersion)
+def get_policy(context: Context, _caller: Reader, version: Version) -> Response:
+    """One version."""
+    with context.database.reading() as connection:
+        return tagged(policies.get(connection, version))
+
+
+@router.post("/policies", status_code=201, response_model=PolicyVersion)
+def add_policy(context: Context, caller: Engineer, act: Acting, body: PolicyText) -> Response:
+    """Keep a policy as a new version that observes; nothing is sent by it until somebody sets it live."""
+    return act.do(
+        caller,
+        "policy.add",
+        lambda added: f"policy:{added.version}",
+        lambda connection: use_policy.add_policy(connection, body.text, caller.name, context.clock.now()),
+        status=201,
+        audited=False,
+    )
+
+
+@router.post("/policies/{version}/mode", response_model=PolicyVersion)
+def set_mode(context: Context, caller: Admin, act: Acting, version: Version, body: Mode) -> Response:
+    """Set a version live, let it observe, or retire it."""
+    return act.do(
+        caller,
+        f"policy.{body.mode}",
+        f"policy:{version}",
+        lambda connection: use_policy.set_mode(connection, version, body.mode, caller.name, context.clock.now()),
+        audited=False,
+    )
+
+
+# -- sending
+
+
+@router.get("/outbox")
+def list_outbox(
+    context: Context,
+    _caller: Reader,
+    paging: Paging,
+    state: Literal["pending", "claimed", "delivered", "failed", "cancelled"] | None = None,
+) -> Outbox:
+    """What waits, what left, and what could not, newest first."""
+    with context.database.reading() as connection:
+        page = paging.page(
+            lambda limit: outbox.list_items(connection, state=state, after=paging.after_id, limit=limit),
+            key=lambda item: item.id,
+        )
+        items = [Waiting(**{name: getattr(one, name) for name in Waiting.__dataclass_fields__}) for one in page.items]
+        return Outbox(items=items, next=page.next, sending=_sending(connection), counts=outbox.counts(connection))
+
+
+@router.post("/outbox/pause", response_model=Sending)
+def pause(context: Context, caller: Staff, act: Acting, body: Reason) -> Response:
+    """Stop all sending at once."""
+
+    def stop(connection: Connection) -> Sending:
+        use_brakes.pause(connection, caller.name, context.clock.now(), body.reason)
+        return _sending(connection)
+
+    return act.do(caller, "outbox.pause", "outbox", stop, audited=False)
+
+
+@router.post("/outbox/resume", response_model=Sending)
+def resume(context: Context, caller: Agent, act: Acting) -> Response:
+    """Send again."""
+
+    def go_on(connection: Connection) -> Sending:
+        use_brakes.resume(connection, caller.name, context.clock.now())
+        return _sending(connection)
+
+    return act.do(caller, "outbox.resume", "outbox", go_on, audited=False)
+
+
+@router.get("/rounds")
+def list_rounds(context: Context, _caller: Reader) -> Rounds:
+    """Rounds of notices so large that they wait for a second person."""
+    with context.database.reading() as connection:
+        return Rounds(items=brakes.rounds(connection, on=True))
+
+
+@router.post("/rounds/{round_id}/release", response_model=Released)
+def release_round(
+    context: Context, caller: Admin, act: Acting, round_id: Annotated[str, Path(max_length=64)]
+) -> Response:
+    """Let a held round go; whoever set its policy live cannot."""
+
+    def release(connection: Connection) -> Released:
+        use_brakes.release_round(connection, round_id, caller.name, context.clock.now())
+        return Released(round=round_id, released=True)
+
+    return act.do(caller, "round.release", f"round:{round_id}", release, audited=False)
+
+
+def _sending(connection: Connection) -> Sending:
+    paused, detail = brakes.is_paused(connection)
+    return Sending(paused=paused, detail=dict(detail))

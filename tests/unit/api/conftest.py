@@ -1,0 +1,115 @@
+"""An application over stores in memory, and a client for each role."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import cast
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection
+
+from api.app import ApiContext, create_app
+from api.sign_in import GuessBrake
+from hearthwatch.clock import SteppedClock
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import access
+from hearthwatch.records.database import Database, open_database
+from hearthwatch.settings import Settings
+from hearthwatch.telemetry import open_store
+
+Client = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="session")
+def _migrated() -> Iterator[Database]:
+    opened = open_database("sqlite://")
+    opened.upgrade()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(_migrated: Database) -> Iterator[Database]:
+    """Records in memory, copied from migrated ones: these tests are many."""
+    opened = open_database("sqlite://")
+    with _migrated.engine.connect() as source, opened.engine.connect() as target:
+        _driver(source).backup(_driver(target))
+    yield opened
+    opened.close()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[TelemetryStore]:
+    """A telemetry store in memory that these tests share; hardly any of them writes to it."""
+    opened = open_store("duckdb://")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def context(database: Database, store: TelemetryStore, clock: SteppedClock) -> ApiContext:
+    """Everything an application needs, in memory."""
+    return ApiContext(
+        database=database,
+        store=store,
+        clock=clock,
+        settings=Settings(),
+        registry=CollectorRegistry(),
+        secret_key="a key for tests",
+        health={"ingest": lambda: {"connected": True}, "version": "1"},
+    )
+
+
+@pytest.fixture(scope="session")
+def _built() -> FastAPI:
+    # Its routes take longer to build than a test to run, and they hold no state.
+    return create_app(cast("ApiContext", None), with_pages=False)
+
+
+@pytest.fixture
+def app(_built: FastAPI, context: ApiContext) -> FastAPI:
+    """The API without the staff's pages."""
+    _built.state.context = context
+    _built.state.guess_brake = GuessBrake()
+    return _built
+
+
+@pytest.fixture
+def client(app: FastAPI, context: ApiContext) -> Iterator[Client]:
+    """Makes clients: ``client("engineer")`` carries a token of that role, ``client()`` nothing; both come from elsewhere."""
+    with ExitStack() as stack:
+
+        def make(
+            role: str | None = None,
+            *,
+            name: str | None = None,
+            base_url: str = "http://watch.example",
+            address: str = "203.0.113.7",
+        ) -> TestClient:
+            headers = {}
+            if role is not None:
+                with context.database.transaction() as connection:
+                    secret = access.create_token(connection, name or role, role, context.clock.now())
+                headers["Authorization"] = f"Bearer {secret}"
+            made = TestClient(
+                app,
+                base_url=base_url,
+                headers=headers,
+                client=(address, 50_000),
+                raise_server_exceptions=False,
+                follow_redirects=False,
+            )
+            return stack.enter_context(made)
+
+        yield make
