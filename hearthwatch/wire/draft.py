@@ -14,7 +14,16 @@ from hearthwatch.firmware import version
 from hearthwatch.ports import State
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Value
 from hearthwatch.wire.instants import spell
-from hearthwatch.wire.limits import MAX_METRICS, MAX_TEXT, is_metric, is_wholesome, number, optional_text, shown
+from hearthwatch.wire.limits import (
+    KNOWN_COPY,
+    MAX_METRICS,
+    MAX_TEXT,
+    is_metric,
+    is_wholesome,
+    number,
+    optional_text,
+    shown,
+)
 
 UPTIME_TOLERANCE_S = 5.0
 """How much less an uptime may be than an earlier one without a boot between them."""
@@ -76,7 +85,7 @@ class Draft:
     def presence(self, stream: str, *, online: bool) -> str | None:
         """A presence, or the reason to ignore it: a retained copy of what is known says nothing new."""
         if self.message.retain and self._state.get("online") is online:
-            return "a retained copy of what is known"
+            return KNOWN_COPY
         self._state["online"] = online
         at = self.message.received_at
         self._values.append(Presence(self.device, f"{self.convention}/{stream}", at, online, firmware=self.firmware))

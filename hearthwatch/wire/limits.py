@@ -26,6 +26,9 @@ MAX_DETAIL_ITEMS = 256
 MAX_DETAIL_TEXT = 4096
 """Characters of one text in a detail object."""
 
+KNOWN_COPY = "a retained copy of what is known"
+"""The reason to ignore a retained presence that says nothing new; the ledger counts it as a duplicate."""
+
 
 def check_device(device: str) -> str:
     """The id itself; raises `Invalid` when it is not ``[A-Za-z0-9._-]{1,64}``."""

@@ -16,7 +16,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.ports import State
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reply, Value
 from hearthwatch.wire.instants import parse_instant, spell
-from hearthwatch.wire.limits import check_detail, check_device, optional_count, optional_text
+from hearthwatch.wire.limits import KNOWN_COPY, check_detail, check_device, optional_count, optional_text
 from hearthwatch.wire.native_memory import firmware_of, is_older, is_repeated, remember, remember_presence
 from hearthwatch.wire.native_telemetry import decode_telemetry
 from hearthwatch.wire.payload import parse_object
@@ -103,7 +103,7 @@ def _presence(
     if not online and is_older(state, boot):
         return Decoded(ignored="the last will of an older boot"), state
     if message.retain and given.get("at") is None and is_repeated(state, online=online, boot=boot):
-        return Decoded(ignored="a retained copy of what is known"), state
+        return Decoded(ignored=KNOWN_COPY), state
     value = Presence(
         device=device, stream=STREAM, at=at, online=online, boot=boot, firmware=said or firmware_of(state, boot)
     )

@@ -225,7 +225,7 @@ def _faults(draft: Draft, kind: str, at: Any, component: str, errors: Any) -> No
     standing = [error for error in errors[:16] if text_or_none(error) is not None]
     for error in standing:
         if error not in faults.get(component, ()):
-            draft.event(kind, at, "fault", error, {"component": component})
+            draft.event(f"{kind}/{component}", at, "fault", error, {"component": component})
     if standing and (component in faults or len(faults) < _MAX_COMPONENTS):
         faults[component] = standing
     else:

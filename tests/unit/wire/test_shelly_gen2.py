@@ -288,3 +288,9 @@ def test_many_components_do_not_make_the_state_grow_without_end(plug: Conversati
     state = plug.states[ID]
     assert state is not None
     assert len(state["status"]) == 64
+
+
+def test_the_same_error_of_two_components_at_one_time_are_two_events(plug: Conversation) -> None:
+    hot = {f"switch:{place}": {"errors": ["overtemp"]} for place in (0, 1)}
+    events = plug.events(f"{ID}/events/rpc", notification(hot))
+    assert len({(event.stream, event.at, event.kind, event.code) for event in events}) == 2
