@@ -10,6 +10,7 @@ from numpy.random import Generator
 from device_sim.models.controller import Controller, Reboot
 from device_sim.models.moment import Moment
 from device_sim.models.radio import Radio
+from device_sim.randomness import relaxed
 from device_sim.scenario import ModelPlan
 
 ELECTRONICS_METRICS = (
@@ -22,6 +23,9 @@ ELECTRONICS_METRICS = (
     "boot_count",
     "device_temperature_c",
 )
+
+_WANDER_C = 0.8  # a chip's own sensor is coarse, and the work it does warms it
+_WANDER_TIME_S = 10 * 3600.0
 
 
 class Electronics:
@@ -36,6 +40,7 @@ class Electronics:
             rng, devices, at, heap_bytes=heap_bytes, per_day=plan.reboots_per_day, frailty=plan.reboot_frailty
         )
         self._sensor_offset_c = rng.normal(0.0, 0.8, devices)
+        self._wander_c = rng.normal(0.0, _WANDER_C, devices)
 
     def advance(self, moment: Moment, load: np.ndarray | float = 0.0) -> list[Reboot]:
         """Move on by one interval; gives the unexpected reboots in it."""
@@ -44,6 +49,7 @@ class Electronics:
 
     def columns(self, moment: Moment, temperature_c: np.ndarray) -> list[np.ndarray]:
         """The values of `ELECTRONICS_METRICS`, each of shape (devices,), for devices that are ``temperature_c`` warm inside."""
+        self._wander_c = relaxed(self._wander_c, moment.dt_s, _WANDER_TIME_S, _WANDER_C, self._rng)
         noise = self._rng.standard_normal(len(temperature_c)) * 0.3 * moment.noise
         return [
             self.radio.rssi_dbm,
@@ -53,7 +59,7 @@ class Electronics:
             self.controller.free_bytes,
             self.controller.uptime_s,
             self.controller.boots.astype(float),
-            temperature_c + self._sensor_offset_c + noise,
+            temperature_c + self._sensor_offset_c + self._wander_c + noise,
         ]
 
 
