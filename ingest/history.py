@@ -1,0 +1,187 @@
+"""Takes a maker's history into both stores: readings and events, devices, failures, parts; what cannot be read into quarantine."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection
+
+from hearthwatch.errors import Invalid
+from hearthwatch.history import History, RejectedRow, read_history, read_mapping
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import devices, imports, metric_names, outcomes, parts, quarantine
+from hearthwatch.records.database import Database
+from hearthwatch.records.devices import Sighting
+from hearthwatch.records.outcomes import Outcome
+from hearthwatch.records.quarantine import QuarantineItem
+from hearthwatch.values import DEVICE_ID, Device, Event
+
+EVENT_BATCH = 5000
+_NO_BUDGET = 1_000_000  # who imports a history means its metrics
+_REGISTERED = {
+    "model": "model",
+    "hardware": "hardware",
+    "region": "region",
+    "made": "made",
+    "installed": "installed_at",
+    "removed": "removed_at",
+}
+
+
+def import_history(
+    store: TelemetryStore, database: Database, path: Path, mapping_path: Path, now: datetime
+) -> dict[str, Any]:
+    """Import a file or folder as its mapping file says; a second time it finds everything there already.
+
+    The mapping file's name is the source: readings lie in the stream ``import:<name>``, failures carry it. Returns ``devices``,
+    ``readings``, ``stored``, ``duplicate`` (of readings), ``failures``, ``events``, ``service`` (rows of the history), ``new_outcomes``,
+    ``rejected`` (rows that could not be read), ``rejected_values``, ``ignored_columns`` and ``seconds``. Rollups are the caller's
+    to bring up to date. Raises `Invalid` naming file, row or column, `Unavailable` when a store is away.
+    """
+    began = time.perf_counter()
+    history = read_history(path, read_mapping(mapping_path))
+    source = f"import:{re.sub(r'[^A-Za-z0-9._-]+', '_', mapping_path.stem)}"
+    with database.transaction() as connection:
+        number = imports.begin(connection, str(path), mapping_path.read_text(encoding="utf-8"), now)
+    strangers = _Strangers(path.name)
+    written = _write_readings(store, history, source, strangers)
+    events = _write_events(store, history, source, strangers)
+    with database.transaction() as connection:
+        answer = {**written, **_write_records(connection, history, source, strangers, now), "events": events}
+        answer["seconds"] = round(time.perf_counter() - began, 2)
+        imports.finish(connection, number, now, answer)
+    return answer
+
+
+class _Strangers:
+    """Rows of devices that no device of ours can be called; they go to quarantine, one item for each name."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._rows: dict[str, int] = {}
+
+    def without(self, table: pa.Table) -> pa.Table:
+        """The rows of a table whose device has a proper id."""
+        coded = table["device"].combine_chunks().dictionary_encode()
+        names = coded.dictionary.to_pylist()
+        proper = np.array([DEVICE_ID.fullmatch(name) is not None for name in names], bool)
+        if proper.all():
+            return table
+        rows = np.bincount(coded.indices.to_numpy(), minlength=len(names))
+        for place in np.flatnonzero(~proper):
+            self._rows[names[place]] = self._rows.get(names[place], 0) + int(rows[place])
+        return table.filter(pa.array(proper[coded.indices.to_numpy()]))
+
+    def rejected(self) -> list[RejectedRow]:
+        """What was left out."""
+        reason = "is no device id: 1 to 64 of A-Z a-z 0-9 . _ -"
+        return [RejectedRow(self._file, None, "device", name, reason, rows=rows) for name, rows in self._rows.items()]
+
+
+def _write_readings(store: TelemetryStore, history: History, source: str, strangers: _Strangers) -> dict[str, int]:
+    names = ["device", "at", "firmware", *(metric.name for metric in history.metrics)]
+    readings = stored = duplicate = 0
+    for table in history.readings():
+        known = strangers.without(table.select(names))
+        result = store.write_table(source, known)
+        readings += len(known)
+        stored += result.stored
+        duplicate += result.duplicate
+    return {"readings": readings, "stored": stored, "duplicate": duplicate}
+
+
+def _write_events(store: TelemetryStore, history: History, source: str, strangers: _Strangers) -> int:
+    table = strangers.without(history.events)
+    for batch in table.to_batches(max_chunksize=EVENT_BATCH):
+        store.write(
+            [
+                Event(row["device"], source, row["at"], row["kind"], row["code"], firmware=row["firmware"])
+                for row in batch.to_pylist()
+            ]
+        )
+    return len(table)
+
+
+def _write_records(
+    connection: Connection, history: History, source: str, strangers: _Strangers, now: datetime
+) -> dict[str, Any]:
+    fleet = strangers.without(history.devices).to_pylist()
+    failures = strangers.without(history.failures)
+    service = strangers.without(history.service)
+    if not len(fleet):
+        raise Invalid("no row of it is of a device with a proper id", where=source)
+    _register(connection, fleet)
+    metric_names.admit(connection, [metric.name for metric in history.metrics], None, now, _NO_BUDGET)
+    # Without a list of failures, a part that had to be replaced or repaired is the failure.
+    failed = failures if history.mapping.failures is not None else service
+    new = outcomes.add(
+        connection,
+        [Outcome(row["device"], row["part"], row["at"], "failure", source) for row in _rows(failed)],
+    )
+    for row in _rows(service.filter(pc.not_equal(service["part"], ""))):
+        parts.install(connection, row["device"], row["part"], row["at"])
+    rejected = [*history.rejected, *strangers.rejected()]
+    quarantine.hold(connection, [_held(row, now) for row in rejected])
+    quality = history.quality
+    return {
+        "devices": len(fleet),
+        "failures": len(failures),
+        "service": len(service),
+        "new_outcomes": new,
+        "rejected": sum(row.rows for row in rejected if row.whole),
+        "rejected_values": quality.rejected_values,
+        "ignored_columns": list(quality.ignored_columns),
+    }
+
+
+def _register(connection: Connection, fleet: Sequence[Mapping[str, Any]]) -> None:
+    """Devices by what the history says of them; a device that is known to be so is left alone."""
+    known = devices.find(connection, [row["device"] for row in fleet])
+    rows = [_master_data(row) for row in fleet]
+    devices.register(connection, [row for row in rows if not _is_so(known.get(row["id"]), row)])
+    devices.see(connection, list(_sightings(fleet)))
+
+
+def _master_data(row: Mapping[str, Any]) -> dict[str, Any]:
+    found = {column: row[name] for name, column in _REGISTERED.items() if row[name] is not None}
+    if row["last_at"] is None and row["firmware"] is not None:
+        found["firmware"] = row["firmware"]  # with readings it is only the firmware of their time
+    return {"id": row["device"], **found}
+
+
+def _is_so(device: Device | None, row: Mapping[str, Any]) -> bool:
+    return device is not None and all(getattr(device, name) == value for name, value in row.items())
+
+
+def _sightings(fleet: Iterable[Mapping[str, Any]]) -> Iterator[Sighting]:
+    for row in fleet:
+        if row["last_at"] is not None:
+            yield Sighting(row["device"], row["first_at"])
+            yield Sighting(row["device"], row["last_at"], firmware=row["firmware"])
+
+
+def _held(row: RejectedRow, now: datetime) -> QuarantineItem:
+    place = "further rows" if row.row is None else f"row {row.row}"
+    return QuarantineItem(
+        received_at=now,
+        source=row.file,
+        topic=place,
+        payload=row.value.encode("utf-8", "replace"),
+        device=None,
+        part=row.column,
+        reason=row.reason,
+        samples=row.rows if row.whole else 0,
+    )
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
