@@ -23,7 +23,7 @@ ASKER = "hearthwatch"
 """The last level of our own ``src`` when we ask a device: its answer then comes below its own prefix."""
 
 _TOPIC = re.compile(r"(?!events/rpc$)([^/]+(?:/[^/]+)??)/(online|events/rpc|status/[^/]+|(?:hearthwatch/)?rpc)")
-_OWN_ID = re.compile(r"shelly[a-z0-9]*-[0-9a-f]{12}", re.IGNORECASE)
+_OWN_ID = re.compile(r"shelly[a-z0-9]*-[0-9a-f]{12,16}", re.IGNORECASE)
 """An id as the maker gives it: type and MAC address."""
 _OTHERS = frozenset(
     {"hearthwatch", "tele", "stat", "cmnd", "tasmota", "homeassistant", "zigbee2mqtt", "homie", "spBv1.0", "esphome"}

@@ -225,19 +225,27 @@ def _booted(draft: Draft, kind: str, given: Mapping[str, Any], at: datetime) -> 
     if not fresh:
         return
     reason = given["RestartReason"]
-    code = draft.reboot_code(restart_code(reason))
-    draft.event(kind, at, "reboot", code, {"reason": text_or_none(reason) or "crash dump"})
+    draft.event(kind, at, "reboot", draft.reboot_code(restart_code(reason)), _restart_detail(reason))
     draft.keep("boot_fw", draft.firmware)
     if count is not None:
         draft.reading(kind, at, {"boot_count": count})
 
 
 def restart_code(reason: Any) -> str:
-    """Tasmota's restart reason as a reboot code; an object is the dump of a crash."""
-    if isinstance(reason, dict):
-        return "panic"
-    said = reason.lower() if isinstance(reason, str) else ""
-    return next((code for words, code in _REASONS if words in said), "unknown")
+    """Tasmota's restart reason as a reboot code. An object is the dump of a crash, with the reason in words inside."""
+    said = reason.get("Reason") if isinstance(reason, dict) else reason
+    words = said.lower() if isinstance(said, str) else ""
+    code = next((code for known, code in _REASONS if known in words), "unknown")
+    return "panic" if isinstance(reason, dict) and code in ("user", "unknown") else code
+
+
+def _restart_detail(reason: Any) -> dict[str, Any]:
+    """What engineers group crashes by: the reason in words, the exception's number, the address it happened at."""
+    if not isinstance(reason, dict):
+        return {"reason": text_or_none(reason)}
+    exception, counters = number(reason.get("Exception")), reason.get("EPC")
+    address = text_or_none(counters[0]) if isinstance(counters, list) and counters else None
+    return {"reason": text_or_none(reason.get("Reason")), "exception": exception, "epc": address}
 
 
 def _status(draft: Draft, kind: str, given: Mapping[str, Any]) -> None:

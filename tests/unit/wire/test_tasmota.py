@@ -212,6 +212,9 @@ def test_another_version_is_an_update(plug: Conversation) -> None:
         ("Exception", "panic"),
         ("Fatal exception:29 flag:2 (EXCEPTION)", "panic"),
         ({"Exception": 29}, "panic"),
+        ({"Exception": 0, "Reason": "Exception"}, "panic"),
+        ({"Exception": 4, "Reason": "Hardware Watchdog"}, "watchdog"),
+        ({"Reason": []}, "panic"),
         ("Reset when the vdd voltage is not stable", "brownout"),
         ("Deep-Sleep Wake", "deep_sleep"),
         ("Software/System restart", "user"),
@@ -235,6 +238,12 @@ def test_a_boot_is_told_once_however_often_it_is_said(plug: Conversation) -> Non
     assert plug.metrics("tele/plug/INFO3", {"Info3": {"RestartReason": "Exception", "BootCount": 185}}) == {
         "boot_count": 185.0
     }
+
+
+def test_a_crash_dump_keeps_what_crashes_are_grouped_by(plug: Conversation) -> None:
+    dump = {"Exception": 29, "Reason": "Exception", "EPC": ["4027093f", "00000000"], "EXCVADDR": "4026fabf"}
+    (event,) = plug.events("tele/plug/INFO3", {"Info3": {"RestartReason": dump, "BootCount": 7}})
+    assert event.detail == {"reason": "Exception", "exception": 29.0, "epc": "4027093f"}
 
 
 def test_a_restart_into_another_firmware_is_an_update(plug: Conversation) -> None:
