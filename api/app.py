@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from api import sign_in
+from api import customer, sign_in
 from api.context import ApiContext
 from api.errors import install_error_handlers
 from api.guard import Guard
@@ -64,6 +64,7 @@ def create_app(context: ApiContext, *, with_pages: bool = True) -> FastAPI:
     app.include_router(rest)
     app.include_router(system.at_root)
     app.include_router(sign_in.pages)
+    app.include_router(customer.router)
     if with_pages:
         _mount_pages(app, context)
     return app
