@@ -33,14 +33,14 @@ def deltas(
 ) -> tuple[tuple[str, ...], Floats]:
     """By how much each metric raises each row's probability: names, and an array (rows, metrics)."""
     names = tuple(sorted({column.metric for column in columns}))
-    now = model.probabilities(features, (horizon,))[:, 0]
-    result = np.zeros((len(features), len(names)))
-    for place, name in enumerate(names):
+    variants = [features]
+    for name in names:
         mine = np.array([column.metric == name for column in columns])
         changed = features.copy()
-        changed[:, mine] = median[..., mine]
-        result[:, place] = now - model.probabilities(changed, (horizon,))[:, 0]
-    return names, result
+        changed[:, mine] = median[mine]
+        variants.append(changed)
+    p = model.probabilities(np.concatenate(variants), (horizon,))[:, 0].reshape(len(variants), len(features))
+    return names, (p[0] - p[1:]).T
 
 
 def influences(

@@ -140,7 +140,7 @@ def early_mean(panel: Panel, background: Background, metric: str) -> Floats:
 
 def first_days(panel: Panel) -> Floats:
     """The first day with data of each device, NaN where there is none."""
-    first = panel.first_day + np.argmax(panel.present, axis=1).astype(np.float64)
+    first: Floats = panel.first_day + np.argmax(panel.present, axis=1).astype(np.float64)
     first[~panel.present.any(axis=1)] = np.nan
     return first
 

@@ -48,13 +48,12 @@ class Hazard:
 
     def raw(self, features: Matrix, horizons: Sequence[int]) -> Floats:
         """Probability to fail within each horizon before calibration, shape (rows, horizons)."""
-        survival = np.ones(len(features))
-        ends: dict[int, Floats] = {}
-        for interval, end in enumerate(self.edges[1:]):
-            hazard = _probability(self.classifier, _with_interval(features, np.full(len(features), interval)))
-            survival = survival * (1 - hazard)
-            ends[end] = 1 - survival
-        return np.stack([ends[horizon] for horizon in horizons], axis=1)
+        intervals = len(self.edges) - 1
+        every = np.repeat(np.arange(intervals), len(features))
+        stacked_rows = _with_interval(np.tile(features, (intervals, 1)), every)
+        hazard = _probability(self.classifier, stacked_rows).reshape(intervals, len(features))
+        reached = 1 - np.cumprod(1 - hazard, axis=0)
+        return np.stack([reached[self.edges.index(horizon) - 1] for horizon in horizons], axis=1)
 
     def probabilities(self, features: Matrix, horizons: Sequence[int]) -> Floats:
         """Calibrated probabilities, shape (rows, horizons); never falling from one horizon to the next."""

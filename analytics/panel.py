@@ -47,6 +47,18 @@ class Panel:
         """How many days there are."""
         return int(self.present.shape[1])
 
+    def only(self, rows: Ints) -> Panel:
+        """The panel of some of its devices, by row."""
+        return Panel(
+            tuple(self.devices[row] for row in rows),
+            self.first_day,
+            {name: values[rows] for name, values in self.values.items()},
+            {name: values[rows] for name, values in self.totals.items()},
+            self.firmware[rows],
+            self.firmwares,
+            self.present[rows],
+        )
+
 
 def day_number(at: datetime) -> int:
     """The UTC day an instant lies in, in days since 1970-01-01."""

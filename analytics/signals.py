@@ -71,11 +71,11 @@ def _count(metric: str) -> Callable[[Days], Floats]:
 
 
 def _loss(metric: str) -> Callable[[Days], Floats]:
-    """How much was lost since the eve, on a root scale; a rise (it was charged or changed) says nothing."""
+    """How much was lost since the eve; a rise (it was charged or changed) says nothing."""
 
     def derive(days: Days) -> Floats:
         lost = days[metric][:, -2] - days[metric][:, -1]
-        return np.sqrt(np.where(lost > -1.0, np.maximum(lost, 0.0), np.nan))
+        return np.where(lost > -1.0, np.maximum(lost, 0.0), np.nan)
 
     return derive
 
@@ -99,7 +99,7 @@ def _counted(metric: str, *unless: str) -> Signal:
 _PCT, _REFERENCE = "battery_pct", "reference_temperature_c"
 
 SIGNALS: tuple[Signal, ...] = (
-    Signal("battery_loss", _PCT, (_PCT,), (), "high", 0.15, _loss(_PCT)),
+    Signal("battery_loss", _PCT, (_PCT,), (), "high", 0.3, _loss(_PCT)),
     _plain("battery_v", "low", 0.01, _PCT),
     _plain("battery_low", "high", 0.1, _PCT, "battery_v"),
     _relative("relay_contact_mohm", "high", 0.02),

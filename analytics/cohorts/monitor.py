@@ -218,17 +218,30 @@ def _first_hour(
 
 def _pre_period(store: TelemetryStore, fleet: Fleet, first_wave: int) -> tuple[int, int]:
     """The pre-period in hours, [start, end): a fortnight, with a wash-out before the first wave where the past is long enough."""
-    earliest = first_wave - PRE_HOURS - WASHOUT_HOURS
-    start = first_wave
-    for begins in range(earliest, first_wave, 24):
-        rows = store.exposure(time_of(begins), time_of(min(begins + 24, first_wave)), devices=fleet.ids)
-        if rows.num_rows:
-            start = hour_of(pc.min(rows["hour"]).as_py())
-            break
+    start = _first_report(store, fleet, first_wave - PRE_HOURS - WASHOUT_HOURS, first_wave)
     end = first_wave - WASHOUT_HOURS
     if end - start >= LEAST_PRE_HOURS:
         return max(start, end - PRE_HOURS), end
     return max(start, first_wave - PRE_HOURS), first_wave
+
+
+def _first_report(store: TelemetryStore, fleet: Fleet, begin: int, end: int) -> int:
+    """The first hour of [begin, end) in which the fleet reported, or ``end``; from its first day on it is taken to report every day."""
+
+    def first_of(begins: int) -> int | None:
+        rows = store.exposure(time_of(begins), time_of(min(begins + 24, end)), devices=fleet.ids)
+        return hour_of(pc.min(rows["hour"]).as_py()) if rows.num_rows else None
+
+    low, high, first = 0, (end - begin) // 24, end
+    middle = 0  # usually there is data from the very beginning
+    while low < high:
+        found = first_of(begin + 24 * middle)
+        if found is None:
+            low = middle + 1
+        else:
+            high, first = middle, found
+        middle = (low + high) // 2
+    return first
 
 
 def _cap(store: TelemetryStore, fleet: Fleet, start: int, end: int) -> int:

@@ -43,11 +43,21 @@ class Names:
     control: str
 
 
-def judge(metric: Metric, weight: Weight, standing: Standing, names: Names, *, guard: int, margin: float) -> Verdict:
+def judge(
+    metric: Metric,
+    weight: Weight,
+    standing: Standing,
+    names: Names,
+    *,
+    guard: int,
+    margin: float,
+    final: bool = False,
+) -> Verdict:
     """The verdict of one look.
 
     `worse` needs e-BH at the page level and an interval above 1; once said it stays until the interval lies within the equivalence
-    bounds or below 1. Without randomised waves only the comparison with each device's own past may say it.
+    bounds or below 1. Without randomised waves only the comparison with each device's own past may say it. ``final``: no more data will
+    come, so that a difference without a past to compare with is `confounded` for good and not `too_early`.
     """
     ratio = weight.ratio
     settled = _settled(weight, margin)
@@ -63,6 +73,8 @@ def judge(metric: Metric, weight: Weight, standing: Standing, names: Names, *, g
         return Verdict(
             "confounded", _cut(f"{_differed(metric, weight, names)} {_effect(metric, weight, names)}"), ratio
         )
+    if final and _unexplained(weight, margin):
+        return Verdict("confounded", _cut(f"{_effect(metric, weight, names)} {_NO_PAST}"), ratio)
     note = " It is on the watch list." if standing.watched and weight.log_e > 0 else ""
     return Verdict("too_early", _cut(_lacking(metric, weight, names, guard) + note), ratio)
 
@@ -75,6 +87,18 @@ def _settled(weight: Weight, margin: float) -> Literal["better", "same"] | None:
     if rate.high < (1.0 if weight.assignment == "randomised" else 1.0 / margin):
         return "better"
     return "same" if rate.low >= SAME_LOW and rate.high <= SAME_HIGH else None
+
+
+_NO_PAST = (
+    "But these devices took it at different times, and too few are known with events of their own before that: "
+    "who took it first can not be told from what it does."
+)
+
+
+def _unexplained(weight: Weight, margin: float) -> bool:
+    """A difference between arms that chose themselves, with no past to hold against it."""
+    seen = weight.unadjusted
+    return weight.assignment != "randomised" and not weight.past_known and seen is not None and seen.low > margin
 
 
 def _effect(metric: Metric, weight: Weight, names: Names) -> str:

@@ -101,6 +101,22 @@ class RateSums:
             total_b=float(sum_b[-1]) if sum_b.size else self.total_b,
         )
 
+    def gathered(self, owner: NDArray[np.int64], devices: int) -> RateSums:
+        """Rows that are parts of devices (in one stratum each) summed up to the devices: ``owner`` is the device of each row."""
+
+        return RateSums(
+            _summed(self.a, owner, devices),
+            _summed(self.b, owner, devices),
+            _summed(self.expected_treated, owner, devices),
+            _summed(self.expected_control, owner, devices),
+            _summed(self.hours_treated, owner, devices),
+            _summed(self.hours_control, owner, devices),
+            _summed(self.events_treated, owner, devices),
+            _summed(self.events_control, owner, devices),
+            self.total_a,
+            self.total_b,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PastSums:
@@ -124,6 +140,10 @@ class PastSums:
             self.events + events.sum(axis=1),
             self.expected + (rate[strata.of_device] * hours).sum(axis=1),
         )
+
+    def gathered(self, owner: NDArray[np.int64], devices: int) -> PastSums:
+        """As `RateSums.gathered`."""
+        return PastSums(*(_summed(values, owner, devices) for values in (self.hours, self.events, self.expected)))
 
     def plus(self, other: PastSums) -> PastSums:
         """Both periods together."""
@@ -205,6 +225,10 @@ def past_difference(sums: RateSums, past: Floats, earlier: Floats | None = None)
             return NO_ESTIMATE
         late = _Arms(late.theta - early.theta, late.treated - early.treated, late.control - early.control)
     return Estimate(late.theta, _variance(late, sums))
+
+
+def _summed(values: Floats, owner: NDArray[np.int64], devices: int) -> Floats:
+    return np.bincount(owner, weights=values, minlength=devices).astype(np.float64, copy=False)
 
 
 def _watched(sums: RateSums) -> _Arms | None:
