@@ -7,16 +7,16 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import click
 import typer
 
 from hearthwatch.clock import SystemClock
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.settings import Settings, load_settings
 
-ROLES = click.Choice(["viewer", "engineer", "agent", "technician", "admin"])
+Role = Literal["viewer", "engineer", "agent", "technician", "admin"]
+OutboxState = Literal["pending", "claimed", "delivered", "failed", "cancelled"]
 PERSON = "command line"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
@@ -70,7 +70,7 @@ token = typer.Typer()
 
 @token.command("create")
 def token_create(
-    role: Annotated[str, typer.Option(click_type=ROLES)],
+    role: Annotated[Role, typer.Option(help="What it may do.")],
     name: Annotated[str, typer.Option(help="What it is for.")] = "token",
     as_json: Json = False,
 ) -> None:
@@ -108,7 +108,7 @@ user = typer.Typer()
 
 
 @user.command("create")
-def user_create(name: str, role: Annotated[str, typer.Option(click_type=ROLES)]) -> None:
+def user_create(name: str, role: Annotated[Role, typer.Option(help="What it may do.")]) -> None:
     """Make an account; the password is asked for, or read from HEARTHWATCH_PASSWORD."""
     from hearthwatch.records import access
 
@@ -183,9 +183,7 @@ def outbox_resume() -> None:
 
 @outbox.command("list")
 def outbox_list(
-    state: Annotated[
-        str | None, typer.Option(click_type=click.Choice(["pending", "claimed", "delivered", "failed", "cancelled"]))
-    ] = None,
+    state: Annotated[OutboxState | None, typer.Option(help="Only these.")] = None,
     limit: Annotated[int, typer.Option(min=1)] = 50,
     as_json: Json = False,
 ) -> None:

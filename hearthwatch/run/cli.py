@@ -9,9 +9,8 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import click
 import typer
 
 from hearthwatch import __version__
@@ -21,6 +20,7 @@ from hearthwatch.run.administration import administration
 from hearthwatch.settings import Settings, load_settings
 
 DONE, NO, WRONG, AWAY = 0, 1, 2, 3
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="hearthwatch",
@@ -33,6 +33,8 @@ app = typer.Typer(
 administration(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+Role = Literal["all", "ingest", "jobs", "api"]
+Transport = Literal["auto", "mosquitto", "local"]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same story.")]
 MappingFile = Annotated[
     Path, typer.Option("--mapping", help="What the columns mean (TOML).", exists=True, dir_okay=False)
@@ -45,13 +47,14 @@ def run(arguments: Sequence[str]) -> int:
     try:
         answer = app(list(arguments), standalone_mode=False)
         return answer if isinstance(answer, int) else DONE
-    except click.exceptions.Exit as ended:
+    except typer.Exit as ended:
         return ended.exit_code
-    except click.ClickException as wrong:
-        wrong.show()
+    except typer.TyperException as wrong:
+        words = wrong.format_message()
+        sys.stderr.write(words + "\n" if words.startswith("Usage:") else f"hearthwatch: {words}\n")
         return WRONG
-    except (click.Abort, KeyboardInterrupt):
-        return 130
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
     except Unavailable as away:
         sys.stderr.write(f"hearthwatch: {away}\n")
         return AWAY
@@ -93,7 +96,7 @@ def show(answer: Mapping[str, Any], as_json: bool) -> None:
 
 @app.command()
 def up(
-    role: Annotated[str, typer.Option(click_type=click.Choice(["all", "ingest", "jobs", "api"]))] = "all",
+    role: Annotated[Role, typer.Option(help="Which part of the platform this process runs.")] = "all",
     host: Annotated[str | None, typer.Option(help="Interface of the pages and the API.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the pages and the API.")] = None,
 ) -> None:
@@ -111,9 +114,7 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="End by itself; exit 0 only if the story came out right.")
     ] = False,
-    transport: Annotated[
-        str, typer.Option(click_type=click.Choice(["auto", "mosquitto", "local"]), help="How messages travel.")
-    ] = "auto",
+    transport: Annotated[Transport, typer.Option(help="How messages travel.")] = "auto",
     scenario: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Scenario file (TOML).")] = None,
     port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.")] = 8080,
     as_json: Json = False,
