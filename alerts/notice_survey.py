@@ -66,8 +66,7 @@ def _about_device(this: Round, case: DeviceCase, existing: Notice | None) -> Not
     if owner is None or finding.subject in this.subjects or (kind == "update" and fix is None):
         return None
     plan = this.plan(case.rule, owner, finding.subject, existing)
-    if plan.state in {"queued", "observed"}:
-        this.subjects.add(finding.subject)
+    this.subjects.add(finding.subject)
     if existing is not None and (existing.state, existing.reason) == (plan.state, plan.reason):
         return None
     model = case.device.model if case.device else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from hearthwatch.clock import SteppedClock
 from hearthwatch.records.database import Database, open_database
-from tests.unit.alerts.world import World
+from tests.unit.alerts.world import NOON, World, copy_of
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,8 @@ def migrated() -> bytes:
     opened = open_database("sqlite://")
     opened.upgrade()
     connection = opened.engine.raw_connection()
-    image: bytes = connection.driver_connection.serialize()  # type: ignore[union-attr]
+    driver: Any = connection.driver_connection
+    image: bytes = driver.serialize()
     connection.close()
     opened.close()
     return image
@@ -27,10 +28,7 @@ def migrated() -> bytes:
 @pytest.fixture
 def database(migrated: bytes) -> Iterator[Database]:
     """Records in memory, migrated."""
-    opened = open_database("sqlite://")
-    connection = opened.engine.raw_connection()
-    connection.driver_connection.deserialize(migrated)  # type: ignore[union-attr]
-    connection.close()
+    opened = copy_of(migrated)
     yield opened
     opened.close()
 
@@ -38,5 +36,5 @@ def database(migrated: bytes) -> Iterator[Database]:
 @pytest.fixture
 def world(database: Database, clock: SteppedClock) -> World:
     """Noon of 1 May 2026, UTC."""
-    clock.advance(timedelta(hours=12))
+    clock.advance(NOON - clock.now())
     return World(database, clock)

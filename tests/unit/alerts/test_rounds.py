@@ -98,7 +98,7 @@ def test_a_finding_that_has_not_stood_long_enough_makes_nothing(world: World) ->
     world.policy()
     world.observe()
     assert world.apply() == {}
-    world.pass_time(hours=11)
+    world.pass_time(hours=23)
     assert world.apply() == {}
     world.pass_time(hours=1)
     assert world.apply() == {"tickets": 1, "queued": 1}
