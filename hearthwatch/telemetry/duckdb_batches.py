@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hearthwatch.errors import Invalid
-from hearthwatch.telemetry.duckdb_schema import Draft, column
+from hearthwatch.telemetry.duckdb_schema import Draft, column, texts
 from hearthwatch.values import Event, Presence, Reading
 
 HOUR_US = 3_600_000_000
@@ -174,14 +174,6 @@ def _coded(names: pa.ChunkedArray, kind: str, draft: Draft) -> np.ndarray[Any, n
     ids = np.array(draft.ids(kind, known), np.int32)
     numbers: np.ndarray[Any, np.dtype[np.int32]] = ids[coded.indices.to_numpy()] if len(names) else ids
     return numbers
-
-
-def texts(values: Iterable[str | None], where: str) -> pa.Array:
-    """A column of text. Raises `Invalid` for text that is none (lone surrogates)."""
-    try:
-        return pa.array(list(values), pa.string())
-    except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise Invalid(f"not text: {error}", where=where) from None
 
 
 def finite(numbers: Any, where: str) -> Any:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
 from hearthwatch.errors import Invalid
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.values import METRIC_NAME
@@ -145,15 +147,28 @@ class Draft:
 
     def store(self, cursor: Cursor) -> None:
         """Write the new names, as part of the transaction."""
-        rows = [[kind, number, name] for kind, new in self._new.items() for name, number in new.items()]
+        rows = [(kind, number, name) for kind, new in self._new.items() for name, number in new.items()]
         if rows:
-            cursor.executemany("INSERT INTO names VALUES (?, ?, ?)", rows)
+            kinds, numbers, names = zip(*rows, strict=True)
+            cursor.register(
+                "new_names", pa.table({"kind": kinds, "id": pa.array(numbers, pa.int32()), "name": texts(names)})
+            )
+            cursor.execute("INSERT INTO names SELECT kind, id, name FROM new_names")
+            cursor.unregister("new_names")
 
     def committed(self) -> Catalogue:
         """The catalogue after the transaction was committed. Questions that are running keep the columns they began with."""
         for kind, new in self._new.items():
             self._catalogue.ids[kind].update(new)
         return replace(self._catalogue, columns={**self._catalogue.columns, **self._columns}, batch=self.batch)
+
+
+def texts(values: Iterable[str | None], where: str = "name") -> pa.Array:
+    """A column of text. Raises `Invalid` for what is none (lone surrogates)."""
+    try:
+        return pa.array(list(values), pa.string())
+    except (UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise Invalid(f"not text: {error}", where=where) from None
 
 
 def count(cursor: Cursor) -> int:
