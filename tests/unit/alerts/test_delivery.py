@@ -1,0 +1,217 @@
+"""Sending: nothing while the brake is on, nothing twice where the key is honoured, nothing lost."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from alerts import brakes, delivery
+from hearthwatch.errors import Refused, Throttled, Unavailable
+from hearthwatch.records import notices, outbox
+from hearthwatch.records.outbox import OutboxItem
+from tests.unit.alerts.world import RecordingChannel, World
+
+MAIL = "mailto://kim:secret@mail.example"
+
+
+def queued(world: World, *channels: str, devices: int = 1) -> None:
+    """A live policy and queued notices to one household each."""
+    world.policy()
+    for number in range(devices):
+        world.home(number, devices_=(f"lock-{number}",), channels=channels or None)
+        world.stand(f"lock-{number}")
+    world.apply()
+
+
+def channel(world: World, name: str, *errors: Exception) -> RecordingChannel:
+    recording = RecordingChannel(name, errors)
+    world.channels[name] = recording
+    return recording
+
+
+def test_a_paused_outbox_sends_nothing_until_it_is_resumed(world: World) -> None:
+    queued(world)
+    with world.database.transaction() as connection:
+        brakes.pause(connection, "ann", world.now, "wrong text")
+    assert world.deliver() == {"paused": 1}
+    assert world.letters() == []
+    with world.database.transaction() as connection:
+        brakes.resume(connection, "ann", world.now)
+    assert world.deliver() == {"delivered": 1}
+
+
+def test_the_brake_stops_in_the_middle_of_a_batch_and_gives_the_rest_back(world: World) -> None:
+    queued(world, devices=3)
+
+    class Braking(RecordingChannel):
+        def deliver(self, *, address: str, subject: str, text: str, html: str, key: str) -> None:
+            super().deliver(address=address, subject=subject, text=text, html=html, key=key)
+            with world.database.transaction() as connection:
+                brakes.pause(connection, "ann", world.now, "stop")
+
+    braking = Braking("mailbox")
+    world.channels["mailbox"] = braking
+    assert world.deliver() == {"delivered": 1, "paused": 1}
+    assert len(braking.sent) == 1
+    rest = world.outbox(state="pending")
+    assert [item.attempts for item in rest] == [0, 0]
+
+
+def test_a_crash_between_sending_and_marking_sends_the_same_key_again_and_the_mailbox_keeps_one_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(world)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*args: object) -> bool:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "complete", die)
+        with pytest.raises(Killed):
+            world.deliver()
+    assert len(world.letters()) == 1
+    assert world.notice().state == "queued"
+    assert world.deliver() == {}  # the claim still stands
+    world.pass_time(minutes=11)
+    assert world.deliver() == {"delivered": 1}
+    assert len(world.letters()) == 1
+    assert world.notice().state == "sent"
+
+
+def test_a_worker_whose_claim_ran_out_marks_nothing(world: World) -> None:
+    queued(world)
+    with world.database.transaction() as connection:
+        (first,) = outbox.claim(connection, "slow", world.now, lease=timedelta(minutes=1), limit=9)
+    world.pass_time(minutes=2)
+    with world.database.transaction() as connection:
+        (second,) = outbox.claim(connection, "quick", world.now, lease=timedelta(minutes=1), limit=9)
+        assert not outbox.complete(connection, first, world.now)
+        assert not outbox.fail(connection, first, "no")
+        assert outbox.complete(connection, second, world.now)
+    assert second.attempts == 2
+
+
+def test_two_workers_never_get_the_same_item(world: World) -> None:
+    queued(world, devices=3)
+    with world.database.transaction() as connection:
+        one = outbox.claim(connection, "a", world.now, lease=timedelta(minutes=1), limit=2)
+        other = outbox.claim(connection, "b", world.now, lease=timedelta(minutes=1), limit=2)
+    assert len({item.id for item in (*one, *other)}) == len(one) + len(other) == 3
+
+
+def test_a_channel_that_is_away_is_tried_again_later_and_later(world: World) -> None:
+    queued(world, MAIL)
+    recording = channel(world, "apprise", *(Unavailable("no route") for _ in range(3)))
+    waits = []
+    for _ in range(3):
+        assert world.deliver() == {"retried": 1}
+        (item,) = world.outbox()
+        waits.append((item.next_at - world.now).total_seconds())
+        assert item.last_error == "no route"
+        assert world.deliver() == {}
+        world.clock.advance(item.next_at - world.now)
+    assert waits == [30, 60, 120]
+    assert world.deliver() == {"delivered": 1}
+    assert len({sent["key"] for sent in recording.sent}) == 1
+
+
+def test_a_channel_that_says_when_is_not_asked_before(world: World) -> None:
+    queued(world, MAIL)
+    channel(world, "apprise", Throttled("slowly", retry_after=600))
+    world.deliver()
+    (item,) = world.outbox()
+    assert item.next_at == world.now + timedelta(seconds=600)
+
+
+def test_a_channel_that_never_comes_back_is_given_up(world: World) -> None:
+    queued(world, MAIL)
+    channel(world, "apprise", *(Unavailable("no route") for _ in range(99)))
+    for _ in range(delivery.MAX_ATTEMPTS):
+        world.deliver()
+        world.pass_time(hours=24)
+    assert world.notice().state == "failed"
+    assert world.notice().reason == f"given up after {delivery.MAX_ATTEMPTS} tries: no route"
+    assert world.deliver() == {}
+
+
+def test_a_refusal_is_for_good_and_its_reason_is_kept(world: World) -> None:
+    queued(world, MAIL)
+    channel(world, "apprise", Refused("no such mailbox"))
+    assert world.deliver() == {"refused": 1}
+    assert (world.notice().state, world.notice().reason) == ("failed", "no such mailbox")
+    assert world.apply() == {}
+
+
+def test_a_refused_letter_goes_to_the_customer_s_next_address(world: World) -> None:
+    queued(world, MAIL, "mailbox://c-0")
+    channel(world, "apprise", Refused("no such mailbox"))
+    assert world.deliver() == {"refused": 1, "delivered": 1}
+    assert world.notice().state == "sent"
+    assert [item.state for item in world.outbox()] == ["failed", "delivered"]
+
+
+def test_a_channel_with_a_bug_does_not_stop_the_others(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    queued(world, MAIL)
+    world.home(7, devices_=("lock-7",))
+    world.stand("lock-7")
+    world.apply()
+    channel(world, "apprise", ZeroDivisionError("oops"))
+    assert world.deliver() == {"broken": 1, "delivered": 1}
+    assert sorted(item.state for item in world.outbox()) == ["delivered", "pending"]
+    assert "secret" not in caplog.text
+    assert "kim" not in caplog.text
+
+
+def test_addresses_are_never_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    queued(world, MAIL)
+    channel(world, "apprise", Unavailable("no route"), Refused("no such mailbox"))
+    world.deliver()
+    world.pass_time(hours=1)
+    world.deliver()
+    own = [record.getMessage() for record in caplog.records if record.name.startswith("alerts")]
+    assert len(own) == 2
+    assert not any("kim" in line or "mail.example" in line for line in own)
+
+
+def test_a_channel_that_is_not_here_yet_is_waited_for(world: World) -> None:
+    queued(world, MAIL)
+    del world.channels["apprise"]
+    assert world.deliver() == {"retried": 1}
+
+
+def test_a_letter_delayed_into_the_night_waits_for_the_morning(world: World) -> None:
+    queued(world)
+    with world.database.transaction() as connection:
+        brakes.pause(connection, "ann", world.now, "trouble")
+    world.deliver()
+    world.pass_time(hours=10)  # 22:00
+    with world.database.transaction() as connection:
+        brakes.resume(connection, "ann", world.now)
+    assert world.deliver() == {"postponed": 1}
+    (item,) = world.outbox()
+    assert (item.next_at - world.now, item.attempts) == (timedelta(hours=10), 0)
+    world.pass_time(hours=10)
+    assert world.deliver() == {"delivered": 1}
+
+
+def test_a_delivered_letter_leaves_no_link_behind(world: World) -> None:
+    queued(world)
+    with_link: list[OutboxItem] = world.outbox()
+    assert "http://hw.test/c/" in with_link[0].payload["text"]
+    world.deliver()
+    assert "text" not in world.outbox()[0].payload
+    assert "html" not in world.outbox()[0].payload
+
+
+def test_what_became_of_a_notice_is_in_its_ledger(world: World) -> None:
+    queued(world)
+    world.deliver()
+    notice = world.notice()
+    with world.database.reading() as connection:
+        assert [event.what for event in notices.events(connection, notice.id)] == ["written", "sent"]
