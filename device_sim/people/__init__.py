@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import httpx
+
 from device_sim.fleet import Fleet
 from device_sim.people.customers import Customers
 from device_sim.people.desk import Desk
@@ -19,9 +21,16 @@ __all__ = ["People"]
 class People:
     """Everybody around a fleet. ``tokens`` by role: engineer, agent, technician, admin, and second for the second administrator."""
 
-    def __init__(self, fleet: Fleet, url: str, tokens: Mapping[str, str], seed: int) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        url: str,
+        tokens: Mapping[str, str],
+        seed: int,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._fleet = fleet
-        self._desk = Desk(url, tokens)
+        self._desk = Desk(url, tokens, transport)
         self._engineer = Engineer(self._desk, fleet)
         self._service = FieldService(self._desk, fleet, self._engineer, stream(seed, "field service"))
         self._customers = Customers(self._desk, stream(seed, "customers"))

@@ -16,8 +16,8 @@ _TIMEOUT_S = 60.0
 class Desk:
     """An HTTP client with one token per role: engineer, agent, technician, admin, second."""
 
-    def __init__(self, url: str, tokens: Mapping[str, str]) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
+    def __init__(self, url: str, tokens: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S, transport=transport)
         self._headers = {role: {"Authorization": f"Bearer {token}"} for role, token in tokens.items()}
 
     def read(self, role: str, path: str, **params: str | int) -> Any:
