@@ -20,7 +20,7 @@ from hearthwatch.records import access
 
 COOKIE = "hearthwatch_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-TOUCH_EVERY = timedelta(hours=1)
+TOUCH_EVERY = timedelta(days=1)
 
 EVERYONE = ("viewer", "engineer", "agent", "technician", "admin")
 READERS = ("viewer", "engineer", "agent", "admin")

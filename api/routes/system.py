@@ -26,6 +26,7 @@ from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.quarantine import HeldItem
 from hearthwatch.wire.registry import Decoder, conventions
+from ingest.quarantine import replay
 
 LOG = logging.getLogger(__name__)
 
@@ -189,8 +190,6 @@ def count_quarantine(context: Context, _caller: Reader) -> Counts:
 @router.post("/quarantine/replay", response_model=Counts)
 def replay_quarantine(context: Context, caller: Engineer) -> Counts:
     """Try again what is held, through today's decoders; what is still malformed stays held."""
-    from ingest.quarantine import replay
-
     now = context.clock.now()
     answer = replay(context.store, context.database, Decoder(conventions(context.settings.conventions)), now)
     with context.database.transaction() as connection:

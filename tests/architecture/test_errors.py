@@ -39,7 +39,7 @@ def test_every_declared_error_is_mapped_to_a_status_of_its_own() -> None:
     assert len(set(STATUS.values())) == len(STATUS)
 
 
-@pytest.mark.parametrize("kind", sorted(set(all_subclasses(HearthwatchError)), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(set(all_subclasses(HearthwatchError)), key=str))
 def test_every_error_anywhere_comes_out_as_a_problem(kind: type[HearthwatchError]) -> None:
     app = FastAPI()
     install_error_handlers(app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from api.app import ApiContext
@@ -13,7 +15,7 @@ ANN = "c-1,Ann,zh-CN,ann@example.org,,mailbox://c-1;mailto://ann@example.org,h-1
 IMPORT = "/api/v1/customers/import"
 
 
-def send(client: Client, *lines: str) -> tuple[int, dict[str, object]]:
+def send(client: Client, *lines: str) -> tuple[int, dict[str, Any]]:
     answer = client("agent").post(IMPORT, content="\n".join(lines).encode(), headers={"Content-Type": "text/csv"})
     return answer.status_code, answer.json()
 
@@ -35,7 +37,7 @@ def test_a_fault_is_named_by_row_and_column(client: Client, line: str, where: st
     padded = line + "," * (HEADER.count(",") - line.count(","))
     status, answer = send(client, HEADER, padded)
     assert status == 422
-    (fault,) = answer["errors"]  # type: ignore[misc]
+    (fault,) = answer["errors"]
     assert fault["where"] == where
     assert message in fault["message"]
 
@@ -57,7 +59,7 @@ def test_a_file_that_is_not_utf8_is_refused(client: Client) -> None:
 def test_one_bad_row_keeps_all_out(client: Client) -> None:
     status, answer = send(client, HEADER, ANN, ANN.replace("Europe/Oslo", "Nowhere"))
     assert status == 422
-    assert [fault["where"] for fault in answer["errors"]] == ["row 3, timezone"]  # type: ignore[attr-defined]
+    assert [fault["where"] for fault in answer["errors"]] == ["row 3, timezone"]
     assert client("agent").get("/api/v1/customers").json()["items"] == []
 
 

@@ -62,7 +62,8 @@ def test_a_malformed_query_names_what_is_wrong(client: Client, query: str) -> No
 
 
 def test_pages_neither_repeat_nor_skip(client: Client, fleet: list[str]) -> None:
-    caller, seen, cursor = client("viewer"), [], None
+    caller, cursor = client("viewer"), None
+    seen: list[str] = []
     for _ in range(10):
         answer = caller.get("/api/v1/devices", params={"limit": 3, **({"cursor": cursor} if cursor else {})}).json()
         seen.extend(item["id"] for item in answer["items"])

@@ -1,0 +1,155 @@
+"""Tickets over HTTP: who may work which, what was changed meanwhile, and how one is closed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hearthwatch.clock import SteppedClock
+from hearthwatch.records import outcomes
+from hearthwatch.records.database import Database
+from tests.unit.alerts.world import World
+from tests.unit.api.conftest import Client
+
+TICKETS = "/api/v1/tickets"
+
+
+@pytest.fixture
+def world(database: Database, clock: SteppedClock) -> World:
+    """Two homes with a failing lock each: ticket 1 and 2, neither assigned; two technicians of another region."""
+    clock.advance(timedelta(hours=12))
+    world = World(database, clock)
+    world.policy()
+    for number in (1, 2):
+        world.home(number, devices_=(f"lock-{number}",))
+        world.technician(f"t-{number}", regions=["south"])
+        world.stand(f"lock-{number}", part="battery")
+    world.run()
+    assert [ticket.technician_id for ticket in world.tickets()] == [None, None]
+    return world
+
+
+def test_a_ticket_that_does_not_exist_is_missing(client: Client, world: World) -> None:
+    caller = client("agent")
+    assert caller.get(f"{TICKETS}/99").status_code == 404
+    assert caller.post(f"{TICKETS}/99/note", json={"text": "x"}).status_code == 404
+    assert caller.post(f"{TICKETS}/1/assign", json={"technician_id": "t-9"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("act", "body"),
+    [
+        ("assign", {}),
+        ("schedule", {"at": "2026-05-02T10:00:00"}),
+        ("schedule", {"at": "2020-05-02T10:00:00Z"}),
+        ("note", {"text": ""}),
+        ("note", {"text": "x" * 4001}),
+        ("close", {"code": "done"}),
+        ("close", {"code": "different_fault"}),
+    ],
+)
+def test_a_malformed_act_on_a_ticket_changes_nothing(
+    client: Client, world: World, act: str, body: dict[str, str]
+) -> None:
+    caller = client("agent")
+    caller.post(f"{TICKETS}/1/assign", json={"technician_id": "t-1"})
+    before = caller.get(f"{TICKETS}/1").json()
+    assert caller.post(f"{TICKETS}/1/{act}", json=body).status_code == 422
+    assert caller.get(f"{TICKETS}/1").json() == before
+
+
+def test_a_technician_works_only_what_is_assigned_to_them(client: Client, world: World) -> None:
+    agent, first = client("agent"), client("technician", name="t-1")
+    assert first.get(TICKETS).json()["items"] == []
+    assert first.get(f"{TICKETS}/1").status_code == 403
+    agent.post(f"{TICKETS}/1/assign", json={"technician_id": "t-1"})
+    agent.post(f"{TICKETS}/2/assign", json={"technician_id": "t-2"})
+    assert [one["id"] for one in first.get(TICKETS).json()["items"]] == [1]
+    assert first.get(f"{TICKETS}?technician=t-2").status_code == 403
+    assert first.post(f"{TICKETS}/1/note", json={"text": "on my way"}).status_code == 200
+    for act, body in (
+        ("note", {"text": "x"}),
+        ("close", {"code": "duplicate"}),
+        ("schedule", {"at": "2026-05-09T10:00:00Z"}),
+    ):
+        assert first.post(f"{TICKETS}/2/{act}", json=body).status_code == 403
+    assert first.get(f"{TICKETS}/2/events").status_code == 403
+    assert first.post(f"{TICKETS}/1/assign", json={"technician_id": "t-2"}).status_code == 403
+
+
+def test_a_field_services_shared_token_works_whatever_is_assigned(client: Client, world: World) -> None:
+    agent, service = client("agent"), client("technician", name="field service")
+    assert service.post(f"{TICKETS}/1/note", json={"text": "x"}).status_code == 403
+    agent.post(f"{TICKETS}/1/assign", json={"technician_id": "t-1"})
+    assert service.post(f"{TICKETS}/1/note", json={"text": "x"}).status_code == 200
+
+
+@pytest.mark.parametrize("role", ["viewer", "engineer"])
+def test_who_only_reads_can_not_work_a_ticket(client: Client, world: World, role: str) -> None:
+    caller = client(role)
+    assert len(caller.get(TICKETS).json()["items"]) == 2
+    for act in ("assign", "schedule", "note", "close"):
+        assert caller.post(f"{TICKETS}/1/{act}", json={}).status_code == 403
+
+
+def test_a_ticket_changed_meanwhile_is_not_overwritten(client: Client, world: World) -> None:
+    caller = client("agent")
+    tag = caller.get(f"{TICKETS}/1").headers["etag"]
+    assert (
+        caller.post(f"{TICKETS}/1/assign", json={"technician_id": "t-1"}, headers={"If-Match": tag}).status_code == 200
+    )
+    assert caller.post(f"{TICKETS}/1/close", json={"code": "recovered"}, headers={"If-Match": tag}).status_code == 412
+    assert caller.get(f"{TICKETS}/1").json()["state"] == "assigned"
+
+
+def test_a_closed_ticket_is_a_label_and_can_not_be_closed_again(client: Client, world: World) -> None:
+    agent, technician = client("agent"), client("technician", name="t-1")
+    agent.post(f"{TICKETS}/1/assign", json={"technician_id": "t-1"})
+    at = (world.now + timedelta(days=1)).isoformat()
+    assert technician.post(f"{TICKETS}/1/schedule", json={"at": at}).json()["state"] == "scheduled"
+    body = {"code": "confirmed", "part": "battery", "note": "1.9 V under load"}
+    closed = technician.post(f"{TICKETS}/1/close", json=body)
+    assert (closed.status_code, closed.json()["closed_by"]) == (200, "token:t-1")
+    assert technician.post(f"{TICKETS}/1/close", json=body).status_code == 409
+    assert [one["id"] for one in agent.get(f"{TICKETS}?open=true").json()["items"]] == [2]
+    assert [one["id"] for one in agent.get(f"{TICKETS}?device=lock-1&state=closed").json()["items"]] == [1]
+    events = agent.get(f"{TICKETS}/1/events").json()["items"]
+    assert [one["what"] for one in events] == ["opened", "assigned", "scheduled", "closed"]
+    with world.database.reading() as connection:
+        assert [one.source for one in outcomes.list_outcomes(connection)] == ["ticket:1"]
+    trail = client("admin").get("/api/v1/audit?about=ticket:1").json()["items"]
+    assert [one["action"] for one in trail] == ["ticket.close", "ticket.schedule", "ticket.assign"]
+
+
+def test_a_closing_sent_twice_with_one_key_is_one_closing(client: Client, world: World) -> None:
+    caller = client("agent")
+    key, body = {"Idempotency-Key": "visit-1"}, {"code": "no_fault_found"}
+    first = caller.post(f"{TICKETS}/1/close", json=body, headers=key)
+    again = caller.post(f"{TICKETS}/1/close", json=body, headers=key)
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+def test_notices_and_letters_are_listed(client: Client, world: World) -> None:
+    reader = client("viewer")
+    (second, first) = reader.get("/api/v1/notices?state=sent").json()["items"]
+    assert (first["customer_id"], second["customer_id"]) == ("c-1", "c-2")
+    assert reader.get("/api/v1/notices?customer=c-1&device=lock-2").json()["items"] == []
+    assert world.token() not in reader.get(f"/api/v1/notices/{first['id']}/html").json()["html"]
+    assert world.token() not in reader.get(f"/api/v1/notices/{first['id']}").text
+    events = reader.get(f"/api/v1/notices/{first['id']}/events").json()["items"]
+    assert "sent" in [one["what"] for one in events]
+    assert reader.get("/api/v1/notices/99").status_code == 404
+    letters = client("agent").get("/api/v1/mailbox?address=mailbox://c-1").json()["items"]
+    assert [letter["address"] for letter in letters] == ["mailbox://c-1"]
+    assert world.token() in letters[0]["text"]
+
+
+def test_the_outbox_shows_no_customers_link(client: Client, world: World) -> None:
+    world.home(3, devices_=("lock-3",))
+    world.stand("lock-3", part="battery")
+    world.apply()
+    (waiting,) = [item for item in world.outbox(state="pending") if item.kind == "notice"]
+    shown = client("viewer").get("/api/v1/outbox?state=pending")
+    assert waiting.id in [item["id"] for item in shown.json()["items"]]
+    assert "/c/" not in shown.text
