@@ -15,7 +15,7 @@ from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply
 from ingest import validation
 from ingest.limits import Limits
-from ingest.redelivery import FirstReceipt, digest
+from ingest.redelivery import Key, key_of
 from ingest.validation import TimeWindow
 
 LOG = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Batch:
     sightings: dict[tuple[str, bool], Sighting] = field(default_factory=dict)
     held: list[QuarantineItem] = field(default_factory=list)
     states: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-    first_receipts: list[FirstReceipt] = field(default_factory=list)
+    first_receipts: dict[Key, datetime] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     ignored: int = 0
     duplicate: int = 0
@@ -123,12 +123,14 @@ class BatchBuilder:
         batch = Batch([message for message, _ in taken], [receipt for _, receipt in taken], came_at)
         window = TimeWindow.at(now, self._limits)
         for origin, (message, _) in enumerate(taken):
-            first = first_time(message) if message.redelivered else None
+            first = None
+            if message.redelivered:  # its first copy may stand in this very batch
+                first = first_time(message) or batch.first_receipts.get(key_of(message))
             if first is not None:
                 message = replace(message, received_at=first)
             timeless = self._sort(batch, origin, message, self._decode(message), window, names)
             if timeless and message.packet_id and first is None:
-                batch.first_receipts.append(FirstReceipt(message.packet_id, digest(message), message.received_at))
+                batch.first_receipts[key_of(message)] = message.received_at
         batch.states = self._decoder.changed()
         self._leave_out_what_is_known(batch)
         batch.samples = len(batch.values) + batch.identified + batch.ignored + batch.duplicate + batch.quarantined

@@ -116,7 +116,8 @@ class Intake:
         self._waiting: deque[tuple[Message, Receipt]] = deque()
         self._waiting_bytes = 0
         self._oldest_at = self._newest_at = 0.0
-        self._of_older_connection = 0
+        # How many of the first that wait came by an older connection, and by a session the broker has forgotten.
+        self._of_older_connection = self._ours_alone = 0
         self._batch: Batch | None = None
         self._pending: Pending | None = None
         self._to_store: deque[tuple[int, int]] = deque()
@@ -140,8 +141,8 @@ class Intake:
 
     @property
     def stuck(self) -> bool:
-        """Whether a store is away."""
-        return self._retry_at is not None
+        """Whether a store is away, as far as the last answer tells."""
+        return self._pause > 0
 
     def due(self) -> float | None:
         """When `tick` should be called at the latest, or None while only an event can change anything."""
@@ -188,12 +189,10 @@ class Intake:
     def connected(self, session_present: bool, at: float) -> list[Action]:
         """The broker took us. With our session it sends everything unacknowledged again, so what is undecoded is let go."""
         self._ledger.connected(session_present=session_present)
-        if session_present and self._of_older_connection:
-            older = [self._waiting.popleft() for _ in range(self._of_older_connection)]
-            kept = [one for one in older if one[0].qos == 0]  # nobody sends these again
-            self._waiting.extendleft(reversed(kept))
-            self._waiting_bytes = sum(len(message.payload) for message, _ in self._waiting)
-            self._ledger.messages_returned(len(older) - len(kept))
+        if not session_present:
+            self._ours_alone = max(self._ours_alone, self._of_older_connection)
+        elif self._of_older_connection:
+            self._let_go(self._of_older_connection)
         self._of_older_connection = 0
         return []
 
@@ -346,7 +345,17 @@ class Intake:
             taken.append(one)
         self._waiting_bytes -= size
         self._of_older_connection = max(0, self._of_older_connection - len(taken))
+        self._ours_alone = max(0, self._ours_alone - len(taken))
         return taken
+
+    def _let_go(self, count: int) -> None:
+        """Forget the first ``count`` that wait, but for those that nobody sends again."""
+        first = [self._waiting.popleft() for _ in range(count)]
+        kept = [one for place, one in enumerate(first) if place < self._ours_alone or one[0].qos == 0]
+        self._waiting.extendleft(reversed(kept))
+        self._ours_alone = len(kept)
+        self._waiting_bytes = sum(len(message.payload) for message, _ in self._waiting)
+        self._ledger.messages_returned(len(first) - len(kept))
 
 
 def _joined(parts: Sequence[Record]) -> Record:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hearthwatch.errors import Invalid
@@ -11,13 +12,15 @@ from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import devices, findings, metric_names, quarantine
 from hearthwatch.records.database import Database
 from hearthwatch.records.quarantine import HeldItem
-from hearthwatch.values import Message, WriteResult
+from hearthwatch.values import Message, Reading, WriteResult
 from ingest.batch import SOURCE, Batch, BatchBuilder, MessageDecoder
 from ingest.limits import Limits
 
 OF_ANOTHER = "sent by another user"
 """How the reason of a message under a false name begins. Who sent it is not kept, so it never becomes good."""
+LATE = "/late"
 PAGE = 500
+_METRIC = re.compile(r"[ .]")  # the last word of a part is the metric, where a part is one
 MISMATCH_RELAPSE = timedelta(days=7)
 
 
@@ -66,9 +69,9 @@ def _replay_page(
         with database.transaction() as connection:
             admitted = metric_names.admit(connection, batch.unknown, None, now, limits.metric_budget)
         batch.drop_metrics(frozenset(batch.unknown) - admitted)
+    _add_late_metrics(batch, page)
     written = _write(store, batch)
-    bad = {(item.topic, item.payload, item.part) for item in batch.held}
-    good = [item.id for held in page for item in held.items if (item.topic, item.payload, item.part) not in bad]
+    good = [item.id for item in _good(page, batch)]
     with database.transaction() as connection:
         devices.see(connection, list(batch.sightings.values()))
         for observation in devices.apply_identities(connection, batch.identities):
@@ -78,6 +81,27 @@ def _replay_page(
     answer["still_bad"] += sum(len(held.items) for held in page) - len(good)
     answer["stored"] += written.stored + batch.identified
     answer["duplicate"] += written.duplicate + batch.duplicate
+
+
+def _good(page: Sequence[_Held], batch: Batch) -> Iterator[HeldItem]:
+    """Items of which nothing was held again; one that stands for a whole message is good when all of the message is."""
+    parts: dict[tuple[str, bytes], set[str]] = {}
+    for again in batch.held:
+        parts.setdefault((again.topic, again.payload), set()).add(again.part)
+    for held in page:
+        bad = parts.get((held.message.topic, held.message.payload), set())
+        yield from (item for item in held.items if item.part not in bad and not (bad and not item.part))
+
+
+def _add_late_metrics(batch: Batch, page: Sequence[_Held]) -> None:
+    """A reading that was stored without some metric stays as it is, so the metric becomes a reading on a stream of its own."""
+    for place in range(len(batch.values)):
+        value, origin = batch.values[place], batch.origins[place]
+        held_alone = {_METRIC.split(item.part)[-1] for item in page[origin].items if item.samples == 0}
+        if isinstance(value, Reading) and not held_alone.isdisjoint(value.metrics):
+            late = {name: number for name, number in value.metrics.items() if name in held_alone}
+            batch.values.append(replace(value, stream=value.stream + LATE, metrics=late))
+            batch.origins.append(origin)
 
 
 def _write(store: TelemetryStore, batch: Batch) -> WriteResult:

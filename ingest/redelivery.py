@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,15 +20,12 @@ CONVENTION = "ingest/received"
 """Under this name the times stand among the decoders' states."""
 
 Key = tuple[int, str]
+"""Packet id and digest of a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstReceipt:
-    """That a message was received at a time."""
-
-    packet_id: int
-    digest: str
-    at: datetime
+def key_of(message: Message) -> Key:
+    """What stays the same when a message comes again."""
+    return message.packet_id, digest(message)
 
 
 def digest(message: Message) -> str:
@@ -53,19 +49,17 @@ class FirstReceipts:
         self._size = 0
         self._next = 0
         for number, entries in sorted(self._saved(saved or {}).items()):
-            self._add(number, [FirstReceipt(one[0], one[1], datetime.fromisoformat(one[2])) for one in entries])
+            self._add(number, {(one[0], one[1]): datetime.fromisoformat(one[2]) for one in entries})
 
     def first_time(self, message: Message) -> datetime | None:
         """When a redelivered message was received first; None where that is not known, or it comes for the first time."""
-        if not message.redelivered:
-            return None
-        known = self._times.get((message.packet_id, digest(message)))
+        known = self._times.get(key_of(message)) if message.redelivered else None
         return None if known is None else known[1]
 
-    def remember(self, receipts: Sequence[FirstReceipt]) -> dict[tuple[str, str], Mapping[str, Any] | None]:
+    def remember(self, receipts: Mapping[Key, datetime]) -> dict[tuple[str, str], Mapping[str, Any] | None]:
         """Add a generation. Returns the states to save; None stands for one that is to be forgotten."""
         states: dict[tuple[str, str], Mapping[str, Any] | None] = {}
-        entries = [[one.packet_id, one.digest, one.at.isoformat()] for one in receipts]
+        entries = [[packet_id, digest_, at.isoformat()] for (packet_id, digest_), at in receipts.items()]
         states[CONVENTION, self._partition(self._next)] = {"received": entries}
         self._add(self._next, receipts)
         while self._size > self._keep and len(self._generations) > 1:
@@ -77,11 +71,10 @@ class FirstReceipts:
             states[CONVENTION, self._partition(number)] = None
         return states
 
-    def _add(self, number: int, receipts: Sequence[FirstReceipt]) -> None:
-        keys = [(one.packet_id, one.digest) for one in receipts]
-        self._times.update(zip(keys, ((number, one.at) for one in receipts), strict=True))
-        self._generations[number] = keys
-        self._size += len(keys)
+    def _add(self, number: int, receipts: Mapping[Key, datetime]) -> None:
+        self._times.update({key: (number, at) for key, at in receipts.items()})
+        self._generations[number] = list(receipts)
+        self._size += len(receipts)
         self._next = number + 1
 
     def _partition(self, number: int) -> str:

@@ -1,0 +1,121 @@
+"""Trying again what was held back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from hearthwatch.errors import Invalid
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import devices, quarantine
+from hearthwatch.records.database import Database
+from hearthwatch.records.quarantine import QuarantineItem
+from hearthwatch.values import Event, Presence, Reading, WriteResult
+from hearthwatch.wire.registry import Decoder, conventions
+from ingest.limits import Limits
+from ingest.quarantine import replay
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+AT = (NOW - timedelta(minutes=1)).isoformat()
+LIMITS = Limits(metric_budget=2)
+
+
+def telemetry(**metrics: float) -> bytes:
+    return msgspec.json.encode({"samples": [{"at": AT, "m": metrics}], "fw": "2.4.1"})
+
+
+def item(payload: bytes, *, part: str = "", reason: str = "bad", samples: int = 1, topic: str = "") -> QuarantineItem:
+    return QuarantineItem(NOW, "mqtt", topic or "hearthwatch/v1/d1/telemetry", payload, "d1", part, reason, samples)
+
+
+def hold(database: Database, items: Sequence[QuarantineItem]) -> None:
+    with database.transaction() as connection:
+        quarantine.hold(connection, items)
+
+
+def run(store: TelemetryStore, database: Database) -> dict[str, int]:
+    return replay(store, database, Decoder(conventions(("native",))), NOW, limits=LIMITS)
+
+
+def states(database: Database) -> dict[str, int]:
+    with database.reading() as connection:
+        return quarantine.counts(connection)
+
+
+def test_an_empty_quarantine_gives_nothing(store: TelemetryStore, database: Database) -> None:
+    assert run(store, database) == {"replayed": 0, "stored": 0, "duplicate": 0, "still_bad": 0}
+
+
+def test_what_is_still_bad_stays(store: TelemetryStore, database: Database) -> None:
+    hold(database, [item(b"no json"), item(telemetry(a=1), part="", reason="sent by another user than the device")])
+    assert run(store, database) == {"replayed": 0, "stored": 0, "duplicate": 0, "still_bad": 2}
+    assert states(database) == {"held": 2}
+
+
+def test_rows_of_files_are_left_to_the_import(store: TelemetryStore, database: Database) -> None:
+    row = QuarantineItem(NOW, "history.csv", "history.csv", b"1,2", None, "row 1", "no number")
+    hold(database, [row])
+    assert run(store, database)["still_bad"] == 0
+    assert states(database) == {"held": 1}
+
+
+def test_what_is_good_now_is_stored_once(store: TelemetryStore, database: Database) -> None:
+    hold(database, [item(telemetry(a=1), reason="the decoder failed: KeyError")])
+    assert run(store, database) == {"replayed": 1, "stored": 1, "duplicate": 0, "still_bad": 0}
+    assert run(store, database) == {"replayed": 0, "stored": 0, "duplicate": 0, "still_bad": 0}
+    assert states(database) == {"replayed": 1}
+    assert store.window("d1", NOW - timedelta(hours=1), NOW).num_rows == 1
+    with database.reading() as connection:
+        assert devices.get(connection, "d1").firmware == "2.4.1"
+
+
+def test_a_metric_that_came_too_early_for_the_budget_is_added_to_its_sample(
+    store: TelemetryStore, database: Database
+) -> None:
+    payload = telemetry(a=1, b=2, c=3)
+    reading = Reading("d1", "native", NOW - timedelta(minutes=1), {"a": 1.0}, "2.4.1")
+    store.write([reading])
+    hold(database, [item(payload, part=f"reading at {AT} {name}", samples=0) for name in ("b", "c")])
+    answer = run(store, database)
+    assert (answer["replayed"], answer["still_bad"], answer["duplicate"], answer["stored"]) == (1, 1, 1, 1)
+    table = store.window("d1", NOW - timedelta(hours=1), NOW)
+    assert sorted(zip(table["metric"].to_pylist(), table["value"].to_pylist(), strict=True)) == [("a", 1.0), ("b", 2.0)]
+
+
+def test_identities_are_applied(store: TelemetryStore, database: Database) -> None:
+    claim = item(msgspec.json.encode({"model": "lock-2"}), topic="hearthwatch/v1/d1/identity")
+    hold(database, [claim])
+    assert run(store, database) == {"replayed": 1, "stored": 1, "duplicate": 0, "still_bad": 0}
+    with database.reading() as connection:
+        assert devices.get(connection, "d1").model == "lock-2"
+
+
+class Picky:
+    """A store that never takes one metric."""
+
+    def __init__(self, real: TelemetryStore) -> None:
+        self._real = real
+
+    def write(self, values: Sequence[Reading | Event | Presence]) -> WriteResult:
+        if any(isinstance(value, Reading) and "b" in value.metrics for value in values):
+            raise Invalid("not this one")
+        return self._real.write(values)
+
+
+def test_what_the_store_cannot_take_stays_alone(store: TelemetryStore, database: Database) -> None:
+    hold(database, [item(telemetry(a=1)), item(telemetry(b=1)), item(b"no json")])
+    answer = run(Picky(store), database)  # type: ignore[arg-type]
+    assert answer == {"replayed": 1, "stored": 1, "duplicate": 0, "still_bad": 2}
+
+
+@pytest.mark.parametrize("count", [1100])
+def test_many_pages_are_replayed(store: TelemetryStore, database: Database, count: int) -> None:
+    hold(
+        database,
+        [item(telemetry(a=number), topic=f"hearthwatch/v1/d{number}/telemetry") for number in range(count)],
+    )
+    assert run(store, database)["stored"] == count
+    assert states(database) == {"replayed": count}

@@ -1,0 +1,90 @@
+"""When a message that comes again came first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hearthwatch.values import Message
+from ingest.redelivery import CONVENTION, FirstReceipts, Key, key_of
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def message(packet_id: int = 1, payload: bytes = b"21", topic: str = "t") -> Message:
+    return Message(topic, payload, NOW, packet_id=packet_id)
+
+
+def again(first: Message) -> Message:
+    return replace(first, redelivered=True, received_at=NOW + timedelta(hours=1))
+
+
+def receipts(*messages: Message) -> dict[Key, datetime]:
+    return {key_of(one): one.received_at for one in messages}
+
+
+def saved(*changes: Mapping[tuple[str, str], Mapping[str, Any] | None]) -> dict[str, Mapping[str, Any]]:
+    """What is in the records after some changes."""
+    states: dict[str, Mapping[str, Any]] = {}
+    for change in changes:
+        for (convention, partition), state in change.items():
+            assert convention == CONVENTION
+            if state is None:
+                states.pop(partition, None)
+            else:
+                states[partition] = state
+    return states
+
+
+def test_what_was_never_received_has_no_first_time() -> None:
+    first = FirstReceipts("me", 10)
+    first.remember(receipts(message(1)))
+    assert first.first_time(again(message(2))) is None
+    assert first.first_time(again(message(1, payload=b"22"))) is None
+    assert first.first_time(again(message(1, topic="u"))) is None
+
+
+def test_a_message_that_comes_for_the_first_time_is_not_taken_for_an_old_one() -> None:
+    first = FirstReceipts("me", 10)
+    first.remember(receipts(message(1)))
+    assert first.first_time(message(1)) is None
+
+
+def test_a_message_that_comes_again_gets_its_first_time() -> None:
+    first = FirstReceipts("me", 10)
+    first.remember(receipts(message(1)))
+    assert first.first_time(again(message(1))) == NOW
+
+
+def test_a_restart_forgets_nothing() -> None:
+    first = FirstReceipts("me", 10)
+    states = saved(first.remember(receipts(message(1))), first.remember(receipts(message(2))))
+    restarted = FirstReceipts("me", 10, states)
+    assert restarted.first_time(again(message(1))) == restarted.first_time(again(message(2))) == NOW
+    states.update(saved(restarted.remember(receipts(message(3)))))
+    assert FirstReceipts("me", 10, states).first_time(again(message(3))) == NOW
+    assert len(states) == 3
+
+
+def test_ingestors_do_not_mix_their_packet_ids() -> None:
+    states = saved(FirstReceipts("me", 10).remember(receipts(message(1))))
+    assert FirstReceipts("another", 10, states).first_time(again(message(1))) is None
+
+
+def test_the_oldest_are_forgotten_here_and_in_the_records() -> None:
+    first = FirstReceipts("me", 4)
+    states = saved(*(first.remember(receipts(message(2 * n), message(2 * n + 1))) for n in range(6)))
+    assert first.first_time(again(message(7))) is None
+    assert first.first_time(again(message(8))) == NOW
+    assert len(states) == 2
+
+
+def test_a_packet_id_that_is_used_anew_outlives_its_older_use() -> None:
+    first = FirstReceipts("me", 2)
+    later = replace(message(1), received_at=NOW + timedelta(minutes=1))
+    first.remember(receipts(message(1)))
+    first.remember(receipts(later))
+    first.remember(receipts(message(2)))  # the oldest generation goes
+    assert first.first_time(again(message(1))) == later.received_at
