@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, DateTime, Integer, MetaData, TypeDecorator
@@ -32,20 +34,34 @@ class Instant(TypeDecorator[datetime]):
         """``timestamptz`` where it exists, else a plain datetime."""
         return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
 
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """As `process_bind_param`; SQLite keeps text, and the texts of the newest times are remembered: rows of a batch share them."""
+        return _sqlite_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse times without an offset; they are a bug of ours."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"time without an offset: {value!r}")
-        utc = value.astimezone(UTC)
-        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
+        utc = _utc(value)
+        return utc if utc is None or dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the offset back."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"time without an offset: {value!r}")
+    return value.astimezone(UTC)
+
+
+@lru_cache(maxsize=8192)
+def _sqlite_text(value: datetime | None) -> str | None:
+    utc = _utc(value)
+    return utc.replace(tzinfo=None).isoformat(" ", "microseconds") if utc is not None else None
 
 
 def id_column() -> Column[int]:
