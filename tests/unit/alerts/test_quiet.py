@@ -62,7 +62,9 @@ def test_a_zone_nobody_knows_is_the_fallback() -> None:
 
 
 @given(
-    st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1)),
+    st.integers(0, 3 * 366 * 24 * 60).map(
+        lambda minutes: datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    ),
     st.times(),
     st.times(),
     st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "Asia/Kathmandu"]),
@@ -70,8 +72,8 @@ def test_a_zone_nobody_knows_is_the_fallback() -> None:
 def test_what_is_allowed_is_never_earlier_never_quiet_and_within_a_day_or_so(
     now: datetime, start: time, end: time, name: str
 ) -> None:
-    home, moment = ZoneInfo(name), now.replace(tzinfo=UTC)
+    home = ZoneInfo(name)
     start, end = start.replace(microsecond=0), end.replace(microsecond=0)
-    allowed = next_allowed(moment, start, end, home)
-    assert moment <= allowed <= moment + timedelta(hours=26)
+    allowed = next_allowed(now, start, end, home)
+    assert now <= allowed <= now + timedelta(hours=26)
     assert next_allowed(allowed, start, end, home) - allowed <= timedelta(hours=2)  # only where the clocks go back

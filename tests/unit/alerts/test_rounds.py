@@ -8,8 +8,8 @@ import pytest
 
 from alerts import brakes
 from hearthwatch.errors import Conflict, Denied, Missing
-from hearthwatch.records import consents, customers, findings, notices, outages, outbox, releases
 from hearthwatch.records import brakes as brake_rows
+from hearthwatch.records import consents, customers, findings, notices, outages, outbox, releases
 from tests.unit.alerts.world import BAD, FIX, GOOD, MODEL, World
 
 # -- what must not happen ----------------------------------------------------------------------------------------------

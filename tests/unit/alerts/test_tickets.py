@@ -188,12 +188,20 @@ def technician(name: str, skills: tuple[str, ...] = (), regions: tuple[str, ...]
 
 
 def test_nobody_gets_what_they_can_not_do_where_they_do_not_go_or_beyond_their_capacity() -> None:
-    people = [technician("a", ("relay",), ("north",)), technician("b", ("battery",), ("south",)), technician("c", capacity=0)]
+    people = [
+        technician("a", ("relay",), ("north",)),
+        technician("b", ("battery",), ("south",)),
+        technician("c", capacity=0),
+    ]
     assert assignment.best(people, {}, skills=["battery"], region="north") is None
 
 
 def test_of_those_who_can_the_least_busy_gets_it() -> None:
-    people = [technician("a", ("battery",), ("north",)), technician("b", ("*",), ("north", "south")), technician("c", ("relay",))]
+    people = [
+        technician("a", ("battery",), ("north",)),
+        technician("b", ("*",), ("north", "south")),
+        technician("c", ("relay",)),
+    ]
     assert assignment.best(people, {"a": 1}, skills=["battery", "lock"], region="north") == people[1]
     assert assignment.best(people, {"a": 1, "b": 1}, skills=["battery"], region="north") == people[0]
     assert assignment.best(people, {"a": 2, "b": 2}, skills=["battery"], region="north") is None
@@ -396,4 +404,3 @@ def test_a_ticket_s_ledger_tells_who_did_what(world: World) -> None:
         ("scheduled", "ann"),
         ("closed", "tom"),
     ]
-

@@ -95,9 +95,15 @@ def tags(html: str) -> list[tuple[str, list[str]]]:
     return parser.tags
 
 
-@given(st.text(max_size=60) | st.sampled_from(["<img src=x onerror=alert(1)>", '"><script>x</script>', "{0.__class__}", "%(x)s"]))
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(["<img src=x onerror=alert(1)>", '"><script>x</script>', "{0.__class__}", "%(x)s"])
+)
 def test_a_hostile_name_changes_no_tag_and_adds_no_line(name: str) -> None:
-    harmless, hostile = letter(about()), letter(about(product=name), name=name, brand=Brand(name or "b", "1", name or "u"))
+    harmless, hostile = (
+        letter(about()),
+        letter(about(product=name), name=name, brand=Brand(name or "b", "1", name or "u")),
+    )
     assert tags(hostile.html) == tags(harmless.html)
     assert hostile.text.count("\n") == harmless.text.count("\n")
     assert not set(hostile.subject) & set("\r\n\x00\u2028\u202e")

@@ -14,7 +14,18 @@ from alerts.policy_file import default_text
 from alerts.wording import Brand
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import Channel
-from hearthwatch.records import consents, customers, devices, findings, mailbox, notices, outbox, releases, technicians, tickets
+from hearthwatch.records import (
+    consents,
+    customers,
+    devices,
+    findings,
+    mailbox,
+    notices,
+    outbox,
+    releases,
+    technicians,
+    tickets,
+)
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.mailbox import Letter
 from hearthwatch.records.outbox import OutboxItem
@@ -65,11 +76,12 @@ class World:
     commands: RecordingChannel = field(default_factory=lambda: RecordingChannel("mqtt"))
 
     def __post_init__(self) -> None:
-        self.channels = {
+        everyday: dict[str, Channel] = {
             "mailbox": MailboxChannel(self.database, self.clock),
             "mqtt": self.commands,
             "apprise": RecordingChannel("apprise"),
-        } | self.channels
+        }
+        self.channels = everyday | self.channels
 
     @property
     def now(self) -> datetime:
@@ -97,9 +109,7 @@ class World:
         reached_by = [f"mailbox://{customer}"] if channels is None else list(channels)
         self.register(devices_, version=version)
         with self.database.transaction() as connection:
-            customers.put_customer(
-                connection, customer, name=f"Kim {number}", language=language, channels=reached_by
-            )
+            customers.put_customer(connection, customer, name=f"Kim {number}", language=language, channels=reached_by)
             customers.put_home(connection, home, region=region, timezone=timezone)
             for purpose in consent:
                 consents.record(connection, customer, purpose, True, self.now, "test")
@@ -112,7 +122,9 @@ class World:
         with self.database.transaction() as connection:
             devices.register(connection, [{"id": one, **row} for one in ids])
 
-    def technician(self, name: str = "t-1", *, skills: Sequence[str] = (), regions: Sequence[str] = (), capacity: int = 8) -> None:
+    def technician(
+        self, name: str = "t-1", *, skills: Sequence[str] = (), regions: Sequence[str] = (), capacity: int = 8
+    ) -> None:
         with self.database.transaction() as connection:
             technicians.put(connection, name, name=name.upper(), skills=skills, regions=regions, capacity=capacity)
 
@@ -154,7 +166,15 @@ class World:
     ) -> Finding:
         about: Literal["device", "release"] = "release" if subject.startswith("release:") else "device"
         seen = Observation(
-            kind, about, subject, mode, severity, self.now - ago, evidence or {"metrics": ["x"], "reasons": []}, probability, part
+            kind,
+            about,
+            subject,
+            mode,
+            severity,
+            self.now - ago,
+            evidence or {"metrics": ["x"], "reasons": []},
+            probability,
+            part,
         )
         with self.database.transaction() as connection:
             return findings.observe(connection, seen, relapse=RELAPSE)
