@@ -12,12 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records.database import Database, open_database
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
+
+# A busy machine is no failure of the code: laws are tested without a time limit for each example.
+settings.register_profile("hearthwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hearthwatch")
 
 
 @pytest.fixture

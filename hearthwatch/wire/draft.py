@@ -24,6 +24,7 @@ from hearthwatch.wire.limits import (
     optional_text,
     shown,
 )
+from hearthwatch.wire.rejections import bounded
 
 UPTIME_TOLERANCE_S = 5.0
 """How much less an uptime may be than an earlier one without a boot between them."""
@@ -158,7 +159,7 @@ class Draft:
             raise Invalid(f"{self._rejected[0].part}: {self._rejected[0].reason}")
         state = self._given if self._state == dict(self._given or {}) else self._state
         reason = None if self._values else ignored or "nothing in it that we measure"
-        return Decoded(tuple(self._values), tuple(self._rejected), reason), state
+        return Decoded(tuple(self._values), bounded(self._rejected), reason), state
 
 
 def text_or_none(value: Any) -> str | None:

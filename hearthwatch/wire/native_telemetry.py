@@ -27,6 +27,7 @@ from hearthwatch.wire.limits import (
 )
 from hearthwatch.wire.native_memory import firmware_of, remember
 from hearthwatch.wire.payload import parse_object
+from hearthwatch.wire.rejections import bounded
 
 STREAM = "native"
 
@@ -103,7 +104,7 @@ def _decode_patiently(device: str, state: State | None, message: Message) -> tup
             readings.append(_reading(shared, sample, part, rejected, first=place == 0))
         except Invalid as error:
             rejected.append(Rejection(error.message, part, device))
-    return Decoded(tuple(readings), tuple(rejected)), remember(state, firmware=said, boot=boot)
+    return Decoded(tuple(readings), bounded(rejected)), remember(state, firmware=said, boot=boot)
 
 
 def _samples(given: Mapping[str, Any]) -> list[Any]:

@@ -92,10 +92,9 @@ def _online(prefix: str, state: State | None, message: Message) -> tuple[Decoded
     device = _known(state) or (prefix if _OWN_ID.fullmatch(prefix) else None)
     if device is None:
         # Whose prefix this is shows with the first notification; until then it would be a second device.
-        return Decoded(ignored="the device of this prefix has not named itself yet"), {
-            **(state or {}),
-            "waiting": online,
-        }
+        waits = state is not None and state.get("waiting") is online
+        following = state if waits else {**(state or {}), "waiting": online}
+        return Decoded(ignored="the device of this prefix has not named itself yet"), following
     draft = Draft("shelly_gen2", device, state, message)
     return draft.finish(draft.presence("online", online=online))
 

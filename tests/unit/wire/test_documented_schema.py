@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hearthwatch.errors import Invalid
 from hearthwatch.metrics import BY_NAME
 from hearthwatch.values import Event, Identity, Message, Presence, Reading, Reply
-from hearthwatch.wire import native
+from hearthwatch.wire import native, shelly_components, shelly_gen1, tasmota_sensors
 from hearthwatch.wire.native import Native
 from tests.strategies import START, events, identities, metrics, presences, readings, replies
 
@@ -128,5 +128,17 @@ def test_the_table_of_metric_names_knows_only_names_of_the_catalogue() -> None:
     section = DOCUMENT.split("## Metric names")[1].split("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     names = {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)}
-    assert names
     assert names <= set(BY_NAME)
+    assert mapped_names() <= names
+
+
+def mapped_names() -> set[str]:
+    """The plain names that the conventions' own tables map to."""
+    paired = [
+        *shelly_gen1._SCALARS.values(),
+        *shelly_gen1._PER_CHANNEL.values(),
+        *(pair for fields in shelly_components._FIELDS.values() for pair in fields.values()),
+    ]
+    plain = [tasmota_sensors._PLAIN, tasmota_sensors._ADDED, tasmota_sensors._SHARED]
+    names = {name for name, _ in paired} | {name for table in plain for name in table.values()}
+    return {re.sub(r"^phase\d_", "", name) for name in names}

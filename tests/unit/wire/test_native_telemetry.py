@@ -135,6 +135,14 @@ def test_a_thousand_samples_are_taken_and_one_more_are_all_refused() -> None:
     assert [one.samples for one in answer.rejected] == [1001]
 
 
+def test_a_message_of_nothing_but_nonsense_gives_few_rejections_that_count_every_sample() -> None:
+    nonsense = {"at": AT, "m": {f"M{place}": "x" for place in range(64)}}
+    answer = decode({"samples": [nonsense] * 500 + [sample(a=1)]})
+    assert len(answer.values) == 1
+    assert len(answer.rejected) == 21
+    assert sum(one.samples for one in answer.rejected) == 500
+
+
 def test_sixty_four_metrics_are_taken() -> None:
     answer = decode({"samples": [{"at": AT, "m": {f"m{i}": i for i in range(64)}}]})
     assert isinstance(answer.values[0], Reading)

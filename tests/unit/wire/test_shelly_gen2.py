@@ -181,6 +181,9 @@ def test_the_source_is_the_device_behind_any_prefix(plug: Conversation) -> None:
 
 def test_presence_behind_a_prefix_waits_until_the_device_names_itself(plug: Conversation) -> None:
     assert plug.say("kitchen/online", "true").ignored
+    waiting = plug.states["kitchen"]
+    assert plug.say("kitchen/online", "true").ignored
+    assert plug.states["kitchen"] is waiting
     answer = plug.say("kitchen/events/rpc", notification({"switch:0": SWITCH}))
     assert [(type(value).__name__, value.device) for value in answer.values] == [("Presence", ID), ("Reading", ID)]
     (presence,) = plug.presences("kitchen/online", "false")
