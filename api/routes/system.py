@@ -88,12 +88,20 @@ class HeldState(BaseModel):
 @router.get("/health")
 @at_root.get("/health", include_in_schema=False)
 def get_health(request: Request, context: Context) -> Response:
-    """Whether it works: 200, or 503 when a store is away. Which part is how is told only to this machine and to those who may read."""
-    parts = {"records": _reachable(lambda: _ask_records(context)), "telemetry": _reachable(lambda: _ask_store(context))}
-    well = all(state == "ok" for state in parts.values())
-    answer: dict[str, Any] = {"status": "ok" if well else "unavailable"}
+    """Whether it works: `ok`, `degraded` when a part does not, or 503 and `unavailable` when a store is away.
+
+    Which part is how is told only to this machine and to those who may read.
+    """
+    stores = {
+        "records": _reachable(lambda: _ask_records(context)),
+        "telemetry": _reachable(lambda: _ask_store(context)),
+    }
+    parts = {name: _told(value) for name, value in context.health.items()}
+    well = all(state == "ok" for state in stores.values())
+    whole = all(part.get("ok", True) for part in parts.values() if isinstance(part, dict))
+    answer: dict[str, Any] = {"status": "unavailable" if not well else "ok" if whole else "degraded"}
     if _may_read(request, context):
-        answer["parts"] = {**parts, **{name: _told(value) for name, value in context.health.items()}}
+        answer["parts"] = {**stores, **parts}
     return JSONResponse(answer, status_code=200 if well else 503, headers={"Cache-Control": "no-store"})
 
 

@@ -36,16 +36,18 @@ def run_up(settings: Settings, role: str) -> None:
     stopping = _stop_on_signals()
     platform = open_platform(settings, SystemClock())
     ending: list[Callable[[], None]] = [platform.close]
+    health: dict[str, object] = {}
     try:
         check_exposure(settings, platform.database)
         if role in {"all", "ingest"}:
             runner = build_runner(platform)
             runner.start()
             ending.append(runner.stop)
+            health["ingest"] = runner.health
         if role in {"all", "jobs"}:
             ending.extend(_start_jobs(platform))
         if role in {"all", "api"}:
-            server = WebServer(build_api(platform), settings.host, settings.port)
+            server = WebServer(build_api(platform, health), settings.host, settings.port)
             server.start()
             ending.append(server.stop)
             LOG.info("pages and API at %s", server.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from api.app import ApiContext, create_app
 from api.security import COOKIE, EVERYONE
 from api.sign_in import GUESSES, local_path
 from hearthwatch.clock import SteppedClock
+from hearthwatch.errors import Unavailable
 from hearthwatch.records import access
 from hearthwatch.settings import Settings
 from tests.unit.api.conftest import Client
@@ -287,3 +289,19 @@ def test_the_form_signs_in_and_goes_on_to_the_page_that_was_wanted(client: Clien
 )
 def test_signing_in_leads_nowhere_else(target: str) -> None:
     assert local_path(target) == "/"
+
+
+def test_health_tells_when_a_part_or_a_store_is_away(
+    client: Client, app: FastAPI, context: ApiContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.state.context = replace(context, health={"ingest": lambda: {"ok": False}})
+    degraded = client().get("/health")
+    assert (degraded.status_code, degraded.json()) == (200, {"status": "degraded"})
+
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("the store is away at influxdb://secret")
+
+    monkeypatch.setattr(context.store, "events", away)
+    unavailable = client(**HERE).get("/health")
+    assert (unavailable.status_code, unavailable.json()["parts"]["telemetry"]) == (503, "unavailable")
+    assert "secret" not in unavailable.text
