@@ -36,7 +36,7 @@ def decode_lines(source: BinaryIO, spoken: Sequence[str], out: TextIO) -> None:
         except Invalid as error:
             described = describe_error(None, f"line {number}: {error}")
         out.write(msgspec.json.encode(described).decode() + "\n")
-    out.flush()
+        out.flush()  # somebody may be watching a live stream
 
 
 def _decode(decoder: Decoder, message: Message) -> Mapping[str, Any]:
