@@ -164,13 +164,13 @@ def _versions(
     reported[rows.device, rows.hour] = True
     told = number != UNKNOWN
     device, hour, number = rows.device[told], rows.hour[told], number[told]
-    forward = np.full(shape, UNKNOWN, dtype=np.int32)
-    forward[device, hour] = number
-    backward = np.full(shape, UNKNOWN, dtype=np.int32)
-    backward[device[::-1], hour[::-1]] = number[::-1]
-    mixed = forward != backward
-    forward[mixed] = UNKNOWN
-    return reported, forward, mixed
+    lowest = np.full(shape, np.iinfo(np.int32).max, dtype=np.int32)
+    np.minimum.at(lowest, (device, hour), number)
+    highest = np.full(shape, UNKNOWN, dtype=np.int32)
+    np.maximum.at(highest, (device, hour), number)
+    mixed = (highest != UNKNOWN) & (lowest != highest)
+    highest[mixed] = UNKNOWN
+    return reported, highest, mixed
 
 
 def _take_event_hours(

@@ -77,41 +77,42 @@ class Scene:
 
     def play(self, begin: int, end: int, *, skip: frozenset[tuple[int, int]] = frozenset()) -> None:
         """What the devices report in the hours [begin, end), except (device, hour) in ``skip``; registry kept in step."""
-        hours = np.arange(begin, end)
-        device, hour = np.meshgrid(np.arange(self.update.size), hours, indexing="ij")
-        rows = [
-            (d, h) for d, h in zip(device.ravel().tolist(), hour.ravel().tolist(), strict=True) if (d, h) not in skip
-        ]
+        device, hour = np.meshgrid(np.arange(self.update.size), np.arange(begin, end), indexing="ij")
+        rows = np.stack((device.ravel(), hour.ravel()), axis=1)
+        if skip:
+            rows = rows[[(d, h) not in skip for d, h in rows.tolist()]]
         self.write(rows)
         moved = [name for name, at in zip(self.ids, self.update.tolist(), strict=True) if begin <= at < end]
         if moved:
             with self.database.transaction() as connection:
                 devices.register(connection, [{"id": name, "firmware": "2.0"} for name in moved])
 
-    def write(self, rows: list[tuple[int, int]]) -> None:
+    def write(self, rows: Any) -> None:
         """The readings and events of (device, hour)."""
-        ids = self.ids
-        firmware = ["2.0" if hour >= self.update[device] else "1.0" for device, hour in rows]
+        device, hour = np.asarray(rows, dtype=np.int64).T
+        names, firmware = np.array(self.ids), np.where(hour >= self.update[device], "2.0", "1.0")
+        at = int(START.timestamp()) + hour * 3600 + 1800
         table = pa.table(
             {
-                "device": [ids[device] for device, _ in rows],
-                "at": pa.array([START + hour * HOUR + HOUR / 2 for _, hour in rows], pa.timestamp("us", "UTC")),
+                "device": names[device],
+                "at": pa.array(at * 1_000_000, pa.timestamp("us", "UTC")),
                 "firmware": firmware,
-                "uptime_s": [1.0] * len(rows),
+                "uptime_s": np.ones(device.size),
             }
         )
         self.store.write_table("native", table)
+        counts = self.reboots[device, hour]
         events = [
             Event(
-                device=ids[device],
+                device=str(names[device[row]]),
                 stream="native/event",
-                at=START + hour * HOUR + timedelta(minutes=3 + 5 * number),
+                at=START + int(hour[row]) * HOUR + timedelta(minutes=3 + 5 * number),
                 kind="reboot",
                 code="watchdog",
-                firmware=told,
+                firmware=str(firmware[row]),
             )
-            for (device, hour), told in zip(rows, firmware, strict=True)
-            for number in range(int(self.reboots[device, hour]))
+            for row in np.flatnonzero(counts).tolist()
+            for number in range(int(counts[row]))
         ]
         if events:
             self.store.write(events)
