@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 from starlette.responses import Response
 
+from alerts import preview
+from alerts.issue import Mail
+from alerts.preview import Preview
+from alerts.wording import Brand
 from api.acts import Acting, tagged
 from api.context import Context
 from api.csv_tables import csv_response
 from api.paging import Page, Paging
 from api.revisions import IfMatch
 from api.routes.devices import LARGEST_EXPORT
-from api.security import Engineer, Reader, Staff
+from api.security import Agent, Engineer, Reader, Staff
 from hearthwatch.records import findings
 from hearthwatch.records.findings import FindingEvent
+from hearthwatch.settings import Settings
 from hearthwatch.values import Finding
 
 router = APIRouter(tags=["findings"])
@@ -33,6 +40,22 @@ class Note(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     note: Annotated[str, Field(max_length=4000)] = ""
+
+
+class TestNotice(BaseModel):
+    """Where a test letter goes, and what it says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: Annotated[str, Field(min_length=1, max_length=1024)]
+    language: Annotated[str, Field(min_length=2, max_length=35)] = "en"
+    kind: Literal["update", "replacement", "check_up"] = "check_up"
+
+
+class Sent(BaseModel):
+    """Where something was sent."""
+
+    address: str
 
 
 class Mute(BaseModel):
@@ -140,3 +163,39 @@ def expect_finding(
             connection, finding_id, if_match, caller.name, context.clock.now(), body.note
         ),
     )
+
+
+# -- what the policy would make of it
+
+
+@router.get("/findings/{finding_id}/preview")
+def preview_finding(context: Context, _caller: Staff, finding_id: FindingId) -> Preview:
+    """What the policy would do about a finding if it were live now, with the letters it would write; nothing is sent."""
+    with context.database.reading() as connection:
+        return preview.preview(connection, finding_id, mail=mail_of(context.settings), now=context.clock.now())
+
+
+@router.post("/findings/{finding_id}/test-notice", status_code=202, response_model=Sent)
+def send_test(context: Context, caller: Agent, act: Acting, finding_id: FindingId, body: TestNotice) -> Response:
+    """Send a colleague the letter a customer would get, marked as a test; its link opens nothing."""
+
+    def send(connection: Connection) -> Sent:
+        preview.test_send(
+            connection,
+            finding_id,
+            body.address,
+            mail=mail_of(context.settings),
+            language=body.language,
+            kind=body.kind,
+            actor=caller.name,
+            now=context.clock.now(),
+        )
+        return Sent(address=body.address)
+
+    return act.do(caller, "notice.test", f"finding:{finding_id}", send, status=202, audited=False)
+
+
+def mail_of(settings: Settings) -> Mail:
+    """How letters look and where their links lead."""
+    brand = Brand(name=settings.brand_name, phone=settings.brand_phone, privacy_url=settings.brand_privacy_url)
+    return Mail(brand, settings.public_url, timedelta(days=settings.link_days))

@@ -153,3 +153,27 @@ def test_the_outbox_shows_no_customers_link(client: Client, world: World) -> Non
     shown = client("viewer").get("/api/v1/outbox?state=pending")
     assert waiting.id in [item["id"] for item in shown.json()["items"]]
     assert "/c/" not in shown.text
+
+
+def test_a_preview_shows_what_would_be_sent_and_sends_nothing(client: Client, world: World) -> None:
+    world.home(3, devices_=("lock-3",))
+    finding = world.stand("lock-3", part="battery")
+    before = len(world.outbox())
+    shown = client("engineer").get(f"/api/v1/findings/{finding.id}/preview")
+    assert (shown.status_code, shown.json()["ticket"], shown.json()["count"]) == (200, "open", 1)
+    assert "battery" in shown.json()["notices"][0]["letter"]["text"]
+    assert len(world.outbox()) == before
+    assert client("viewer").get(f"/api/v1/findings/{finding.id}/preview").status_code == 403
+    assert client("engineer").get("/api/v1/findings/99/preview").status_code == 404
+
+
+def test_a_test_letter_goes_to_a_colleague_and_its_link_opens_nothing(client: Client, world: World) -> None:
+    agent, path = client("agent"), f"/api/v1/findings/{world.tickets()[0].finding_id}/test-notice"
+    assert agent.post(path, json={"address": "pigeon://x"}).status_code == 422
+    assert agent.post(path, json={"address": "mailbox://bea", "language": "zh-CN", "kind": "gift"}).status_code == 422
+    assert agent.post(path, json={"address": "mailbox://bea", "language": "zh-CN"}).status_code == 202
+    world.deliver()
+    (letter,) = world.letters("mailbox://bea")
+    assert letter.subject.startswith("[TEST]")
+    assert client().get("/c/test").status_code == 404
+    assert client("engineer").post(path, json={"address": "mailbox://bea"}).status_code == 403
