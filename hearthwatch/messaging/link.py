@@ -11,7 +11,7 @@ from typing import Protocol
 
 from hearthwatch.errors import Unavailable
 from hearthwatch.messaging.address import BrokerAddress
-from hearthwatch.messaging.mqtt import LOST, Connection, Listener, Session, Version
+from hearthwatch.messaging.mqtt import LOST, Connection, Listener, Session, TlsContext, Version
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ class Link:
         self._address = address
         self._session = session
         self._owner = owner
+        if address.tls:
+            TlsContext.trusting(address.ca)  # what cannot be read is told now, to whoever gave the address
         self._version: Version = "3.1.1" if address.protocol == "3.1.1" else "5"
         self._stopping = threading.Event()
         self._wake_in, self._wake_out = socket.socketpair()

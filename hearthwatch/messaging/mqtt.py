@@ -95,6 +95,7 @@ class Connection:
         self._sent: dict[int, int] = {}
         self._last_id = 0
         self._lean = LEAN_IS_POSSIBLE and not address.stock
+        self._tls: TlsContext | None = None
         self._client = self._make_client()
         self._selector = selectors.DefaultSelector()
         self._watched = 0
@@ -114,6 +115,8 @@ class Connection:
             else:
                 client.connect(address.host, address.port, keepalive=address.keepalive_s)
         except (OSError, ValueError) as error:
+            if self._tls is not None and self._tls.made is not None:
+                self._tls.made.close()
             self.close()
             raise Unavailable(str(error), where=str(address)) from None
         plain = client.socket()
@@ -241,7 +244,8 @@ class Connection:
         made.max_inflight_messages_set(0)  # the publisher keeps to the window itself
         made.username_pw_set(self._address.user, self._address.password)
         if self._address.tls:
-            made.tls_set_context(_tls(self._address.ca))
+            self._tls = TlsContext.trusting(self._address.ca)
+            made.tls_set_context(self._tls)
         made.on_connect = self._on_connect
         made.on_disconnect = self._on_disconnect
         made.on_subscribe = self._on_subscribe
@@ -402,8 +406,28 @@ def _pending(plain: Any) -> bool:
     return isinstance(plain, ssl.SSLSocket) and plain.pending() > 0
 
 
-def _tls(authorities: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=authorities)
-    except OSError as error:
-        raise Invalid(f"cannot read the authorities in {authorities}: {error}", where="broker") from None
+class TlsContext(ssl.SSLContext):
+    """Trusts the system's authorities, or those of a file; checks host names.
+
+    It remembers the socket it made, because paho does not close one whose handshake failed.
+    """
+
+    made: ssl.SSLSocket | None = None
+
+    @classmethod
+    def trusting(cls, authorities: str | None) -> TlsContext:
+        """A context for clients. Raises `Invalid` when the file cannot be read."""
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            if authorities is None:
+                context.load_default_certs()
+            else:
+                context.load_verify_locations(cafile=authorities)
+        except OSError as error:
+            raise Invalid(f"cannot read the authorities in {authorities}: {error}", where="broker") from None
+        return context
+
+    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        """As the standard library does it."""
+        self.made = super().wrap_socket(*arguments, **options)
+        return self.made
