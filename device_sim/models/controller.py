@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from device_sim.models.moment import Moment
-from device_sim.randomness import lognormal_of_mean_one
+from device_sim.randomness import lognormal_of_mean_one, scattered
 
 _DAY_S = 86_400.0
 _FRAGMENTS_TIME_S = 1.5 * _DAY_S
@@ -62,13 +62,16 @@ class Controller:
         return reboots
 
     def _by_chance(self, moment: Moment) -> list[Reboot]:
-        counts = self._rng.poisson(self._rate_s * self.ratio * moment.dt_s)
-        reboots = []
-        for index in np.flatnonzero(counts):
-            for after in np.sort(self._rng.random(int(counts[index]))):
-                at = float(moment.at - (1 - after) * moment.dt_s)
-                self.boot(int(index), at)
-                reboots.append(Reboot(int(index), at, str(self._rng.choice(_CODES, p=_CODE_SHARES))))
+        chosen = scattered(self._rng, self._rate_s * self.ratio * moment.dt_s)
+        if not len(chosen):
+            return []
+        times = np.sort(moment.at - self._rng.random(len(chosen)) * moment.dt_s)
+        codes = self._rng.choice(_CODES, len(chosen), p=_CODE_SHARES)
+        reboots = [
+            Reboot(int(index), float(at), str(code)) for index, at, code in zip(chosen, times, codes, strict=True)
+        ]
+        for reboot in reboots:
+            self.boot(reboot.index, reboot.at)
         return reboots
 
     def _by_leak(self, moment: Moment) -> list[Reboot]:

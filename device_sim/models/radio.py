@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from device_sim.models.moment import Moment
-from device_sim.randomness import relaxed
+from device_sim.randomness import relaxed, scattered
 
 _SHADOW_TIME_S = 12 * 3600.0  # doors, people, furniture
 _SHADOW_DB = 1.5
@@ -22,6 +22,7 @@ class Radio:
     def __init__(self, rng: Generator, devices: int, at: float, sync_per_hour: float) -> None:
         self._rng = rng
         self._sync_per_hour = sync_per_hour
+        self._due = 0.0
         self.placed_dbm = np.clip(rng.normal(-60.0, 6.0, devices), -74.0, -42.0)
         self._shadow = rng.normal(0.0, _SHADOW_DB, devices)
         self._moves_at = at + rng.exponential(_YEAR_S / _MOVES_PER_YEAR, devices)
@@ -40,8 +41,8 @@ class Radio:
         self.rssi_dbm = np.clip(self.placed_dbm + self._shadow + fading - loss, -96.0, -25.0)
         hours = moment.dt_s / 3600
         dropping = 0.004 + 0.5 * _logistic((-self.rssi_dbm - 80) / 2) + 1.5 * failing**2
-        self.reconnects += rng.poisson(dropping * hours)
-        attempts = rng.poisson(self._sync_per_hour * hours, len(failing))
+        np.add.at(self.reconnects, scattered(rng, dropping * hours), 1.0)
+        attempts = self._attempts(hours)
         failed = rng.binomial(attempts, 0.0015 + 0.9 * _logistic((-self.rssi_dbm - 86) / 2))
         self.sync_failed += failed
         self.sync_ok += attempts - failed
@@ -51,6 +52,13 @@ class Radio:
         lost = np.minimum(np.round(self._sync_per_hour * hours), self.sync_ok[indices])
         self.sync_failed[indices] += lost
         self.reconnects[indices] += 1
+
+    def _attempts(self, hours: float) -> int:
+        """Synchronisations of an interval; they come by a timer, and what is left over of an interval counts in the next."""
+        self._due += self._sync_per_hour * hours
+        attempts = int(self._due)
+        self._due -= attempts
+        return attempts
 
     def _move(self, at: float) -> None:
         if at < self._moves_at.min(initial=np.inf):
