@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analytics.cohorts.days import FAILURES, DeviceDays, device_days
-from analytics.cohorts.group import Group, groups_of
+from analytics.cohorts.group import Contrast, Group, groups_of
 from analytics.cohorts.spec import BY_NAME, Metric
 from analytics.cohorts.verdict import Names, Standing, judge
 from analytics.cohorts.weighing import NO_EVIDENCE, Weight, weigh
@@ -40,7 +40,6 @@ class _Course:
     log_e: Floats
     above: Sequence[bool]
     weight: Weight
-    adopted: bool
 
 
 def compare_history(path: Path, mapping: Path, by: str) -> Mapping[str, Any]:
@@ -63,28 +62,23 @@ def compare_history(path: Path, mapping: Path, by: str) -> Mapping[str, Any]:
 
 def _courses(group: Group, found: DeviceDays) -> Iterator[_Course]:
     for value in group.values:
-        if group.devices_on(value) < LEAST_DEVICES or group.devices_off(value) < LEAST_DEVICES:
+        contrast = group.contrast(value)
+        if contrast is None or min(contrast.sizes) < LEAST_DEVICES:
             continue
         for name in found.happened:
-            course = _course(group, value, found.values[value], _metric(name))
-            if course is not None:
-                yield course
+            yield _course(group, contrast, group.was_adopted(value), found.values[value], _metric(name))
 
 
-def _course(group: Group, value: int, treatment: str, metric: Metric) -> _Course | None:
+def _course(group: Group, contrast: Contrast, adopted: bool, treatment: str, metric: Metric) -> _Course:
     """Follow one comparison through the history."""
-    adopted = group.was_adopted(value)
     days, log_e, above = [], [], []
-    weight: Weight | None = None
-    for day, stream in group.follow(value, metric, MARGIN, LOOKS):
+    for day, stream in contrast.follow(metric, MARGIN, LOOKS):
         # What devices never changed is compared as if it had been drawn by lot: "it does not matter" makes them exchangeable.
         weight = weigh(stream, "unknown" if adopted else "randomised", margin=MARGIN, guard=GUARD)
         days.append(day)
         log_e.append(weight.log_e)
         above.append(weight.ratio is not None and weight.ratio.low > 1.0)
-    if weight is None:
-        return None
-    return _Course(group, treatment, metric, days, np.array(log_e), above, weight, adopted)
+    return _Course(group, treatment, metric, days, np.array(log_e), above, weight)
 
 
 def _metric(name: str) -> Metric:
@@ -124,7 +118,7 @@ def _comparison(course: _Course, by: str, alarm: int | None, count: int) -> Mapp
         "control": OTHERS,
         "metric": course.metric.name,
         "verdict": verdict.word,
-        "ratio": ratio.value if ratio else None,
+        "ratio": ratio.value if ratio and np.isfinite(ratio.value) else None,
         "low": ratio.low if ratio else None,
         "high": ratio.high if ratio and np.isfinite(ratio.high) else None,
         "e": float(np.exp(min(weight.log_e, 700.0))),

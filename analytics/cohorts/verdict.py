@@ -90,15 +90,17 @@ def _settled(weight: Weight, margin: float) -> Literal["better", "same"] | None:
 
 
 _NO_PAST = (
-    "But these devices took it at different times, and too few are known with events of their own before that: "
-    "who took it first can not be told from what it does."
+    "But devices changed it at different times, and too few are known with events of their own before that: "
+    "who changed first can not be told from what it does."
 )
 
 
 def _unexplained(weight: Weight, margin: float) -> bool:
     """A difference between arms that chose themselves, with no past to hold against it."""
     seen = weight.unadjusted
-    return weight.assignment != "randomised" and not weight.past_known and seen is not None and seen.low > margin
+    if weight.assignment == "randomised" or weight.past_known or seen is None:
+        return False
+    return seen.low > margin or seen.high < 1.0 / margin
 
 
 def _effect(metric: Metric, weight: Weight, names: Names) -> str:
@@ -149,7 +151,7 @@ def _lacking(metric: Metric, weight: Weight, names: Names, guard: int) -> str:
     few = min(weight.devices_with_events)
     if weight.assignment == "randomised":
         if few < guard and metric.repeats:
-            return f"{few} devices of an arm had an event; below {guard} only the exact test of first events may speak."
+            return f"Events on {few} devices of the smaller arm: below {guard} only the exact test of first events may speak."
         return f"Not settled yet. {_effect(metric, weight, names)}".strip()
     if not metric.repeats:
         return "First events can be compared only where the waves were randomised."
@@ -159,7 +161,7 @@ def _lacking(metric: Metric, weight: Weight, names: Names, guard: int) -> str:
             f"({guard} in each arm are needed), so who updated first can not be told from what the release does."
         )
     if few < guard:
-        return f"{few} devices of an arm had an event, {guard} are needed where the waves were not randomised."
+        return f"Events on {few} devices of the smaller arm: {guard} are needed where the waves were not randomised."
     return f"Not settled yet. {_effect(metric, weight, names)}".strip()
 
 

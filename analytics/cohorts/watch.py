@@ -207,7 +207,7 @@ def _row(look: _Look, verdict: Verdict, standing: Standing, hour: int) -> Cohort
         events_control=weight.events[1],
         e_rate=None if weight.log_e_rate is None else _finite_e(weight.log_e_rate),
         e_first=None if weight.log_e_first is None else _finite_e(weight.log_e_first),
-        ratio=ratio.value if ratio else None,
+        ratio=ratio.value if ratio and np.isfinite(ratio.value) else None,
         low=ratio.low if ratio else None,
         high=ratio.high if ratio and np.isfinite(ratio.high) else None,
         detail={
@@ -232,7 +232,7 @@ def _row(look: _Look, verdict: Verdict, standing: Standing, hour: int) -> Cohort
 def _as_list(ratio: Ratio | None) -> list[float | None] | None:
     if ratio is None:
         return None
-    return [ratio.value, ratio.low, ratio.high if np.isfinite(ratio.high) else None]
+    return [value if np.isfinite(value) else None for value in (ratio.value, ratio.low, ratio.high)]
 
 
 def _finite_e(log_e: float) -> float:
@@ -262,7 +262,7 @@ def _observation(subject: str, look: _Look, verdict: Verdict, at: datetime) -> O
             "model": look.release.model,
             "version": look.release.version,
             "replaces": look.release.replaces,
-            "ratio": ratio.value if ratio else None,
+            "ratio": ratio.value if ratio and np.isfinite(ratio.value) else None,
             "low": ratio.low if ratio else None,
             "high": ratio.high if ratio and np.isfinite(ratio.high) else None,
             "e": _finite_e(weight.log_e),

@@ -94,7 +94,7 @@ class LogrankEvidence:
         return float(log_sum_exp(_LOG_WEIGHTS + self.shifted))
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float, float]:
-        """Hazard ratio (most likely) and its (1 - alpha) confidence sequence: ratio, low, high; within exp(-4)..exp(4).
+        """Hazard ratio (most likely) and its (1 - alpha) confidence sequence: ratio, low, high; 0 and infinity beyond exp(-4)..exp(4).
 
         The bounds are the values h whose l(h) is not 1 / alpha times smaller than the mixture over all values.
         """
@@ -107,7 +107,7 @@ class LogrankEvidence:
         low = _crossing(refuted, first - 1, first) if first > 0 else 0.0
         high = _crossing(refuted, last + 1, last) if last < _WIDE.size - 1 else np.inf
         return (
-            float(np.exp(_peak(self.wide, best))),
+            float(np.exp(_peak(self.wide, best))) if self.events else 1.0,
             float(np.exp(low) if first > 0 else 0.0),
             float(np.exp(high) if np.isfinite(high) else np.inf),
         )
@@ -156,9 +156,9 @@ def _crossing(values: Floats, outside: int, inside: int) -> float:
 
 
 def _peak(values: Floats, best: int) -> float:
-    """The top of the parabola through the best grid point and its neighbours."""
+    """The top of the parabola through the best grid point and its neighbours; infinite at the ends of the grid."""
     if best in {0, values.size - 1}:
-        return float(_WIDE[best])
+        return -np.inf if best == 0 else np.inf
     left, middle, right = values[best - 1 : best + 2]
     bend = left - 2.0 * middle + right
     shift = 0.5 * (left - right) / bend if bend < 0 else 0.0

@@ -89,7 +89,7 @@ def test_first_events_alone_settle_nothing_but_may_say_worse() -> None:
 def test_below_the_guard_the_reason_names_the_devices_that_are_missing() -> None:
     verdict = say(replace(OPEN, rate=None, first=None, unadjusted=None, devices_with_events=(12, 40)))
     assert verdict.word == "too_early"
-    assert "12 devices" in verdict.why
+    assert "on 12 devices" in verdict.why
     assert "30" in verdict.why
 
 
