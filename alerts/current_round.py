@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from alerts import decisions
 from alerts.decisions import Addressee, NoticePlan
+from alerts.fixes import Fixes
 from alerts.policy_file import Policy, Rule
-from hearthwatch.records import consents, notices, releases
+from hearthwatch.records import consents, notices
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.outages import PlannedOutage
-from hearthwatch.values import Notice, Release
+from hearthwatch.values import Notice
 
 
 @dataclass(slots=True)
@@ -26,13 +27,13 @@ class Round:
     live: bool
     now: datetime
     outages: Sequence[PlannedOutage]
+    fixes: Fixes
     subjects: set[str] = field(default_factory=set)
     """Devices that have their notice, from this round or shortly before."""
     _consents: dict[str, dict[str, bool]] = field(default_factory=dict)
     _spent: dict[tuple[str, str | None], int] = field(default_factory=dict)
     _learned: set[str] = field(default_factory=set)
     _disowned: set[tuple[str, str]] = field(default_factory=set)
-    _fixes: dict[tuple[str, str], Release | None] = field(default_factory=dict)
 
     def learn(self, owners: Iterable[Owner], device_ids: Sequence[str]) -> None:
         """Read the budgets of some households and the refusals about some devices."""
@@ -40,14 +41,6 @@ class Round:
         self._learned |= new
         self._spent.update(notices.spent(self.connection, sorted(new), self.now - decisions.BUDGET_PERIOD))
         self._disowned |= notices.disowned(self.connection, device_ids)
-
-    def fix(self, model: str | None, what: str) -> Release | None:
-        """The release that fixes a failure mode or a version of a model, if there is one."""
-        if model is None:
-            return None
-        if (model, what) not in self._fixes:
-            self._fixes[model, what] = releases.fix_for(self.connection, model, what)
-        return self._fixes[model, what]
 
     def plan(self, rule: Rule, owner: Owner, device_id: str, existing: Notice | None) -> NoticePlan:
         """Decide about a notice, and count what is going to be sent against the household's budget."""

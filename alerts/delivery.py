@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
+from itertools import groupby
+from typing import Literal
 
 from sqlalchemy import Connection
 
 from alerts.addresses import shown
 from alerts.issue import put_letter
+from alerts.parcels import BulkChannel, Parcel
 from alerts.quiet import next_allowed, zone
 from hearthwatch.errors import HearthwatchError, Refused, Unavailable
 from hearthwatch.ports import Channel
@@ -21,18 +25,28 @@ from hearthwatch.records.outbox import OutboxItem
 
 LOG = logging.getLogger(__name__)
 
-BATCH = 20
-LEASE = timedelta(minutes=10)
+BATCH = 25
+LEASE = timedelta(minutes=15)
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=6)
 MAX_ATTEMPTS = 14  # about a day and a half
 WORKER = "delivery"
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one sending went, and when to try again."""
+
+    item: OutboxItem
+    what: Literal["delivered", "postponed", "retried", "refused", "broken"]
+    reason: str = ""
+    next_at: datetime | None = None
+
+
 def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, *, worker: str) -> Mapping[str, int]:
     """Send everything that is due. Returns counts: delivered, postponed (quiet hours), retried, refused, broken, paused.
 
-    The outbox's brake is looked at before every single sending. Raises `Unavailable` when the records are away; what was claimed is
+    The outbox's brake is looked at before every sending. Raises `Unavailable` when the records are away; what was claimed is
     then sent once its lease has run out, with the same keys.
     """
     done: Counter[str] = Counter()
@@ -43,11 +57,34 @@ def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, 
             items = outbox.claim(connection, worker, now, lease=LEASE, limit=BATCH)
         if not items:
             return dict(done)
-        for number, item in enumerate(items):
+        results, left = _send_batch(database, channels, items, now)
+        done.update(result.what for result in results)
+        if left:
+            with database.transaction() as connection:
+                for item in left:
+                    outbox.give_back(connection, item)
+            return dict(done | Counter(paused=1))
+
+
+def _send_batch(
+    database: Database, channels: Mapping[str, Channel], items: Sequence[OutboxItem], now: datetime
+) -> tuple[list[Result], Sequence[OutboxItem]]:
+    """Send items in their order, marking each before the next is sent. Returns the results and what the brake left unsent.
+
+    A row of items for one channel that takes many at once is sent and marked as one.
+    """
+    done: list[Result] = []
+    for name, row in groupby(items, key=lambda item: item.channel):
+        channel = channels.get(name)
+        group = list(row)
+        shares = [group] if isinstance(channel, BulkChannel) else [[item] for item in group]
+        for share in shares:
             if _paused(database):
-                _give_back(database, items[number:])
-                return dict(done | Counter(paused=1))
-            done[_deliver_one(database, channels, item, now)] += 1
+                return done, items[len(done) :]
+            results = _attempt_all(channel, share, now)
+            _mark(database, results, now)
+            done.extend(results)
+    return done, ()
 
 
 def _paused(database: Database) -> bool:
@@ -55,33 +92,35 @@ def _paused(database: Database) -> bool:
         return brakes.is_paused(connection)[0]
 
 
-def _give_back(database: Database, items: list[OutboxItem]) -> None:
-    with database.transaction() as connection:
-        for item in items:
-            outbox.give_back(connection, item)
+def _attempt_all(channel: Channel | None, items: Sequence[OutboxItem], now: datetime) -> list[Result]:
+    due = [item for item in items if _allowed_at(item, now) <= now]
+    if isinstance(channel, BulkChannel) and len(due) > 1:
+        try:
+            channel.deliver_all([_parcel(item) for item in due])
+        except HearthwatchError as error:  # one by one then, to see which: sent again, they arrive once
+            LOG.info("%d items for %s one by one: %s", len(due), channel.name, error.message)
+        else:
+            sent = {item.id for item in due}
+            return [Result(item, "delivered") if item.id in sent else _attempt(channel, item, now) for item in items]
+    return [_attempt(channel, item, now) for item in items]
 
 
-def _deliver_one(database: Database, channels: Mapping[str, Channel], item: OutboxItem, now: datetime) -> str:
+def _attempt(channel: Channel | None, item: OutboxItem, now: datetime) -> Result:
     allowed = _allowed_at(item, now)
     if allowed > now:
-        with database.transaction() as connection:
-            outbox.give_back(connection, item, allowed)
-        return "postponed"
+        return Result(item, "postponed", next_at=allowed)
     try:
-        _send(channels, item)
+        if channel is None:
+            raise Unavailable(f"there is no channel {item.channel!r} here")
+        channel.deliver(**asdict(_parcel(item)))
     except Refused as error:
-        return _refused(database, item, error.message, now)
+        return _refused(item, error.message)
     except HearthwatchError as error:
-        return _again(database, item, error, now)
+        return _again(item, error, "retried", now)
     except Exception as error:  # a channel's own bug must not stop the others
         LOG.exception("item %d to %s broke in channel %s", item.id, shown(item.address), item.channel)
-        _again(database, item, Unavailable(f"the channel broke: {type(error).__name__}"), now)
-        return "broken"
-    with database.transaction() as connection:
-        if outbox.complete(connection, item, now) and item.notice_id is not None:
-            notices.change(connection, item.notice_id, None, {"state": "sent", "sent_at": now, "reason": None})
-            notices.note(connection, item.notice_id, now, "sent", WORKER, {"channel": item.channel})
-    return "delivered"
+        return _again(item, Unavailable(f"the channel broke: {type(error).__name__}"), "broken", now)
+    return Result(item, "delivered")
 
 
 def _allowed_at(item: OutboxItem, now: datetime) -> datetime:
@@ -92,43 +131,52 @@ def _allowed_at(item: OutboxItem, now: datetime) -> datetime:
     return next_allowed(now, start, end, zone(quiet["timezone"], "UTC"))
 
 
-def _send(channels: Mapping[str, Channel], item: OutboxItem) -> None:
-    channel = channels.get(item.channel)
-    if channel is None:
-        raise Unavailable(f"there is no channel {item.channel!r} here")
+def _parcel(item: OutboxItem) -> Parcel:
     payload = item.payload
     if item.kind == "command":
-        text = json.dumps(payload["body"], separators=(",", ":"))
-        channel.deliver(address=item.address, subject="", text=text, html="", key=item.idempotency_key)
-        return
-    channel.deliver(
-        address=item.address,
-        subject=payload["subject"],
-        text=payload["text"],
-        html=payload["html"],
-        key=item.idempotency_key,
-    )
+        body = json.dumps(payload["body"], separators=(",", ":"))
+        return Parcel(item.address, "", body, "", item.idempotency_key)
+    return Parcel(item.address, payload["subject"], payload["text"], payload["html"], item.idempotency_key)
 
 
-def _again(database: Database, item: OutboxItem, error: HearthwatchError, now: datetime) -> str:
+def _again(item: OutboxItem, error: HearthwatchError, what: Literal["retried", "broken"], now: datetime) -> Result:
     if item.attempts >= MAX_ATTEMPTS:
-        return _refused(database, item, f"given up after {item.attempts} tries: {error.message}", now)
+        return _refused(item, f"given up after {item.attempts} tries: {error.message}")
     pause = min(FIRST_PAUSE * 2 ** (item.attempts - 1), LONGEST_PAUSE)
     asked = getattr(error, "retry_after", None)
     if asked is not None:
         pause = max(pause, timedelta(seconds=asked))
     LOG.warning("item %d to %s waits %s: %s", item.id, shown(item.address), pause, error.message)
-    with database.transaction() as connection:
-        outbox.retry(connection, item, now + pause, error.message)
-    return "retried"
+    return Result(item, what, error.message, now + pause)
 
 
-def _refused(database: Database, item: OutboxItem, reason: str, now: datetime) -> str:
+def _refused(item: OutboxItem, reason: str) -> Result:
     LOG.warning("item %d to %s was refused: %s", item.id, shown(item.address), reason)
+    return Result(item, "refused", reason)
+
+
+def _mark(database: Database, results: Sequence[Result], now: datetime) -> None:
+    if not results:
+        return
     with database.transaction() as connection:
-        if outbox.fail(connection, item, reason) and item.notice_id is not None:
-            _next_address(connection, item, item.notice_id, reason, now)
-    return "refused"
+        for result in results:
+            _mark_one(connection, result, now)
+
+
+def _mark_one(connection: Connection, result: Result, now: datetime) -> None:
+    """Write down how it went; where the claim was lost meanwhile, another worker does."""
+    item = result.item
+    if result.what == "delivered":
+        if outbox.complete(connection, item, now) and item.notice_id is not None:
+            notices.change(connection, item.notice_id, None, {"state": "sent", "sent_at": now, "reason": None})
+            notices.note(connection, item.notice_id, now, "sent", WORKER, {"channel": item.channel})
+    elif result.what == "refused":
+        if outbox.fail(connection, item, result.reason) and item.notice_id is not None:
+            _next_address(connection, item, item.notice_id, result.reason, now)
+    elif result.what == "postponed":
+        outbox.give_back(connection, item, result.next_at)
+    else:
+        outbox.retry(connection, item, result.next_at or now, result.reason)
 
 
 def _next_address(connection: Connection, item: OutboxItem, notice_id: int, reason: str, now: datetime) -> None:

@@ -47,7 +47,7 @@ def _key(this: Round, case: DeviceCase) -> NoticeKey:
 
 def _kind(this: Round, case: DeviceCase) -> tuple[str, Release | None]:
     """The kind of notice, and the release it offers: a fix for this failure mode goes before what the rule says."""
-    fix = this.fix(case.device.model if case.device else None, case.finding.mode)
+    fix = this.fixes.find(case.device.model if case.device else None, case.finding.mode)
     return ("update", fix) if decisions.helps(fix, case.device) else (case.rule.notice or "", None)
 
 
@@ -168,7 +168,7 @@ def released(
         model = bad.release.model if bad else device.model if device else None
         rule = decisions.rule_for(this.policy, finding, model)
         if rule is not None:
-            fix = bad.fix if bad else this.fix(model, finding.mode) if notice.kind == "update" else None
+            fix = bad.fix if bad else this.fixes.find(model, finding.mode) if notice.kind == "update" else None
             plan = this.plan(rule, owner, notice.device_id, notice)
             about = _concerned(this, notice, bad)
             cases.append(NoticeCase(finding, rule, notice.kind, about, model, fix, owner, plan, notice, released=True))

@@ -12,6 +12,7 @@ from alerts import decisions, notice_survey
 from alerts.bad_releases import release_of
 from alerts.cases import DeviceCase, Survey, WorseRelease
 from alerts.current_round import Round
+from alerts.fixes import Fixes
 from alerts.policy_file import Rule, parse
 from hearthwatch.records import brakes, customers, devices, findings, outages, outbox, tickets
 from hearthwatch.records.policies import PolicyVersion
@@ -27,7 +28,7 @@ def survey(connection: Connection, version: PolicyVersion, now: datetime) -> Sur
     if not found:
         return Survey()
     live = version.mode == "live"
-    this = Round(connection, parse(version.text), live, now, outages.at(connection, now))
+    this = Round(connection, parse(version.text), live, now, outages.at(connection, now), Fixes(connection))
     linked = tickets.of_findings(connection, [one.id for one in found])
     worse = [one for finding in found if (one := _worse_release(this, finding, linked.get(finding.id))) is not None]
     mine = [finding for finding in found if finding.subject_type == "device"]
@@ -48,7 +49,7 @@ def _worse_release(this: Round, finding: Finding, ticket: Ticket | None) -> Wors
     release = release_of(this.connection, finding.kind, finding.subject)
     if release is None or not decisions.is_worse(finding):
         return None
-    one = WorseRelease(finding, None, release, this.fix(release.model, release.version), ticket)
+    one = WorseRelease(finding, None, release, this.fixes.find(release.model, release.version), ticket)
     rule = decisions.rule_for(this.policy, finding, release.model)
     quiet = decisions.silence(finding, None, (), this.now) is not None
     if rule is None or quiet or not decisions.stands(finding, rule, this.now):
@@ -99,16 +100,18 @@ def _device_cases(
         rule = decisions.rule_for(this.policy, finding, device.model if device else None)
         if rule is not None and decisions.stands(finding, rule, this.now):
             ruled.append((finding, rule, device))
-    owners = customers.owners_of(this.connection, sorted({finding.subject for finding, _, _ in ruled}), this.now)
     by_firmware = {(one.release.model, one.release.version): one for one in worse if one.has_ticket or not this.live}
     cases = []
     for finding, rule, device in ruled:
         cause = by_firmware.get((device.model or "", device.version or "")) if device else None
         if cause is not None and not decisions.covered(this.policy, finding):
             cause = None
-        case = DeviceCase(finding, rule, device, owners.get(finding.subject), linked.get(finding.id), "none", cause)
+        case = DeviceCase(finding, rule, device, None, linked.get(finding.id), "none", cause)
         cases.append(_judged(this, case) if this.live else case)
-    return cases
+    # A symptom of a release concerns nobody but that release's ticket: its owner need not be known.
+    concerned = {case.finding.subject for case in cases if case.cause is None}
+    owners = customers.owners_of(this.connection, sorted(concerned), this.now) if concerned else {}
+    return [replace(case, owner=owners.get(case.finding.subject)) for case in cases]
 
 
 def _judged(this: Round, case: DeviceCase) -> DeviceCase:

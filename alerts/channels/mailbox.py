@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from alerts.addresses import MAILBOX, scheme
+from alerts.parcels import Parcel
 from hearthwatch.errors import Refused
 from hearthwatch.ports import Clock
 from hearthwatch.records import mailbox
@@ -20,9 +23,21 @@ class MailboxChannel:
 
     def deliver(self, *, address: str, subject: str, text: str, html: str, key: str) -> None:
         """Put a letter into the mailbox. Raises `Refused` for an address that is none of it, `Unavailable` when the records are away."""
-        if scheme(address) != MAILBOX:
+        self.deliver_all([Parcel(address, subject, text, html, key)])
+
+    def deliver_all(self, parcels: Sequence[Parcel]) -> None:
+        """Put letters into the mailbox, all or none. Errors as of `deliver`."""
+        if any(scheme(parcel.address) != MAILBOX for parcel in parcels):
             raise Refused("not an address of the mailbox")
+        now = self._clock.now()
         with self._database.transaction() as connection:
-            mailbox.put(
-                connection, key=key, address=address, subject=subject, text=text, html=html, at=self._clock.now()
-            )
+            for one in parcels:
+                mailbox.put(
+                    connection,
+                    key=one.key,
+                    address=one.address,
+                    subject=one.subject,
+                    text=one.text,
+                    html=one.html,
+                    at=now,
+                )

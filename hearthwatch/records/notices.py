@@ -200,15 +200,8 @@ def untold(
 
     Test devices and removed ones are left out. Ordered by customer and device.
     """
-    told = (
-        sa.select(notices.c.id)
-        .where(
-            notices.c.finding_id == finding_id,
-            notices.c.kind == kind,
-            notices.c.occasion == "",
-            notices.c.customer_id == ownerships.c.customer_id,
-        )
-        .exists()
+    told = sa.select(notices.c.customer_id).where(
+        notices.c.finding_id == finding_id, notices.c.kind == kind, notices.c.occasion == ""
     )
     query = (
         sa.select(devices.c.id, ownerships.c.customer_id)
@@ -220,7 +213,7 @@ def untold(
             sa.or_(devices.c.removed_at.is_(None), devices.c.removed_at > at),
             ownerships.c.from_at <= at,
             sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
-            ~told,
+            ownerships.c.customer_id.not_in(told),
         )
         .order_by(ownerships.c.customer_id, devices.c.id)
     )

@@ -6,11 +6,13 @@ import logging
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from alerts import brakes, delivery
 from hearthwatch.errors import Refused, Throttled, Unavailable
 from hearthwatch.records import notices, outbox
 from hearthwatch.records.outbox import OutboxItem
+from hearthwatch.records.tables import outbox as table
 from tests.unit.alerts.world import RecordingChannel, World
 
 MAIL = "mailto://kim:secret@mail.example"
@@ -77,7 +79,7 @@ def test_a_crash_between_sending_and_marking_sends_the_same_key_again_and_the_ma
     assert len(world.letters()) == 1
     assert world.notice().state == "queued"
     assert world.deliver() == {}  # the claim still stands
-    world.pass_time(minutes=11)
+    world.clock.advance(delivery.LEASE)
     assert world.deliver() == {"delivered": 1}
     assert len(world.letters()) == 1
     assert world.notice().state == "sent"
@@ -207,6 +209,14 @@ def test_a_delivered_letter_leaves_no_link_behind(world: World) -> None:
     world.deliver()
     assert "text" not in world.outbox()[0].payload
     assert "html" not in world.outbox()[0].payload
+
+
+def test_one_bad_address_in_a_row_does_not_hold_up_the_others(world: World) -> None:
+    queued(world, devices=3)
+    with world.database.transaction() as connection:
+        connection.execute(sa.update(table).where(table.c.id == 2).values(address="pigeon://x"))
+    assert world.deliver() == {"delivered": 2, "refused": 1}
+    assert len(world.letters()) == 2
 
 
 def test_what_became_of_a_notice_is_in_its_ledger(world: World) -> None:
