@@ -151,6 +151,7 @@ class DuckDBStore:
             with self._file.writing() as cursor:
                 draft = Draft(self._current(cursor))
                 result = step(cursor, draft)
+                draft.store(cursor)
             self._catalogue = draft.committed()
         return result
 

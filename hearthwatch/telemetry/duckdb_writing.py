@@ -41,16 +41,15 @@ def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event 
         results.append(_write_rows(cursor, "events", batches.events(events, draft), EVENT_KEY))
     if presences:
         results.append(_write_rows(cursor, "presence", batches.presences(presences, draft), PRESENCE_KEY))
-    draft.store(cursor)
     return WriteResult(sum(r.stored for r in results), sum(r.duplicate for r in results))
 
 
 def write_bulk(cursor: Cursor, draft: Draft, stream: str, table: pa.Table) -> WriteResult:
     """Store a table of readings within the caller's transaction."""
     keys, metrics = batches.bulk(stream, table, draft)
-    result = _write_readings(cursor, draft, family_of(stream), keys, metrics)
-    draft.store(cursor)
-    return result
+    if len(keys) == 0:
+        return WriteResult(0, 0)
+    return _write_readings(cursor, draft, family_of(stream), keys, metrics)
 
 
 def _write_readings(
