@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import cast
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Connection
 
 from api.app import ApiContext, create_app
 from api.sign_in import GuessBrake
@@ -26,27 +25,33 @@ Client = Callable[..., TestClient]
 
 
 @pytest.fixture(scope="session")
-def _migrated() -> Iterator[Database]:
+def migrated() -> bytes:
+    """A migrated database, as bytes: it is migrated once and copied for every test."""
     opened = open_database("sqlite://")
     opened.upgrade()
-    yield opened
+    connection = opened.engine.raw_connection()
+    image: bytes = connection.driver_connection.serialize()  # type: ignore[union-attr]
+    connection.close()
     opened.close()
+    return image
 
 
 @pytest.fixture
-def database(_migrated: Database) -> Iterator[Database]:
-    """Records in memory, copied from migrated ones: these tests are many."""
+def database(migrated: bytes) -> Iterator[Database]:
+    """Records in memory, migrated."""
     opened = open_database("sqlite://")
-    with _migrated.engine.connect() as source, opened.engine.connect() as target:
-        _driver(source).backup(_driver(target))
+    connection = opened.engine.raw_connection()
+    connection.driver_connection.deserialize(migrated)  # type: ignore[union-attr]
+    connection.close()
     yield opened
     opened.close()
 
 
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What makes a password slow to guess makes these tests slow as well.
+    monkeypatch.setattr(access, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    access._hash_of_nobody.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ SIGHTINGS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SIGHTINGS, st.randoms(), st.integers(1, 8))
 def test_any_order_and_any_split_of_sightings_give_the_same_device(
     sightings: list[Sighting], random: Any, cut: int
