@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
 
 from api import customer, sign_in
 from api.context import ApiContext
-from api.errors import install_error_handlers
+from api.errors import RESPONSES, install_error_handlers
 from api.guard import Guard
 from api.routes import (
     customers,
@@ -26,6 +27,9 @@ from hearthwatch import __version__
 __all__ = ["PREFIX", "ApiContext", "create_app"]
 
 PREFIX = "/api/v1"
+
+# For the description alone: who the caller is, `api.security` finds out.
+BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="`hearthwatch token create --role ROLE`")
 
 DESCRIPTION = """
 Predictive maintenance for makers of smart-home devices.
@@ -55,7 +59,7 @@ def create_app(context: ApiContext, *, with_pages: bool = True) -> FastAPI:
     app.state.guess_brake = sign_in.GuessBrake()
     install_error_handlers(app)
     app.add_middleware(Guard)
-    rest = APIRouter(prefix=PREFIX)
+    rest = APIRouter(prefix=PREFIX, responses=RESPONSES, dependencies=[Depends(BEARER)])
     for noun in (
         devices, groups, releases, findings, tickets, notices, customers, field_service, policies, outages, system,
     ):  # fmt: skip

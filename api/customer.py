@@ -53,6 +53,7 @@ class Visit:
         return f"/c/{self.token}" + (f"?{asked}" if asked else "")
 
 
+@router.head("/c/{token}")
 @router.get("/c/{token}")
 def open_page(request: Request, context: Context, token: Token, lang: Lang = None) -> Response:
     """Show the notice, the device and how the ticket is going."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -46,6 +47,33 @@ ADVICE: Mapping[int, str] = {
     401: "Sign in, or send a token: Authorization: Bearer hw_...",
     403: "This caller may not do this.",
     412: "It changed since you read it. Read it again.",
+}
+
+
+class Fault(BaseModel):
+    """One single fault of a request."""
+
+    where: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details. ``status`` says what to do about it, ``where`` what it is about."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    where: str | None = None
+    advice: str | None = None
+    errors: list[Fault] | None = None
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Anything else than what was asked for is a problem document.",
+        "content": {PROBLEM: {"schema": Problem.model_json_schema(ref_template="#/components/schemas/{model}")}},
+    }
 }
 
 

@@ -44,29 +44,31 @@ class Credentials(BaseModel):
 
 
 class GuessBrake:
-    """Slows guessing: after some wrong passwords for a name, none is looked at for a while."""
+    """Slows guessing: after some wrong passwords for a name from one place, none is looked at for a while."""
 
     def __init__(self) -> None:
         self._wrong: dict[str, deque[datetime]] = {}
         self._lock = threading.Lock()
 
-    def check(self, name: str, now: datetime) -> None:
-        """Raise `Throttled` while a name has had too many wrong guesses."""
+    def check(self, guesser: str, now: datetime) -> None:
+        """Raise `Throttled` while a name at a place has had too many wrong guesses."""
         with self._lock:
-            wrong = self._recent(name, now)
+            wrong = self._recent(guesser, now)
             if len(wrong) >= GUESSES:
                 wait = (wrong[0] + WINDOW - now).total_seconds()
                 raise Throttled("too many wrong passwords; wait a little", retry_after=wait)
 
-    def note_wrong(self, name: str, now: datetime) -> None:
+    def note_wrong(self, guesser: str, now: datetime) -> None:
         """Count a wrong guess."""
         with self._lock:
-            if name not in self._wrong and len(self._wrong) >= NAMES_REMEMBERED:
+            wrong = self._recent(guesser, now)
+            wrong.append(now)
+            self._wrong[guesser] = wrong
+            if len(self._wrong) > NAMES_REMEMBERED:
                 self._wrong.pop(next(iter(self._wrong)))
-            self._recent(name, now).append(now)
 
-    def _recent(self, name: str, now: datetime) -> deque[datetime]:
-        wrong = self._wrong.setdefault(name, deque(maxlen=GUESSES))
+    def _recent(self, guesser: str, now: datetime) -> deque[datetime]:
+        wrong = self._wrong.get(guesser) or deque(maxlen=GUESSES)
         while wrong and wrong[0] <= now - WINDOW:
             wrong.popleft()
         return wrong
@@ -77,13 +79,14 @@ def check_credentials(request: Request, context: ApiContext, name: str, password
     check_origin(context, request)
     now = context.clock.now()
     brake: GuessBrake = request.app.state.guess_brake
-    brake.check(name, now)
+    guesser = f"{name}@{request.client.host if request.client else ''}"  # nobody can lock others out of their accounts
+    brake.check(guesser, now)
     try:
         with context.database.transaction() as connection:
             user = access.check_password(connection, name, password)
             audit.note(connection, at=now, actor=user.name, action="session.begin", object=f"user:{user.name}")
     except Unauthenticated:
-        brake.note_wrong(name, now)
+        brake.note_wrong(guesser, now)
         raise
     return user
 

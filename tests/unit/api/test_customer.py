@@ -137,7 +137,7 @@ def test_looking_changes_nothing(page: TestClient, world: World, context: ApiCon
     token, before = world.token(), everything(world.database)
     for _ in range(3):
         look(page, token)
-        page.head(f"/c/{token}")
+        assert page.head(f"/c/{token}").status_code == 200
         page.get(f"/c/{token}", params={"action": "not_mine", "nonce": look(page, token).nonce, "lang": "zh"})
     assert everything(world.database) == before
 

@@ -283,3 +283,5 @@ def test_the_description_of_the_api_is_complete(client: Client) -> None:
         for method, operation in methods.items():
             assert operation["description"], f"{method} {path}"
             assert operation["tags"], f"{method} {path}"
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+            assert operation["security"] == [{"token": []}]
