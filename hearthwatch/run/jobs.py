@@ -16,11 +16,13 @@ from analytics.prognosis import prognose
 from analytics.training import train
 from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel
-from hearthwatch.records import job_runs
+from hearthwatch.records import customer_links, idempotency, job_runs
 from hearthwatch.run.assembly import Platform
 from hearthwatch.run.schedule import Job
 
 JOB_RUNS_KEPT = timedelta(days=14)
+IDEMPOTENCY_KEYS_KEPT = timedelta(days=7)
+NONCES_KEPT = timedelta(days=2)  # a form is good for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
     )
     with work.platform.database.transaction() as connection:
         runs = job_runs.forget(connection, now - JOB_RUNS_KEPT)
+        idempotency.forget(connection, now - IDEMPOTENCY_KEYS_KEPT)
+        customer_links.forget_nonces(connection, now - NONCES_KEPT)
     return {"telemetry_rows": rows, "job_runs": runs}
 
 
