@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from analytics.features import EARLY_DAYS, first_days
 from analytics.labels import Labels
 from analytics.panel import Floats, Panel, day_number, day_start, panel_of
+from analytics.signals import derived
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import analysis_states
 from hearthwatch.records.database import Database
@@ -60,7 +61,7 @@ def early_lives(store: TelemetryStore, database: Database, labels: Labels, panel
         if source is None:
             continue
         wanted = older if source is not panel else [name for name in active if name not in set(older)]
-        _take(source, wanted, day_number(now), first, complete, fresh)
+        _take(derived(source), wanted, day_number(now), first, complete, fresh)
     return EarlyLives(first, complete, fresh)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -24,7 +23,9 @@ MIN_PEERS = 8
 _MAD_TO_SIGMA = 1.4826
 _Z_LIMIT = 30.0
 
-View = Literal["today", "mean_7", "mean_28", "change", "own", "peers", "total"]
+VIEWS = ("today", "mean_7", "mean_28", "change", "own", "peers", "apart")
+"""Today; means of the last 7 and 28 days; the last 3 days (recent) less those a week before; recent less the early life; recent among
+the peers; and recent less the early life among the peers, which takes out both the season and what the device always was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,7 @@ class Background:
 
 def features_of(metrics: Sequence[str], totals: Sequence[str]) -> tuple[Feature, ...]:
     """The columns for some metrics, in a fixed order."""
-    views = ("today", "mean_7", "mean_28", "change", "own", "peers")
-    columns = [Feature(metric, view) for metric in sorted(metrics) for view in views]
+    columns = [Feature(metric, view) for metric in sorted(metrics) for view in VIEWS]
     columns += [Feature(metric, "total") for metric in sorted(totals)]
     return (*columns, Feature("age", "days"), Feature("service", "days"))
 
@@ -92,14 +92,15 @@ def _arrays(panel: Panel, background: Background, metrics: set[str]) -> Iterator
 
 def _views(panel: Panel, background: Background, metric: str) -> Iterator[tuple[str, str, Floats]]:
     values = panel.values[metric]
-    week = trailing_mean(values, 7)
-    yield metric, "today", values
-    yield metric, "mean_7", week
-    yield metric, "mean_28", trailing_mean(values, WINDOW_DAYS)
     recent = trailing_mean(values, 3)
+    own = recent - early_mean(panel, background, metric)
+    yield metric, "today", values
+    yield metric, "mean_7", trailing_mean(values, 7)
+    yield metric, "mean_28", trailing_mean(values, WINDOW_DAYS)
     yield metric, "change", recent - shifted(recent, 7)
-    yield metric, "own", week - early_mean(panel, background, metric)
-    yield metric, "peers", peer_deviation(week, background.model)
+    yield metric, "own", own
+    yield metric, "peers", peer_deviation(recent, background.model)
+    yield metric, "apart", peer_deviation(own, background.model)
 
 
 def trailing_mean(values: Floats, length: int) -> Floats:

@@ -20,6 +20,7 @@ from analytics.features import WINDOW_DAYS, Background, matrix
 from analytics.hazard import Matrix
 from analytics.labels import Labels, born, read_labels
 from analytics.panel import Flags, Floats, Panel, day_number, day_start, panel_of
+from analytics.signals import derived
 from analytics.training import HORIZONS, model_name, services
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import mode_of_part
@@ -128,7 +129,7 @@ def _prognose_model(
         return
     by_id = {device.id: device for device in devices}
     mine = [by_id[panel.devices[row]] for row in rows]
-    part_panel = panel.only(rows)
+    part_panel = derived(panel.only(rows))
     enough = part_panel.present.sum(axis=1) >= MIN_DAYS
     parts = [name.rsplit("/", 1)[1] for name in known.champions if name.startswith(f"hazard/{model}/")]
     missing = [part for part in known.labels.parts_of(model) if part not in parts]

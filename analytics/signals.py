@@ -8,18 +8,18 @@ device is used (power, motion, setpoints) are not watched: a holiday is not a fa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from analytics.panel import Floats
-from hearthwatch.failure_modes import UNEXPECTED_REBOOTS, mode_of_metric
+from analytics.panel import Floats, Panel
+from hearthwatch.failure_modes import FAILURE_MODES, UNEXPECTED_REBOOTS, mode_of_metric
 
 AGREE = 2.0
 
 Days = Mapping[str, Floats]
-"""Metric: values of shape (devices, days), the last column is the day in question, the one before it its eve."""
+"""Metric: values of shape (devices, days)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Signal:
     unless: tuple[str, ...]
     bad: Literal["high", "low", "both"]
     floor: float
-    derive: Callable[[Days], Floats]
+    over: Callable[[Days], Floats]
+    """Its value on every day, shape (devices, days), from that day and the one before."""
     agree: float = AGREE
 
     @property
@@ -47,14 +48,14 @@ class Signal:
 
 
 def _today(metric: str) -> Callable[[Days], Floats]:
-    return lambda days: days[metric][:, -1]
+    return lambda days: days[metric]
 
 
 def _log(metric: str) -> Callable[[Days], Floats]:
     """Relative change: resistance, current, memory differ by factors between devices."""
 
     def derive(days: Days) -> Floats:
-        value = days[metric][:, -1]
+        value = days[metric]
         return np.log(np.where(value > 0, value, np.nan))
 
     return derive
@@ -67,21 +68,23 @@ def _log_product(metric: str, other: str) -> Callable[[Days], Floats]:
 
 def _count(metric: str) -> Callable[[Days], Floats]:
     """A daily count, on a scale on which chance moves large and small counts alike (Anscombe's root)."""
-    return lambda days: 2 * np.sqrt(np.maximum(days[metric][:, -1], 0.0) + 0.375)
+    return lambda days: 2 * np.sqrt(np.maximum(days[metric], 0.0) + 0.375)
 
 
 def _loss(metric: str) -> Callable[[Days], Floats]:
     """How much was lost since the eve; a rise (it was charged or changed) says nothing."""
 
     def derive(days: Days) -> Floats:
-        lost = days[metric][:, -2] - days[metric][:, -1]
+        left = days[metric]
+        lost = np.full(left.shape, np.nan)
+        lost[:, 1:] = left[:, :-1] - left[:, 1:]
         return np.where(lost > -1.0, np.maximum(lost, 0.0), np.nan)
 
     return derive
 
 
 def _difference(metric: str, reference: str) -> Callable[[Days], Floats]:
-    return lambda days: days[metric][:, -1] - days[reference][:, -1]
+    return lambda days: days[metric] - days[reference]
 
 
 def _plain(metric: str, bad: Literal["high", "low", "both"], floor: float, *unless: str) -> Signal:
@@ -146,6 +149,34 @@ def signals_for(metrics: Collection[str]) -> tuple[Signal, ...]:
     """The signals of devices that report some metrics, in the order of the list."""
     known = set(metrics)
     return tuple(signal for signal in SIGNALS if known.issuperset(signal.needs) and known.isdisjoint(signal.unless))
+
+
+def derived(panel: Panel) -> Panel:
+    """The panel with all derived quantities beside its metrics, under their ids: what shows a fault also foretells its end."""
+    extra = {
+        signal.id: signal.over(panel.values)
+        for signal in SIGNALS
+        if signal.id != signal.metric and panel.values.keys() >= set(signal.needs)
+    }
+    return replace(panel, values={**panel.values, **extra})
+
+
+WEAR_COUNTERS = {"relay": ("relay_cycles",), "motor": ("lock_cycles",)}
+"""Counters of what wears a part out."""
+
+
+def metrics_of_part(part: str, known: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What may foretell the failure of a part: metrics (derived ones too) and totals of counters, sorted.
+
+    For a part of the list of failure modes these are its own metrics: a few dozen failures cannot tell chance from cause among a hundred
+    columns. For any other part they are all.
+    """
+    modes = {mode.id for mode in FAILURE_MODES if mode.part == part}
+    if not modes:
+        return tuple(sorted(known)), tuple(sorted(known))
+    own = {metric for mode in FAILURE_MODES if mode.part == part for metric in mode.metrics}
+    own |= {signal.id for signal in SIGNALS if signal.mode in modes}
+    return tuple(sorted(own & set(known))), tuple(name for name in WEAR_COUNTERS.get(part, ()) if name in known)
 
 
 @dataclass(frozen=True, slots=True)

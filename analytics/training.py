@@ -24,6 +24,7 @@ from analytics.hazard import SEED, Matrix, Snapshots, fit_age_hazard, fit_hazard
 from analytics.labels import Labels, born, read_labels
 from analytics.lives import Lives, labelled, lives_of
 from analytics.panel import Flags, Floats, Ints, Panel, day_number, day_start, panel_of
+from analytics.signals import derived, metrics_of_part
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import model_versions
 from hearthwatch.records.database import Database
@@ -53,7 +54,13 @@ class Data:
     devices: Sequence[Device]
     panel: Panel
     background: Background
+    covered: frozenset[str]
     columns: tuple[Feature, ...]
+
+    def for_part(self, labels: Labels, part: str) -> Data:
+        """With the columns and services of one part."""
+        background = replace(self.background, serviced=services(self.devices, labels, part))
+        return replace(self, background=background, columns=features_of(*metrics_of_part(part, self.covered)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +118,14 @@ def _train_model(
         return
     for part, failures in due:
         name = model_name(model, part)
-        data = replace(data, background=replace(data.background, serviced=services(data.devices, labels, part)))
-        lives = _lives(data, labels, part)
-        judgement = _judge(data, lives)
+        mine = data.for_part(labels, part)
+        lives = _lives(mine, labels, part)
+        judgement = _judge(mine, lives) if mine.columns else None
         if judgement is None:
             result["too_few_failures"][name] = failures
             continue
-        artifact, rows = _fit_final(data, lives, judgement)
-        card = _card(data, model, part, failures, judgement, rows)
+        artifact, rows = _fit_final(mine, lives, judgement)
+        card = _card(mine, model, part, failures, judgement, rows)
         role = "champion" if judgement.better else "challenger"
         with database.transaction() as connection:
             model_versions.register(connection, name, trained_at=now, card=card, artifact=dump(artifact), role=role)
@@ -144,12 +151,10 @@ def _read(store: TelemetryStore, labels: Labels, model: str, now: datetime) -> D
         days=last - first + 1,
         devices=names,
     )
-    metrics = [name for name, values in panel.values.items() if _covered(values, panel)]
-    if not metrics:
-        return None
-    totals = [name for name in panel.totals if name in metrics]
+    panel = derived(panel)
+    covered = frozenset(name for name, values in panel.values.items() if _covered(values, panel))
     background = Background(np.zeros(len(devices), dtype=np.int64), np.array([born(device) for device in devices]), {})
-    return Data(devices, panel, background, features_of(metrics, totals))
+    return Data(devices, panel, background, covered, ())
 
 
 def _covered(values: Floats, panel: Panel) -> bool:

@@ -160,9 +160,10 @@ def _work(
     state = restore(watch, names, known.states, before)
     last_data = _last_data(panel, rows, names, known.states)
     seen: Seen | None = None
+    every = _values(watch, arrays, (len(rows), panel.days))
     for day in range(first, last + 1):
         at = day - panel.first_day
-        values = _values(watch, arrays, at)
+        values = every[:, at].copy()
         values[_away(known.outages, members, day)] = np.nan
         fresh = before is not None and day > last - FRESH_DAYS
         today = Day(values, panel.firmware[rows, at], _renewed(watch, known, names, day))
@@ -193,12 +194,11 @@ def _metrics(arrays: Mapping[str, Floats], before: Any) -> set[str]:
     return enough | set(before["metrics"] if before is not None else ())
 
 
-def _values(watch: Watch, arrays: Mapping[str, Floats], at: int) -> Floats:
-    rows = len(next(iter(arrays.values())))
-    nothing = np.full((rows, 2), np.nan)
+def _values(watch: Watch, arrays: Mapping[str, Floats], shape: tuple[int, int]) -> Floats:
+    """The signals of all days, shape (devices, days, signals)."""
     needed = {name for signal in watch.signals for name in signal.needs}
-    days = {name: arrays[name][:, at - 1 : at + 1] if name in arrays else nothing for name in needed}
-    return np.stack([signal.derive(days) for signal in watch.signals], axis=1)
+    days = {name: arrays[name] if name in arrays else np.full(shape, np.nan) for name in needed}
+    return np.stack([signal.over(days) for signal in watch.signals], axis=2)
 
 
 def _away(planned: Sequence[PlannedOutage], members: Sequence[Device], day: int) -> Flags:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from analytics.cohorts.monitor import Evidence, Monitor, Options
+from analytics.cohorts.evidence import Evidence, Options
+from analytics.cohorts.monitor import Monitor
 from analytics.cohorts.panel import hour_of, time_of
 from analytics.cohorts.spec import (
     BY_NAME,

@@ -1,0 +1,181 @@
+"""Vitals of the fleet by day, model, hardware and firmware, as sums, so that any period and grouping is a ratio of sums.
+
+The exact definitions stand in docs/metrics.md. A device-hour counts when the device was heard of in it (a reading or an event of a reboot);
+a device that crashes faster than it reports still counts with the hours in which it crashed. Devices marked as test devices do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.panel import day_number, day_start
+from hearthwatch.firmware import version
+from hearthwatch.metrics import REBOOT_CODES_EXPECTED
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import devices, vitals
+from hearthwatch.records.database import Database
+from hearthwatch.records.vitals import VitalsRow
+from hearthwatch.values import Device
+
+DAYS = 3
+"""Late data comes: so many days are computed again in every run, today's beginning included."""
+UNKNOWN = "unknown"
+HOURS = 24
+_HOUR_US = 3_600_000_000
+_METRICS = ("battery_pct", "rssi_dbm", "sync_failed", "sync_ok")
+EVERYTHING = 10_000_000
+
+Key = tuple[int, str, str, str]
+"""Day, model, hardware, firmware."""
+
+
+def compute_vitals(store: TelemetryStore, database: Database, now: datetime) -> dict[str, Any]:
+    """Compute today and the `DAYS` days before it, over what was computed earlier. The same data give the same rows."""
+    first, last = day_number(now) - DAYS, day_number(now)
+    with database.reading() as connection:
+        known = {d.id: d for d in devices.list_devices(connection, test=False, limit=EVERYTHING)}
+    groups = _Groups(known)
+    _take_hours(groups, store, first, last, now)
+    _take_metrics(groups, store, first, last)
+    rows = groups.rows()
+    with database.transaction() as connection:
+        vitals.put(connection, rows)
+    return {"since": day_start(first).date().isoformat(), "groups": len(rows), "device_days": groups.device_days}
+
+
+class _Groups:
+    """Sums in the making."""
+
+    def __init__(self, known: Mapping[str, Device]) -> None:
+        self._known = known
+        self._sums: dict[Key, dict[str, float]] = {}
+        self._devices: dict[Key, set[str]] = {}
+
+    def add(self, device: str, day: int, firmware: str | None, **amounts: float) -> None:
+        """Add amounts to the group that a device belonged to on a day; unknown and test devices are left out."""
+        about = self._known.get(device)
+        if about is None:
+            return
+        said = firmware or about.firmware
+        key = (day, about.model or UNKNOWN, about.hardware or UNKNOWN, version(said).text if said else UNKNOWN)
+        sums = self._sums.setdefault(key, {})
+        for name, amount in amounts.items():
+            sums[name] = sums.get(name, 0.0) + amount
+        self._devices.setdefault(key, set()).add(device)
+
+    @property
+    def device_days(self) -> int:
+        """Device-days of all groups; a device that changed its firmware counts in both."""
+        return sum(len(members) for members in self._devices.values())
+
+    def rows(self) -> list[VitalsRow]:
+        """One row for each group, in order."""
+        return [
+            VitalsRow(
+                day_start(key[0]),
+                key[1],
+                key[2],
+                key[3],
+                len(self._devices[key]),
+                {name: round(value, 6) for name, value in sorted(self._sums[key].items())},
+            )
+            for key in sorted(self._sums)
+        ]
+
+
+def _take_hours(groups: _Groups, store: TelemetryStore, first: int, last: int, now: datetime) -> None:
+    """Hours heard, hours crashed in, unexpected reboots, hours in which a device should have been heard."""
+    since, until = day_start(first), day_start(last + 1)
+    exposure = store.exposure(since, until)
+    reboots = unexpected(store.events(since, until, kinds=["reboot"]))
+    hours = pa.concat_tables([_hours(exposure, "hour"), _hours(reboots, "at")]).group_by(["device", "hour"])
+    heard = hours.aggregate([("crashes", "sum"), ("firmware", "max")])
+    per_day: dict[tuple[str, int, str | None], list[float]] = {}
+    for device, hour, crashes, firmware in zip(
+        *(heard.column(name).to_pylist() for name in ("device", "hour", "crashes_sum", "firmware_max")), strict=True
+    ):
+        sums = per_day.setdefault((device, hour // HOURS, firmware), [0.0, 0.0, 0.0])
+        sums[0] += 1
+        sums[1] += crashes == 0
+        sums[2] += crashes
+    for (device, day, firmware), (total, free, crashes) in per_day.items():
+        groups.add(
+            device,
+            day,
+            firmware,
+            hours=total,
+            crash_free_hours=free,
+            unexpected_reboots=crashes,
+            device_days=total / HOURS,
+        )
+    _take_expected(groups, per_day, now)
+
+
+def _take_expected(
+    groups: _Groups, per_day: Mapping[tuple[str, int, str | None], Sequence[float]], now: datetime
+) -> None:
+    """Connectivity: of the hours of a day (of today, those that are over), in how many was a device heard that was heard at all.
+
+    Both sums go to the firmware the device was heard most on that day, so that an update does not count its hours twice.
+    """
+    best: dict[tuple[str, int], tuple[float, str | None]] = {}
+    heard: dict[tuple[str, int], float] = {}
+    for (device, day, firmware), (total, _, _) in per_day.items():
+        heard[device, day] = heard.get((device, day), 0.0) + total
+        if total >= best.get((device, day), (0.0, None))[0]:
+            best[device, day] = (total, firmware)
+    today = day_number(now)
+    over = (now - day_start(today)) / timedelta(hours=1)
+    for (device, day), total in heard.items():
+        expected = float(np.floor(over)) if day == today else float(HOURS)
+        if expected > 0:
+            groups.add(device, day, best[device, day][1], connected_hours=min(total, expected), expected_hours=expected)
+
+
+def _take_metrics(groups: _Groups, store: TelemetryStore, first: int, last: int) -> None:
+    """Battery loss between neighbouring days, mean signal, synchronisations."""
+    table = store.daily(day_start(first - 1), day_start(last + 1), metrics=list(_METRICS))
+    names = ("device", "firmware", "day", "metric", "mean", "last")
+    days = {day_start(day): day for day in range(first - 1, last + 1)}
+    values: dict[tuple[str, str, int], tuple[float, float, str | None]] = {}
+    for device, firmware, at, metric, mean, newest in zip(*(table.column(n).to_pylist() for n in names), strict=True):
+        values[device, metric, days[at]] = (mean, newest, firmware)
+    for (device, metric, day), (mean, newest, firmware) in values.items():
+        if day < first:
+            continue
+        if metric == "rssi_dbm":
+            groups.add(device, day, firmware, signal_dbm=mean, signal_days=1.0)
+        before = values.get((device, metric, day - 1))
+        if before is None or metric == "rssi_dbm":
+            continue
+        if metric == "battery_pct" and mean <= before[0]:
+            groups.add(device, day, firmware, battery_loss_pct=before[0] - mean, battery_days=1.0)
+        elif metric in {"sync_ok", "sync_failed"}:
+            grown = newest - before[1] if newest >= before[1] else newest
+            groups.add(device, day, firmware, **{metric: grown})
+
+
+def unexpected(events: pa.Table) -> pa.Table:
+    """The reboots among some events that nobody asked for."""
+    codes = pc.fill_null(events.column("code"), "")
+    expected = pa.array(sorted(REBOOT_CODES_EXPECTED), type=pa.string())
+    return events.filter(pc.invert(pc.is_in(codes, expected)))
+
+
+def _hours(table: pa.Table, time: str) -> pa.Table:
+    hour = pc.divide(table.column(time).cast(pa.timestamp("us", "UTC")).cast(pa.int64()), _HOUR_US)
+    crashes = np.full(table.num_rows, 1 if time == "at" else 0)
+    return pa.table(
+        {
+            "device": table.column("device").cast(pa.string()),
+            "hour": hour,
+            "firmware": table.column("firmware").cast(pa.string()),
+            "crashes": pa.array(crashes, pa.int64()),
+        }
+    )
