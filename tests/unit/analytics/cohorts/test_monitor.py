@@ -7,8 +7,10 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from analytics.cohorts.monitor import Evidence, Fleet, Monitor, Options, advance, begin
+from analytics.cohorts.evidence import Evidence, Fleet, Options, advance
+from analytics.cohorts.monitor import Monitor
 from analytics.cohorts.panel import hour_of
+from analytics.cohorts.past import begin
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import devices
 from hearthwatch.records.database import Database
@@ -106,7 +108,7 @@ def test_data_that_was_late_counts_from_the_next_look_on(scene: Scene) -> None:
 
 def test_data_that_was_days_late_counts_from_the_next_day_on(scene: Scene) -> None:
     release = scene.release(RELEASED)
-    late = [(device, hour) for device in range(5) for hour in range(RELEASED + 3, RELEASED + 9)]
+    late = [(device, hour) for device in range(5) for hour in range(RELEASED + 10, RELEASED + 16)]
     scene.play(0, END, skip=frozenset(late))
     monitor = Monitor()
     monitor.look(scene.store, release, lambda: fleet(scene), BASE + END - 30, OPTIONS)

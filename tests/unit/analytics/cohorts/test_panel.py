@@ -101,5 +101,6 @@ def test_the_last_value_of_a_counter_is_read(store: TelemetryStore) -> None:
         "native", pa.table({"device": ["a", "a"], "at": times, "firmware": ["1", "1"], "sync_failed": [3.0, 4.0]})
     )
     counter = load(store, "a", counters=True).counter
+    assert counter is not None
     assert counter[0, 1] == pytest.approx(4.0)
     assert np.isnan(counter[0, 2])

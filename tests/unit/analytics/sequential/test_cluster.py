@@ -178,7 +178,9 @@ def test_cuped_makes_the_estimate_sharper_and_leaves_it_where_it_was() -> None:
     strata = Strata.of(np.zeros(devices, dtype=np.int64))
     past = past_of(np.full((devices, 1), 14.0), rng.poisson(14.0 * own).astype(np.float64), strata)
     treated = np.arange(devices)[:, None] < 500
-    block = Block(np.full((devices, 1), 14.0), treated, rng.poisson(14.0 * own * np.where(treated, 1.3, 1.0)) * 1.0)
+    block = Block(
+        np.full((devices, 1), 14.0), treated, rng.poisson(14.0 * own * np.where(treated, 1.3, 1.0)).astype(np.float64)
+    )
     sums = RateSums.nothing(devices).add(block, strata)
     plain, sharp = estimate(sums), estimate(sums, past, "cuped")
     assert sharp.variance < plain.variance / 4.0
@@ -191,8 +193,8 @@ def test_adopters_that_were_worse_before_show_in_the_placebo() -> None:
     treated = np.arange(devices)[:, None] < 200
     rate = np.where(treated, 2.0, 1.0)
     strata = Strata.of(np.zeros(devices, dtype=np.int64))
-    halves = [past_of(np.full((devices, 1), 7.0), rng.poisson(7.0 * rate) * 1.0, strata) for _ in range(2)]
-    block = Block(np.full((devices, 1), 7.0), treated, rng.poisson(7.0 * rate) * 1.0)
+    halves = [past_of(np.full((devices, 1), 7.0), rng.poisson(7.0 * rate).astype(np.float64), strata) for _ in range(2)]
+    block = Block(np.full((devices, 1), 7.0), treated, rng.poisson(7.0 * rate).astype(np.float64))
     sums = RateSums.nothing(devices).add(block, strata)
     level = past_difference(sums, halves[1])
     trend = past_difference(sums, halves[1], halves[0])

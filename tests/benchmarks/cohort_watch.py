@@ -1,0 +1,61 @@
+"""How long a look at the releases takes, in the real embedded stores.
+
+    .venv/bin/python tests/benchmarks/cohort_watch.py --devices 400 --days 28 --step 2
+
+Prints seconds per call of the job (mean, median, slowest) and when the release was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from hearthwatch.records.database import open_database
+from hearthwatch.telemetry import open_store
+from tests.unit.analytics.cohorts.scene import Scene
+
+PRE_DAYS = 10
+
+
+def main() -> None:
+    """Play a staged roll-out of a release that makes devices reboot 2.5 times as often, and time every look."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--devices", type=int, default=400)
+    parser.add_argument("--days", type=int, default=28)
+    parser.add_argument("--step", type=int, default=2, help="hours between looks")
+    options = parser.parse_args()
+    rng = np.random.default_rng(1)
+    database, store = open_database("sqlite://"), open_store("duckdb://")
+    database.upgrade()
+    update = np.full(options.devices, 10**6)
+    half = options.devices // 2
+    update[:half] = PRE_DAYS * 24 + rng.integers(0, 72, half)
+    rate = 0.2 * rng.lognormal(-0.5, 1.0, options.devices)
+    scene = Scene(store, database, update, rate=rate, ratio=2.5, days=options.days)
+    scene.register()
+    scene.release(PRE_DAYS * 24)
+    scene.play(0, PRE_DAYS * 24)
+    seconds, found = [], None
+    for hour in range(PRE_DAYS * 24, options.days * 24, options.step):
+        scene.play(hour, hour + options.step)
+        began = time.perf_counter()
+        answer = scene.look(hour + options.step)
+        seconds.append(time.perf_counter() - began)
+        if answer["worse"] and found is None:
+            found = (hour + options.step) / 24 - PRE_DAYS
+    print(
+        f"{options.devices} devices, {len(seconds)} looks: mean {np.mean(seconds):.3f} s, median {np.median(seconds):.3f} s, "
+        f"slowest {np.max(seconds):.3f} s; worse after {found:.2f} days"
+        if found
+        else f"not found in {len(seconds)} looks"
+    )
+
+
+if __name__ == "__main__":
+    main()
