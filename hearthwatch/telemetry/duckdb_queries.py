@@ -213,8 +213,7 @@ def _not_rolled_up(cursor: Cursor) -> list[str]:
     if meta(cursor, "rollups_before") > meta(cursor, "raw_before"):
         return ["true"]
     rolled = meta(cursor, "rolled")
-    row = cursor.execute("SELECT min(hour) FROM dirty").fetchone()
-    oldest = row[0] if row else None
+    oldest = cursor.execute("SELECT min(hour) FROM dirty").fetchall()[0][0]
     return [f"t.batch > {rolled}"] + ([] if oldest is None else [f"t.batch <= {rolled} AND t.hour >= {oldest}"])
 
 
