@@ -42,7 +42,7 @@ class Desk:
 
     def submit(self, path: str, form: Mapping[str, str]) -> bool:
         """Submit a form of such a page; False when the platform no longer takes it."""
-        return self._send("POST", path, data=dict(form), follow_redirects=True).status_code not in _MOVED_ON
+        return self._send("POST", path, data=dict(form)).status_code not in _MOVED_ON
 
     def close(self) -> None:
         """Hang up."""
