@@ -122,6 +122,7 @@ def _shown(
         headline=text.headline,
         greeting=text.greeting,
         paragraphs=[words.on_the_page(paragraph) for paragraph in text.paragraphs],
+        devices=text.devices,
         outcome=_outcome(words, view),
         problem=words("problem", reason=words(problem)) if problem else "",
         form=visit.address(),

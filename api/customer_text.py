@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -20,17 +21,18 @@ from hearthwatch.values import Notice
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notice in words. ``by_when`` is within the last paragraph."""
+    """A notice in words. ``devices`` says which of the household's devices it is about."""
 
     headline: str
     greeting: str
     paragraphs: tuple[str, ...]
+    devices: str
 
 
 def told(connection: Connection, view: CustomerView, language: str) -> Told:
     """The notice of a page in a language."""
     if language == choose(view.language):
-        return Told(view.notice.subject, view.greeting, view.paragraphs)
+        return Told(view.notice.subject, view.greeting, view.paragraphs, view.devices_line)
     notice = view.notice
     name = customers.get_customer(connection, notice.customer_id).name
     reader = Reader(name, language, ZoneInfo(view.timezone))
@@ -38,7 +40,7 @@ def told(connection: Connection, view: CustomerView, language: str) -> Told:
     letter = write(_subject(connection, view), reader, Brand(""), public_url="", link_until=notice.created_at)
     greeting, *blocks = [block.strip() for block in letter.text.split("\n\n")]
     shown = len(view.paragraphs)
-    return Told(letter.subject, greeting, tuple(blocks[:shown]))
+    return Told(letter.subject, greeting, tuple(blocks[:shown]), blocks[shown])
 
 
 def _subject(connection: Connection, view: CustomerView) -> Subject:
@@ -49,13 +51,19 @@ def _subject(connection: Connection, view: CustomerView) -> Subject:
         kind=notice.kind,
         mode=finding.mode,
         product=view.product,
-        devices=(notice.device_id,),
+        devices=_devices(view),
         act_by=None if notice.kind == "ticket_update" else _act_by(connection, view),
         version=view.version,
         whole_release=finding.kind == "cohort",
         code=ticket.closing_code if ticket else None,
         visit_at=ticket.visit_at if ticket else None,
     )
+
+
+def _devices(view: CustomerView) -> tuple[str, ...]:
+    """The devices that the notice named, taken from its own line about them: behind a colon, which no device id holds."""
+    named = re.split("[:：]", view.devices_line, maxsplit=1)[-1]
+    return tuple(part.strip() for part in named.split(", ") if part.strip())
 
 
 def _act_by(connection: Connection, view: CustomerView) -> datetime | None:

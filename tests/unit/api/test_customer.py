@@ -19,7 +19,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.records.devices import Sighting
 from hearthwatch.records.tables import metadata
 from hearthwatch.values import CLOSING_CODES
-from tests.unit.alerts.world import FIX, GOOD, MODEL, World
+from tests.unit.alerts.world import BAD, FIX, GOOD, MODEL, World
 from tests.unit.api.conftest import Client
 
 
@@ -339,3 +339,13 @@ def test_the_way_of_the_ticket_is_told_in_plain_words(page: TestClient, world: W
     settled = look(page, token)
     assert "This is settled." in settled.words
     assert settled.actions == []
+
+
+def test_a_notice_about_several_devices_names_them_in_both_languages(page: TestClient, world: World) -> None:
+    world.home(2, devices_=("lock-2", "lock-3"), version=BAD)
+    bad = world.release(BAD, replaces=GOOD)
+    world.release(FIX, fixes=[BAD])
+    world.stand(f"release:{bad.id}", "reboots", kind="cohort")
+    world.run()
+    for lang, words in (("en", "This is about: lock-2, lock-3"), ("zh-CN", "涉及设备：lock-2, lock-3")):
+        assert words in look(page, world.token("c-2"), params={"lang": lang}).words
