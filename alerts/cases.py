@@ -40,7 +40,10 @@ class WorseRelease:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCase:
-    """A device's finding and what happens to its ticket; ``cause`` is the worse release that explains it, if one does."""
+    """A device's finding and what happens to its ticket; ``cause`` is the worse release that explains it, if one does.
+
+    ``wants_notice`` says that its present owner does not have the notice yet that its rule asks for.
+    """
 
     finding: Finding
     rule: Rule
@@ -50,6 +53,7 @@ class DeviceCase:
     step: TicketStep
     cause: WorseRelease | None = None
     engineers: bool = False
+    wants_notice: bool = False
 
     @property
     def settled(self) -> bool:

@@ -142,6 +142,7 @@ def bring(
     detail = {"before": notice.state, "reason": plan.reason}
     notices.note(connection, notice.id, now, plan.state, "policy", detail)
     if plan.state == "queued":
+        customer_links.revoke(connection, notice_id=notice.id, now=now)  # of an earlier try, if there was one
         _send(connection, changed, letter, draft, policy, mail, now)
     return changed
 
@@ -149,7 +150,6 @@ def bring(
 def _send(
     connection: Connection, notice: Notice, letter: Letter, draft: Draft, policy: Policy, mail: Mail, now: datetime
 ) -> None:
-    customer_links.revoke(connection, notice_id=notice.id, now=now)  # a link of an earlier try, if there was one
     token = customer_links.create(
         connection,
         notice_id=notice.id,

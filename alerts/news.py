@@ -67,7 +67,9 @@ def _about_ticket(
         code=event.detail.get("code"),
         visit_at=datetime.fromisoformat(str(visit)) if visit else None,
     )
-    plan = decisions.plan_notice(policy, live=True, rule=SERVICE, to=_reader(connection, owner), now=now)
+    plan = decisions.plan_notice(
+        policy, live=True, rule=SERVICE, to=_reader(connection, owner, ticket.device_id), now=now
+    )
     return Draft(ticket.finding_id, ticket.device_id, "ticket_update", _occasion(event), owner, subject, plan)
 
 
@@ -80,9 +82,10 @@ def _knows(connection: Connection, ticket: Ticket) -> bool:
     return any(one.state == "sent" and one.customer_id == ticket.customer_id for one in told)
 
 
-def _reader(connection: Connection, owner: Owner) -> Addressee:
+def _reader(connection: Connection, owner: Owner, device_id: str) -> Addressee:
     """What somebody waits for is no burden on the budget."""
-    return Addressee(owner, consents.current(connection, owner.customer.id), spent=0, disowned=False)
+    disowned = (device_id, owner.customer.id) in notices.disowned(connection, [device_id])
+    return Addressee(owner, consents.current(connection, owner.customer.id), spent=0, disowned=disowned)
 
 
 def _reminders(connection: Connection, policy: Policy, now: datetime) -> list[Draft]:
@@ -115,7 +118,7 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
     done = notice.kind == "update" and not decisions.helps(fix, device)
     if owner is None or owner.customer.id != notice.customer_id or rule is None or done:
         return None
-    plan = decisions.plan_notice(policy, live=True, rule=rule, to=_reader(connection, owner), now=now)
+    plan = decisions.plan_notice(policy, live=True, rule=rule, to=_reader(connection, owner, notice.device_id), now=now)
     subject = Subject(
         kind=notice.kind,
         mode=finding.mode,

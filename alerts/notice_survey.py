@@ -16,14 +16,19 @@ from hearthwatch.values import Device, Finding, Notice, Release
 UNSENT = ("suppressed", "cancelled")
 """States a notice may leave again while its finding stands: consent is given, a budget renewed, a fault back."""
 
-NoticeKey = tuple[int, str, str]
+
+def wanting(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
+    """The findings of cases that ask for a notice which their device's present owner does not have yet."""
+    wanted = [case for case in cases if case.rule.notice and case.cause is None and not case.settled]
+    if not wanted:
+        return set()
+    decided = notices.decided(this.connection, [case.finding.id for case in wanted], this.now)
+    return {case.finding.id for case in wanted if (case.finding.id, _kind(this, case)[0]) not in decided}
 
 
 def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
-    """Notices about single devices, the gravest first: a device is the subject of one notice at a time."""
-    wanted = [case for case in cases if case.owner and case.rule.notice and case.cause is None and not case.settled]
-    written = _written(this, [case.finding.id for case in wanted]) if wanted else {}
-    open_now = [case for case in wanted if _undecided(this, written.get(_key(this, case)))]
+    """Notices about single devices, the gravest first: a device is the subject of one notice at a time, a cause of one at all."""
+    open_now = [case for case in cases if case.wants_notice and case.owner is not None]
     if not open_now:
         return []
     ids = sorted({case.finding.subject for case in open_now})
@@ -32,27 +37,27 @@ def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
     counted = notices.SPENT if this.live else (*notices.SPENT, "observed")
     recent = notices.about_devices(this.connection, ids, since)
     this.subjects |= {one.device_id for one in recent if one.state in counted and one.kind != "ticket_update"}
-    planned = (_about_device(this, case, written.get(_key(this, case))) for case in sorted(open_now, key=_gravest))
-    return [case for case in planned if case is not None]
+    told = notices.told_causes(this.connection, ids)
+    written = notices.of_findings(this.connection, [case.finding.id for case in open_now])
+    by_key = {(one.finding_id, one.customer_id, one.kind): one for one in written}
+    cases_planned = []
+    for case in sorted(open_now, key=_gravest):
+        customer = case.owner.customer.id if case.owner else ""
+        existing = by_key.get((case.finding.id, customer, _kind(this, case)[0]))
+        known = (case.finding.subject, decisions.part_of(case.finding) or None, customer) in told
+        planned = None if known or _observed_before(this, existing) else _about_device(this, case, existing)
+        cases_planned.extend([planned] if planned else [])
+    return cases_planned
 
 
-def _written(this: Round, finding_ids: Sequence[int]) -> dict[NoticeKey, Notice]:
-    found = notices.of_findings(this.connection, finding_ids)
-    return {(one.finding_id, one.customer_id, one.kind): one for one in found}
-
-
-def _key(this: Round, case: DeviceCase) -> NoticeKey:
-    return case.finding.id, case.owner.customer.id if case.owner else "", _kind(this, case)[0]
+def _observed_before(this: Round, existing: Notice | None) -> bool:
+    return existing is not None and existing.state == "observed" and not this.live
 
 
 def _kind(this: Round, case: DeviceCase) -> tuple[str, Release | None]:
     """The kind of notice, and the release it offers: a fix for this failure mode goes before what the rule says."""
     fix = this.fixes.find(case.device.model if case.device else None, case.finding.mode)
     return ("update", fix) if decisions.helps(fix, case.device) else (case.rule.notice or "", None)
-
-
-def _undecided(this: Round, notice: Notice | None) -> bool:
-    return notice is None or notice.state in UNSENT or (this.live and notice.state == "observed")
 
 
 def _gravest(case: DeviceCase) -> tuple[int, float, int]:

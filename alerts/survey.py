@@ -108,10 +108,19 @@ def _device_cases(
             cause = None
         case = DeviceCase(finding, rule, device, None, linked.get(finding.id), "none", cause)
         cases.append(_judged(this, case) if this.live else case)
-    # A symptom of a release concerns nobody but that release's ticket: its owner need not be known.
-    concerned = {case.finding.subject for case in cases if case.cause is None}
+    return _with_owners(this, cases)
+
+
+def _with_owners(this: Round, cases: Sequence[DeviceCase]) -> list[DeviceCase]:
+    """The cases with their owners, of those that a ticket or a notice is to be written about."""
+    wanting = notice_survey.wanting(this, cases)
+    concerned = {
+        case.finding.subject for case in cases if case.step in {"open", "reopen"} or case.finding.id in wanting
+    }
     owners = customers.owners_of(this.connection, sorted(concerned), this.now) if concerned else {}
-    return [replace(case, owner=owners.get(case.finding.subject)) for case in cases]
+    return [
+        replace(case, owner=owners.get(case.finding.subject), wants_notice=case.finding.id in wanting) for case in cases
+    ]
 
 
 def _judged(this: Round, case: DeviceCase) -> DeviceCase:

@@ -12,7 +12,15 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
 from hearthwatch.records.database import batched, insert_missing, update_at_revision
-from hearthwatch.records.tables import devices, findings, notice_events, notices, ownerships
+from hearthwatch.records.tables import (
+    devices,
+    findings,
+    notice_events,
+    notices,
+    ownerships,
+    ticket_findings,
+    tickets,
+)
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Notice
 
@@ -167,6 +175,50 @@ def of_findings(connection: Connection, finding_ids: Iterable[int], *, occasion:
     for some in batched(finding_ids):
         query = sa.select(*_COLUMNS).where(notices.c.finding_id.in_(some), notices.c.occasion == occasion)
         found.extend(Notice(**row) for row in connection.execute(query.order_by(notices.c.id)).mappings())
+    return found
+
+
+def decided(connection: Connection, finding_ids: Iterable[int], at: datetime) -> set[tuple[int, str]]:
+    """(finding, kind) of some findings about which the device's present owner has, or is about to get, a first notice."""
+    found: set[tuple[int, str]] = set()
+    for some in batched(finding_ids):
+        query = (
+            sa.select(notices.c.finding_id, notices.c.kind)
+            .join(
+                ownerships,
+                sa.and_(
+                    ownerships.c.device_id == notices.c.device_id, ownerships.c.customer_id == notices.c.customer_id
+                ),
+            )
+            .where(
+                notices.c.finding_id.in_(some),
+                notices.c.occasion == "",
+                notices.c.state.in_((*SPENT, "failed")),
+                ownerships.c.from_at <= at,
+                sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
+            )
+        )
+        found.update((finding, kind) for finding, kind in connection.execute(query))
+    return found
+
+
+def told_causes(connection: Connection, device_ids: Iterable[str]) -> set[tuple[str, str | None, str]]:
+    """(device, part, customer) of some devices' open tickets about which a customer has, or is about to get, a notice."""
+    found: set[tuple[str, str | None, str]] = set()
+    for some in batched(device_ids):
+        query = (
+            sa.select(tickets.c.device_id, tickets.c.part, notices.c.customer_id)
+            .join(ticket_findings, ticket_findings.c.ticket_id == tickets.c.id)
+            .join(notices, notices.c.finding_id == ticket_findings.c.finding_id)
+            .where(
+                tickets.c.device_id.in_(some),
+                tickets.c.state != "closed",
+                notices.c.device_id == tickets.c.device_id,
+                notices.c.occasion == "",
+                notices.c.state.in_(SPENT),
+            )
+        )
+        found.update((device, part, customer) for device, part, customer in connection.execute(query))
     return found
 
 

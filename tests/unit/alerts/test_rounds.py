@@ -267,10 +267,13 @@ def test_a_customer_who_said_it_is_not_their_device_is_not_written_to_again(worl
     with world.database.transaction() as connection:
         notices.change(connection, told.id, None, {"answer": "not_mine"})
     world.recover(first)
-    world.pass_time(days=10)
+    world.pass_time(days=2)
+    world.run()
+    world.pass_time(days=8)
     world.stand()
     world.run()
-    assert [notice.state for notice in world.notices()] == ["sent", "suppressed"]
+    assert [notice.state for notice in world.notices()] == ["sent", "suppressed", "suppressed"]
+    assert len(world.customers_letters()) == 1
 
 
 def test_a_new_owner_is_told_and_the_old_one_is_not(world: World) -> None:

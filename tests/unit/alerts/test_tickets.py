@@ -106,7 +106,23 @@ def test_anomaly_and_prognosis_of_one_part_share_a_ticket(world: World) -> None:
     world.run()
     assert world.ticket().priority == 2
     assert world.ticket_events(world.ticket()) == ["opened", "joined", "raised"]
+    for _ in range(6):
+        world.pass_time(days=1)
+        world.observe(mode="battery_fade", severity="warning")
+        world.observe(mode="battery_fade", kind="prognosis", part="battery", probability=0.9, severity="warning")
+        world.run()
     assert len(world.customers_letters()) == 1
+
+
+def test_another_cause_on_the_same_device_is_told_of_when_some_days_have_passed(world: World) -> None:
+    opened(world)
+    for day in range(5):
+        world.pass_time(days=1)
+        world.observe()
+        if day:
+            world.observe(mode="wifi_failing")
+        world.run()
+    assert [notice.kind for notice in world.notices()] == ["replacement", "check_up"]
 
 
 def test_four_threads_open_one_ticket_for_a_cause(tmp_path: Path, clock: SteppedClock) -> None:
