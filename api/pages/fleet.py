@@ -11,7 +11,8 @@ from typing import Any
 from nicegui import ui
 from sqlalchemy import Connection
 
-from analytics.vitals import VITALS, ratios
+from analytics.vital_ratios import VITALS, ratios
+from analytics.vitals import UNKNOWN
 from api.context import ApiContext
 from api.pages import findings as finding_pages
 from api.pages.charts import lines
@@ -103,7 +104,7 @@ def _count_by_group(connection: Connection, standing: Sequence[Finding]) -> Mapp
 
 
 def _key(thing: Device | Group) -> GroupKey:
-    return (thing.model or "", thing.hardware or "", thing.version or "")
+    return (thing.model or UNKNOWN, thing.hardware or UNKNOWN, thing.version or UNKNOWN)
 
 
 def _figures(shown: Overview) -> None:
