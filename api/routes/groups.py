@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 
+from analytics.vitals import UNKNOWN
 from api.context import Context
 from api.paging import Page
 from api.security import Reader
@@ -51,7 +52,7 @@ def list_groups(context: Context, _caller: Reader) -> Page[GroupVitals]:
                 devices=group.devices,
                 online=group.online,
                 newest_seen=group.newest_seen,
-                vitals=sums.get((group.model or "", group.hardware or "", group.version or ""), {}),
+                vitals=sums.get((group.model or UNKNOWN, group.hardware or UNKNOWN, group.version or UNKNOWN), {}),
             )
             for group in groups
         ]

@@ -10,8 +10,9 @@ import pytest
 
 from api.app import ApiContext
 from api.csv_tables import defused
-from hearthwatch.records import devices
+from hearthwatch.records import devices, vitals
 from hearthwatch.records.devices import Sighting
+from hearthwatch.records.vitals import VitalsRow
 from hearthwatch.values import Event, Presence, Reading
 from tests.unit.api.conftest import Client
 
@@ -186,10 +187,20 @@ def test_a_span_that_makes_no_sense_is_malformed(client: Client, fleet: list[str
     assert client("viewer").get("/api/v1/devices/d-1/window", params=span).status_code == 422
 
 
-def test_groups_count_the_fleet(client: Client, fleet: list[str]) -> None:
+def test_groups_count_the_fleet_and_add_up_its_vitals(client: Client, context: ApiContext, fleet: list[str]) -> None:
+    now = context.clock.now()
+    with context.database.transaction() as connection:
+        days = [now - timedelta(days=days) for days in (1, 2, 9)]
+        vitals.put(
+            connection,
+            [VitalsRow(day, "HW-LOCK", "unknown", "1.0.0", 6, {"hours": 144.0, "crashes": 1}) for day in days],
+        )
     groups = client("viewer").get("/api/v1/groups").json()["items"]
     assert [(one["model"], one["devices"], one["online"]) for one in groups] == [
         ("<img src=x onerror=alert(1)>", 1, 1),
         ("HW-LOCK", 6, 6),
     ]
+    assert [one["vitals"] for one in groups] == [{}, {"hours": 288.0, "crashes": 2.0}]
+    daily = client("viewer").get("/api/v1/vitals?model=HW-LOCK").json()["items"]
+    assert [one["sums"]["hours"] for one in daily] == [144.0, 144.0]
     assert [one["id"] for one in client("viewer").get("/api/v1/device-models").json()["items"]][-1] == "HW-LOCK"
