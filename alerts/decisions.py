@@ -18,7 +18,6 @@ from hearthwatch.values import Device, Finding, Release, Ticket
 
 BUDGET_PERIOD = timedelta(days=30)
 REPAIRED = frozenset({"confirmed", "different_fault", "fixed_by_update"})
-PRIORITIES = (1, 2, 3, 4)
 VERY_LIKELY = 0.8
 
 TicketStep = Literal["none", "open", "cover", "adopt", "reopen", "raise"]

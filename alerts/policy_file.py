@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from alerts.addresses import channel_of
 from hearthwatch.errors import Invalid
@@ -23,6 +23,31 @@ SeverityName = Literal["info", "warning", "critical"]
 
 DEFAULT = "default_policy.toml"
 SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
+        raise ValueError("no such time zone") from None
+    return name
+
+
+def _served(address: str) -> str:
+    if channel_of(address) is None:
+        raise ValueError(f"no channel serves {address.split(':', 1)[0]}:")
+    return address
+
+
+def _failure_mode(mode: str) -> str:
+    if mode not in MODES and mode != UNUSUAL.id and not mode.endswith("failure"):
+        raise ValueError(f"{mode!r} is no failure mode; there are {', '.join(MODES)}, {UNUSUAL.id}")
+    return mode
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Address = Annotated[str, AfterValidator(_served)]
+FailureModeId = Annotated[str, AfterValidator(_failure_mode)]
 
 
 class _Part(BaseModel):
@@ -45,32 +70,13 @@ class QuietHours(_Part):
 
     start: time = Field(time(21), alias="from", strict=False)
     end: time = Field(time(8), alias="to", strict=False)
-    timezone: str = "UTC"
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError):  # also ZoneInfoNotFoundError, a KeyError
-            raise ValueError("no such time zone") from None
-        except KeyError:
-            raise ValueError("no such time zone") from None
-        return name
+    timezone: Zone = "UTC"
 
 
 class Engineers(_Part):
     """Where engineers' alerts go."""
 
-    addresses: tuple[str, ...] = Field((), strict=False)
-
-    @field_validator("addresses")
-    @classmethod
-    def _can_be_reached(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        for address in addresses:
-            if channel_of(address) is None:
-                raise ValueError(f"no channel serves {address.split(':', 1)[0]}:")
-        return addresses
+    addresses: tuple[Address, ...] = Field((), strict=False)
 
 
 class Suppression(_Part):
@@ -100,7 +106,7 @@ class Rule(_Part):
 
     name: str = Field(min_length=1, max_length=120)
     kinds: tuple[Kind, ...] = Field((), strict=False)
-    modes: tuple[str, ...] = Field((), strict=False)
+    modes: tuple[FailureModeId, ...] = Field((), strict=False)
     parts: tuple[str, ...] = Field((), strict=False)
     models: tuple[str, ...] = Field((), strict=False)
     severity: SeverityName = "info"
@@ -118,14 +124,6 @@ class Rule(_Part):
     def hold(self) -> timedelta:
         """How long a finding must have stood before this rule acts on it."""
         return timedelta(hours=self.hold_hours)
-
-    @field_validator("modes")
-    @classmethod
-    def _are_failure_modes(cls, modes: tuple[str, ...]) -> tuple[str, ...]:
-        for mode in modes:
-            if mode not in MODES and mode != UNUSUAL.id and not mode.endswith("failure"):
-                raise ValueError(f"{mode!r} is no failure mode; there are {', '.join(MODES)}, {UNUSUAL.id}")
-        return modes
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Rule:
