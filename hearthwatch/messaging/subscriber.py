@@ -78,8 +78,11 @@ class MqttSubscriber:
         connection.subscribe(self._filters)
 
     def pump(self, connection: Connection) -> bool:
-        """Send what was acknowledged, hand on what there is room for, and tell once when we are subscribed."""
-        if connection.subscribed and not self._announced:
+        """Send what was acknowledged, hand on what there is room for, and tell once when we are subscribed.
+
+        With its session we are subscribed already; the answer to our new subscription stands behind all that waited for us.
+        """
+        if (connection.subscribed or connection.session_present) and not self._announced:
             self._announced = True
             self._tell(True, connection.session_present)
         with self._turn:
