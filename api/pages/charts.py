@@ -18,7 +18,6 @@ INK = "#5d6864"
 def lines(
     series: Mapping[str, Points],
     *,
-    unit: str = "",
     height: str = "h-64",
     log: bool = False,
     marks: Mapping[str, float] | None = None,
@@ -28,7 +27,7 @@ def lines(
     drawn = [_line(name, points, PALETTE[index % len(PALETTE)]) for index, (name, points) in enumerate(series.items())]
     if drawn and (marks or moments):
         drawn[0]["markLine"] = _mark_lines(marks or {}, moments or {})
-    return ui.echart(_options(drawn, unit, log=log)).classes(f"w-full {height}")
+    return ui.echart(_options(drawn, log=log)).classes(f"w-full {height}")
 
 
 def band(
@@ -48,7 +47,7 @@ def band(
     ]
     if marks:
         drawn[1]["markLine"] = _mark_lines(marks, {})
-    return ui.echart(_options(drawn, "", log=True)).classes(f"w-full {height}")
+    return ui.echart(_options(drawn, log=True)).classes(f"w-full {height}")
 
 
 def _line(name: str, points: Points, color: str) -> dict[str, Any]:
@@ -81,14 +80,21 @@ def _mark_lines(marks: Mapping[str, float], moments: Mapping[str, datetime]) -> 
     }
 
 
-def _options(series: list[dict[str, Any]], unit: str, *, log: bool) -> dict[str, Any]:
+def _options(series: list[dict[str, Any]], *, log: bool) -> dict[str, Any]:
     axis = {"axisLine": {"show": False}, "splitLine": {"lineStyle": {"color": GRID}}, "axisLabel": {"color": INK}}
     return {
         "animation": False,
-        "grid": {"left": 56, "right": 24, "top": 36, "bottom": 32},
-        "legend": {"top": 0, "left": 0, "textStyle": {"color": INK}, "icon": "roundRect", "itemHeight": 4},
+        "grid": {"left": 56, "right": 24, "top": 44, "bottom": 32},
+        "legend": {
+            "type": "scroll",
+            "top": 0,
+            "left": 0,
+            "textStyle": {"color": INK},
+            "icon": "roundRect",
+            "itemHeight": 4,
+        },
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "time", "axisLabel": {"color": INK}, "splitLine": {"show": False}},
-        "yAxis": {"type": "log" if log else "value", "name": unit, "scale": True, **axis},
+        "yAxis": {"type": "log" if log else "value", "scale": True, **axis},
         "series": series,
     }

@@ -93,7 +93,7 @@ async def devices_page(visit: Visit) -> None:
         now = visit.context.clock.now()
         return [row(device, now) for device in found], total
 
-    served_table(COLUMNS, fetch, links=("device",), badges=("state",))
+    await served_table(COLUMNS, fetch, links=("device",), badges=("state",))
 
 
 async def device_page(visit: Visit) -> None:

@@ -220,6 +220,6 @@ def _reboot_chart(rows: Sequence[VitalsRow]) -> None:
     }
     with card("Unexpected reboots by firmware", "Per 1,000 device-hours and day."):
         if any(value for points in series.values() for _, value in points):
-            lines(series, unit="per 1,000 h")
+            lines(series)
         else:
             sentence("None were reported.")

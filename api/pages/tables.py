@@ -53,7 +53,7 @@ def table(
     return _dressed(made, links, badges)
 
 
-def served_table(
+async def served_table(
     given: Sequence[Column],
     fetch: Callable[[int, int], tuple[Sequence[Row], int]],
     *,
@@ -61,26 +61,32 @@ def served_table(
     badges: Sequence[str] = (),
     key: str = "id",
     page_size: int = 25,
-) -> ui.table:
-    """A table that asks the server for each page: ``fetch(offset, limit)`` gives the rows and how many there are in all."""
+) -> ui.table | None:
+    """A table that asks the server for each page: ``fetch(offset, limit)`` gives the rows and how many there are in all.
+
+    None when the server is ending.
+    """
+    first = await run.io_bound(fetch, 0, page_size)
+    if first is None:
+        return None
     made = ui.table(
-        columns=columns(*given), rows=[], row_key=key, pagination={"rowsPerPage": page_size, "rowsNumber": 0, "page": 1}
+        columns=columns(*given),
+        rows=[dict(row) for row in first[0]],
+        row_key=key,
+        pagination={"rowsPerPage": page_size, "rowsNumber": first[1], "page": 1},
     ).props(':rows-per-page-options="[25, 50, 100]"')
 
-    async def turn(event: GenericEventArguments | None = None) -> None:
-        wanted = dict(event.args["pagination"]) if event else dict(made.pagination)
+    async def turn(event: GenericEventArguments) -> None:
+        wanted = dict(event.args["pagination"])
         limit = int(wanted.get("rowsPerPage") or page_size)
         answer = await run.io_bound(fetch, (int(wanted.get("page") or 1) - 1) * limit, limit)
-        if answer is None:  # the server is ending
+        if answer is None:
             return
         rows, total = answer
-        wanted["rowsNumber"] = total
-        made.pagination = wanted
         made.rows = [dict(row) for row in rows]
-        made.update()
+        made.pagination = {**wanted, "rowsNumber": total}
 
     made.on("request", turn)
-    ui.timer(0, turn, once=True)
     return _dressed(made, links, badges)
 
 
