@@ -75,7 +75,7 @@ def test_the_untold_are_the_present_owners_of_devices_on_a_firmware(database: Da
     with database.transaction() as connection:
         for name in ("a", "b", "c", "d", "e", "f"):
             customers.put_customer(connection, name, name=name)
-        rows = [{"id": f"d-{name}", "model": "M", "firmware": "1.0"} for name in "abcdef"]
+        rows: list[dict[str, object]] = [{"id": f"d-{name}", "model": "M", "firmware": "1.0"} for name in "abcdef"]
         rows[1] |= {"firmware": "1.1"}
         rows[2] |= {"test": True}
         rows[3] |= {"removed_at": START - DAY}
