@@ -68,8 +68,8 @@ class _Strangers:
         self._file = file
         self._rows: dict[str, int] = {}
 
-    def without(self, table: pa.Table) -> pa.Table:
-        """The rows of a table whose device has a proper id."""
+    def without(self, table: pa.Table, *, derived: bool = False) -> pa.Table:
+        """The rows of a table whose device has a proper id. Rows ``derived`` from others are not counted a second time."""
         coded = table["device"].combine_chunks().dictionary_encode()
         names = coded.dictionary.to_pylist()
         proper = np.array([DEVICE_ID.fullmatch(name) is not None for name in names], bool)
@@ -77,7 +77,8 @@ class _Strangers:
             return table
         rows = np.bincount(coded.indices.to_numpy(), minlength=len(names))
         for place in np.flatnonzero(~proper):
-            self._rows[names[place]] = self._rows.get(names[place], 0) + int(rows[place])
+            counted = self._rows.get(names[place], 0)
+            self._rows[names[place]] = counted if derived and counted else counted + int(rows[place])
         return table.filter(pa.array(proper[coded.indices.to_numpy()]))
 
     def rejected(self) -> list[RejectedRow]:
@@ -113,8 +114,8 @@ def _write_events(store: TelemetryStore, history: History, source: str, stranger
 def _write_records(
     connection: Connection, history: History, source: str, strangers: _Strangers, now: datetime
 ) -> dict[str, Any]:
-    fleet = strangers.without(history.devices).to_pylist()
-    failures = strangers.without(history.failures)
+    fleet = strangers.without(history.devices, derived=True).to_pylist()
+    failures = strangers.without(history.failures, derived=True)
     service = strangers.without(history.service)
     if not len(fleet):
         raise Invalid("no row of it is of a device with a proper id", where=source)

@@ -77,7 +77,9 @@ class SourceFile:
         """Its rows from top to bottom, of those columns that it has. Rows with a wrong number of cells go to ``broken``."""
         wanted = [name for name in self.columns if name in set(columns)]
         with self._readable():
-            yield from self._parquet(wanted) if self.is_parquet else self._csv(wanted, broken, block_bytes)
+            yield from (
+                self._parquet(wanted) if self.is_parquet else self._csv(wanted, broken, block_bytes or BLOCK_BYTES)
+            )
 
     def require(self, column: str, key: str) -> None:
         """Raise `Invalid` naming file, column and key of the mapping when the file has no such column."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from hearthwatch.errors import Invalid
 from hearthwatch.values import METRIC_NAME
@@ -38,6 +38,10 @@ def _inside(pattern: str) -> str:
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
         raise ValueError("a pattern is relative to the history's folder and stays inside it")
     return pattern
+
+
+def _long_form(given: object) -> object:
+    return {"column": given} if isinstance(given, str) else given
 
 
 ColumnName = Annotated[str, Field(min_length=1)]
@@ -168,7 +172,7 @@ class HistoryMapping(_Section):
 
     source: Source = Source()
     columns: Columns | None = None
-    metrics: dict[str, str | MetricColumn] | None = None
+    metrics: dict[str, Annotated[MetricColumn, BeforeValidator(_long_form)]] | None = None
     failures: Failures | None = None
     devices: Devices | None = None
     events: Events | None = None
@@ -207,16 +211,6 @@ class HistoryMapping(_Section):
         found = {name: getattr(self.columns, name) for name in TIME_ATTRIBUTES} if self.columns else {}
         return {name: column for name, column in found.items() if column is not None}
 
-    @property
-    def named_metrics(self) -> Mapping[str, MetricColumn] | None:
-        """The metrics that ``[metrics]`` names, or None where every numeric column is one."""
-        if self.metrics is None:
-            return None
-        return {
-            name: MetricColumn(column=given) if isinstance(given, str) else given
-            for name, given in self.metrics.items()
-        }
-
 
 def read_mapping(path: Path) -> HistoryMapping:
     """Read a mapping file. Raises `Invalid` naming the file and the key that is wrong."""
@@ -239,7 +233,7 @@ def parse_mapping(given: Mapping[str, Any], *, where: str = "mapping") -> Histor
         return HistoryMapping.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in {"str", "MetricColumn"})
+        key = ".".join(str(part) for part in first["loc"])
         message = {
             "extra_forbidden": "there is no such key",
             "missing": "is required",

@@ -147,7 +147,7 @@ def read_history(path: Path, mapping: HistoryMapping) -> History:
         return History(mapping, (), (), beside)
     pattern = mapping.source.files
     files = find_files(path, pattern, key="source.files", besides=beside.paths if pattern is None else ())
-    named = mapping.named_metrics
+    named = mapping.metrics
     if named is None:
         fields = _fields(mapping, ())
         check(files, fields)
