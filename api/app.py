@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
 from api import customer, sign_in
@@ -47,31 +47,38 @@ Predictive maintenance for makers of smart-home devices.
 
 def create_app(context: ApiContext, *, with_pages: bool = True) -> FastAPI:
     """The whole application over one context; without the staff's pages where only the API is wanted."""
-    app = FastAPI(
-        title="Hearthwatch",
-        version=__version__,
-        description=DESCRIPTION,
-        openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=None,  # its page would load scripts from another site
-        redoc_url=None,
-    )
+    app = FastAPI(title=context.settings.brand_name, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.context = context
     app.state.guess_brake = sign_in.GuessBrake()
     install_error_handlers(app)
     app.add_middleware(Guard)
-    rest = APIRouter(prefix=PREFIX, responses=RESPONSES, dependencies=[Depends(BEARER)])
-    for noun in (
-        devices, groups, releases, findings, tickets, notices, customers, field_service, policies, outages, system,
-    ):  # fmt: skip
-        rest.include_router(noun.router)
-    rest.include_router(sign_in.router)
-    app.include_router(rest)
+    app.mount(PREFIX, _rest(app))
     app.include_router(system.at_root)
     app.include_router(sign_in.pages)
     app.include_router(customer.router)
     if with_pages:
         _mount_pages(app, context)
     return app
+
+
+def _rest(app: FastAPI) -> FastAPI:
+    """The REST API. An application of its own, so that what it does not know is a problem document and no page."""
+    rest = FastAPI(
+        title="Hearthwatch",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,  # its page would load scripts from another site
+        redoc_url=None,
+        responses=RESPONSES,
+        dependencies=[Depends(BEARER)],
+    )
+    rest.state = app.state
+    install_error_handlers(rest)
+    for noun in (
+        devices, groups, releases, findings, tickets, notices, customers, field_service, policies, outages, system, sign_in,
+    ):  # fmt: skip
+        rest.include_router(noun.router)
+    return rest
 
 
 def _mount_pages(app: FastAPI, context: ApiContext) -> None:

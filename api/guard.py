@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.context import context_of
-from api.errors import problem
 from api.security import check_origin
 from hearthwatch.errors import Denied
 
@@ -18,10 +18,6 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 _POLICY_VIOLATION = 1008
-
-
-class _TooLarge(Exception):
-    """A body grew past the limit while it came in."""
 
 
 class Guard:
@@ -49,7 +45,6 @@ class Guard:
         await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
         taken = 0
 
         async def bounded() -> Message:
@@ -57,22 +52,14 @@ class Guard:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > LARGEST_BODY:
-                raise _TooLarge
+                raise HTTPException(413, f"a body has at most {LARGEST_BODY} bytes")
             return message
 
         async def protected(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 present = {name.lower() for name, _ in message["headers"]}
                 missing = [header for header in HEADERS if header[0] not in present]
                 message = {**message, "headers": [*message["headers"], *missing]}
             await send(message)
 
-        try:
-            await self._app(scope, bounded, protected)
-        except _TooLarge:
-            if started:
-                raise
-            limit = f"a body has at most {LARGEST_BODY} bytes"
-            await problem(413, limit)(scope, receive, protected)
+        await self._app(scope, bounded, protected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -79,7 +80,7 @@ def context(database: Database, store: TelemetryStore, clock: SteppedClock) -> A
 @pytest.fixture(scope="session")
 def _built() -> FastAPI:
     # Its routes take longer to build than a test to run, and they hold no state.
-    return create_app(cast("ApiContext", None), with_pages=False)
+    return create_app(cast("ApiContext", SimpleNamespace(settings=Settings())), with_pages=False)
 
 
 @pytest.fixture

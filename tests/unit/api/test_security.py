@@ -22,7 +22,7 @@ from tests.unit.api.conftest import Client
 
 PASSWORD = "correct horse battery"
 HERE = {"base_url": "http://127.0.0.1:8080", "address": "127.0.0.1"}
-OPEN = {("get", "/api/v1/health"), ("post", "/api/v1/session"), ("delete", "/api/v1/session")}
+OPEN = {("get", "/health"), ("post", "/session"), ("delete", "/session")}
 
 VIEWER, ENGINEER, AGENT, TECHNICIAN, ADMIN = EVERYONE
 READ = {VIEWER, ENGINEER, AGENT, ADMIN}
@@ -78,12 +78,12 @@ def test_each_role_may_do_its_own_work_and_nothing_else(client: Client, role: st
         assert (status == 403) == (role not in allowed), f"{role}: {method} {path} gave {status}"
 
 
-def test_nothing_is_open_to_strangers_but_what_is_meant_to_be(app: FastAPI, client: Client) -> None:
+def test_nothing_is_open_to_strangers_but_what_is_meant_to_be(client: Client) -> None:
     stranger = client()
     closed = 0
-    for path, methods in app.openapi()["paths"].items():
+    for path, methods in stranger.get("/api/v1/openapi.json").json()["paths"].items():
         for method in methods:
-            answer = stranger.request(method, path.replace("{", "").replace("}", ""))
+            answer = stranger.request(method, "/api/v1" + path.replace("{", "").replace("}", ""))
             if (method, path) in OPEN:
                 assert answer.status_code != 401, f"{method} {path}"
                 continue
