@@ -17,6 +17,8 @@ from hearthwatch.records.customers import Owner
 from hearthwatch.records.outages import PlannedOutage
 from hearthwatch.values import Notice
 
+HOME, CUSTOMER = "home", "customer"
+
 
 @dataclass(slots=True)
 class Round:
@@ -31,20 +33,24 @@ class Round:
     subjects: set[str] = field(default_factory=set)
     """Devices that have their notice, from this round or shortly before."""
     _consents: dict[str, dict[str, bool]] = field(default_factory=dict)
-    _spent: dict[tuple[str, str | None], int] = field(default_factory=dict)
-    _learned: set[str] = field(default_factory=set)
+    _spent: dict[tuple[str, str], int] = field(default_factory=dict)
+    _learned: set[tuple[str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str]] = field(default_factory=set)
 
     def learn(self, owners: Iterable[Owner], device_ids: Sequence[str]) -> None:
         """Read the budgets of some households and the refusals about some devices."""
-        new = {one.customer.id for one in owners} - self._learned
+        new = {_household(one) for one in owners} - self._learned
         self._learned |= new
-        self._spent.update(notices.spent(self.connection, sorted(new), self.now - decisions.BUDGET_PERIOD))
+        since = self.now - decisions.BUDGET_PERIOD
+        for kind, named in ((HOME, "home_ids"), (CUSTOMER, "customer_ids")):
+            ids = {"home_ids": [], "customer_ids": [], named: sorted(id_ for what, id_ in new if what == kind)}
+            counts = notices.spent(self.connection, since, **ids)
+            self._spent.update({(kind, id_): count for id_, count in counts.items()})
         self._disowned |= notices.disowned(self.connection, device_ids)
 
     def plan(self, rule: Rule, owner: Owner, device_id: str, existing: Notice | None) -> NoticePlan:
         """Decide about a notice, and count what is going to be sent against the household's budget."""
-        household = (owner.customer.id, owner.home.id if owner.home else None)
+        household = _household(owner)
         own = 1 if existing is not None and existing.state in notices.SPENT else 0
         spent = self._spent.get(household, 0) - own
         disowned = (device_id, owner.customer.id) in self._disowned
@@ -58,3 +64,7 @@ class Round:
         if customer_id not in self._consents:
             self._consents[customer_id] = consents.current(self.connection, customer_id)
         return self._consents[customer_id]
+
+
+def _household(owner: Owner) -> tuple[str, str]:
+    return (HOME, owner.home.id) if owner.home else (CUSTOMER, owner.customer.id)

@@ -63,13 +63,14 @@ def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
 
 
 def product_name(connection: Connection, model: str | None) -> str:
-    """What a customer calls a device of a model."""
+    """What a customer calls a device of a model. A model may be a device's own claim: what looks like a web address is broken up."""
     if model is None:
-        return "Hearthwatch"
+        return "?"
     try:
-        return models.get(connection, model).name
+        name = models.get(connection, model).name
     except Missing:
-        return model
+        name = model
+    return name.replace("://", ": ")
 
 
 def compose(draft: Draft, policy: Policy, mail: Mail) -> Letter:

@@ -302,21 +302,32 @@ def postponed(connection: Connection, before: datetime) -> list[Notice]:
     return [Notice(**row) for row in connection.execute(query).mappings()]
 
 
-def spent(connection: Connection, customer_ids: Iterable[str], since: datetime) -> dict[tuple[str, str | None], int]:
-    """How many notices (ticket updates left out) each (customer, home) got or is about to get, of those written since a time."""
-    found: dict[tuple[str, str | None], int] = {}
-    for some in batched(customer_ids):
-        query = (
-            sa.select(notices.c.customer_id, notices.c.home_id, sa.func.count())
-            .where(
-                notices.c.customer_id.in_(some),
-                notices.c.created_at >= since,
-                notices.c.state.in_(SPENT),
-                notices.c.kind != "ticket_update",
+def spent(
+    connection: Connection, since: datetime, *, home_ids: Iterable[str], customer_ids: Iterable[str]
+) -> dict[str, int]:
+    """How many notices households got or are about to get, of those written since a time; ticket updates do not count.
+
+    By home, and by customer for those notices that name no home; those without any are absent.
+    """
+    found: dict[str, int] = {}
+    homeless = notices.c.home_id.is_(None)
+    for column, ids, extra in (
+        (notices.c.home_id, home_ids, sa.true()),
+        (notices.c.customer_id, customer_ids, homeless),
+    ):
+        for some in batched(ids):
+            query = (
+                sa.select(column, sa.func.count())
+                .where(
+                    column.in_(some),
+                    extra,
+                    notices.c.created_at >= since,
+                    notices.c.state.in_(SPENT),
+                    notices.c.kind != "ticket_update",
+                )
+                .group_by(column)
             )
-            .group_by(notices.c.customer_id, notices.c.home_id)
-        )
-        found.update({(customer, home): count for customer, home, count in connection.execute(query)})
+            found.update((household, count) for household, count in connection.execute(query))
     return found
 
 

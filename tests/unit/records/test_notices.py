@@ -67,8 +67,8 @@ def test_a_household_s_budget_counts_what_is_sent_or_going_to_be_and_no_ticket_u
         for number, state in enumerate(("sent", "queued", "held", "suppressed", "observed", "failed", "cancelled")):
             write(connection, about(connection, mode=f"mode_{number}"), state=state)
         write(connection, about(connection), kind="ticket_update", occasion="ticket_event:1")
-        assert notices.spent(connection, ["c-1", "c-9"], START) == {("c-1", "h-1"): 3}
-        assert notices.spent(connection, ["c-1"], START + DAY) == {}
+        assert notices.spent(connection, START, home_ids=["h-1", "h-9"], customer_ids=["c-1"]) == {"h-1": 3}
+        assert notices.spent(connection, START + DAY, home_ids=["h-1"], customer_ids=[]) == {}
 
 
 def test_the_untold_are_the_present_owners_of_devices_on_a_firmware(database: Database) -> None:
