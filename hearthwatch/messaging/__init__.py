@@ -8,8 +8,8 @@ from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Invalid
 from hearthwatch.messaging.address import local_name, parse_broker
 from hearthwatch.messaging.local import LocalPublisher, LocalSubscriber
-from hearthwatch.messaging.mqtt import Session
 from hearthwatch.messaging.publisher import MqttPublisher
+from hearthwatch.messaging.session import Session
 from hearthwatch.messaging.subscriber import MqttSubscriber
 from hearthwatch.ports import Clock, Publisher, Subscriber
 

@@ -11,7 +11,9 @@ from typing import Protocol
 
 from hearthwatch.errors import Unavailable
 from hearthwatch.messaging.address import BrokerAddress
-from hearthwatch.messaging.mqtt import LOST, Connection, Listener, Session, TlsContext, Version
+from hearthwatch.messaging.mqtt import LOST, Connection, Version
+from hearthwatch.messaging.session import Listener, Session
+from hearthwatch.messaging.tls import TlsContext
 
 LOG = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -23,10 +22,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from hearthwatch.errors import Invalid, Unavailable
+from hearthwatch.errors import Unavailable
 from hearthwatch.messaging import packets
 from hearthwatch.messaging.address import BrokerAddress
 from hearthwatch.messaging.packets import Delivery
+from hearthwatch.messaging.session import Listener, Outgoing, Session
+from hearthwatch.messaging.tls import TlsContext
 
 Version = Literal["5", "3.1.1"]
 
@@ -38,42 +39,6 @@ _ALL_IDS = 65_535
 _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _USED_OF_PAHO = ("_sock_recv", "_packet_handle", "_packet_queue", "_loop_rc_handle")
 LEAN_IS_POSSIBLE = all(callable(getattr(paho.Client, name, None)) for name in _USED_OF_PAHO)
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What the broker keeps for us: under which name, for how long, and how many messages it may have in flight to us."""
-
-    client_id: str
-    expiry_s: int
-    receive_maximum: int
-
-    @property
-    def persistent(self) -> bool:
-        """Whether the broker keeps it while we are away."""
-        return self.expiry_s > 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to publish at QoS 1, and the publisher's number for it."""
-
-    number: int
-    topic: str
-    payload: bytes
-    retain: bool
-
-
-class Listener(Protocol):
-    """Who hears from a connection, in the thread that drives it."""
-
-    def deliver(self, deliveries: Sequence[Delivery]) -> None:
-        """Messages came, in this order."""
-        ...
-
-    def acknowledged(self, numbers: Sequence[int], refused: int) -> None:
-        """The broker has these messages of ours; ``refused`` of them it did not want."""
-        ...
 
 
 class Connection:
@@ -346,7 +311,7 @@ class _LeanClient(paho.Client):
         """Queue whole packets, joined."""
         self._packet_queue(command, data, 0, 1)
 
-    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+    def loop_read(self, _max_packets: int = 1) -> MQTTErrorCode:
         """Read once, and handle every whole packet that came."""
         if self._sock is None:
             return MQTTErrorCode.MQTT_ERR_NO_CONN
@@ -404,30 +369,3 @@ def _properties(kind: int, **values: int) -> Properties:
 def _pending(plain: Any) -> bool:
     """Whether a TLS socket holds bytes that no selector can see."""
     return isinstance(plain, ssl.SSLSocket) and plain.pending() > 0
-
-
-class TlsContext(ssl.SSLContext):
-    """Trusts the system's authorities, or those of a file; checks host names.
-
-    It remembers the socket it made, because paho does not close one whose handshake failed.
-    """
-
-    made: ssl.SSLSocket | None = None
-
-    @classmethod
-    def trusting(cls, authorities: str | None) -> TlsContext:
-        """A context for clients. Raises `Invalid` when the file cannot be read."""
-        context = cls(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            if authorities is None:
-                context.load_default_certs()
-            else:
-                context.load_verify_locations(cafile=authorities)
-        except OSError as error:
-            raise Invalid(f"cannot read the authorities in {authorities}: {error}", where="broker") from None
-        return context
-
-    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        """As the standard library does it."""
-        self.made = super().wrap_socket(*arguments, **options)
-        return self.made

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from hearthwatch.errors import Invalid, Refused, Unavailable
 from hearthwatch.messaging.address import BrokerAddress
 from hearthwatch.messaging.link import Link
-from hearthwatch.messaging.mqtt import Connection, Outgoing, Session
+from hearthwatch.messaging.mqtt import Connection
 from hearthwatch.messaging.packets import Delivery
+from hearthwatch.messaging.session import Outgoing, Session
 
 LOG = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from hearthwatch.messaging.address import BrokerAddress
 from hearthwatch.messaging.link import Link
-from hearthwatch.messaging.mqtt import Connection, Session
+from hearthwatch.messaging.mqtt import Connection
 from hearthwatch.messaging.packets import Delivery
+from hearthwatch.messaging.session import Session
 from hearthwatch.ports import Clock, Receipt
 from hearthwatch.values import Message
 
