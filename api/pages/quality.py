@@ -29,7 +29,7 @@ class Quality:
 async def quality_page(visit: Visit) -> None:
     """Is what comes in complete, and is what should run running?"""
     shown = await visit.load(_load)
-    ledger = shown.health.get("ingest", {}).get("ledger", {})
+    ledger = shown.health.get("ingest", {}).get("samples", {})
     if ledger:
         with ui.row().classes("w-full gap-4"):
             for name in ("received", "stored", "duplicate", "quarantined", "ignored", "in_flight"):

@@ -138,15 +138,8 @@ def _comparison(name: str, series: Sequence[CohortLook]) -> None:
             if last.ratio:
                 ui.label(f"× {number(last.ratio)} the rate of the control ({number(last.low)} to {number(last.high)})")
         with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
-            with ui.column().classes("w-full gap-0"):
-                ui.label("Rate ratio and its interval (valid at all looks)").classes("text-sm font-semibold")
-                band(
-                    [(look.at, look.ratio) for look in series],
-                    [(look.at, look.low) for look in series],
-                    [(look.at, look.high) for look in series],
-                    name="ratio",
-                    marks={"as good as the control": 1.0},
-                )
+            if any(look.ratio for look in series):
+                _ratio_chart(series)
             with ui.column().classes("w-full gap-0"):
                 ui.label("Evidence that it is worse (e-process)").classes("text-sm font-semibold")
                 lines(
@@ -161,6 +154,18 @@ def _comparison(name: str, series: Sequence[CohortLook]) -> None:
                 "Events": f"{last.events_treatment:,.0f} and {last.events_control:,.0f}",
                 "Looked at": f"{moment(last.at)} UTC, {len(series)} looks",
             }
+        )
+
+
+def _ratio_chart(series: Sequence[CohortLook]) -> None:
+    with ui.column().classes("w-full gap-0"):
+        ui.label("Rate ratio and its interval (valid at all looks)").classes("text-sm font-semibold")
+        band(
+            [(look.at, look.ratio) for look in series],
+            [(look.at, look.low) for look in series],
+            [(look.at, look.high) for look in series],
+            name="ratio",
+            marks={"as good as the control": 1.0},
         )
 
 

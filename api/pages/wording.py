@@ -45,7 +45,7 @@ COLORS = {
 
 def moment(at: datetime | None) -> str:
     """A time in UTC, to the minute."""
-    return at.strftime("%Y-%m-%d %H:%M") if at else "–"
+    return at.strftime("%Y-%m-%d\N{NO-BREAK SPACE}%H:%M") if at else "–"
 
 
 def day(at: datetime | None) -> str:

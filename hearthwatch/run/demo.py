@@ -170,7 +170,7 @@ def _assembled(options: DemoOptions, folder: Path) -> Iterator[tuple[Demo, WebSe
         stack.callback(outgoing.close)
         publisher = open_publisher(broker, client_id="device-sim")
         stack.callback(publisher.close)
-        server = WebServer(build_api(platform, _health(runner)), "127.0.0.1", server_port)
+        server = WebServer(build_api(platform, {"ingest": runner.health}), "127.0.0.1", server_port)
         server.start()
         stack.callback(server.stop)
         say(f"watch it at {server.url}")
@@ -248,10 +248,6 @@ def _tokens(platform: Platform) -> dict[str, str]:
         ):
             tokens[name] = access.create_token(connection, f"demo {name}", role, platform.clock.now())
     return tokens
-
-
-def _health(runner: Runner) -> Mapping[str, Any]:
-    return {"ingest": runner.health}
 
 
 def _answer(demo: Demo, folder: Path, transport: str, seconds: float) -> dict[str, Any]:
