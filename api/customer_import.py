@@ -7,13 +7,13 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from api.errors import InvalidRows
 from hearthwatch.errors import Invalid
 from hearthwatch.records import consents, customers, devices
+from hearthwatch.records.customers import Ownership
 from hearthwatch.values import DEVICE_ID
 
 COLUMNS = (
@@ -108,21 +108,13 @@ def _faults_of(found: Mapping[str, str]) -> list[tuple[str, str]]:
     wrong += [(name, "a NUL character") for name in COLUMNS if "\x00" in found[name]]
     if found["device_id"] and not DEVICE_ID.fullmatch(found["device_id"]):
         wrong.append(("device_id", "a device id is 1 to 64 of A-Z a-z 0-9 . _ -"))
-    if found["timezone"] and not _is_zone(found["timezone"]):
+    if found["timezone"] and not customers.is_timezone(found["timezone"]):
         wrong.append(("timezone", "not an IANA time zone"))
     if any(found[name] for name in ("address", "city", "timezone")) and not found["home_id"]:
         wrong.append(("home_id", "a home needs an id"))
     given = (purpose.strip() for purpose in found["consents"].split(";"))
     wrong += [("consents", f"no such purpose: {one!r:.60}") for one in given if one and one not in consents.PURPOSES]
     return wrong
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        return False
-    return True
 
 
 def _time(text: str) -> datetime:
@@ -133,44 +125,42 @@ def _time(text: str) -> datetime:
 def store_rows(connection: Connection, rows: Sequence[Row], now: datetime, source: str) -> Imported:
     """Write all lines; a later line about the same customer or home counts. Given twice, the file changes nothing the second time."""
     people = {row.cells["customer_id"]: row for row in rows}
-    homes = {row.cells["home_id"]: row for row in rows if row.cells["home_id"]}
+    houses = {row.cells["home_id"]: row for row in rows if row.cells["home_id"]}
     owned = [row for row in rows if row.cells["device_id"]]
-    for customer_id, row in people.items():
-        _put_customer(connection, customer_id, row)
-    for home_id, row in homes.items():
-        customers.put_home(
-            connection,
-            home_id,
-            address=row.text("address"),
-            city=row.text("city"),
-            region=row.text("region"),
-            timezone=row.text("timezone") or "UTC",
-        )
-    devices.register(
+    customers.put_customers(connection, [_customer(customer_id, row) for customer_id, row in people.items()])
+    customers.put_homes(connection, [_home(home_id, row) for home_id, row in houses.items()])
+    devices.register(connection, sorted((_device(row) for row in owned), key=len))
+    customers.own_many(
         connection,
         [
-            {"id": row.cells["device_id"], **({"region": row.text("region")} if row.text("region") else {})}
+            Ownership(row.cells["device_id"], row.cells["customer_id"], row.text("home_id"), row.from_at, None)
             for row in owned
         ],
     )
-    for row in owned:
-        customers.own(connection, row.cells["device_id"], row.cells["customer_id"], row.text("home_id"), row.from_at)
     granted = {(row.cells["customer_id"], purpose) for row in rows for purpose in row.many("consents")}
-    for customer_id, purpose in sorted(granted):
-        consents.record(connection, customer_id, purpose, True, now, source)
-    return Imported(len(people), len(homes), len({row.cells["device_id"] for row in owned}), len(granted))
+    consents.grant_many(connection, sorted(granted), now, source)
+    return Imported(len(people), len(houses), len({row.cells["device_id"] for row in owned}), len(granted))
 
 
-def _put_customer(connection: Connection, customer_id: str, row: Row) -> None:
-    customers.put_customer(
-        connection,
-        customer_id,
-        name=row.cells["name"],
-        language=row.text("language") or "en",
-        email=row.text("email"),
-        phone=row.text("phone"),
-        channels=row.many("channels"),
-    )
+def _customer(customer_id: str, row: Row) -> dict[str, object]:
+    return {
+        "id": customer_id,
+        "name": row.cells["name"],
+        "language": row.text("language") or "en",
+        "email": row.text("email"),
+        "phone": row.text("phone"),
+        "channels": row.many("channels"),
+    }
+
+
+def _home(home_id: str, row: Row) -> dict[str, object]:
+    place = {name: row.text(name) for name in ("address", "city", "region")}
+    return {"id": home_id, **place, "timezone": row.text("timezone") or "UTC"}
+
+
+def _device(row: Row) -> dict[str, str]:
+    region = row.text("region")
+    return {"id": row.cells["device_id"]} | ({"region": region} if region else {})
 
 
 def decoded(body: bytes) -> str:

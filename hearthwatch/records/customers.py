@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -72,8 +72,13 @@ def put_customer(
 ) -> Customer:
     """Create a customer or replace what is known of one."""
     row = {"name": name, "language": language, "email": email, "phone": phone, "channels": list(channels)}
-    _put(connection, customers, customer_id, row)
+    put_customers(connection, [{"id": customer_id, **row}])
     return get_customer(connection, customer_id)
+
+
+def put_customers(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As `put_customer`, many at once: ``id``, name, language, email, phone and channels of each."""
+    _put(connection, customers, rows)
 
 
 def put_home(
@@ -86,18 +91,35 @@ def put_home(
     timezone: str = "UTC",
 ) -> Home:
     """Create a home or replace what is known of one. Raises `Invalid` for a time zone that does not exist."""
-    try:
-        ZoneInfo(timezone)
-    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
-        raise Invalid("not an IANA time zone", where=timezone) from None
-    _put(connection, homes, home_id, {"address": address, "city": city, "region": region, "timezone": timezone})
+    row = {"id": home_id, "address": address, "city": city, "region": region, "timezone": timezone}
+    put_homes(connection, [row])
     return get_home(connection, home_id)
 
 
-def _put(connection: Connection, table: sa.Table, key: str, row: dict[str, Any]) -> None:
-    insert = insert_for(connection, table).values({"id": key, **row})
-    changes = {**row, "revision": table.c.revision + 1}
-    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changes))
+def put_homes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As `put_home`, many at once: ``id``, address, city, region and timezone of each."""
+    for zone in {row["timezone"] for row in rows}:
+        if not is_timezone(zone):
+            raise Invalid("not an IANA time zone", where=zone)
+    _put(connection, homes, rows)
+
+
+def is_timezone(name: str) -> bool:
+    """Whether a name is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
+        return False
+    return True
+
+
+def _put(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    insert = insert_for(connection, table)
+    changes: dict[str, Any] = {name: insert.excluded[name] for name in rows[0] if name != "id"}
+    changes["revision"] = table.c.revision + 1
+    connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changes), list(rows))
 
 
 def get_customer(connection: Connection, customer_id: str) -> Customer:
@@ -151,6 +173,19 @@ def own(connection: Connection, device_id: str, customer_id: str, home_id: str |
     earlier = sa.and_(of_device, ownerships.c.from_at < from_at)
     still = sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > from_at)
     connection.execute(sa.update(ownerships).where(earlier, still).values(to_at=from_at))
+
+
+def own_many(connection: Connection, claims: Sequence[Ownership]) -> None:
+    """As `own`, many at once. Devices that nobody had before, which is most of an import, take one statement together."""
+    had: set[str] = set()
+    for some in batched({claim.device_id for claim in claims}):
+        query = sa.select(ownerships.c.device_id).where(ownerships.c.device_id.in_(some))
+        had.update(connection.execute(query).scalars())
+    first = {claim.device_id: claim for claim in reversed(claims) if claim.device_id not in had}
+    if first:
+        connection.execute(sa.insert(ownerships), [asdict(claim) for claim in first.values()])
+    for claim in (claim for claim in claims if first.get(claim.device_id) is not claim):
+        own(connection, claim.device_id, claim.customer_id, claim.home_id, claim.from_at)
 
 
 def end_ownership(connection: Connection, device_id: str, at: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -185,11 +186,12 @@ def register(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
     for row in rows:
         _check_master_data(row)
     models.add_missing(connection, [row["model"] for row in rows if row.get("model")])
-    for row in rows:
-        values = _master_values(row)
-        changes = {**values, "revision": devices.c.revision + 1}
-        insert = insert_for(connection, devices).values({"id": row["id"], **values})
-        connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changes))
+    known = [{"id": row["id"], **_master_values(row)} for row in rows]
+    for names, alike in groupby(known, key=tuple):  # one statement serves all rows that give the same columns
+        insert = insert_for(connection, devices)
+        changes: dict[str, Any] = {name: insert.excluded[name] for name in names if name != "id"}
+        changes["revision"] = devices.c.revision + 1
+        connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changes), list(alike))
     return len(rows)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from hearthwatch.errors import Conflict, Invalid, Missing, Stale
 from hearthwatch.records import consents, customers, models, outages, parts, releases
+from hearthwatch.records.customers import Ownership
 from hearthwatch.records.database import Database
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -165,6 +166,29 @@ def test_an_owner_told_wrongly_is_corrected_from_the_same_moment(database: Datab
         assert [one.customer_id for one in customers.ownerships_of(connection, "d-1")] == ["c-2"]
 
 
+def test_many_claims_at_once_are_as_good_as_one_by_one(database: Database) -> None:
+    people(database)
+    claims = [
+        Ownership("d-1", "c-1", "h-1", AT, None),
+        Ownership("d-1", "c-2", "h-2", AT + DAY, None),
+        Ownership("d-2", "c-1", None, AT, None),
+    ]
+    with database.transaction() as connection:
+        for _ in range(2):
+            customers.own_many(connection, claims)
+            spans = [(one.customer_id, one.from_at, one.to_at) for one in customers.ownerships_of(connection, "d-1")]
+            assert spans == [("c-1", AT, AT + DAY), ("c-2", AT + DAY, None)]
+            assert len(customers.ownerships_of(connection, "d-2")) == 1
+        customers.own_many(connection, [])
+        with pytest.raises(Missing):
+            customers.own_many(connection, [Ownership("d-2", "c-9", None, AT + DAY, None)])
+
+
+def test_a_new_device_of_an_unknown_customer_is_refused(database: Database) -> None:
+    with pytest.raises(Conflict), database.transaction() as connection:
+        customers.own_many(connection, [Ownership("d-1", "c-9", None, AT, None)])
+
+
 def test_a_device_given_up_is_nobodys(database: Database) -> None:
     people(database)
     with database.transaction() as connection:
@@ -203,6 +227,17 @@ def test_the_newest_word_counts_and_every_word_is_kept(database: Database) -> No
         consents.record(connection, "c-1", "service", False, AT + DAY, "customer page")
         assert consents.current(connection, "c-1") == {"service": False}
         assert [one.granted for one in consents.history(connection, "c-1")] == [True, False]
+
+
+def test_many_grants_write_only_what_does_not_hold_yet(database: Database) -> None:
+    with database.transaction() as connection:
+        consents.record(connection, "c-1", "service", True, AT, "agent")
+        consents.record(connection, "c-2", "service", False, AT, "agent")
+        grants = [("c-1", "service"), ("c-2", "service"), ("c-2", "safety"), ("c-2", "safety")]
+        consents.grant_many(connection, grants, AT + DAY, "import")
+        assert consents.current(connection, "c-2") == {"service": True, "safety": True}
+        assert len(consents.history(connection, "c-1")) == 1
+        assert len(consents.history(connection, "c-2")) == 3
 
 
 # -- outages
