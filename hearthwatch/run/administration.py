@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from hearthwatch.clock import SystemClock
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.run.printing import print_json
 from hearthwatch.settings import Settings, load_settings
 
 Role = Literal["viewer", "engineer", "agent", "technician", "admin"]
@@ -46,11 +46,6 @@ def opened_records() -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-def print_json(answer: Any) -> None:
-    """One JSON object on standard output."""
-    typer.echo(json.dumps(answer, ensure_ascii=False, default=str))
 
 
 db = typer.Typer()

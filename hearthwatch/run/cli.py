@@ -5,11 +5,10 @@ Exit codes: 0 done, 1 ``demo`` or ``doctor`` ran and the answer is no, 2 wrong u
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +16,7 @@ from hearthwatch import __version__
 from hearthwatch.errors import HearthwatchError, Unavailable
 from hearthwatch.run import logs
 from hearthwatch.run.administration import administration
+from hearthwatch.run.printing import show
 from hearthwatch.settings import Settings, load_settings
 
 DONE, NO, WRONG, AWAY = 0, 1, 2, 3
@@ -81,17 +81,6 @@ def settings_with_logs(**options: object) -> Settings:
     settings = load_settings(**{name: value for name, value in options.items() if value is not None})
     logs.configure(settings.log_level, settings.log_format)
     return settings
-
-
-def show(answer: Mapping[str, Any], as_json: bool) -> None:
-    """Print an answer: as one JSON object, or as aligned lines for a person."""
-    if as_json:
-        typer.echo(json.dumps(answer, ensure_ascii=False, default=str))
-        return
-    width = max((len(name) for name in answer), default=0)
-    for name, value in answer.items():
-        text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (dict, list)) else value
-        typer.echo(f"{name:<{width}}  {text}")
 
 
 @app.command()

@@ -32,6 +32,7 @@ from hearthwatch.run.assembly import Platform, build_api, build_channels, build_
 from hearthwatch.run.broker import OwnMosquitto, find_mosquitto
 from hearthwatch.run.comparison import compare, read_story
 from hearthwatch.run.jobs import JOBS, Work
+from hearthwatch.run.printing import show
 from hearthwatch.run.schedule import Outcome, Schedule
 from hearthwatch.run.server import WebServer
 from hearthwatch.settings import Settings, load_settings
@@ -279,8 +280,6 @@ def _answer(demo: Demo, folder: Path, transport: str, seconds: float) -> dict[st
 
 
 def _print(answer: Mapping[str, Any], options: DemoOptions) -> None:
-    from hearthwatch.run.cli import show
-
     if options.as_json:
         show(answer, as_json=True)
         return

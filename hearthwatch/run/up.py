@@ -39,12 +39,10 @@ def run_up(settings: Settings, role: str) -> None:
     health: dict[str, object] = {}
     try:
         check_exposure(settings, platform.database)
-        health: dict[str, object] = {}
         if role in {"all", "ingest"}:
             runner = build_runner(platform)
             runner.start()
             ending.append(runner.stop)
-            health["ingest"] = runner.health
             health["ingest"] = runner.health
         if role in {"all", "jobs"}:
             ending.extend(_start_jobs(platform))
