@@ -84,8 +84,10 @@ def champions(connection: Connection) -> list[ModelVersion]:
 
 
 def list_versions(connection: Connection) -> list[ModelVersion]:
-    """All models, newest first."""
-    return _select(connection)
+    """All models, newest first; what was saved of them, which is large, is left out (``artifact`` is empty)."""
+    columns = [column for column in model_versions.c if column.name != "artifact"]
+    rows = connection.execute(sa.select(*columns).order_by(model_versions.c.id.desc())).mappings()
+    return [ModelVersion(**row, artifact=b"") for row in rows]
 
 
 def get(connection: Connection, version_id: int) -> ModelVersion:

@@ -93,6 +93,8 @@ def test_there_is_one_champion_of_a_name(database: Database) -> None:
             (second.id, "champion"),
             (first.id, "retired"),
         ]
+        assert model_versions.get(connection, second.id).artifact == b"2"
+        assert {one.artifact for one in model_versions.list_versions(connection)} == {b""}
         assert model_versions.retire(connection, second.id).role == "retired"
         assert model_versions.champions(connection) == []
 
