@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from analytics.cohorts.evidence import Evidence, Fleet, Options, advance
@@ -174,3 +176,28 @@ def test_a_release_announced_after_its_roll_out_is_watched_from_then_on(scene: S
     assert (treated[:8] > 0).all()
     assert treated.max() == END - late
     assert np.isfinite(found.streams[0].past.rates[8:]).all()
+
+
+def test_hours_in_which_synchronisation_failed_are_counted_where_the_fleet_reports_them(scene: Scene) -> None:
+    release = scene.release(RELEASED)
+    hours = np.arange(RELEASED + 100)
+    for device, name in enumerate(scene.ids):
+        failing = hours >= scene.update[device]  # the counter grows in every hour on 2.0
+        at = [START + timedelta(hours=int(hour), minutes=40) for hour in hours]
+        scene.store.write_table(
+            "sync",
+            pa.table(
+                {
+                    "device": [name] * hours.size,
+                    "at": pa.array(at, pa.timestamp("us", "UTC")),
+                    "firmware": np.where(failing, "2.0", "1.0"),
+                    "sync_failed": np.cumsum(failing).astype(np.float64),
+                }
+            ),
+        )
+    scene.play(0, RELEASED + 100)
+    found = batch(scene, release, RELEASED + 100)
+    stream = {one.metric.name: one for one in found.streams}["sync_failures"]
+    np.testing.assert_array_equal(stream.everyone.events_treated, stream.everyone.hours_treated)
+    assert stream.everyone.events_control.sum() == 0
+    assert stream.everyone.hours_treated.sum() > 0
