@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hearthwatch.errors import Invalid
 
@@ -31,6 +31,14 @@ Rate = Annotated[float, Field(ge=0)]
 Range = tuple[float, float]
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+    return name
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +48,7 @@ class Region(_Part):
 
     name: str
     city: str
-    timezone: str
+    timezone: Annotated[str, AfterValidator(_known_zone)]
     language: str
     share: Share
     latitude: Annotated[float, Field(ge=-65, le=65)]
@@ -48,15 +56,6 @@ class Region(_Part):
     seasonal_c: Rate
     diurnal_c: Rate
     weather_c: Rate
-
-    @field_validator("timezone")
-    @classmethod
-    def _exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"there is no time zone {value!r}") from None
-        return value
 
 
 class ModelPlan(_Part):
