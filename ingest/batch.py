@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Receipt
 from hearthwatch.records.devices import Sighting
 from hearthwatch.records.quarantine import QuarantineItem
-from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply
+from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply, Value
 from ingest import validation
 from ingest.limits import Limits
 from ingest.redelivery import Key, key_of
+from ingest.sightings import Sightings
 from ingest.validation import TimeWindow
 
 LOG = logging.getLogger(__name__)
@@ -23,8 +24,6 @@ LOG = logging.getLogger(__name__)
 KNOWN_COPY = "a retained copy of what is known"
 """The decoders' reason to ignore a retained presence that is already known."""
 SOURCE = "mqtt"
-SEEN_AGAIN = timedelta(seconds=60)
-"""How exact it is kept when a device was last heard of."""
 
 Stored = Reading | Event | Presence
 
@@ -51,7 +50,7 @@ class Batch:
     values: list[Stored] = field(default_factory=list)
     origins: list[int] = field(default_factory=list)
     identities: list[Identity] = field(default_factory=list)
-    sightings: dict[tuple[str, bool], Sighting] = field(default_factory=dict)
+    sightings: list[Sighting] = field(default_factory=list)
     held: list[QuarantineItem] = field(default_factory=list)
     states: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     first_receipts: dict[Key, datetime] = field(default_factory=dict)
@@ -103,13 +102,13 @@ class Batch:
 
 
 class BatchBuilder:
-    """Decodes batches. What it remembers from one to the next are claims of identity, to know a repeated one."""
+    """Decodes batches. What it remembers from one to the next is what devices said of themselves."""
 
     def __init__(self, decoder: MessageDecoder, limits: Limits) -> None:
         self._decoder = decoder
         self._limits = limits
         self._claims: dict[str, Identity] = {}
-        self._seen: dict[tuple[str, bool], Sighting] = {}
+        self._sightings = Sightings()
 
     def build(
         self,
@@ -132,7 +131,7 @@ class BatchBuilder:
             if timeless and message.packet_id and first is None:
                 batch.first_receipts[key_of(message)] = message.received_at
         batch.states = self._decoder.changed()
-        self._leave_out_what_is_known(batch)
+        batch.sightings = self._sightings.news()
         batch.samples = len(batch.values) + batch.identified + batch.ignored + batch.duplicate + batch.quarantined
         return batch
 
@@ -144,9 +143,7 @@ class BatchBuilder:
             return self._decoder.decode(message)
         except Invalid as error:
             return None, Decoded(rejected=(Rejection(str(error)),))
-        except (
-            Exception
-        ) as error:  # a decoder's bug must not stop the stream; the message can be replayed after the fix
+        except Exception as error:  # a decoder's bug must not stop the stream; the message can be replayed later
             LOG.exception("the decoder failed on a message of %s", message.topic)
             return None, Decoded(rejected=(Rejection(f"the decoder failed: {type(error).__name__}: {error}"),))
 
@@ -171,36 +168,20 @@ class BatchBuilder:
             return False
         timeless = False
         for value in decoded.values:
-            wrong = validation.objection(value, message, window)
+            wrong = None if _is_plainly_good(value, message, window) else validation.objection(value, message, window)
             if wrong is not None:
                 batch.hold(origin, wrong)
-                continue
-            if isinstance(value, Reading):
-                if not value.metrics.keys() <= names:
-                    batch.unknown.update((name, value.device) for name in value.metrics if name not in names)
-                _note(batch, value, convention, None)
-            elif isinstance(value, Presence):
-                _note(batch, value, convention, value.online)
-            elif isinstance(value, Event):
-                _note(batch, value, convention, None)
             elif isinstance(value, Identity):
                 self._identify(batch, value, message)
-                continue
             else:
-                value = _as_event(value)
-            timeless = timeless or value.at == message.received_at
-            batch.values.append(value)
-            batch.origins.append(origin)
+                stored = _as_event(value) if isinstance(value, Reply) else value
+                if isinstance(stored, Reading) and not stored.metrics.keys() <= names:
+                    batch.unknown.update((name, stored.device) for name in stored.metrics if name not in names)
+                self._sightings.hear(stored, convention)
+                timeless = timeless or stored.at == message.received_at
+                batch.values.append(stored)
+                batch.origins.append(origin)
         return timeless
-
-    def _leave_out_what_is_known(self, batch: Batch) -> None:
-        """A device that was heard of a moment ago, and says of itself what it said then, need not be written down again."""
-        news = {}
-        for key, sighting in batch.sightings.items():
-            known = self._seen.get(key)
-            if known is None or sighting.at - known.at >= SEEN_AGAIN or not _says_the_same(sighting, known):
-                news[key] = self._seen[key] = sighting
-        batch.sightings = news
 
     def _identify(self, batch: Batch, claim: Identity, message: Message) -> None:
         known = self._claims.get(claim.device)
@@ -213,19 +194,9 @@ class BatchBuilder:
         batch.identities.append(claim)
 
 
-def _note(batch: Batch, value: Stored, convention: str | None, online: bool | None) -> None:
-    """Keep the newest word of each device, readings and events apart from presence."""
-    key = (value.device, online is not None)
-    known = batch.sightings.get(key)
-    if known is None or value.at >= known.at:
-        firmware, boot = value.firmware, value.boot
-        if known is not None:
-            firmware, boot = firmware or known.firmware, boot or known.boot
-        batch.sightings[key] = Sighting(value.device, value.at, firmware, boot, convention, online)
-
-
-def _says_the_same(one: Sighting, other: Sighting) -> bool:
-    return one.firmware == other.firmware and one.boot == other.boot and one.online == other.online
+def _is_plainly_good(value: Value, message: Message, window: TimeWindow) -> bool:
+    """The usual case of `validation.objection`, without a call for each of its questions."""
+    return type(value) is Reading and message.user is None and window.earliest <= value.at <= window.latest
 
 
 def _as_event(reply: Reply) -> Event:

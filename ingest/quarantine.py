@@ -73,7 +73,7 @@ def _replay_page(
     written = _write(store, batch)
     good = [item.id for item in _good(page, batch)]
     with database.transaction() as connection:
-        devices.see(connection, list(batch.sightings.values()))
+        devices.see(connection, batch.sightings)
         for observation in devices.apply_identities(connection, batch.identities):
             findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
         quarantine.mark(connection, good, "replayed")

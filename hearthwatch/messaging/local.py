@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from hearthwatch.errors import Conflict, Invalid, Unavailable
 from hearthwatch.messaging.topics import matches
@@ -24,6 +25,7 @@ QUEUE_MESSAGES = 10_000
 PATIENCE_S = 30.0
 _ROUTES_KEPT = 100_000
 _ALL_IDS = 65_535
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,7 @@ class LocalSubscriber:
         on_connection: Callable[[bool, bool], None],
     ) -> None:
         _guarded(on_connection, True, present)
+        now = self._clock.now()
         while True:
             with hub.changed:
                 taken = session.take()
@@ -243,8 +246,9 @@ class LocalSubscriber:
                 if self._stopping:
                     break
                 hub.changed.notify_all()  # there is room again
-            now, epoch = self._clock.now(), session.epoch
+            now, epoch = max(self._clock.now(), now), session.epoch
             for one in taken:
+                now += _TICK  # no two messages have the same time
                 message = Message(
                     one.topic, one.payload, now, one.retain, packet_id=one.packet_id, redelivered=one.redelivered
                 )

@@ -35,6 +35,7 @@ class MqttSubscriber:
 
     def __init__(self, address: BrokerAddress, session: Session, filters: Sequence[str], clock: Clock) -> None:
         self._clock = clock
+        self._last_stamp = clock.now()
         self._filters = tuple(dict.fromkeys(filters))
         self._window = session.receive_maximum
         self._link = Link(address, session, self)
@@ -114,17 +115,18 @@ class MqttSubscriber:
 
         An error in the callback costs that message its acknowledgement, not the connection.
         """
-        now, epoch, waiting = self._clock.now(), self._epoch, self._waiting
+        now, epoch, waiting = max(self._clock.now(), self._last_stamp), self._epoch, self._waiting
         room = self._window - self._held
         taken = 0
         while waiting and taken < room:
             topic, payload, packet_id, qos, dup, retain, user = waiting.popleft()
             taken += qos > 0
-            now += _TICK  # no two messages of one read have the same time
+            now += _TICK  # no two messages have the same time
             try:
                 self._on_message(Message(topic, payload, now, retain, qos, user, packet_id, dup), (epoch, packet_id))
             except Exception:  # a callback's error must not end the thread
                 LOG.exception("a message on %s could not be handed on", topic)
+        self._last_stamp = now
         with self._turn:
             self._held += taken
 

@@ -146,7 +146,7 @@ def test_the_newest_word_of_a_device_is_what_is_written_down(builder: BatchBuild
             native("telemetry", sample(), device="d2"),
         ],
     )
-    seen = batch.sightings
+    seen = {(sighting.device, sighting.online is not None): sighting for sighting in batch.sightings}
     assert (seen["d1", False].firmware, seen["d1", False].boot) == ("2.4.1", "b7")
     assert seen["d1", False].at == NOW - timedelta(minutes=2)
     assert seen["d1", True].online is True
@@ -157,7 +157,7 @@ def test_the_newest_word_of_a_device_is_what_is_written_down(builder: BatchBuild
 def test_what_was_written_down_a_moment_ago_is_not_written_again(builder: BatchBuilder) -> None:
     def seen(at: str, firmware: str = "2.4.1") -> list[str]:
         batch = build(builder, [native("telemetry", {**sample(at), "fw": firmware})])
-        return [device for device, _ in batch.sightings]
+        return [sighting.device for sighting in batch.sightings]
 
     assert seen("2026-05-01T11:00:00Z") == ["d1"]
     assert seen("2026-05-01T11:00:30Z") == []
