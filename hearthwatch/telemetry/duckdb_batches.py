@@ -16,6 +16,7 @@ from hearthwatch.telemetry.duckdb_schema import Draft, column, texts
 from hearthwatch.values import Event, Presence, Reading
 
 HOUR_US = 3_600_000_000
+GAP_HOURS = 6
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2262, 1, 1, tzinfo=UTC)  # where the other stores' nanoseconds end
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,6 +46,18 @@ def first_hour(at: datetime) -> int:
 def stamp(at: datetime) -> datetime:
     """A time as the tables hold it: in UTC, without saying so. Any time will do."""
     return max(min(at, LAST), FIRST).astimezone(UTC).replace(tzinfo=None)
+
+
+def ranges(hours: np.ndarray[Any, Any], most: int) -> list[tuple[int, int]]:
+    """Hours (at least one) as at most so many ranges [first, last], apart where the gaps are widest and over six hours."""
+    distinct = np.unique(hours)
+    gaps = np.diff(distinct)
+    cuts = np.flatnonzero(gaps > GAP_HOURS)
+    if len(cuts) >= most:
+        cuts = np.sort(cuts[np.argsort(gaps[cuts])[len(cuts) - most + 1 :]])
+    first = distinct[np.concatenate(([0], cuts + 1))]
+    last = distinct[np.concatenate((cuts, [len(distinct) - 1]))]
+    return [(int(a), int(b)) for a, b in zip(first, last, strict=True)]
 
 
 def head(values: Sequence[Reading | Event | Presence], draft: Draft) -> dict[str, pa.Array]:

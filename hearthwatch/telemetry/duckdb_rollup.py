@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from hearthwatch.telemetry.duckdb_batches import ranges
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.telemetry.duckdb_schema import UNKNOWN_FIRMWARE, Catalogue, column, count, meta, set_meta, wide
 
 CHUNK_HOURS = 250_000
 """Device-hours of one transaction: bounds memory, and lets checkpoints happen in between."""
 
+MAX_RANGES = 8
+
 _HOURLY_KEY = "device, firmware, hour, metric"
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Neighbouring hours [first, last] that are computed in one transaction.
+    """Hours [first, last] that are computed in one transaction.
 
-    ``known``: they were computed before, so that only their dirty devices are computed and replaced. ``expired``: their raw rows
-    are not all there any more, so that only what is missing is added.
+    ``whole``: every hour in there that holds rows is dirty with all its devices, so that none has to be picked out. ``expired``: its
+    raw rows are not all there any more, so that only what is missing is added.
     """
 
     first: int
     last: int
-    known: bool
+    whole: bool
     expired: bool
 
     @property
@@ -47,36 +52,32 @@ def mark_dirty(cursor: Cursor, catalogue: Catalogue) -> None:
 def chunks(cursor: Cursor, until_hour: int) -> Iterator[Chunk]:
     """The dirty hours that ended before ``until_hour``, in pieces that fit a transaction."""
     raw_before = meta(cursor, "raw_before")
-    rows = cursor.execute(
+    due = cursor.execute(
         """WITH due AS (SELECT hour, count(*) AS devices FROM dirty WHERE hour < ? GROUP BY hour),
         known AS (SELECT DISTINCT hour FROM hours WHERE hour BETWEEN (SELECT min(hour) FROM due) AND (SELECT max(hour) FROM due))
-        SELECT due.hour, devices, known.hour IS NOT NULL FROM due LEFT JOIN known USING (hour) ORDER BY due.hour""",
+        SELECT due.hour, devices, known.hour IS NOT NULL AS known FROM due LEFT JOIN known USING (hour) ORDER BY due.hour""",
         [until_hour],
-    ).fetchall()
-    open_chunk: Chunk | None = None
-    held = 0
-    for hour, devices, known in rows:
-        expired = hour < raw_before
-        # A gap ends a chunk too, so that one late reading does not make a rollup read all hours between.
-        if open_chunk and (
-            hour - open_chunk.last > 1
-            or (known, expired) != (open_chunk.known, open_chunk.expired)
-            or held + devices > CHUNK_HOURS
-        ):
-            yield open_chunk
-            open_chunk, held = None, 0
-        open_chunk = Chunk(open_chunk.first if open_chunk else hour, hour, known, expired)
-        held += devices
-    if open_chunk:
-        yield open_chunk
+    ).fetchnumpy()
+    hours, devices, known = due["hour"], due["devices"], due["known"]
+    for expired, part in ((True, hours < raw_before), (False, hours >= raw_before)):
+        if not part.any():
+            continue
+        # One late reading must not make a rollup read all hours between, and a reading a day must not make a transaction a day.
+        for first, last in ranges(hours[part], MAX_RANGES):
+            within = (hours >= first) & (hours <= last)
+            piece = np.cumsum(devices[within]) // CHUNK_HOURS
+            for number in np.unique(piece):
+                mine = hours[within][piece == number]
+                whole = len(mine) == mine[-1] - mine[0] + 1 and not known[within][piece == number].any()
+                yield Chunk(int(mine[0]), int(mine[-1]), bool(whole), expired)
 
 
 def compute(cursor: Cursor, catalogue: Catalogue, chunk: Chunk) -> int:
     """Compute a chunk anew within the caller's transaction. Returns the rollup rows written."""
-    due = "SEMI JOIN due USING (device, hour)" if chunk.known else ""
-    if chunk.known:
+    due = "" if chunk.whole else "SEMI JOIN due USING (device, hour)"
+    if not chunk.whole:
         cursor.execute(f"CREATE TEMP TABLE due AS SELECT device, hour FROM dirty WHERE {chunk.within}")
-    if chunk.known and not chunk.expired:
+    if not chunk.whole and not chunk.expired:
         for table in ("hourly", "hours"):
             cursor.execute(
                 f"DELETE FROM {table} USING due WHERE {table}.device = due.device AND {table}.hour = due.hour AND {table}.{chunk.within}"
@@ -84,7 +85,7 @@ def compute(cursor: Cursor, catalogue: Catalogue, chunk: Chunk) -> int:
     written = _add_hourly(cursor, catalogue, chunk, due)
     _add_hours(cursor, catalogue, chunk, due)
     cursor.execute(f"DELETE FROM dirty WHERE {chunk.within}")
-    if chunk.known:
+    if not chunk.whole:
         cursor.execute("DROP TABLE due")
     return written
 

@@ -18,7 +18,6 @@ CLOCKLESS_KEY = ("device", "boot", "seq")
 EVENT_KEY = ("device", "stream", "stamp", "kind", "code", "boot", "seq")
 PRESENCE_KEY = ("device", "stream", "stamp", "online", "boot")
 MAX_RANGES = 8
-GAP_HOURS = 6
 
 
 def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event | Presence]) -> WriteResult:
@@ -137,11 +136,4 @@ def _duplicates(
 
 def _span(hours: np.ndarray[Any, Any]) -> str:
     """The hours of a batch as a condition: few ranges, so that one late message does not make the search read everything between."""
-    distinct = np.unique(hours)
-    gaps = np.diff(distinct)
-    cuts = np.flatnonzero(gaps > GAP_HOURS)
-    if len(cuts) >= MAX_RANGES:
-        cuts = np.sort(cuts[np.argsort(gaps[cuts])[-(MAX_RANGES - 1) :]])
-    first = distinct[np.concatenate(([0], cuts + 1))]
-    last = distinct[np.concatenate((cuts, [len(distinct) - 1]))]
-    return " OR ".join(f"hour BETWEEN {int(a)} AND {int(b)}" for a, b in zip(first, last, strict=True))
+    return " OR ".join(f"hour BETWEEN {first} AND {last}" for first, last in batches.ranges(hours, MAX_RANGES))
