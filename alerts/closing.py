@@ -8,17 +8,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts.bad_releases import release_of
+from alerts.bad_releases import release_of, still_runs
 from alerts.fixes import Fixes
 from alerts.policy_file import Policy
 from hearthwatch.firmware import version as normalised
 from hearthwatch.records import devices, tickets
 from hearthwatch.records.tickets import LinkedFinding
-from hearthwatch.values import Device, Release, Ticket
+from hearthwatch.values import Device, Ticket
 
 ALL = 1_000_000
-SEEN_LATELY = timedelta(days=14)
-PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +114,9 @@ def _release_is_over(
     )
     if bad is None or fixes.find(bad.model, bad.version) is None:
         return None
-    if _still_runs(connection, bad, now):
+    if still_runs(connection, bad, now):
         return None
     return Closing(ticket, "fixed_by_update", f"no device that was seen lately runs {bad.version} any more")
-
-
-def _still_runs(connection: Connection, bad: Release, now: datetime) -> bool:
-    after: str | None = None
-    while True:
-        page = devices.list_devices(
-            connection, model=bad.model, version=bad.version, test=False, after=after, limit=PAGE
-        )
-        if any(_is_about(device, now) for device in page):
-            return True
-        if len(page) < PAGE:
-            return False
-        after = page[-1].id
-
-
-def _is_about(device: Device, now: datetime) -> bool:
-    removed = device.removed_at is not None and device.removed_at <= now
-    return not removed and device.last_seen is not None and device.last_seen > now - SEEN_LATELY
 
 
 def _customer_waits(connection: Connection, ticket: Ticket) -> bool:

@@ -130,6 +130,8 @@ def ticket_step(policy: Policy, finding: Finding, rule: Rule, ticket: Ticket | N
         if cover and ticket.kind == "device" and ticket.parent_id is None:
             return "adopt"
         return "raise" if ticket.kind == "device" and priority(finding, rule) < ticket.priority else "none"
+    if ticket.kind == "cohort" and finding.kind != "cohort":  # its release's ticket is over: now it stands for itself
+        return "open" if rule.ticket and _settled(policy, finding, ticket) else "none"
     return "reopen" if relapsed(policy, finding, ticket) else "none"
 
 
@@ -139,12 +141,15 @@ def relapsed(policy: Policy, finding: Finding, ticket: Ticket) -> bool:
     After a repair, signs of the old fault are still in the data for a while. What a person closed for any other reason stays closed
     for this episode.
     """
-    if ticket.closed_at is None:
-        return False
     if ticket.closing_code == "recovered":
-        return finding.last_seen > ticket.closed_at
-    settled = ticket.closed_at + timedelta(days=policy.tickets.settle_days)
-    return ticket.closing_code in REPAIRED and finding.last_seen > settled
+        return ticket.closed_at is not None and finding.last_seen > ticket.closed_at
+    return ticket.closing_code in REPAIRED and _settled(policy, finding, ticket)
+
+
+def _settled(policy: Policy, finding: Finding, ticket: Ticket) -> bool:
+    """Whether a finding was seen when the signs of what a ticket put right should have been gone."""
+    settled = timedelta(days=policy.tickets.settle_days)
+    return ticket.closed_at is not None and finding.last_seen > ticket.closed_at + settled
 
 
 def helps(fix: Release | None, device: Device | None) -> bool:

@@ -28,12 +28,11 @@ def drafts(connection: Connection, policy: Policy, now: datetime) -> list[Draft]
 
 
 def _ticket_news(connection: Connection, policy: Policy, now: datetime) -> list[Draft]:
-    happened = tickets.events_since(connection, now - NEWS_IS_NEW, policy.tickets.tell_customer)
-    about = [(event, ticket) for event in happened if (ticket := _told_ticket(connection, event)) is not None]
+    happened = tickets.news(connection, now - NEWS_IS_NEW, policy.tickets.tell_customer)
+    about = [(event, ticket) for event, ticket in happened if _is_told(event)]
     if not about:
         return []
-    ids = sorted({ticket.finding_id for _, ticket in about if ticket.finding_id is not None})
-    written = notices.occasions(connection, ids)
+    written = notices.occasions(connection, {ticket.finding_id for _, ticket in about if ticket.finding_id is not None})
     fresh = [(event, ticket) for event, ticket in about if (ticket.finding_id, _occasion(event)) not in written]
     return [draft for event, ticket in fresh if (draft := _about_ticket(connection, policy, event, ticket, now))]
 
@@ -42,12 +41,8 @@ def _occasion(event: TicketEvent) -> str:
     return f"ticket_event:{event.id}"
 
 
-def _told_ticket(connection: Connection, event: TicketEvent) -> Ticket | None:
-    if event.what == "closed" and event.detail.get("code") not in phrases.TICKET_CLOSED:
-        return None
-    ticket = tickets.get(connection, event.ticket_id)
-    whole = ticket.customer_id and ticket.device_id and ticket.finding_id is not None
-    return ticket if whole else None
+def _is_told(event: TicketEvent) -> bool:
+    return event.what != "closed" or event.detail.get("code") in phrases.TICKET_CLOSED
 
 
 def _about_ticket(

@@ -155,8 +155,9 @@ def released(
     this: Round, found: Sequence[Finding], known: Mapping[str, Device], worse: Sequence[WorseRelease]
 ) -> list[NoticeCase]:
     """Held notices whose round a second person has let go."""
-    gone = {brake.name for brake in brakes.rounds(this.connection, on=False)} if this.live else set()
-    held = [one for one in notices.in_states(this.connection, ("held",)) if one.reason in gone] if gone else []
+    held = notices.in_states(this.connection, ("held",)) if this.live else []
+    gone = {brake.name for brake in brakes.rounds(this.connection, on=False)} if held else set()
+    held = [one for one in held if one.reason in gone]
     if not held:
         return []
     ids = sorted({one.device_id for one in held})

@@ -26,7 +26,7 @@ def for_device(connection: Connection, policy: Policy, case: DeviceCase, now: da
     if case.ticket is None:
         return None
     if case.step == "reopen":
-        return _reopen_or_join(connection, policy, case, case.ticket, now)
+        return _reopen_or_join(connection, case, case.ticket, now)
     if case.step == "raise":
         return _raise(connection, policy, case.finding, case.rule, case.ticket, now)
     return case.ticket
@@ -95,9 +95,7 @@ def _open_or_join(connection: Connection, policy: Policy, case: DeviceCase, now:
     return _assign(connection, ticket, case.device, case.owner, now) if opened else ticket
 
 
-def _reopen_or_join(connection: Connection, policy: Policy, case: DeviceCase, ticket: Ticket, now: datetime) -> Ticket:
-    if ticket.kind != "device":  # it was a symptom of a release whose ticket is closed: now it stands for itself
-        return _open_or_join(connection, policy, case, now)
+def _reopen_or_join(connection: Connection, case: DeviceCase, ticket: Ticket, now: datetime) -> Ticket:
     stem = ticket.cause.rpartition("/")[0] + "/"
     others = tickets.with_stem(connection, stem, kind="device", device_id=ticket.device_id)
     standing = next((one for one in others if one.state != "closed"), None)

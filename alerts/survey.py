@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import decisions, notice_survey
-from alerts.bad_releases import release_of
+from alerts.bad_releases import release_of, still_runs
 from alerts.cases import DeviceCase, Survey, WorseRelease
 from alerts.current_round import Round
 from alerts.fixes import Fixes
@@ -56,10 +56,13 @@ def _worse_release(this: Round, finding: Finding, ticket: Ticket | None) -> Wors
         return one
     if not this.live:
         return replace(one, rule=rule)
+    step = decisions.ticket_step(this.policy, finding, rule, ticket, cover=False)
+    if step == "reopen" and not still_runs(this.connection, release, this.now):
+        step = "none"
     return replace(
         one,
         rule=rule,
-        step=decisions.ticket_step(this.policy, finding, rule, ticket, cover=False),
+        step=step,
         pause=rule.pause_rollout and release.status == "rolling" and _never_paused(this, finding),
         engineers=_engineers_want(this, rule, finding),
     )

@@ -106,10 +106,27 @@ def events(connection: Connection, ticket_id: int) -> list[TicketEvent]:
     return [TicketEvent(**row) for row in connection.execute(query).mappings()]
 
 
-def events_since(connection: Connection, since: datetime, whats: Iterable[str]) -> list[TicketEvent]:
-    """Events of some kinds at or after a time, oldest first."""
-    query = sa.select(ticket_events).where(ticket_events.c.at >= since, ticket_events.c.what.in_(list(whats)))
-    return [TicketEvent(**row) for row in connection.execute(query.order_by(ticket_events.c.id)).mappings()]
+def news(connection: Connection, since: datetime, whats: Iterable[str]) -> list[tuple[TicketEvent, Ticket]]:
+    """Events of some kinds at or after a time, oldest first, of tickets about a customer's device; each with its ticket."""
+    query = (
+        sa.select(*(column.label(f"event_{column.name}") for column in ticket_events.c), *_COLUMNS)
+        .join(tickets, tickets.c.id == ticket_events.c.ticket_id)
+        .where(
+            ticket_events.c.at >= since,
+            ticket_events.c.what.in_(list(whats)),
+            tickets.c.customer_id.is_not(None),
+            tickets.c.device_id.is_not(None),
+            tickets.c.finding_id.is_not(None),
+        )
+        .order_by(ticket_events.c.id)
+    )
+    return [
+        (
+            TicketEvent(**{name: row[f"event_{name}"] for name in TicketEvent.__dataclass_fields__}),
+            Ticket(**{name: row[name] for name in Ticket.__dataclass_fields__}),
+        )
+        for row in connection.execute(query).mappings()
+    ]
 
 
 def list_tickets(

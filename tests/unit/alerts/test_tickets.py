@@ -404,6 +404,37 @@ def test_the_child_of_a_release_s_ticket_closes_with_the_update(world: World) ->
     assert [one.closing_code for one in world.tickets()] == ["fixed_by_update", "fixed_by_update"]
 
 
+def test_a_release_nobody_runs_does_not_reopen_its_ticket(world: World) -> None:
+    world.home(version=BAD)
+    world.policy()
+    install(world, "lock-1", BAD)
+    worse(world)
+    world.release(FIX, fixes=[BAD])
+    world.run()
+    install(world, "lock-1", FIX)
+    for _ in range(6):
+        world.pass_time(days=1)
+        worse(world)
+        world.run()
+    assert world.ticket_events(world.ticket()) == ["opened", "closed"]
+
+
+def test_a_symptom_that_outlasts_its_release_s_ticket_stands_for_itself(world: World) -> None:
+    world.home(version=BAD)
+    world.policy()
+    install(world, "lock-1", BAD)
+    worse(world)
+    world.stand("lock-1", "reboots")
+    world.run()
+    close(world, world.ticket(), "no_fault_found")
+    for _ in range(4):
+        world.pass_time(days=1)
+        world.observe("lock-1", "reboots")
+        world.run()
+    assert [(one.kind, one.state) for one in world.tickets()] == [("cohort", "closed"), ("device", "open")]
+    assert [notice.kind for notice in world.notices()] == ["check_up"]
+
+
 def test_a_ticket_s_ledger_tells_who_did_what(world: World) -> None:
     world.technician()
     ticket = opened(world)
