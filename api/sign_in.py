@@ -160,4 +160,5 @@ def local_path(target: str) -> str:
 
 
 def _form(context: ApiContext, target: str, problem: str, *, status: int = 200) -> HTMLResponse:
-    return page("login.html", status=status, brand=context.settings.brand_name, target=target, problem=problem)
+    brand = context.settings.brand_name
+    return page("login.html", status=status, referrer="same-origin", brand=brand, target=target, problem=problem)

@@ -1,0 +1,268 @@
+"""The pages as people meet them: a real browser, a real server, stores in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from prometheus_client import CollectorRegistry
+
+from api.app import ApiContext, create_app
+from hearthwatch.clock import SteppedClock
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import access, cohort_looks, devices, policies
+from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.records.database import Database, open_database
+from hearthwatch.run.server import WebServer
+from hearthwatch.settings import Settings
+from hearthwatch.telemetry import open_store
+from hearthwatch.values import Reading, Release
+from tests.conftest import needed
+from tests.unit.alerts.world import NOON, World
+
+HOSTILE = "<img src=x onerror=document.title='harmed'>"
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+PAGES = ("/", "/releases", "/devices", "/findings", "/tickets", "/notices", "/policy", "/quality")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A served world."""
+
+    world: World
+    url: str
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = needed("chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield opened
+        opened.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    """What all tests share, because NiceGUI serves one application a process."""
+
+    database: Database
+    empty: bytes
+    store: TelemetryStore
+    clock: SteppedClock
+    url: str
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    database, store, clock = open_database("sqlite://"), open_store("duckdb://"), SteppedClock(NOON)
+    database.upgrade()
+    context = ApiContext(
+        database, store, clock, Settings(port=0, public_url="http://hw.test"), CollectorRegistry(), "a key of this test"
+    )
+    web = WebServer(create_app(context), "127.0.0.1", 0)
+    web.start()
+    yield Server(database, image_of(database), store, clock, web.url)
+    web.stop()
+    store.close()
+    database.close()
+
+
+@pytest.fixture
+def site(server: Server) -> Site:
+    """A household whose lock fades and whose firmware was called worse, and the pages that show it."""
+    emptied(server.database, server.empty)
+    world = World(server.database, server.clock)
+    world.home(devices_=("lock-1", "lock-2"), version="2.4.1")
+    world.technician(skills=("battery",), regions=("north",))
+    world.policy("live")
+    with server.database.transaction() as connection:
+        devices.register(connection, [{"id": "odd-1", "model": HOSTILE, "hardware": HOSTILE}])
+    reasons = [{"text_key": "below_own_past", "values": {"metric": "battery_pct", "z": -6.2}}, HOSTILE]
+    world.stand(evidence={"metrics": ["battery_pct"], "reasons": reasons})
+    looked_at(server.database, world.release("2.4.1", replaces="2.4.0"))
+    world.run()
+    server.store.write(
+        [Reading("lock-1", "native", NOON - timedelta(days=n), {"battery_pct": 40.0 + n}) for n in range(5)]
+    )
+    server.store.rollup(NOON + timedelta(hours=1))
+    return Site(world, server.url)
+
+
+def image_of(database: Database) -> bytes:
+    """A database in memory, as bytes."""
+    connection = database.engine.raw_connection()
+    driver: Any = connection.driver_connection
+    image: bytes = driver.serialize()
+    connection.close()
+    return image
+
+
+def emptied(database: Database, image: bytes) -> None:
+    """Put a database in memory back to what it was."""
+    connection = database.engine.raw_connection()
+    driver: Any = connection.driver_connection
+    driver.deserialize(image)
+    connection.close()
+
+
+def looked_at(database: Database, release: Release) -> None:
+    looks = [
+        CohortLook(
+            release_id=release.id,
+            metric="unexpected_reboots",
+            at=NOON - timedelta(hours=hours),
+            verdict="worse" if hours < 5 else "too_early",
+            why="Reboots more often than its control.",
+            e=10.0 ** (6 - hours),
+            e_rate=None,
+            e_first=None,
+            ratio=2.4,
+            low=1.8 - hours / 20,
+            high=3.1 + hours / 20,
+            devices_treatment=200,
+            devices_control=210,
+            hours_treatment=4000.0,
+            hours_control=4200.0,
+            events_treatment=90.0,
+            events_control=39.0,
+            detail={},
+        )
+        for hours in range(8, -1, -1)
+    ]
+    with database.transaction() as connection:
+        cohort_looks.append(connection, looks)
+
+
+def opened(
+    browser: Browser, url: str, size: Mapping[str, int] = WIDE, *, javascript: bool = True, language: str = "en-GB"
+) -> Page:
+    """A new person's browser at an address."""
+    context = browser.new_context(
+        viewport={"width": size["width"], "height": size["height"]}, java_script_enabled=javascript, locale=language
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(url)
+    return page
+
+
+def test_the_fleet_page_shows_groups_and_what_needs_attention(site: Site, browser: Browser) -> None:
+    page = opened(browser, site.url)
+    expect(page.get_by_role("heading", name="Fleet")).to_be_visible()
+    expect(page.get_by_role("cell", name="LOCK-2").first).to_be_visible()
+    expect(page.get_by_role("link", name="The battery holds less than it did").first).to_be_visible()
+
+
+def test_what_a_device_calls_itself_harms_nobody(site: Site, browser: Browser) -> None:
+    page = opened(browser, site.url)
+    expect(page.get_by_text(HOSTILE).first).to_be_visible()
+    page.goto(f"{site.url}/findings")
+    page.get_by_role("link", name="The battery holds less than it did").first.click()
+    expect(page.get_by_text(HOSTILE)).to_be_visible()
+    assert "harmed" not in page.title()
+
+
+def test_a_finding_is_acknowledged_with_a_click(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/findings")
+    page.get_by_role("link", name="The battery holds less than it did").first.click()
+    page.get_by_label("Note").fill("seen it")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("acknowledged by local")).to_be_visible()
+
+
+def test_the_device_page_shows_its_telemetry_and_its_ticket(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/devices/lock-1")
+    expect(page.get_by_text("Kim 1 (c-1)")).to_be_visible()
+    expect(page.locator("canvas").first).to_be_visible()
+    expect(page.get_by_role("cell", name="assigned")).to_be_visible()
+
+
+def test_a_device_that_does_not_exist_is_a_sentence_not_a_crash(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/devices/nobody")
+    expect(page.get_by_text("nobody: no such device")).to_be_visible()
+
+
+def test_the_firmware_page_shows_the_verdict_and_its_evidence(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/releases")
+    expect(page.get_by_role("cell", name="worse")).to_be_visible()
+    page.get_by_role("link", name="LOCK-2 2.4.1").click()
+    expect(page.get_by_text("× 2.40 the rate of the control (1.80 to 3.10)")).to_be_visible()
+    expect(page.locator("canvas")).to_have_count(2)
+
+
+def test_a_technician_closes_a_ticket_with_what_was_really_wrong(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/tickets")
+    page.get_by_role("link", name="lock-1").first.wait_for()
+    page.locator("tbody tr").first.get_by_role("link").first.click()
+    page.get_by_label("Closing note").fill("cell was dry")
+    page.get_by_role("button", name="Close ticket").click()
+    expect(page.get_by_text("closed as confirmed")).to_be_visible()
+    assert site.world.ticket().closing_note == "cell was dry"
+
+
+def test_the_policy_is_switched_only_after_a_question(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/policy")
+    page.get_by_role("button", name="Set to observe").click()
+    page.get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("button", name="Set to live")).to_be_visible()
+    with site.world.database.reading() as connection:
+        current = policies.current(connection)
+    assert current is not None
+    assert current.mode == "observe"
+
+
+def test_the_second_page_of_devices_comes_from_the_server(site: Site, browser: Browser) -> None:
+    site.world.register([f"many-{number:03}" for number in range(60)])
+    page = opened(browser, f"{site.url}/devices?search=many")
+    expect(page.get_by_text("1-25 of 60")).to_be_visible()
+    page.get_by_label("Next page").click()
+    expect(page.get_by_role("link", name="many-025")).to_be_visible()
+
+
+def test_with_an_account_the_pages_ask_who_you_are(site: Site, browser: Browser) -> None:
+    with site.world.database.transaction() as connection:
+        access.create_user(connection, "ann", "right horse", "admin", NOON)
+    page = opened(browser, f"{site.url}/tickets")
+    expect(page).to_have_url(f"{site.url}/login?next=/tickets")
+    page.locator("input[name=name]").fill("ann")
+    page.locator("input[name=password]").fill("wrong horse")
+    page.locator("button[type=submit]").click()
+    expect(page.locator("input[name=password]")).to_be_visible()
+    page.locator("input[name=name]").fill("ann")
+    page.locator("input[name=password]").fill("right horse")
+    page.locator("button[type=submit]").click()
+    expect(page).to_have_url(f"{site.url}/tickets")
+    expect(page.get_by_text("ann · admin")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_a_phone(site: Site, browser: Browser, path: str) -> None:
+    page = opened(browser, f"{site.url}{path}", PHONE)
+    page.get_by_role("heading").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_customer_asks_for_a_visit_without_javascript(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/c/{site.world.token()}", PHONE, javascript=False)
+    before = site.world.notice()
+    expect(page.get_by_text("lock-1").first).to_be_visible()
+    page.reload()
+    assert site.world.notice() == before, "opening the link must change nothing"
+    page.locator("button[value=visit]").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    assert site.world.notice().answer == "visit"
+
+
+def test_a_customer_reads_the_page_in_chinese(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/c/{site.world.token()}", PHONE, javascript=False)
+    page.get_by_role("link", name="简体中文").click()
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    assert "电池" in page.locator("main").inner_text()
