@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter
 
 from analytics.vitals import UNKNOWN
-from analytics.vitals import UNKNOWN
 from api.context import Context
 from api.paging import Page
 from api.security import Reader
