@@ -139,8 +139,7 @@ def _with_interval(features: Matrix, interval: NDArray[Any]) -> Matrix:
 
 
 def _probability(classifier: Any, features: Matrix) -> Floats:
-    with threadpool_limits(1):
-        return np.asarray(classifier.predict_proba(features)[:, 1], dtype=np.float64)
+    return np.asarray(classifier.predict_proba(features)[:, 1], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

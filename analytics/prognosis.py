@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analytics.artifacts import Artifact, load
 from analytics.early_life import EarlyLives, early_lives
@@ -20,8 +21,8 @@ from analytics.features import WINDOW_DAYS, Background, matrix
 from analytics.hazard import Matrix
 from analytics.labels import Labels, born, read_labels
 from analytics.panel import Flags, Floats, Panel, day_number, day_start, panel_of
-from analytics.signals import derived
-from analytics.training import HORIZONS, model_name, services
+from analytics.signals import derived, raw_metrics
+from analytics.training import FAMILY, HORIZONS, services
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import mode_of_part
 from hearthwatch.metrics import BY_NAME
@@ -33,6 +34,7 @@ from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Device, Observation, Severity
 
 MIN_DAYS = 7
+ACTIVE = timedelta(days=7)
 CLOSE_AT = 0.6
 EXPLAIN_FROM = 0.1
 MOST_EXPLAINED = 60
@@ -47,7 +49,7 @@ EVERYTHING = 10_000_000
 @dataclass(frozen=True, slots=True)
 class _Known:
     labels: Labels
-    champions: Mapping[str, ModelVersion]
+    champions: Mapping[tuple[str, str], ModelVersion]  # (device model, part)
     alarmed: frozenset[tuple[str, str]]  # (device, mode) with an open finding
     before: Mapping[tuple[str, str], float]  # p30 of the run before
 
@@ -63,13 +65,16 @@ def prognose(
     store: TelemetryStore, database: Database, now: datetime, *, alarm: float, relapse: timedelta
 ) -> dict[str, Any]:
     """Prognoses of all devices that reported lately. The same day twice gives the same rows."""
-    last = day_number(now) - 1
     known = _load(database, now)
+    artifacts = {key: _loaded(version) for key, version in known.champions.items()}
     outcome = _Outcome([], [], {})
-    panel = _read(store, known.labels, last)
-    early = early_lives(store, database, known.labels, panel, now) if known.champions else EarlyLives({}, {}, {})
-    for model, devices in sorted(known.labels.by_model.items()):
-        _prognose_model(outcome, known, panel, early, model, devices, now, alarm)
+    panel = _read(store, known, artifacts, now)
+    early = early_lives(store, database, known.labels, panel, now)
+    with threadpool_limits(1):  # some hundred rows are done before a second thread has woken up
+        for model, devices in sorted(known.labels.by_model.items()):
+            active = [device for device in devices if is_active(device, now)]
+            if active:
+                _prognose_model(outcome, known, artifacts, panel, early, model, active, now, alarm)
     with database.transaction() as connection:
         early.save(connection, now)
         prognoses.put(connection, outcome.rows)
@@ -77,7 +82,7 @@ def prognose(
             findings.observe(connection, observation, relapse=relapse)
     said = [row.p30 for row in outcome.rows if row.p30 is not None]
     return {
-        "day": day_start(last).date().isoformat(),
+        "day": day_start(day_number(now) - 1).date().isoformat(),
         "prognoses": len(said),
         "abstained": dict(sorted(outcome.abstained.items())),
         "in_alarm": len(outcome.observations),
@@ -85,10 +90,22 @@ def prognose(
     }
 
 
+def _loaded(version: ModelVersion) -> Artifact | str:
+    """The model, or why it cannot be used."""
+    try:
+        return load(version)
+    except Invalid as error:
+        return error.message
+
+
 def _load(database: Database, now: datetime) -> _Known:
     with database.reading() as connection:
         labels = read_labels(connection, now)
-        champions = {version.name: version for version in model_versions.champions(connection)}
+        champions = {
+            (version.card["model"], version.card["part"]): version
+            for version in model_versions.champions(connection)
+            if version.name.startswith(FAMILY)
+        }
         open_ones = findings.list_findings(connection, kind="prognosis", states=findings.UNRECOVERED, limit=EVERYTHING)
         today = day_start(day_number(now))
         before = {
@@ -99,12 +116,24 @@ def _load(database: Database, now: datetime) -> _Known:
     return _Known(labels, champions, frozenset((one.subject, one.mode) for one in open_ones), before)
 
 
-def _read(store: TelemetryStore, labels: Labels, last: int) -> Panel:
-    first = last - WINDOW_DAYS
+def _read(
+    store: TelemetryStore, known: _Known, artifacts: Mapping[tuple[str, str], Artifact | str], now: datetime
+) -> Panel:
+    """The last `WINDOW_DAYS` of what the champions look at, of the devices they speak about."""
+    first, last = day_number(now) - 1 - WINDOW_DAYS, day_number(now) - 1
     since, until = day_start(first), day_start(last + 1)
-    names = [device.id for devices in labels.by_model.values() for device in devices if device.removed_at is None]
+    spoken_for = {model for model, _ in known.champions}
+    names = [
+        device.id
+        for model, devices in known.labels.by_model.items()
+        if model in spoken_for
+        for device in devices
+        if is_active(device, now)
+    ]
+    columns = {column for one in artifacts.values() if isinstance(one, Artifact) for column in one.columns}
+    empty = store.daily(since, since)
     return panel_of(
-        store.daily(since, until),
+        store.daily(since, until, metrics=raw_metrics({column.metric for column in columns})) if names else empty,
         store.events(since, until, kinds=["reboot"]),
         first_day=first,
         days=last - first + 1,
@@ -112,9 +141,15 @@ def _read(store: TelemetryStore, labels: Labels, last: int) -> Panel:
     )
 
 
+def is_active(device: Device, now: datetime) -> bool:
+    """Whether a device is in service and was heard of in the last week."""
+    return device.removed_at is None and device.last_seen is not None and now - device.last_seen <= ACTIVE
+
+
 def _prognose_model(
     outcome: _Outcome,
     known: _Known,
+    artifacts: Mapping[tuple[str, str], Artifact | str],
     panel: Panel,
     early: EarlyLives,
     model: str,
@@ -122,36 +157,30 @@ def _prognose_model(
     now: datetime,
     alarm: float,
 ) -> None:
-    row_of = {name: row for row, name in enumerate(panel.devices)}
-    rows = np.array([row_of[device.id] for device in devices if device.id in row_of], dtype=np.int64)
-    rows = rows[panel.present[rows, -MIN_DAYS:].any(axis=1)] if len(rows) else rows
-    if not len(rows):
-        return
-    by_id = {device.id: device for device in devices}
-    mine = [by_id[panel.devices[row]] for row in rows]
-    part_panel = derived(panel.only(rows))
-    enough = part_panel.present.sum(axis=1) >= MIN_DAYS
-    parts = [name.rsplit("/", 1)[1] for name in known.champions if name.startswith(f"hazard/{model}/")]
+    parts = sorted(part for of, part in artifacts if of == model)
     missing = [part for part in known.labels.parts_of(model) if part not in parts]
     for part in missing:
-        _abstain(outcome, mine, part, None, "too few failures to learn from", now)
+        _abstain(outcome, devices, part, None, "too few failures to learn from", now)
     if not parts and not missing:
-        _abstain(outcome, mine, "device", None, "no model for this kind of device", now)
-    for part in sorted(parts):
-        version = known.champions[model_name(model, part)]
-        try:
-            artifact = load(version)
-        except Invalid as error:
-            _abstain(outcome, mine, part, version.id, error.message, now)
+        _abstain(outcome, devices, "device", None, "no model for this kind of device", now)
+    if not parts:
+        return
+    row_of = {name: row for row, name in enumerate(panel.devices)}
+    mine = derived(panel.only(np.array([row_of[device.id] for device in devices], dtype=np.int64)))
+    for part in parts:
+        version = known.champions[model, part]
+        artifact = artifacts[model, part]
+        if isinstance(artifact, str):
+            _abstain(outcome, devices, part, version.id, artifact, now)
             continue
         background = Background(
-            np.zeros(len(mine), dtype=np.int64),
-            np.array([born(device) for device in mine]),
-            services(mine, known.labels, part),
-            early.first_seen(mine),
-            early.means(mine),
+            np.zeros(len(devices), dtype=np.int64),
+            np.array([born(device) for device in devices]),
+            services(devices, known.labels, part),
+            early.first_seen(devices),
+            early.means(devices),
         )
-        _prognose_part(outcome, known, part_panel, background, mine, enough, part, version.id, artifact, now, alarm)
+        _prognose_part(outcome, known, mine, background, devices, part, version.id, artifact, now, alarm)
 
 
 def _abstain(
@@ -167,7 +196,6 @@ def _prognose_part(
     panel: Panel,
     background: Background,
     devices: Sequence[Device],
-    enough: Flags,
     part: str,
     version: int,
     artifact: Artifact,
@@ -179,6 +207,7 @@ def _prognose_part(
         panel.days - 1 - np.argmax(panel.present[:, ::-1], axis=1)
     )  # a device that is silent today is judged by its last day
     features = matrix(panel, background, artifact.columns, np.arange(len(devices)), np.minimum(last, newest))
+    enough = panel.present.sum(axis=1) >= MIN_DAYS
     strange, lacking = outside(features, artifact), too_much_missing(features, artifact)
     for why, which in (
         ("too short a history", ~enough),

@@ -161,6 +161,14 @@ def derived(panel: Panel) -> Panel:
     return replace(panel, values={**panel.values, **extra})
 
 
+def raw_metrics(names: Collection[str]) -> list[str]:
+    """The metrics that a store must give for some columns: derived quantities stand for what they are computed from."""
+    found: set[str] = set()
+    for name in names:
+        found |= set(BY_ID[name].needs) if name in BY_ID else {name}
+    return sorted(found - {UNEXPECTED_REBOOTS})
+
+
 WEAR_COUNTERS = {"relay": ("relay_cycles",), "motor": ("lock_cycles",)}
 """Counters of what wears a part out."""
 

@@ -31,6 +31,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.values import Device
 
+FAMILY = "hazard/"
 HORIZONS = (7, 30, 90)
 EDGES = (0, 3, 7, 14, 30, 60, 90)
 JUDGED_AT = 30
@@ -95,7 +96,7 @@ def train(store: TelemetryStore, database: Database, now: datetime, *, min_failu
 
 def model_name(model: str, part: str) -> str:
     """The name of a hazard in the registry of models."""
-    return f"hazard/{model}/{part}"[:120]
+    return f"{FAMILY}{model}/{part}"[:120]
 
 
 def _is_fresh(champion: ModelVersion | None, failures: int, now: datetime) -> bool:

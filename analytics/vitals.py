@@ -36,7 +36,7 @@ Key = tuple[int, str, str, str]
 
 
 def compute_vitals(store: TelemetryStore, database: Database, now: datetime) -> dict[str, Any]:
-    """Compute today and the `DAYS` days before it, over what was computed earlier. The same data give the same rows."""
+    """Compute today and the `DAYS` days before it, writing over what was computed earlier. The same data give the same rows."""
     first, last = day_number(now) - DAYS, day_number(now)
     with database.reading() as connection:
         known = {d.id: d for d in devices.list_devices(connection, test=False, limit=EVERYTHING)}
@@ -94,48 +94,41 @@ def _take_hours(groups: _Groups, store: TelemetryStore, first: int, last: int, n
     since, until = day_start(first), day_start(last + 1)
     exposure = store.exposure(since, until)
     reboots = unexpected(store.events(since, until, kinds=["reboot"]))
-    hours = pa.concat_tables([_hours(exposure, "hour"), _hours(reboots, "at")]).group_by(["device", "hour"])
-    heard = hours.aggregate([("crashes", "sum"), ("firmware", "max")])
-    per_day: dict[tuple[str, int, str | None], list[float]] = {}
-    for device, hour, crashes, firmware in zip(
-        *(heard.column(name).to_pylist() for name in ("device", "hour", "crashes_sum", "firmware_max")), strict=True
-    ):
-        sums = per_day.setdefault((device, hour // HOURS, firmware), [0.0, 0.0, 0.0])
-        sums[0] += 1
-        sums[1] += crashes == 0
-        sums[2] += crashes
-    for (device, day, firmware), (total, free, crashes) in per_day.items():
-        groups.add(
-            device,
-            day,
-            firmware,
-            hours=total,
-            crash_free_hours=free,
-            unexpected_reboots=crashes,
-            device_days=total / HOURS,
-        )
-    _take_expected(groups, per_day, now)
+    heard = pa.concat_tables([_hours(exposure, "hour"), _hours(reboots, "at")]).group_by(["device", "hour"])
+    by_hour = heard.aggregate([("crashes", "sum"), ("firmware", "max")])
+    table = pa.table(
+        {
+            "device": by_hour.column("device"),
+            "day": pc.divide(by_hour.column("hour"), HOURS),
+            "firmware": by_hour.column("firmware_max"),
+            "free": pc.equal(by_hour.column("crashes_sum"), 0).cast(pa.int64()),
+            "crashes": by_hour.column("crashes_sum"),
+        }
+    )
+    by_day = table.group_by(["device", "day", "firmware"]).aggregate(
+        [("free", "count"), ("free", "sum"), ("crashes", "sum")]
+    )
+    names = ("device", "day", "firmware", "free_count", "free_sum", "crashes_sum")
+    hours: dict[tuple[str, int], list[tuple[int, str | None]]] = {}
+    for device, day, firmware, total, free, crashes in zip(*(by_day.column(n).to_pylist() for n in names), strict=True):
+        groups.add(device, day, firmware, hours=total, crash_free_hours=free, unexpected_reboots=crashes)
+        hours.setdefault((device, day), []).append((total, firmware))
+    _take_expected(groups, hours, now)
 
 
 def _take_expected(
-    groups: _Groups, per_day: Mapping[tuple[str, int, str | None], Sequence[float]], now: datetime
+    groups: _Groups, hours: Mapping[tuple[str, int], Sequence[tuple[int, str | None]]], now: datetime
 ) -> None:
     """Connectivity: of the hours of a day (of today, those that are over), in how many was a device heard that was heard at all.
 
-    Both sums go to the firmware the device was heard most on that day, so that an update does not count its hours twice.
+    The device-day and both sums go to the firmware the device was heard on most, so that an update does not count a day twice.
     """
-    best: dict[tuple[str, int], tuple[float, str | None]] = {}
-    heard: dict[tuple[str, int], float] = {}
-    for (device, day, firmware), (total, _, _) in per_day.items():
-        heard[device, day] = heard.get((device, day), 0.0) + total
-        if total >= best.get((device, day), (0.0, None))[0]:
-            best[device, day] = (total, firmware)
     today = day_number(now)
-    over = (now - day_start(today)) / timedelta(hours=1)
-    for (device, day), total in heard.items():
-        expected = float(np.floor(over)) if day == today else float(HOURS)
-        if expected > 0:
-            groups.add(device, day, best[device, day][1], connected_hours=min(total, expected), expected_hours=expected)
+    over = (now - day_start(today)) // timedelta(hours=1)
+    for (device, day), parts in hours.items():
+        firmware = max(parts, key=lambda part: (part[0], part[1] or ""))[1]
+        heard, expected = sum(total for total, _ in parts), over if day == today else HOURS
+        groups.add(device, day, firmware, device_days=1, connected_hours=min(heard, expected), expected_hours=expected)
 
 
 def _take_metrics(groups: _Groups, store: TelemetryStore, first: int, last: int) -> None:

@@ -17,7 +17,7 @@ from analytics.panel import Floats
 KAPPA = 0.15
 SMALLEST_P = 1e-3
 """No day counts for more than this, so that a single wild day (a router that is off) cannot raise an alarm: it takes about three."""
-_STEPS = 160
+_STEPS = 100
 
 
 def bet(p: Floats) -> Floats:
@@ -43,7 +43,7 @@ def threshold(run_length: float) -> float:
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[Floats, Floats]:
-    levels = np.linspace(0.0, 16.0, 65)
+    levels = np.linspace(0.0, 12.0, 25)
     return np.log([mean_run_length(level) for level in levels.tolist()]), levels
 
 
