@@ -25,7 +25,7 @@ class AppriseChannel:
     """Delivers to one Apprise URL whose scheme is on the list.
 
     ``mail_through`` is the maker's mail server as an Apprise URL (``mailtos://user:password@smtp.example.com?from=care@example.com``);
-    addresses like ``mailto:kim@example.com`` leave through it, and are refused without it.
+    addresses like ``mailto:kim@example.com`` leave through it, and are refused without it; other mail URLs are refused with it.
     """
 
     name = APPRISE
@@ -60,9 +60,14 @@ class AppriseChannel:
             _check(result.status, scheme(address))
 
     def _complete(self, address: str) -> str:
+        """The address with the maker's mail server in it, where it is one of mail."""
+        if scheme(address) not in MAIL:
+            return address
         bare = _BARE_MAIL.fullmatch(address.strip())
         if bare is None:
-            return address
+            if self._mail_through:
+                raise Refused("not a plain mail address")
+            return address  # an Apprise URL with a server of its own
         if not self._mail_through:
             raise Refused("no mail server is configured")
         separator = "&" if "?" in self._mail_through else "?"
