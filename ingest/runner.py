@@ -26,7 +26,7 @@ __all__ = ["Limits", "Runner"]
 LOG = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
-STOP_SECONDS = 7.0
+STOP_SECONDS = 4.5
 MISMATCH_RELAPSE = timedelta(days=7)
 _IDLE_SECONDS = 1.0
 
