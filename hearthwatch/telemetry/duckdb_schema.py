@@ -9,12 +9,13 @@ brought them, so that a rollup finds what is new. No table has an index: row gro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from hearthwatch.errors import Invalid
 from hearthwatch.telemetry.duckdb_file import Cursor
+from hearthwatch.telemetry.duckdb_newest import Newest
 from hearthwatch.values import METRIC_NAME
 
 SCHEMA_VERSION = 1
@@ -63,6 +64,7 @@ class Catalogue:
     ids: dict[str, dict[str | None, int]]
     columns: dict[int, list[str]]
     batch: int
+    newest: Newest = field(default_factory=Newest)
 
     def known(self, kind: str, names: Iterable[str]) -> list[int]:
         """Ids of those names that are known."""
@@ -113,6 +115,8 @@ class Draft:
         self._catalogue = catalogue
         self._new: dict[str, dict[str | None, int]] = {kind: {} for kind in KINDS}
         self._columns: dict[int, list[str]] = {}
+        self._added: list[tuple[str, pa.Table]] = []
+        self.newest = catalogue.newest
         self.batch = catalogue.batch + 1
 
     def ids(self, kind: str, names: Iterable[str | None]) -> list[int]:
@@ -145,6 +149,10 @@ class Draft:
             (inside if metric in having else outside).append(metric)
         return inside, outside
 
+    def added(self, table: str, rows: pa.Table) -> None:
+        """Remember rows that the transaction adds to a table."""
+        self._added.append((table, rows))
+
     def store(self, cursor: Cursor) -> None:
         """Write the new names, as part of the transaction."""
         rows = [(kind, number, name) for kind, new in self._new.items() for name, number in new.items()]
@@ -160,6 +168,8 @@ class Draft:
         """The catalogue after the transaction was committed. Questions that are running keep the columns they began with."""
         for kind, new in self._new.items():
             self._catalogue.ids[kind].update(new)
+        for table, rows in self._added:
+            self.newest.note(table, rows)
         return replace(self._catalogue, columns={**self._catalogue.columns, **self._columns}, batch=self.batch)
 
 

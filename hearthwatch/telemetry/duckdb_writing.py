@@ -37,9 +37,9 @@ def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event 
         keys = batches.readings(readings, draft)
         results.append(_write_readings(cursor, draft, family, keys, batches.metrics(readings)))
     if events:
-        results.append(_write_rows(cursor, "events", batches.events(events, draft), EVENT_KEY))
+        results.append(_write_rows(cursor, draft, "events", batches.events(events, draft), EVENT_KEY))
     if presences:
-        results.append(_write_rows(cursor, "presence", batches.presences(presences, draft), PRESENCE_KEY))
+        results.append(_write_rows(cursor, draft, "presence", batches.presences(presences, draft), PRESENCE_KEY))
     return WriteResult(sum(r.stored for r in results), sum(r.duplicate for r in results))
 
 
@@ -60,22 +60,24 @@ def _write_readings(
     table = keys
     for name in inside:
         table = table.append_column(f"m_{name}", metrics[name])
-    duplicate = _duplicate_readings(cursor, wide(number), keys)
+    duplicate = _duplicate_readings(cursor, draft, wide(number), keys)
     kept = None
     if len(duplicate):
         kept = np.setdiff1d(np.arange(len(keys)), duplicate)
         table = table.take(kept)
     _insert(cursor, wide(number), table)
+    draft.added(wide(number), table)
     for name in outside:
         _insert_overflow(cursor, draft, keys, name, metrics[name], kept)
     return WriteResult(len(table), len(duplicate))
 
 
-def _write_rows(cursor: Cursor, target: str, rows: pa.Table, key: Sequence[str]) -> WriteResult:
-    duplicate = _duplicates(cursor, target, rows, key)
+def _write_rows(cursor: Cursor, draft: Draft, target: str, rows: pa.Table, key: Sequence[str]) -> WriteResult:
+    duplicate = _duplicates(cursor, draft, target, rows, key)
     if len(duplicate):
         rows = rows.take(np.setdiff1d(np.arange(len(rows)), duplicate))
     _insert(cursor, target, rows)
+    draft.added(target, rows)
     return WriteResult(len(rows), len(duplicate))
 
 
@@ -99,39 +101,43 @@ def _insert(cursor: Cursor, target: str, rows: pa.Table) -> None:
     cursor.unregister("batch")
 
 
-def _duplicate_readings(cursor: Cursor, target: str, keys: pa.Table) -> np.ndarray[Any, Any]:
+def _duplicate_readings(cursor: Cursor, draft: Draft, target: str, keys: pa.Table) -> np.ndarray[Any, Any]:
     clockless = keys["clockless"].to_numpy()
     if not clockless.any():
-        return _duplicates(cursor, target, keys, READING_KEY, "NOT clockless")
-    found = []
-    for with_clock in (True, False):
-        rows = np.flatnonzero(clockless != with_clock)
-        if len(rows) == 0:
-            continue
-        part = keys.take(rows)
-        if with_clock:
-            found.append(rows[_duplicates(cursor, target, part, READING_KEY, "NOT clockless")])
-        else:
-            # A redelivery comes with another time of receipt, so time does not narrow the search.
-            found.append(rows[_duplicates(cursor, target, part, CLOCKLESS_KEY, "clockless", in_time=False)])
+        return _duplicates(cursor, draft, target, keys, READING_KEY, "NOT clockless")
+    with_clock, without = np.flatnonzero(~clockless), np.flatnonzero(clockless)
+    # A redelivery comes with another time of receipt, so time does not narrow the search.
+    found = [without[_search(cursor, target, keys.take(without), CLOCKLESS_KEY, "clockless")]]
+    if len(with_clock):
+        rows = keys.take(with_clock)
+        found.append(with_clock[_duplicates(cursor, draft, target, rows, READING_KEY, "NOT clockless")])
     return np.sort(np.concatenate(found))
 
 
 def _duplicates(
-    cursor: Cursor, target: str, rows: pa.Table, key: Sequence[str], where: str = "true", *, in_time: bool = True
+    cursor: Cursor, draft: Draft, target: str, rows: pa.Table, key: Sequence[str], where: str = "true"
 ) -> np.ndarray[Any, Any]:
     """Positions of rows whose key is stored already, or stands earlier in the batch."""
+    doubtful = np.flatnonzero(draft.newest.doubtful(cursor, target, rows))
+    if len(doubtful) == 0:
+        return doubtful
+    rows = rows.take(doubtful)
+    found = _search(cursor, target, rows, key, f"{where} AND ({_span(rows['hour'].to_numpy())})")
+    duplicates: np.ndarray[Any, Any] = doubtful[found]
+    return duplicates
+
+
+def _search(cursor: Cursor, target: str, rows: pa.Table, key: Sequence[str], where: str) -> np.ndarray[Any, Any]:
+    """As `_duplicates`, by looking for every row among those stored that fit a condition."""
     ordinals = pa.array(np.arange(len(rows), dtype=np.int64))
     cursor.register("keys", rows.select(list(key)).append_column("ordinal", ordinals))
     same = " AND ".join(f"keys.{name} IS NOT DISTINCT FROM stored.{name}" for name in key)
-    span = _span(rows["hour"].to_numpy()) if in_time else "true"
     again = f"SELECT unnest(list_sort(list(ordinal))[2:]) AS ordinal FROM keys GROUP BY {', '.join(key)} HAVING count(*) > 1"
-    before = f"SELECT 1 FROM {target} AS stored WHERE {where} AND ({span}) AND {same}"
-    found = cursor.execute(
-        f"SELECT ordinal FROM keys WHERE EXISTS ({before}) UNION {again} ORDER BY ordinal"
-    ).fetchnumpy()["ordinal"]
+    before = f"SELECT 1 FROM {target} AS stored WHERE {where} AND {same}"
+    query = f"SELECT ordinal FROM keys WHERE EXISTS ({before}) UNION {again} ORDER BY ordinal"
+    found = np.asarray(cursor.execute(query).fetchnumpy()["ordinal"], np.int64)
     cursor.unregister("keys")
-    return found.astype(np.int64)
+    return found
 
 
 def _span(hours: np.ndarray[Any, Any]) -> str:
