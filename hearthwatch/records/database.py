@@ -79,7 +79,10 @@ class Database:
 
 
 def open_database(address: str) -> Database:
-    """Open ``sqlite:///path``, ``sqlite://`` (memory) or ``postgresql://...``. Raises `Invalid` for any other address."""
+    """Open ``sqlite:///path``, ``sqlite://`` (memory) or ``postgresql://...``. Raises `Invalid` for any other address.
+
+    ``?synchronous=off`` after a SQLite path does not wait for the disk: for data that may be lost when the power fails.
+    """
     scheme = address.split(":", 1)[0]
     if scheme == "sqlite":
         return Database(_sqlite(address))
@@ -93,6 +96,7 @@ def open_database(address: str) -> Database:
 
 
 def _sqlite(address: str) -> Engine:
+    address, synchronous = _durability(address)
     path = address.removeprefix("sqlite://").removeprefix("/")
     options: dict[str, Any] = {"connect_args": {"timeout": 30, "check_same_thread": False}}
     if path in {"", ":memory:"}:
@@ -110,7 +114,7 @@ def _sqlite(address: str) -> Engine:
         for pragma in (
             f"journal_mode={journal}",
             "foreign_keys=ON",
-            "synchronous=FULL",
+            f"synchronous={synchronous}",
             "busy_timeout=30000",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -121,6 +125,14 @@ def _sqlite(address: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _durability(address: str) -> tuple[str, str]:
+    """The address without its option, and SQLite's ``synchronous``: FULL unless ``?synchronous=off`` gives durability away."""
+    place, _, option = address.partition("?")
+    if option not in {"", "synchronous=off"}:
+        raise Invalid(f"SQLite's only option here is synchronous=off, not {option!r}", where="records")
+    return place, "OFF" if option else "FULL"
 
 
 @contextmanager

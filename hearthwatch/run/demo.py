@@ -199,7 +199,7 @@ def _settings(folder: Path, broker: str, port: int) -> Settings:
     return load_settings(
         data_dir=folder,
         telemetry=f"duckdb:///{folder / 'telemetry.duckdb'}",
-        records=f"sqlite:///{folder / 'records.sqlite3'}",
+        records=f"sqlite:///{folder / 'records.sqlite3'}?synchronous=off",  # the folder is thrown away
         broker=broker,
         client_id="hearthwatch-demo",
         policy_file=None,

@@ -116,3 +116,17 @@ def test_a_database_that_can_not_be_opened_is_unavailable(tmp_path: Path) -> Non
     database = open_database(f"sqlite:///{folder}")
     with pytest.raises(Unavailable):
         database.upgrade()
+
+
+def test_only_an_address_that_says_so_gives_durability_away(tmp_path: Path) -> None:
+    full, off = 2, 0
+    for option, expected in (("", full), ("?synchronous=off", off)):
+        database = open_database(f"sqlite:///{tmp_path / 'records.sqlite3'}{option}")
+        with database.reading() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == expected
+        database.close()
+
+
+def test_an_unknown_option_of_an_address_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="cache=shared"):
+        open_database(f"sqlite:///{tmp_path / 'records.sqlite3'}?cache=shared")
