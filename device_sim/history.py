@@ -71,7 +71,7 @@ def write_history(folder: Path, scenario: Scenario, seed: int) -> Path:
     device's last sample. Beside them: failures, events, part replacements, master data.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    past = _Past(scenario, seed)
+    past = Past(scenario, seed)
     past.live()
     names = _all_metrics(past.simulation)
     for kind in past.simulation.populations:
@@ -99,7 +99,7 @@ class _Day:
     values: np.ndarray
 
 
-class _Past:
+class Past:
     """The past fleet, lived through day by day. Rows are in order of time."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:

@@ -221,11 +221,11 @@ def test_new_cells_fill_the_battery_and_clear_the_fault(small: Scenario) -> None
 def test_a_coarser_step_gives_the_same_climate(small: Scenario) -> None:
     fine, coarse = begin(small, 7), begin(small, 7)
     warmth: list[list[float]] = [[], []]
-    for _ in range(60):
+    for _ in range(30):
         for _ in range(12):
             values = fine.advance(fine.now + 2 * HOUR)["thermostat"].values
             warmth[0].append(float(values[:, 8].mean()))
         for _ in range(4):
             values = coarse.advance(coarse.now + 6 * HOUR)["thermostat"].values
             warmth[1].append(float(values[:, 8].mean()))
-    assert np.mean(warmth[0]) == pytest.approx(float(np.mean(warmth[1])), abs=0.7)
+    assert np.mean(warmth[0]) == pytest.approx(float(np.mean(warmth[1])), abs=0.8)
