@@ -23,6 +23,6 @@ def renewals(
     if part is not None:
         query = query.where(installed_parts.c.part == part)
     found: dict[tuple[str, str], list[int]] = {}
-    for device, name, at in connection.execute(query).tuples():
+    for device, name, at in connection.execute(query):
         found.setdefault((device, name), []).append(day_number(at))
     return dict(found)
