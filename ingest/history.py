@@ -43,8 +43,8 @@ def import_history(
 
     The mapping file's name is the source: readings lie in the stream ``import:<name>``, failures carry it. Returns ``devices``,
     ``readings``, ``stored``, ``duplicate`` (of readings), ``failures``, ``events``, ``service`` (rows of the history), ``new_outcomes``,
-    ``rejected`` (rows that could not be read), ``rejected_values``, ``ignored_columns`` and ``seconds``. Rollups are the caller's
-    to bring up to date. Raises `Invalid` naming file, row or column, `Unavailable` when a store is away.
+    ``rejected`` (rows that could not be read), ``rejected_values``, ``ignored_columns`` (unless metrics are named) and ``seconds``.
+    Rollups are the caller's to bring up to date. Raises `Invalid` naming file, row or column, `Unavailable` when a store is away.
     """
     began = time.perf_counter()
     history = read_history(path, read_mapping(mapping_path))
@@ -139,7 +139,8 @@ def _write_records(
         "new_outcomes": new,
         "rejected": sum(row.rows for row in rejected if row.whole),
         "rejected_values": quality.rejected_values,
-        "ignored_columns": list(quality.ignored_columns),
+        # Where the mapping names the metrics, it is meant that the rest is not read.
+        "ignored_columns": list(quality.ignored_columns) if history.mapping.metrics is None else [],
     }
 
 

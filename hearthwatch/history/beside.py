@@ -44,7 +44,8 @@ class Beside:
 
 def read_beside(root: Path, mapping: HistoryMapping) -> Beside:
     """Read the tables a mapping names. Raises `Invalid` naming file and column."""
-    reading = _Reading(root, ZoneInfo(mapping.source.timezone))
+    of_readings = mapping.columns.at_format if mapping.columns is not None else None
+    reading = _Reading(root, ZoneInfo(mapping.source.timezone), of_readings)
     return Beside(
         devices=_devices(reading, mapping),
         failures=_failures(reading, mapping),
@@ -56,11 +57,16 @@ def read_beside(root: Path, mapping: HistoryMapping) -> Beside:
 
 
 class _Reading:
-    def __init__(self, root: Path, zone: ZoneInfo) -> None:
+    def __init__(self, root: Path, zone: ZoneInfo, form: str | None) -> None:
         self.root = root
         self.zone = zone
+        self.form = form
         self.rejections = Rejections()
         self.paths: set[Path] = set()
+
+    def time(self, name: str, column: str | None, form: str | None, key: str, *, required: bool = True) -> Field:
+        """A time of a table; where the table does not say its form it is the readings' form, or ISO 8601."""
+        return Field(name, column, "time", required, form or self.form, key, or_iso=form is None)
 
     def table(self, section: str, pattern: str, fields: Sequence[Field]) -> pa.Table:
         """The rows of the files a section names. A table may be empty, but not because nothing in it could be read."""
@@ -83,7 +89,7 @@ def _devices(reading: _Reading, mapping: HistoryMapping) -> pa.Table | None:
         Field("device", given.device, required=True, key="devices.device"),
         *(Field(name, column, key=f"devices.{name}") for name, column in texts.items() if column is not None),
         *(
-            Field(name, getattr(given, name), "time", form=given.at_format, key=f"devices.{name}")
+            reading.time(name, getattr(given, name), given.at_format, f"devices.{name}", required=False)
             for name in TIME_ATTRIBUTES
             if getattr(given, name) is not None
         ),
@@ -100,7 +106,7 @@ def _failures(reading: _Reading, mapping: HistoryMapping) -> pa.Table:
         given.files,
         [
             Field("device", given.device, required=True, key="failures.device"),
-            Field("at", given.at, "time", required=True, form=given.at_format, key="failures.at"),
+            reading.time("at", given.at, given.at_format, "failures.at"),
             Field("part", given.part, key="failures.part"),
         ],
     )
@@ -115,7 +121,7 @@ def _events(reading: _Reading, mapping: HistoryMapping) -> pa.Table:
         given.files,
         [
             Field("device", given.device, required=True, key="events.device"),
-            Field("at", given.at, "time", required=True, form=given.at_format, key="events.at"),
+            reading.time("at", given.at, given.at_format, "events.at"),
             Field("firmware", given.firmware, key="events.firmware"),
             Field("kind", given.kind, key="events.kind"),
             Field("code", given.code, key="events.code"),
@@ -133,7 +139,7 @@ def _service(reading: _Reading, mapping: HistoryMapping) -> pa.Table:
         given.files,
         [
             Field("device", given.device, required=True, key="service.device"),
-            Field("at", given.at, "time", required=True, form=given.at_format, key="service.at"),
+            reading.time("at", given.at, given.at_format, "service.at"),
             Field("part", given.part, key="service.part"),
         ],
     )

@@ -14,7 +14,7 @@ from hearthwatch.history.values import HistoryMetric
 from hearthwatch.values import METRIC_NAME
 
 SAMPLED_FILES = 50
-SAMPLE_BYTES = 1024 * 1024
+SAMPLE_BYTES = 256 * 1024
 ODD_SHARE = 0.1
 """A column is numeric when at most this share of what stands in it is something else; that is then rejected, value by value."""
 

@@ -170,7 +170,10 @@ def _fields(mapping: HistoryMapping, metrics: Sequence[HistoryMetric]) -> list[F
         Field("at", given.at, "time", required=True, form=given.at_format, key="columns.at"),
         Field("firmware", given.firmware, key="columns.firmware"),
         *(Field(name, column, key=f"columns.{name}") for name, column in mapping.attributes.items()),
-        *(Field(name, column, "time", key=f"columns.{name}") for name, column in mapping.times.items()),
+        *(
+            Field(name, column, "time", form=given.at_format, key=f"columns.{name}", or_iso=True)
+            for name, column in mapping.times.items()
+        ),
         *(Field(metric.name, metric.column, "number", key=f"metrics.{metric.name}") for metric in metrics),
     ]
     failures = mapping.failures

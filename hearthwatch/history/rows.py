@@ -29,7 +29,10 @@ _REASONS: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a table, and the column it comes from (None: it stays null). A row without a ``required`` one is none."""
+    """A field of a table, and the column it comes from (None: it stays null). A row without a ``required`` one is none.
+
+    ``form`` is of times; ``or_iso``: another table's form is tried here, and ISO 8601 where that does not fit.
+    """
 
     name: str
     column: str | None
@@ -37,6 +40,7 @@ class Field:
     required: bool = False
     form: str | None = None
     key: str = ""
+    or_iso: bool = False
 
 
 def check(files: Sequence[SourceFile], fields: Iterable[Field]) -> None:
@@ -112,8 +116,16 @@ def _convert(field: Field, column: pa.ChunkedArray, zone: ZoneInfo) -> Converted
     if field.kind == "flag":
         return columns.flag(column)
     if field.kind == "time":
-        return columns.time(column, field.form, zone)
+        return _time(field, column, zone)
     return columns.text(column)
+
+
+def _time(field: Field, column: pa.ChunkedArray, zone: ZoneInfo) -> Converted:
+    found = columns.time(column, field.form, zone)
+    if not (field.or_iso and field.form and found.bad.any()):
+        return found
+    iso = columns.time(column, None, zone)
+    return Converted(pc.coalesce(found.values, iso.values), found.bad & iso.bad)
 
 
 def _reason(field: Field) -> str:

@@ -84,7 +84,7 @@ def readings(values: Sequence[Reading], draft: Draft) -> pa.Table:
     return pa.table(
         {
             **head(values, draft),
-            "seq": pa.array([value.seq for value in values], pa.int64()),
+            "seq": _integers([value.seq for value in values], "seq"),
             "clockless": pa.array(clockless, pa.bool_()),
         }
     )
@@ -105,7 +105,7 @@ def events(values: Sequence[Event], draft: Draft) -> pa.Table:
     return pa.table(
         {
             **head(values, draft),
-            "seq": pa.array([value.seq for value in values], pa.int64()),
+            "seq": _integers([value.seq for value in values], "seq"),
             "kind": texts([value.kind for value in values], "kind"),
             "code": texts([value.code for value in values], "code"),
             "detail": texts([_json(value.detail) for value in values], "detail"),
@@ -194,6 +194,13 @@ def finite(numbers: Any, where: str) -> Any:
     if pc.all(pc.is_finite(numbers)).as_py() is False:
         raise Invalid("is not a finite number", where=where)
     return numbers
+
+
+def _integers(values: Sequence[int | None], where: str) -> pa.Array:
+    try:
+        return pa.array(values, pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        raise Invalid("is not a whole number of 64 bits", where=where) from None
 
 
 def _floats(values: Sequence[Any], where: str) -> pa.Array:

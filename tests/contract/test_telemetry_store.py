@@ -137,11 +137,13 @@ def test_a_time_that_no_store_can_keep_is_refused(store: TelemetryStore, at: dat
         store.write([replace(reading(), at=at)])
 
 
-def test_text_that_is_none_is_refused(store: TelemetryStore) -> None:
+def test_what_is_no_text_or_number_is_refused(store: TelemetryStore) -> None:
     with pytest.raises(Invalid):
         store.write([replace(reading(), firmware="\ud800")])
     with pytest.raises(Invalid):
         store.write([replace(event(), detail={"x": float("nan")})])
+    with pytest.raises(Invalid):
+        store.write([replace(event(), seq=2**70)])
 
 
 @pytest.mark.parametrize(
@@ -378,7 +380,7 @@ def test_a_reading_without_metrics_still_is_one(store: TelemetryStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["设备 固件 1.0", "1.0'; DROP TABLE names; --", '"', "\\", "a\tb\nc", "🏠", "=1+1", ""]
+    "text", ["设备 固件 1.0", "1.0'; DROP TABLE names; --", '"', "\\", "a\tb\nc", "🏠", "=1+1", "a\x00b", ""]
 )
 def test_texts_come_back_as_they_were(store: TelemetryStore, text: str) -> None:
     store.write(

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hearthwatch.errors import Invalid
-from hearthwatch.history import History, RejectedRow, parse_mapping, read_history
+from hearthwatch.history import History, RejectedRow, parse_mapping, read_history, read_mapping
 from hearthwatch.history import files as history_files
 
 COLUMNS = {"device": "id", "at": "time"}
@@ -369,6 +369,48 @@ def test_events_and_service_are_in_order_of_time_without_repetitions(tmp_path: P
     assert set(reboots.events.column("kind").to_pylist()) == {"reboot"}
 
 
+def test_a_table_without_a_form_of_time_takes_that_of_the_readings_or_iso(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", "id,time,x,born\nd1,1777593600,1,2025-01-01\n")
+    write(tmp_path, "f.csv", "id,time\nd1,1777593600\n")
+    write(tmp_path, "s.csv", "id,time\nd1,2026-05-01\nd1,soon\n")
+    write(tmp_path, "e.csv", "id,time\nd1,1.5.2026\n")
+    table = {"device": "id", "at": "time"}
+    history = read(
+        tmp_path,
+        columns={**COLUMNS, "at_format": "epoch_s", "made": "born"},
+        source={"files": "a.csv"},
+        failures={"files": "f.csv", **table},
+        service={"files": "s.csv", **table},
+        events={"files": "e.csv", "at_format": "%d.%m.%Y", **table},
+    )
+    for found in (history.failures, history.service, history.events):
+        assert found.column("at").to_pylist() == [DAY]
+    assert history.devices.column("made").to_pylist() == [datetime(2025, 1, 1, tzinfo=UTC)]
+    assert [(one.file, one.row) for one in history.rejected] == [("s.csv", 3)]
+
+
+def test_the_example_of_separate_tables_reads_such_tables(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "PdM_telemetry.csv",
+        '"datetime","machineID","volt","rotate","pressure","vibration"\n2015-01-01 06:00:00,1,176.2,418,113,45\n',
+    )
+    write(tmp_path, "PdM_failures.csv", '"datetime","machineID","failure"\n2015-01-05 06:00:00,1,comp4\n')
+    write(tmp_path, "PdM_errors.csv", '"datetime","machineID","errorID"\n2015-01-03 07:00:00,1,error1\n')
+    write(tmp_path, "PdM_maint.csv", '"datetime","machineID","comp"\n2014-06-01 06:00:00,1,comp2\n')
+    write(tmp_path, "PdM_machines.csv", '"machineID","model","age"\n1,model3,18\n2,model4,7\n')
+    mapping = read_mapping(Path(__file__).parents[3] / "docs" / "examples" / "machines.toml")
+    history = read_history(tmp_path, mapping)
+    assert [row["voltage_v"] for row in rows(history)] == [176.2]
+    assert history.devices.select(["device", "model", "age_years"]).to_pylist() == [
+        {"device": "1", "model": "model3", "age_years": "18"},
+        {"device": "2", "model": "model4", "age_years": "7"},
+    ]
+    assert history.failures.column("part").to_pylist() == ["comp4"]
+    assert history.events.select(["kind", "code"]).to_pylist() == [{"kind": "fault", "code": "error1"}]
+    assert history.service.column("part").to_pylist() == ["comp2"]
+
+
 # -- laws and real data -----------------------------------------------------------------------------------------------------------
 
 _cell = st.text(st.characters(exclude_characters='\x00\r\n"', exclude_categories=["Cs"]), max_size=6)
@@ -386,8 +428,6 @@ def test_every_row_is_read_or_rejected(tmp_path: Path, cells: list[tuple[str, st
 
 def test_backblaze_is_read_whole(third_party_data: Path) -> None:
     mapping = Path(__file__).parents[3] / "docs" / "examples" / "backblaze.toml"
-    from hearthwatch.history import read_mapping
-
     history = read_history(third_party_data / "backblaze-2013q2", read_mapping(mapping))
     assert sum(table.num_rows for table in history.readings()) == 868_524
     assert (history.devices.num_rows, history.failures.num_rows, len(history.rejected)) == (22_892, 120, 0)
