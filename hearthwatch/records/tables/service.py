@@ -207,7 +207,9 @@ ticket_events = Table(
     id_column(),
     Column("ticket_id", BigId, ForeignKey("tickets.id"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
-    Column("what", String(32), nullable=False),  # opened, joined, assigned, note, scheduled, closed, reopened, customer, raised
+    Column(
+        "what", String(32), nullable=False
+    ),  # opened, joined, assigned, note, scheduled, closed, reopened, customer, raised
     Column("actor", String(120), nullable=False),
     Column("detail", JSON, nullable=False),
 )
