@@ -7,8 +7,8 @@ A finding opens when the 30-day probability reaches the alarm twice in a row, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,49 +16,44 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analytics.artifacts import Artifact, load
 from analytics.early_life import EarlyLives, early_lives
-from analytics.explanation import deltas
 from analytics.features import WINDOW_DAYS, Background, matrix
 from analytics.hazard import Matrix
-from analytics.labels import Labels, born, read_labels
-from analytics.panel import Flags, Floats, Panel, day_number, day_start, panel_of
+from analytics.labels import EVERYTHING, Labels, born, read_labels
+from analytics.panel import Flags, Floats, Ints, Panel, day_number, day_start, panel_of
+from analytics.risk_reasons import reasons_of
 from analytics.signals import derived, raw_metrics
-from analytics.training import FAMILY, HORIZONS, services
+from analytics.silence import SILENT_DAYS, still_standing
+from analytics.training import FAMILY, HORIZONS, JUDGED_AT, services
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import mode_of_part
-from hearthwatch.metrics import BY_NAME
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import findings, model_versions, prognoses
 from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.records.prognoses import Prognosis
-from hearthwatch.values import Device, Observation, Severity
+from hearthwatch.values import Device, Finding, Observation, Severity
 
 MIN_DAYS = 7
 ACTIVE = timedelta(days=7)
+FRESH_DAYS = 2
 CLOSE_AT = 0.6
-EXPLAIN_FROM = 0.1
-MOST_EXPLAINED = 60
-MOST_REASONS = 4
-MIN_POINTS = 0.01
 MAX_OUTSIDE = 0.25
 MAX_MISSING = 0.5
-NEW_HORIZON, MID_HORIZON = 7, 30
-EVERYTHING = 10_000_000
+SOON = HORIZONS.index(7)
+AHEAD = HORIZONS.index(JUDGED_AT)
+
+Key = tuple[str, str]
+Reasons = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
+    """What the records hold: labels, champions by (device model, part), open findings by (device, mode), the last 30-day probabilities."""
+
     labels: Labels
-    champions: Mapping[tuple[str, str], ModelVersion]  # (device model, part)
-    alarmed: frozenset[tuple[str, str]]  # (device, mode) with an open finding
-    before: Mapping[tuple[str, str], float]  # p30 of the run before
-
-
-@dataclass(slots=True)
-class _Outcome:
-    rows: list[Prognosis]
-    observations: list[Observation]
-    abstained: dict[str, int]
+    champions: Mapping[Key, ModelVersion]
+    open: Mapping[Key, Finding]
+    before: Mapping[Key, float]
 
 
 def prognose(
@@ -67,27 +62,49 @@ def prognose(
     """Prognoses of all devices that reported lately. The same day twice gives the same rows."""
     known = _load(database, now)
     artifacts = {key: _loaded(version) for key, version in known.champions.items()}
-    outcome = _Outcome([], [], {})
     panel = _read(store, known, artifacts, now)
     early = early_lives(store, database, known.labels, panel, now)
+    work = _Round(known, artifacts, panel, early, now, alarm)
     with threadpool_limits(1):  # some hundred rows are done before a second thread has woken up
-        for model, devices in sorted(known.labels.by_model.items()):
-            active = [device for device in devices if is_active(device, now)]
-            if active:
-                _prognose_model(outcome, known, artifacts, panel, early, model, active, now, alarm)
+        for model in sorted(known.labels.by_model):
+            work.take_model(model)
+    observations = [*work.observations, *_standing(known, work.rows, now)]
     with database.transaction() as connection:
         early.save(connection, now)
-        prognoses.put(connection, outcome.rows)
-        for observation in outcome.observations:
+        prognoses.put(connection, work.rows)
+        for observation in observations:
             findings.observe(connection, observation, relapse=relapse)
-    said = [row.p30 for row in outcome.rows if row.p30 is not None]
+    said = [row.p30 for row in work.rows if row.p30 is not None]
     return {
         "day": day_start(day_number(now) - 1).date().isoformat(),
         "prognoses": len(said),
-        "abstained": dict(sorted(outcome.abstained.items())),
-        "in_alarm": len(outcome.observations),
+        "abstained": dict(sorted(work.abstained.items())),
+        "in_alarm": len(observations),
         "highest": round(max(said), 4) if said else None,
     }
+
+
+def is_active(device: Device, now: datetime) -> bool:
+    """Whether a device is in service and was heard of in the last week."""
+    return device.removed_at is None and device.last_seen is not None and now - device.last_seen <= ACTIVE
+
+
+def _load(database: Database, now: datetime) -> _Known:
+    with database.reading() as connection:
+        champions = {
+            (version.card["model"], version.card["part"]): version
+            for version in model_versions.champions(connection)
+            if version.name.startswith(FAMILY)
+        }
+        standing = findings.list_findings(connection, kind="prognosis", states=findings.UNRECOVERED, limit=EVERYTHING)
+        today = day_start(day_number(now))
+        before = {
+            (row.device_id, row.part): row.p30
+            for row in prognoses.riskiest(connection, limit=EVERYTHING)
+            if row.p30 is not None and today - timedelta(days=3) <= row.at < today
+        }
+        labels = read_labels(connection, now)
+    return _Known(labels, champions, {(one.subject, one.mode): one for one in standing}, before)
 
 
 def _loaded(version: ModelVersion) -> Artifact | str:
@@ -98,149 +115,154 @@ def _loaded(version: ModelVersion) -> Artifact | str:
         return error.message
 
 
-def _load(database: Database, now: datetime) -> _Known:
-    with database.reading() as connection:
-        labels = read_labels(connection, now)
-        champions = {
-            (version.card["model"], version.card["part"]): version
-            for version in model_versions.champions(connection)
-            if version.name.startswith(FAMILY)
-        }
-        open_ones = findings.list_findings(connection, kind="prognosis", states=findings.UNRECOVERED, limit=EVERYTHING)
-        today = day_start(day_number(now))
-        before = {
-            (row.device_id, row.part): row.p30
-            for row in prognoses.riskiest(connection, limit=EVERYTHING)
-            if row.p30 is not None and today - timedelta(days=3) <= row.at < today
-        }
-    return _Known(labels, champions, frozenset((one.subject, one.mode) for one in open_ones), before)
-
-
-def _read(
-    store: TelemetryStore, known: _Known, artifacts: Mapping[tuple[str, str], Artifact | str], now: datetime
-) -> Panel:
+def _read(store: TelemetryStore, known: _Known, artifacts: Mapping[Key, Artifact | str], now: datetime) -> Panel:
     """The last `WINDOW_DAYS` of what the champions look at, of the devices they speak about."""
     first, last = day_number(now) - 1 - WINDOW_DAYS, day_number(now) - 1
     since, until = day_start(first), day_start(last + 1)
     spoken_for = {model for model, _ in known.champions}
-    names = [
-        device.id
-        for model, devices in known.labels.by_model.items()
-        if model in spoken_for
-        for device in devices
-        if is_active(device, now)
-    ]
-    columns = {column for one in artifacts.values() if isinstance(one, Artifact) for column in one.columns}
-    empty = store.daily(since, since)
+    devices = [device for model in spoken_for for device in known.labels.by_model.get(model, ())]
+    names = sorted(device.id for device in devices if is_active(device, now))
+    columns = {column.metric for one in artifacts.values() if isinstance(one, Artifact) for column in one.columns}
     return panel_of(
-        store.daily(since, until, metrics=raw_metrics({column.metric for column in columns})) if names else empty,
-        store.events(since, until, kinds=["reboot"]),
+        store.daily(since, until if names else since, metrics=raw_metrics(columns)),
+        store.events(since, until if names else since, kinds=["reboot"]),
         first_day=first,
         days=last - first + 1,
         devices=names,
     )
 
 
-def is_active(device: Device, now: datetime) -> bool:
-    """Whether a device is in service and was heard of in the last week."""
-    return device.removed_at is None and device.last_seen is not None and now - device.last_seen <= ACTIVE
+def _standing(known: _Known, rows: Sequence[Prognosis], now: datetime) -> list[Observation]:
+    """Open findings of devices of which nothing new can be said: silent, or without the values that the model needs."""
+    said = {(row.device_id, mode_of_part(row.part)) for row in rows if row.abstained is None}
+    result = []
+    for key, finding in known.open.items():
+        day = finding.evidence.get("day")
+        lately = day is not None and now - datetime.fromisoformat(day).replace(tzinfo=UTC) < timedelta(
+            days=SILENT_DAYS + 2
+        )
+        days = known.labels.renewed.get((finding.subject, finding.part or ""), ())
+        renewed = any(one >= day_number(finding.last_seen) for one in days)
+        if key not in said and lately and not renewed:
+            result.append(still_standing(finding, now))
+    return result
 
 
-def _prognose_model(
-    outcome: _Outcome,
-    known: _Known,
-    artifacts: Mapping[tuple[str, str], Artifact | str],
-    panel: Panel,
-    early: EarlyLives,
-    model: str,
-    devices: Sequence[Device],
-    now: datetime,
-    alarm: float,
-) -> None:
-    parts = sorted(part for of, part in artifacts if of == model)
-    missing = [part for part in known.labels.parts_of(model) if part not in parts]
-    for part in missing:
-        _abstain(outcome, devices, part, None, "too few failures to learn from", now)
-    if not parts and not missing:
-        _abstain(outcome, devices, "device", None, "no model for this kind of device", now)
-    if not parts:
-        return
-    row_of = {name: row for row, name in enumerate(panel.devices)}
-    mine = derived(panel.only(np.array([row_of[device.id] for device in devices], dtype=np.int64)))
-    for part in parts:
-        version = known.champions[model, part]
-        artifact = artifacts[model, part]
-        if isinstance(artifact, str):
-            _abstain(outcome, devices, part, version.id, artifact, now)
-            continue
-        background = Background(
+@dataclass(slots=True)
+class _Round:
+    """One run's work; ``rows``, ``observations`` and ``abstained`` are what it leaves."""
+
+    known: _Known
+    artifacts: Mapping[Key, Artifact | str]
+    panel: Panel
+    early: EarlyLives
+    now: datetime
+    alarm: float
+    rows: list[Prognosis] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    abstained: dict[str, int] = field(default_factory=dict)
+
+    def take_model(self, model: str) -> None:
+        """Every active device of a device model, part by part."""
+        devices = [device for device in self.known.labels.by_model[model] if is_active(device, self.now)]
+        if not devices:
+            return
+        parts = sorted(part for of, part in self.artifacts if of == model)
+        missing = [part for part in self.known.labels.parts_of(model) if part not in parts]
+        for part in missing:
+            self._abstain(devices, part, "too few failures to learn from")
+        if not parts and not missing:
+            self._abstain(devices, "device", "no model for this kind of device")
+        if not parts:
+            return
+        row_of = {name: row for row, name in enumerate(self.panel.devices)}
+        panel = derived(self.panel.only(np.array([row_of[device.id] for device in devices], dtype=np.int64)))
+        for part in parts:
+            artifact = self.artifacts[model, part]
+            if isinstance(artifact, str):
+                self._abstain(devices, part, artifact, self.known.champions[model, part].id)
+            else:
+                self._take_part(panel, devices, part, artifact, self.known.champions[model, part].id)
+
+    def _abstain(self, devices: Sequence[Device], part: str, why: str, version: int | None = None) -> None:
+        if devices:
+            self.abstained[why] = self.abstained.get(why, 0) + len(devices)
+        self.rows += [Prognosis(one.id, part, self.now, version, None, None, None, why, ()) for one in devices]
+
+    def _take_part(self, panel: Panel, devices: Sequence[Device], part: str, artifact: Artifact, version: int) -> None:
+        features = matrix(
+            panel, self._background(devices, part), artifact.columns, np.arange(len(devices)), _judged_day(panel)
+        )
+        enough = np.array([_days_known(device, self.now) >= MIN_DAYS for device in devices], dtype=bool)
+        strange, lacking = outside(features, artifact), too_much_missing(features, artifact)
+        for why, which in (
+            ("too short a history", ~enough),
+            ("too many values are missing", enough & lacking),
+            ("unlike anything the model has learned from", enough & ~lacking & strange),
+        ):
+            self._abstain([devices[row] for row in np.flatnonzero(which).tolist()], part, why, version)
+        able = np.flatnonzero(enough & ~lacking & ~strange)
+        if len(able):
+            self._say([devices[row] for row in able.tolist()], features[able], part, artifact, version)
+
+    def _background(self, devices: Sequence[Device], part: str) -> Background:
+        return Background(
             np.zeros(len(devices), dtype=np.int64),
             np.array([born(device) for device in devices]),
-            services(devices, known.labels, part),
-            early.first_seen(devices),
-            early.means(devices),
+            services(devices, self.known.labels, part),
+            self.early.first_seen(devices),
+            self.early.means(devices),
         )
-        _prognose_part(outcome, known, mine, background, devices, part, version.id, artifact, now, alarm)
+
+    def _say(self, devices: Sequence[Device], features: Matrix, part: str, artifact: Artifact, version: int) -> None:
+        probability: Floats = np.round(artifact.hazard.probabilities(features, HORIZONS), 6)
+        reasons = reasons_of(artifact, features, probability[:, AHEAD])
+        for row, device in enumerate(devices):
+            p = probability[row].tolist()
+            why = reasons.get(row, ())
+            self.rows.append(Prognosis(device.id, part, self.now, version, p[0], p[1], p[2], None, why))
+            if self._is_alarm(device.id, part, p[AHEAD]):
+                self.observations.append(self._observation(device.id, part, p, why, version))
+
+    def _is_alarm(self, device: str, part: str, p30: float) -> bool:
+        close = self.alarm * CLOSE_AT
+        if (device, mode_of_part(part)) in self.known.open:
+            return p30 >= close
+        return p30 >= self.alarm and self.known.before.get((device, part), 0.0) >= close
+
+    def _observation(self, device: str, part: str, p: Sequence[float], why: Reasons, version: int) -> Observation:
+        severity: Severity = "critical" if p[SOON] >= self.alarm else "warning"
+        evidence = {
+            "metrics": [reason["metric"] for reason in why if reason["metric"] not in {"age", "service"}],
+            "reasons": list(why) or [{"text_key": "risk", "text": "The sum of many small signs", "values": {}}],
+            "probabilities": {str(horizon): value for horizon, value in zip(HORIZONS, p, strict=True)},
+            "alarm": self.alarm,
+            "day": day_start(day_number(self.now) - 1).date().isoformat(),
+            "model_version": version,
+        }
+        mode = mode_of_part(part)
+        return Observation("prognosis", "device", device, mode, severity, self.now, evidence, p[AHEAD], part)
 
 
-def _abstain(
-    outcome: _Outcome, devices: Sequence[Device], part: str, version: int | None, why: str, now: datetime
-) -> None:
-    outcome.abstained[why] = outcome.abstained.get(why, 0) + len(devices)
-    outcome.rows.extend(Prognosis(d.id, part, now, version, None, None, None, why, ()) for d in devices)
+def _judged_day(panel: Panel) -> Ints:
+    """The last day, or the newest one with data if that is not long ago."""
+    ago = np.argmax(panel.present[:, ::-1], axis=1)
+    day: Ints = panel.days - 1 - np.where(ago <= FRESH_DAYS, ago, 0)
+    return day
 
 
-def _prognose_part(
-    outcome: _Outcome,
-    known: _Known,
-    panel: Panel,
-    background: Background,
-    devices: Sequence[Device],
-    part: str,
-    version: int,
-    artifact: Artifact,
-    now: datetime,
-    alarm: float,
-) -> None:
-    last = np.full(len(devices), panel.days - 1, dtype=np.int64)
-    newest = (
-        panel.days - 1 - np.argmax(panel.present[:, ::-1], axis=1)
-    )  # a device that is silent today is judged by its last day
-    features = matrix(panel, background, artifact.columns, np.arange(len(devices)), np.minimum(last, newest))
-    enough = panel.present.sum(axis=1) >= MIN_DAYS
-    strange, lacking = outside(features, artifact), too_much_missing(features, artifact)
-    for why, which in (
-        ("too short a history", ~enough),
-        ("too many values are missing", enough & lacking),
-        ("unlike anything the model has learned from", enough & ~lacking & strange),
-    ):
-        _abstain(outcome, [d for d, is_so in zip(devices, which, strict=True) if is_so], part, version, why, now)
-    able = np.flatnonzero(enough & ~lacking & ~strange)
-    if not len(able):
-        return
-    probability = artifact.hazard.probabilities(features[able], HORIZONS)
-    p30 = probability[:, HORIZONS.index(MID_HORIZON)]
-    mode = mode_of_part(part)
-    reasons = _reasons(artifact, features[able], p30)
-    for place, row in enumerate(able.tolist()):
-        device = devices[row]
-        p = [round(float(value), 6) for value in probability[place]]
-        outcome.rows.append(Prognosis(device.id, part, now, version, p[0], p[1], p[2], None, reasons.get(place, ())))
-        lasting = (device.id, mode) in known.alarmed
-        confirmed = lasting or known.before.get((device.id, part), 0.0) >= alarm * CLOSE_AT
-        if p30[place] >= (alarm * CLOSE_AT if lasting else alarm) and confirmed:
-            outcome.observations.append(
-                _observation(device, part, mode, p, reasons.get(place, ()), version, now, alarm)
-            )
+def _days_known(device: Device, now: datetime) -> int:
+    return 0 if device.first_seen is None else day_number(now) - day_number(device.first_seen)
 
 
 def outside(features: Matrix, artifact: Artifact) -> Flags:
     """Rows of which more than a quarter of the values lie clearly outside what the model has learned from."""
-    span = np.where(np.isfinite(artifact.high - artifact.low), artifact.high - artifact.low, 0)
-    known = ~np.isnan(features)
     with np.errstate(invalid="ignore"):
-        far = known & ((features < artifact.low - span / 2) | (features > artifact.high + span / 2))
-    share = far.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        span = artifact.high - artifact.low
+        span = np.where(np.isfinite(span), span, 0)
+        far = (features < artifact.low - span / 2) | (features > artifact.high + span / 2)
+    known = ~np.isnan(features)
+    share = (far & known).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     return np.asarray(share > MAX_OUTSIDE)
 
 
@@ -250,60 +272,3 @@ def too_much_missing(features: Matrix, artifact: Artifact) -> Flags:
     if not usual.any():
         return np.zeros(len(features), dtype=bool)
     return np.asarray(np.isnan(features[:, usual]).mean(axis=1) > MAX_MISSING)
-
-
-def _reasons(artifact: Artifact, features: Matrix, p30: Floats) -> dict[int, list[dict[str, Any]]]:
-    """Reasons of the riskiest rows, strongest first, by row."""
-    chosen = np.flatnonzero(p30 >= EXPLAIN_FROM)
-    chosen = chosen[np.argsort(-p30[chosen], kind="stable")][:MOST_EXPLAINED]
-    if not len(chosen):
-        return {}
-    names, change = deltas(artifact.hazard, features[chosen], artifact.typical, artifact.columns, MID_HORIZON)
-    found = {}
-    for place, row in enumerate(chosen):
-        order = np.argsort(-change[place], kind="stable")[:MOST_REASONS]
-        found[int(row)] = [
-            _reason(names[column], float(change[place, column]), artifact, features[row])
-            for column in order
-            if change[place, column] >= MIN_POINTS
-        ]
-    return found
-
-
-def _reason(metric: str, points: float, artifact: Artifact, row: Matrix) -> dict[str, Any]:
-    unit = BY_NAME[metric].unit if metric in BY_NAME else "days" if metric in {"age", "service"} else ""
-    values: dict[str, Any] = {"points": round(100 * points, 1)}
-    views = {column.view: place for place, column in enumerate(artifact.columns) if column.metric == metric}
-    for view, name in (("mean_7", "mean of 7 days"), ("days", "days")):
-        if view in views and not np.isnan(row[views[view]]):
-            values[name] = f"{float(row[views[view]]):.4g} {unit}".strip()
-    if "peers" in views and not np.isnan(row[views["peers"]]):
-        values["deviations from peers"] = round(float(row[views["peers"]]), 1)
-    return {
-        "text_key": "metric_raises_risk",
-        "text": f"{metric} raises the 30-day risk by {100 * points:.0f} points",
-        "metric": metric,
-        "values": values,
-    }
-
-
-def _observation(
-    device: Device,
-    part: str,
-    mode: str,
-    p: Sequence[float],
-    reasons: Sequence[Mapping[str, Any]],
-    version: int,
-    now: datetime,
-    alarm: float,
-) -> Observation:
-    p30 = p[HORIZONS.index(MID_HORIZON)]
-    severity: Severity = "critical" if p[HORIZONS.index(NEW_HORIZON)] >= alarm else "warning"
-    evidence = {
-        "metrics": [reason["metric"] for reason in reasons if reason["metric"] not in {"age", "service"}],
-        "reasons": list(reasons) or [{"text_key": "risk", "text": "The sum of many small signs", "values": {}}],
-        "probabilities": {str(horizon): value for horizon, value in zip(HORIZONS, p, strict=True)},
-        "alarm": alarm,
-        "model_version": version,
-    }
-    return Observation("prognosis", "device", device.id, mode, severity, now, evidence, probability=p30, part=part)

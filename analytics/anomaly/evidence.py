@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from analytics.anomaly.engine import Seen, State, Watch
 from analytics.panel import Floats, day_start
 from hearthwatch.failure_modes import MODES, UNUSUAL
 from hearthwatch.metrics import BY_NAME
-from hearthwatch.values import Finding, Observation, Severity
+from hearthwatch.values import Finding, Observation
 
 CRITICAL_SCORE = 8.0
 """So many deviations from the peers make a finding critical."""
@@ -74,24 +74,6 @@ def device_observation(
         at=about.now,
         evidence=evidence,
         part=known.part or None,
-    )
-
-
-def silent_observation(before: Finding, now: datetime) -> Observation:
-    """A device in alarm that does not report any more: what is known of it stands, and that it is silent is said once."""
-    reasons = list(before.evidence.get("reasons", ()))
-    if not any(isinstance(reason, Mapping) and reason.get("text_key") == "silent" for reason in reasons):
-        since = before.last_seen.date().isoformat()
-        reasons.append({"text_key": "silent", "text": "It has not reported since", "values": {"last finding": since}})
-    return Observation(
-        kind="anomaly",
-        subject_type="device",
-        subject=before.subject,
-        mode=before.mode,
-        severity=cast(Severity, before.severity),
-        at=now,
-        evidence={**before.evidence, "reasons": reasons},
-        part=before.part,
     )
 
 

@@ -19,13 +19,13 @@ from analytics.anomaly.evidence import (
     device_observation,
     group_observation,
     lasting_severity,
-    silent_observation,
 )
 from analytics.anomaly.state import dump_devices, dump_model, restore
 from analytics.panel import Flags, Floats, Panel, day_number, day_start, panel_of
 from analytics.scorers.peers import MIN_PEERS
 from analytics.service import renewals
 from analytics.signals import METRICS, signals_for
+from analytics.silence import SILENT_DAYS, still_standing
 from hearthwatch.failure_modes import MODES
 from hearthwatch.firmware import version
 from hearthwatch.ports import TelemetryStore
@@ -39,8 +39,6 @@ MODEL_PREFIX = "model:"
 CATCH_UP_DAYS = 28
 FRESH_DAYS = 3
 """Only what shows on one of the last days may raise an alarm; older days are caught up with in silence."""
-SILENT_DAYS = 14
-"""A device in alarm that falls silent stays in alarm for so long: it may have failed."""
 EVERYTHING = 10_000_000
 
 
@@ -181,7 +179,7 @@ def _work(
     for row, mode in zip(*np.nonzero(state.alarmed), strict=True):
         old = known.findings.get((names[row], watch.modes[mode]))
         if old is not None and np.isnan(seen.p[row, watch.mode_of_stream == mode]).all():
-            outcome.observations.append(silent_observation(old, now))
+            outcome.observations.append(still_standing(old, now))
         else:
             found = device_observation(watch, state, seen, raw, int(row), int(mode), names[row], about)
             outcome.observations.append(lasting_severity(found, old))

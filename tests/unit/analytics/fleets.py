@@ -55,11 +55,19 @@ def burnt(values: Floats, device: int, onset: int, days: int = 12) -> Floats:
     return worn
 
 
-def write_days(store: TelemetryStore, values: Values, first: int, until: int, *, firmware: str = "1.0.0") -> None:
+def write_days(
+    store: TelemetryStore,
+    values: Values,
+    first: int,
+    until: int,
+    *,
+    firmware: str = "1.0.0",
+    called: Sequence[str] | None = None,
+) -> None:
     """One reading per device and day, at 23:00, for the days [first, until); NaN is a day without a reading."""
     for day in range(first, until):
-        here = ~np.isnan(np.stack([array[:, day] for array in values.values()])).all(axis=0)
-        ids = [name for name, there in zip(names(len(here)), here, strict=True) if there]
+        here = np.asarray(~np.isnan(np.stack([array[:, day] for array in values.values()])).all(axis=0))
+        ids = [name for name, there in zip(called or names(len(here)), here, strict=True) if there]
         if not ids:
             continue
         at = START + timedelta(days=day, hours=23)

@@ -9,7 +9,7 @@ from analytics.calibration import Calibration, fit_calibration
 from analytics.evaluation import expected_calibration_error
 
 
-def scores(seed: int, rows: int = 20_000) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def scores(seed: int, rows: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     true = rng.beta(0.3, 12, rows)
     return true, rng.random(rows) < true

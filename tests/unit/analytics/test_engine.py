@@ -17,7 +17,7 @@ class Story:
 
     def __init__(
         self, values: Values, *, firmware: np.ndarray | None = None, renewed: dict[int, list[int]] | None = None
-    ) -> None:  # type: ignore[type-arg]
+    ) -> None:
         daily = {name: increases(array) if name == "wifi_reconnects" else array for name, array in values.items()}
         self.watch = Watch(signals_for(daily), RATE)
         every = np.stack([signal.over(daily) for signal in self.watch.signals], axis=2)

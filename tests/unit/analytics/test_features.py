@@ -18,7 +18,7 @@ DEVICES, DAYS = 12, 40
 def panel(values: dict[str, Floats], counters: Sequence[str] = ("wifi_reconnects",)) -> Panel:
     shape = next(iter(values.values())).shape
     daily = {name: increases(array) if name in counters else array for name, array in values.items()}
-    present = ~np.isnan(np.stack(list(values.values()))).all(axis=0)
+    present = np.asarray(~np.isnan(np.stack(list(values.values()))).all(axis=0))
     totals = {name: values[name] for name in counters}
     codes = np.zeros(shape, dtype=np.int64)
     return derived(Panel(tuple(names(shape[0])), 100, daily, totals, codes, ("1.0.0",), present))

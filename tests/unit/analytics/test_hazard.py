@@ -39,7 +39,7 @@ def test_the_same_data_give_the_same_model_to_the_last_bit(model: Hazard) -> Non
 
 
 def test_it_learns_what_drives_failures(model: Hazard) -> None:
-    low, high = np.float32([[-1.5, 0, np.nan]]), np.float32([[1.5, 0, np.nan]])
+    low, high = (np.array([[value, 0, np.nan]], dtype=np.float32) for value in (-1.5, 1.5))
     assert model.raw(high, (30,))[0, 0] > 5 * model.raw(low, (30,))[0, 0]
 
 
