@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     # -- alerts
     policy_file: Path | None = Field(None, description="Policy file; empty: the one that comes with Hearthwatch.")
     link_days: int = Field(30, ge=1, description="Days a customer's link stays valid.")
+    mail_server: SecretStr = Field(
+        SecretStr(""),
+        description="Mail server for customers' `mailto:` addresses: mailtos://user:password@smtp.example.com?from=care@example.com.",
+    )
     secret_key: SecretStr = Field(
         SecretStr(""), description="Signs sessions and customer links; empty: one is made in `data_dir` at first start."
     )

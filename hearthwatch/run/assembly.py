@@ -136,7 +136,7 @@ def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Cha
     """Every way out of the house, by the name the outbox uses."""
     channels: tuple[Channel, ...] = (
         MailboxChannel(platform.database, platform.clock),
-        AppriseChannel(),
+        AppriseChannel(mail_through=platform.settings.mail_server.get_secret_value()),
         CommandChannel(publisher),
     )
     return {channel.name: channel for channel in channels}
