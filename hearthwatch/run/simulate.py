@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from pathlib import Path
 
 from device_sim.live import run_sim
+from hearthwatch.run.up import masked
+
+LOG = logging.getLogger(__name__)
 
 
 def run_simulation(
@@ -16,4 +20,5 @@ def run_simulation(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    LOG.info("%s devices speak %s to %s, %s messages a second, until Ctrl-C", devices, convention, masked(broker), rate)
     run_sim(broker, devices=devices, rate=rate, seed=seed, scenario=scenario, convention=convention, stop=stop)
