@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from hearthwatch.run import demo
+from device_sim.truth import write_truth
+from hearthwatch.run.comparison import compare
 from hearthwatch.run.demo import DemoOptions, run_demo
 from tests.conftest import needed
 
@@ -38,15 +39,14 @@ def test_nothing_but_the_final_comparison_reads_the_truth(
 
     # Now the truth is written only in the moment it is compared: whoever reads it earlier finds no file.
     withheld: list[Any] = []
-    write, compare = demo.write_truth, demo.compare
-    monkeypatch.setattr(demo, "write_truth", lambda fleet, path: withheld.append(fleet))
+    monkeypatch.setattr("hearthwatch.run.demo.write_truth", lambda fleet, path: withheld.append(fleet))
 
     def compare_at_last(given: Any, truth_file: Path, **options: Any) -> dict[str, Any]:
         assert not truth_file.exists()
-        write(withheld[0], truth_file)
+        write_truth(withheld[0], truth_file)
         return compare(given, truth_file, **options)
 
-    monkeypatch.setattr(demo, "compare", compare_at_last)
+    monkeypatch.setattr("hearthwatch.run.demo.compare", compare_at_last)
     assert story(play(capsys, "local")) == story(openly)
 
 
