@@ -24,6 +24,7 @@ from analytics.panel import Floats
 SEED = 20260501
 NEGATIVES_PER_POSITIVE = 60
 MIN_NEGATIVES = 4000
+ENOUGH_NEGATIVES = 30_000
 LEVELS = 120
 
 Matrix = NDArray[np.float32]
@@ -98,7 +99,7 @@ class Hazard:
 
 
 def fit_hazard(
-    snapshots: Snapshots, edges: Sequence[int], *, iterations: int = 120, leaves: int = 12, min_leaf: int = 60
+    snapshots: Snapshots, edges: Sequence[int], *, iterations: int = 120, leaves: int = 12, min_leaf: int = 150
 ) -> Hazard:
     """Fit. Deterministic: fixed seed, one thread (a sum over several is not always the same to the last bit)."""
     stack = _thinned(stacked(snapshots.to_failure, snapshots.to_end, edges), snapshots)
@@ -124,7 +125,8 @@ def _thinned(stack: Stack, snapshots: Snapshots) -> tuple[Stack, Floats]:
     """Keep every positive row and a weighted sample of the negatives; the weights restore the base rate."""
     weight = snapshots.weight[stack.source]
     negatives = np.flatnonzero(~stack.failed)
-    wanted = max(MIN_NEGATIVES, NEGATIVES_PER_POSITIVE * int(stack.failed.sum()))
+    positives = int(stack.failed.sum())
+    wanted = max(MIN_NEGATIVES, min(NEGATIVES_PER_POSITIVE * positives, max(ENOUGH_NEGATIVES, 10 * positives)))
     if len(negatives) <= wanted:
         return stack, weight
     kept = np.random.default_rng(SEED).choice(negatives, size=wanted, replace=False)

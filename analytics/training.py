@@ -39,7 +39,7 @@ HISTORY = timedelta(days=730)
 TEST_SHARE = 0.3
 HELD_OUT = 4
 """One device in so many is held out of the judged training."""
-EVERY = 3
+EVERY = 4
 """Of days far from a failure one in so many is kept, with a weight of as many."""
 NEAR_DAYS = 21
 MORE_FAILURES = 1.1
@@ -191,12 +191,17 @@ class Rows:
     snapshots: Snapshots
 
 
-def _rows(data: Data, lives: Lives, chosen: Flags, *, until: int | None = None) -> Rows:
-    """Thinned device-days. ``until``: what happens after that day is not known yet (index into the panel)."""
-    device, day = np.nonzero(chosen & _kept(data.panel, lives))
+def _rows(data: Data, lives: Lives, chosen: Flags, *, until: int | None = None, test: bool = False) -> Rows:
+    """Some of the chosen device-days. ``until``: what happens after that day is not known yet (index into the panel).
+
+    To learn from: all days near a failure and one in `EVERY` of the others, with a weight of as many. To test on: every other day, whatever
+    came of it, so that scores count all alike.
+    """
+    near = lives.to_failure <= NEAR_DAYS
+    kept = _turn(data.panel, 2) if test else near | _turn(data.panel, EVERY)
+    device, day = np.nonzero(chosen & lives.usable & kept)
     to_failure, to_end = lives.to_failure[device, day], lives.to_end[device, day]
-    near = to_failure <= NEAR_DAYS
-    weight = np.where(near, 1.0, float(EVERY))
+    weight = np.where(near[device, day] | test, 1.0, float(EVERY))
     if until is not None:
         left = (until - day).astype(np.float64)
         to_failure = np.where(to_failure > left, np.inf, to_failure)
@@ -206,12 +211,11 @@ def _rows(data: Data, lives: Lives, chosen: Flags, *, until: int | None = None) 
     return Rows(device, day, Snapshots(features, to_failure, to_end, weight))
 
 
-def _kept(panel: Panel, lives: Lives) -> Flags:
-    """All days near a failure and one in `EVERY` of the others, chosen by device and day alone."""
-    offset = np.array([crc32(device.encode()) % EVERY for device in panel.devices])
+def _turn(panel: Panel, every: int) -> Flags:
+    """One day in ``every`` of each device, by device and day alone."""
+    offset = np.array([crc32(device.encode()) % every for device in panel.devices])
     days = np.arange(panel.first_day, panel.first_day + panel.days)
-    kept: Flags = lives.usable & ((lives.to_failure <= NEAR_DAYS) | ((days[None, :] + offset[:, None]) % EVERY == 0))
-    return kept
+    return np.asarray((days[None, :] + offset[:, None]) % every == 0)
 
 
 def _held_out(panel: Panel) -> Flags:
@@ -231,7 +235,7 @@ def _judge(data: Data, lives: Lives) -> Judgement | None:
     held = _held_out(data.panel)
     past = _rows(data, lives, (day < cut)[None, :] & ~held[:, None], until=cut)
     known, _ = labelled(lives, JUDGED_AT)
-    test = _rows(data, lives, (day >= cut)[None, :] & known)
+    test = _rows(data, lives, (day >= cut)[None, :] & known, test=True)
     fails = test.snapshots.to_failure <= JUDGED_AT
     failing = len(np.unique(test.device[fails]))
     if (
