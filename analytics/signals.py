@@ -16,8 +16,6 @@ import numpy as np
 from analytics.panel import Floats, Panel
 from hearthwatch.failure_modes import FAILURE_MODES, UNEXPECTED_REBOOTS, mode_of_metric
 
-AGREE = 2.0
-
 Days = Mapping[str, Floats]
 """Metric: values of shape (devices, days)."""
 
@@ -27,8 +25,7 @@ class Signal:
     """One watched quantity. ``metric`` is the one it speaks for, ``needs`` what it is computed from, ``unless`` metrics that say it better.
 
     ``bad`` is the direction that worries; ``floor`` the smallest standard deviation it is given, in its own unit: what is less than a
-    few of it is no fault, however regular the device was. A day counts in full only if the device also left its own past by ``agree``
-    deviations, to the same side.
+    few of it is no fault, however regular the device was.
     """
 
     id: str
@@ -39,7 +36,8 @@ class Signal:
     floor: float
     over: Callable[[Days], Floats]
     """Its value on every day, shape (devices, days), from that day and the one before."""
-    agree: float = AGREE
+    called: str = ""
+    """What a person reads for it; empty: its metric."""
 
     @property
     def mode(self) -> str:
@@ -96,13 +94,13 @@ def _relative(metric: str, bad: Literal["high", "low"], floor: float, *unless: s
 
 
 def _counted(metric: str, *unless: str) -> Signal:
-    return Signal(f"{metric}_per_day", metric, (metric,), unless, "high", 0.5, _count(metric))
+    return Signal(f"{metric}_per_day", metric, (metric,), unless, "high", 0.5, _count(metric), f"{metric} per day")
 
 
 _PCT, _REFERENCE = "battery_pct", "reference_temperature_c"
 
 SIGNALS: tuple[Signal, ...] = (
-    Signal("battery_loss", _PCT, (_PCT,), (), "high", 0.3, _loss(_PCT)),
+    Signal("battery_loss", _PCT, (_PCT,), (), "high", 0.3, _loss(_PCT), "battery_pct lost per day"),
     _plain("battery_v", "low", 0.01, _PCT),
     _plain("battery_low", "high", 0.1, _PCT, "battery_v"),
     _relative("relay_contact_mohm", "high", 0.02),
@@ -114,6 +112,7 @@ SIGNALS: tuple[Signal, ...] = (
         "both",
         0.05,
         _difference("temperature_c", _REFERENCE),
+        "temperature_c less reference_temperature_c",
     ),
     _plain("temperature_c", "both", 0.1, _REFERENCE),
     _plain("humidity_pct", "both", 0.5, _REFERENCE),
@@ -132,6 +131,7 @@ SIGNALS: tuple[Signal, ...] = (
         "high",
         0.01,
         _log_product("actuation_s", "battery_v"),
+        "actuation_s for its voltage",
     ),
     _relative("actuation_s", "high", 0.01, "battery_v"),
     _relative("motor_current_a", "high", 0.01),

@@ -8,7 +8,7 @@ fifth of a group leaves its own past on the same day, that is one incident, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from analytics.scorers.past import Running
 from analytics.scorers.peers import Company, Peers, learned, residuals
 from analytics.signals import Signal, Stream, streams_of
 
+AGREE_FROM = 2.0
+"""A day counts in full only if the device also left its own past by this many deviations, to the same side."""
 INCIDENT_SHARE = 0.2
 INCIDENT_SCORE = 4.0
 INCIDENT_GROUP = 10
@@ -135,26 +137,26 @@ class Watch:
         if not renewed.any():
             return state
         signals, streams = renewed[:, self.mode_of_signal], renewed[:, self.mode_of_stream]
-        company = state.company
-        return State(
-            state.own.forgotten(signals),
-            Company(
-                company.residual.forgotten(signals),
-                np.where(signals, np.nan, company.yesterday),
-                company.carried,
-            ),
-            state.calibration,
-            np.where(streams, 0.0, state.evidence),
-            state.alarmed & ~renewed,
-            np.where(renewed, 0, state.calm),
-            np.where(signals[None], np.nan, state.waiting),
+        company = replace(
+            state.company,
+            residual=state.company.residual.forgotten(signals),
+            yesterday=np.where(signals, np.nan, state.company.yesterday),
+        )
+        return replace(
+            state,
+            own=state.own.forgotten(signals),
+            company=company,
+            evidence=np.where(streams, 0.0, state.evidence),
+            alarmed=state.alarmed & ~renewed,
+            calm=np.where(renewed, 0, state.calm),
+            waiting=np.where(signals[None], np.nan, state.waiting),
         )
 
     def _p_values(self, calibration: Calibration, own: Floats, peers: Floats) -> Floats:
         columns = []
         for stream in self.streams:
             p = calibration.p_values(stream.signal, peers[:, stream.signal], stream.sign)
-            agrees = stream.sign * own[:, stream.signal] >= self.signals[stream.signal].agree
+            agrees = stream.sign * own[:, stream.signal] >= AGREE_FROM
             columns.append(np.where(agrees | np.isnan(p), p, np.maximum(p, 0.5)))
         return np.stack(columns, axis=1)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from analytics.anomaly.engine import Seen, State, Watch
 from analytics.panel import Floats, day_start
+from analytics.signals import Signal
 from hearthwatch.failure_modes import MODES, UNUSUAL
 from hearthwatch.metrics import BY_NAME
 from hearthwatch.values import Finding, Observation
@@ -49,7 +50,7 @@ def device_observation(
         if signal.metric not in scores:
             scores[signal.metric] = {"peers": round(peers, 2), "own_past": _rounded(own)}
             value = float(raw[signal.metric][row]) if signal.metric in raw else math.nan
-            reasons.append(_reason(signal.metric, peers, own, value, about))
+            reasons.append(_reason(signal, peers, own, value, about))
     metrics = list(scores) or [watch.signals[watch.streams[streams[0]].signal].metric]
     top = streams[0]
     evidence = {
@@ -105,21 +106,19 @@ def group_observation(group: str, mode: str, share: float, devices: int, about: 
     )
 
 
-def _reason(metric: str, peers: float, own: float, value: float, about: Context) -> dict[str, Any]:
-    unit = BY_NAME[metric].unit if metric in BY_NAME else "per day"
-    known = BY_NAME.get(metric)
+def _reason(signal: Signal, peers: float, own: float, value: float, about: Context) -> dict[str, Any]:
+    known = BY_NAME.get(signal.metric)
     side = "above" if peers > 0 else "below"
-    shown = (
-        {} if math.isnan(value) or (known is not None and known.kind == "counter") else {"today": f"{value:.4g} {unit}"}
-    )
+    values: dict[str, Any] = {}
+    if not math.isnan(value) and (known is None or known.kind == "gauge"):
+        values[f"{signal.metric} that day"] = f"{value:.4g} {known.unit if known else ''}".strip()
+    values["deviations from peers"] = round(peers, 1)
+    values["deviations from its own past"] = _rounded(own, 1)
+    what = signal.called or signal.metric
     return {
-        "text_key": f"{metric}_{side}_peers",
-        "text": f"{metric} is far {side} what is usual for this device beside {about.peers - 1} of its model",
-        "values": {
-            **shown,
-            "deviations from peers": round(peers, 1),
-            "deviations from its own past": _rounded(own, 1),
-        },
+        "text_key": f"{signal.id}_{side}_peers",
+        "text": f"{what} is far {side} what is usual for this device beside {about.peers - 1} of its model",
+        "values": values,
     }
 
 

@@ -7,7 +7,7 @@ Devices without data on a day keep their evidence; days that nobody worked on ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,17 +53,6 @@ class _Known:
     findings: Mapping[tuple[str, str], Finding]
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """What a run leaves behind."""
-
-    states: dict[str, Any]
-    observations: list[Observation]
-    days: int = 0
-    device_days: int = 0
-    raised: int = 0
-
-
 def find_anomalies(
     store: TelemetryStore, database: Database, now: datetime, *, rate: float, relapse: timedelta
 ) -> dict[str, Any]:
@@ -71,24 +60,23 @@ def find_anomalies(
     last = day_number(now) - 1
     known = _load(database, last)
     begins = {model: _first_day(known.states.get(MODEL_PREFIX + model), last) for model in known.by_model}
-    outcome = _Outcome({}, [])
-    first = min(begins.values(), default=last + 1)
-    if first <= last:
-        panel = _read(store, first, last, known)
-        for model, members in known.by_model.items():
-            if begins[model] <= last:
-                _work(outcome, known, panel, model, members, begins[model], last, now, rate)
+    due = sorted(model for model, first in begins.items() if first <= last)
+    work = _Round(
+        known, _read(store, min(begins[model] for model in due), last, known) if due else None, last, now, rate
+    )
+    for model in due:
+        work.take_model(model, begins[model])
     with database.transaction() as connection:
-        for observation in outcome.observations:
+        for observation in work.observations:
             findings.observe(connection, observation, relapse=relapse)
-        analysis_states.save(connection, NAME, outcome.states, now)
-    incidents = sum(observation.kind == "incident" for observation in outcome.observations)
+        analysis_states.save(connection, NAME, work.states, now)
+    incidents = sum(observation.kind == "incident" for observation in work.observations)
     return {
         "day": day_start(last).date().isoformat(),
-        "days": outcome.days,
-        "device_days": outcome.device_days,
-        "raised": outcome.raised,
-        "in_alarm": len(outcome.observations) - incidents,
+        "days": work.days,
+        "device_days": work.device_days,
+        "raised": work.raised,
+        "in_alarm": len(work.observations) - incidents,
         "incidents": incidents,
     }
 
@@ -131,71 +119,92 @@ def _read(store: TelemetryStore, first: int, last: int, known: _Known) -> Panel:
     )
 
 
-def _work(
-    outcome: _Outcome,
-    known: _Known,
-    panel: Panel,
-    model: str,
-    members: Sequence[Device],
-    first: int,
-    last: int,
-    now: datetime,
-    rate: float,
-) -> None:
-    """Work one model's days and add what came of it to the outcome."""
-    before = known.states.get(MODEL_PREFIX + model)
-    row_of = {name: row for row, name in enumerate(panel.devices)}
-    rows = np.array([row_of[device.id] for device in members], dtype=np.int64)
-    active = panel.present[rows].any(axis=1) | np.array([_in_alarm(known.states.get(d.id)) for d in members])
-    members = [device for device, works in zip(members, active, strict=True) if works]
-    rows = rows[active]
-    arrays = {name: values[rows] for name, values in panel.values.items()}
-    metrics = _metrics(arrays, before)
-    if not members or not metrics:
-        return
-    watch = Watch(signals_for(metrics), rate / 1000)
-    names = [device.id for device in members]
-    state = restore(watch, names, known.states, before)
-    last_data = _last_data(panel, rows, names, known.states)
-    seen: Seen | None = None
-    every = _values(watch, arrays, (len(rows), panel.days))
-    for day in range(first, last + 1):
-        at = day - panel.first_day
-        values = every[:, at].copy()
-        values[_away(known.outages, members, day)] = np.nan
-        fresh = before is not None and day > last - FRESH_DAYS
-        today = Day(values, panel.firmware[rows, at], _renewed(watch, known, names, day))
-        state, seen = watch.step(state, today, may_raise=fresh)
-        outcome.raised += int(seen.raised.sum())
-        outcome.device_days += int((~np.isnan(values)).any(axis=1).sum())
-    assert seen is not None
-    state = _given_up(state, names, last_data, last)
-    outcome.days = max(outcome.days, last - first + 1)
-    outcome.states.update(dump_devices(watch, names, state, last_data))
-    outcome.states[MODEL_PREFIX + model] = dump_model(watch, state, last, sorted(metrics))
-    present = int(panel.present[rows, -1].sum())
-    about = Context(last, now, model, present, rate)
-    raw = {name: values[:, -1] for name, values in arrays.items()}
-    for row, mode in zip(*np.nonzero(state.alarmed), strict=True):
-        old = known.findings.get((names[row], watch.modes[mode]))
-        if old is not None and np.isnan(seen.p[row, watch.mode_of_stream == mode]).all():
-            outcome.observations.append(still_standing(old, now))
-        else:
-            found = device_observation(watch, state, seen, raw, int(row), int(mode), names[row], about)
-            outcome.observations.append(lasting_severity(found, old))
-    outcome.observations.extend(_incidents(watch, seen, panel, rows, about))
+@dataclass(slots=True)
+class _Round:
+    """One run's work; ``states`` and ``observations`` are what it leaves, the numbers are for its report."""
+
+    known: _Known
+    panel: Panel | None
+    last: int
+    now: datetime
+    rate: float
+    states: dict[str, Any] = field(default_factory=dict)
+    observations: list[Observation] = field(default_factory=list)
+    days: int = 0
+    device_days: int = 0
+    raised: int = 0
+
+    def take_model(self, model: str, first: int) -> None:
+        """Work the days [first, last] of one device model."""
+        assert self.panel is not None
+        panel, members = self._active(self.panel, self.known.by_model[model])
+        before = self.known.states.get(MODEL_PREFIX + model)
+        metrics = _metrics(panel.values, before)
+        signals = signals_for(metrics)
+        if not members or not signals:
+            return
+        watch = Watch(signals, self.rate / 1000)
+        last_data = _last_data(panel, self.known.states)
+        state, seen = self._live(watch, panel, members, restore(watch, panel.devices, self.known.states, before), first)
+        state = _given_up(state, panel.devices, last_data, self.last)
+        self.days = max(self.days, self.last - first + 1)
+        self.states.update(dump_devices(watch, panel.devices, state, last_data))
+        self.states[MODEL_PREFIX + model] = dump_model(watch, state, self.last, sorted(metrics))
+        about = Context(self.last, self.now, model, int(panel.present[:, -1].sum()), self.rate)
+        self._observe(watch, panel, state, seen, about)
+        self.observations.extend(_incidents(watch, seen, panel, about))
+
+    def _active(self, panel: Panel, members: Sequence[Device]) -> tuple[Panel, Sequence[Device]]:
+        """The devices of a model that have data in these days or are in alarm."""
+        row_of = {name: row for row, name in enumerate(panel.devices)}
+        works = [
+            device
+            for device in members
+            if panel.present[row_of[device.id]].any() or _in_alarm(self.known.states.get(device.id))
+        ]
+        return panel.only(np.array([row_of[device.id] for device in works], dtype=np.int64)), works
+
+    def _live(
+        self, watch: Watch, panel: Panel, members: Sequence[Device], state: State, first: int
+    ) -> tuple[State, Seen]:
+        """Day by day. A model that is seen for the first time is learned in silence."""
+        new = MODEL_PREFIX + str(members[0].model) not in self.known.states
+        every = _values(watch, panel)
+        seen: Seen | None = None
+        for day in range(first, self.last + 1):
+            at = day - panel.first_day
+            values = every[:, at].copy()
+            values[_away(self.known.outages, members, day)] = np.nan
+            today = Day(values, panel.firmware[:, at], _renewed(watch, self.known, panel.devices, day))
+            state, seen = watch.step(state, today, may_raise=not new and day > self.last - FRESH_DAYS)
+            self.raised += int(seen.raised.sum())
+            self.device_days += int((~np.isnan(values)).any(axis=1).sum())
+        assert seen is not None
+        return state, seen
+
+    def _observe(self, watch: Watch, panel: Panel, state: State, seen: Seen, about: Context) -> None:
+        raw = {name: values[:, -1] for name, values in panel.values.items()}
+        for row, mode in zip(*(axis.tolist() for axis in np.nonzero(state.alarmed)), strict=True):
+            device = panel.devices[row]
+            old = self.known.findings.get((device, watch.modes[mode]))
+            if old is not None and np.isnan(seen.p[row, watch.mode_of_stream == mode]).all():
+                self.observations.append(still_standing(old, self.now))
+            else:
+                found = device_observation(watch, state, seen, raw, row, mode, device, about)
+                self.observations.append(lasting_severity(found, old))
 
 
-def _metrics(arrays: Mapping[str, Floats], before: Any) -> set[str]:
+def _metrics(values: Mapping[str, Floats], before: Any) -> set[str]:
     """What the model's devices report: seen now on enough of them, or before."""
-    enough = {name for name, values in arrays.items() if (~np.isnan(values)).any(axis=1).sum() >= MIN_PEERS}
+    enough = {name for name, array in values.items() if (~np.isnan(array)).any(axis=1).sum() >= MIN_PEERS}
     return enough | set(before["metrics"] if before is not None else ())
 
 
-def _values(watch: Watch, arrays: Mapping[str, Floats], shape: tuple[int, int]) -> Floats:
+def _values(watch: Watch, panel: Panel) -> Floats:
     """The signals of all days, shape (devices, days, signals)."""
+    nothing = np.full(panel.present.shape, np.nan)
     needed = {name for signal in watch.signals for name in signal.needs}
-    days = {name: arrays[name] if name in arrays else np.full(shape, np.nan) for name in needed}
+    days = {name: panel.values.get(name, nothing) for name in needed}
     return np.stack([signal.over(days) for signal in watch.signals], axis=2)
 
 
@@ -226,26 +235,26 @@ def _in_alarm(state: Any) -> bool:
     return bool(state and state["a"])
 
 
-def _last_data(panel: Panel, rows: Any, names: Sequence[str], states: Mapping[str, Any]) -> dict[str, int]:
-    newest = panel.days - 1 - np.argmax(panel.present[rows][:, ::-1], axis=1) + panel.first_day
-    any_data = panel.present[rows].any(axis=1)
+def _last_data(panel: Panel, states: Mapping[str, Any]) -> dict[str, int]:
+    """The newest day with data of each device."""
+    newest = panel.days - 1 - np.argmax(panel.present[:, ::-1], axis=1) + panel.first_day
+    any_data = panel.present.any(axis=1)
     return {
         name: int(newest[row]) if any_data[row] else int(states.get(name, {}).get("d", 0))
-        for row, name in enumerate(names)
+        for row, name in enumerate(panel.devices)
     }
 
 
 def _given_up(state: State, names: Sequence[str], last_data: Mapping[str, int], last: int) -> State:
     gone = np.array([last - last_data[name] > SILENT_DAYS for name in names], dtype=bool)
-    alarmed = state.alarmed & ~gone[:, None]
-    return State(state.own, state.company, state.calibration, state.evidence, alarmed, state.calm, state.waiting)
+    alarmed: Flags = np.where(gone[:, None], False, state.alarmed)
+    return replace(state, alarmed=alarmed)
 
 
-def _incidents(watch: Watch, seen: Seen, panel: Panel, rows: Any, about: Context) -> list[Observation]:
+def _incidents(watch: Watch, seen: Seen, panel: Panel, about: Context) -> list[Observation]:
     result = []
-    firmware = panel.firmware[rows, -1]
     for code, mode, share in seen.incidents:
         group = f"{about.model}/{version(panel.firmwares[code]).text}"
-        size = int((firmware == code).sum())
+        size = int((panel.firmware[:, -1] == code).sum())
         result.append(group_observation(group, watch.modes[mode], share, size, about))
     return result
