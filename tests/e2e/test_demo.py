@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +17,35 @@ from hearthwatch.run.demo import DemoOptions, run_demo
 from tests.conftest import needed
 
 SMALL = Path(__file__).resolve().parents[2] / "device_sim" / "scenarios" / "small.toml"
+Answer = Mapping[str, Any]
+
+pytestmark = pytest.mark.timeout(600)
 
 
-def play(capsys: pytest.CaptureFixture[str], transport: str, seed: int = 1) -> Mapping[str, Any]:
+def play(transport: str) -> Answer:
     options = DemoOptions(
-        devices=None, days=None, seed=seed, once=True, transport=transport, scenario=SMALL, port=0, as_json=True
+        devices=None, days=None, seed=1, once=True, transport=transport, scenario=SMALL, port=0, as_json=True
     )
-    run_demo(options)
-    answer: Mapping[str, Any] = json.loads(capsys.readouterr().out)
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        run_demo(options)
+    answer: Answer = json.loads(printed.getvalue())
     return answer
 
 
-def story(answer: Mapping[str, Any]) -> dict[str, Any]:
+def story(answer: Answer) -> dict[str, Any]:
     """What must not depend on the machine."""
     return {name: value for name, value in answer.items() if name not in {"seconds", "job_seconds", "transport"}}
 
 
-@pytest.mark.timeout(600)
-def test_nothing_but_the_final_comparison_reads_the_truth(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    openly = play(capsys, "local")
+@pytest.fixture(scope="module")
+def local() -> Answer:
+    """The story as it goes inside one process."""
+    return play("local")
 
-    # Now the truth is written only in the moment it is compared: whoever reads it earlier finds no file.
+
+def test_nothing_but_the_final_comparison_reads_the_truth(local: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The truth is written only in the moment it is compared: whoever reads it earlier finds no file.
     withheld: list[Any] = []
     monkeypatch.setattr("hearthwatch.run.demo.write_truth", lambda fleet, path: withheld.append(fleet))
 
@@ -47,20 +55,18 @@ def test_nothing_but_the_final_comparison_reads_the_truth(
         return compare(given, truth_file, **options)
 
     monkeypatch.setattr("hearthwatch.run.demo.compare", compare_at_last)
-    assert story(play(capsys, "local")) == story(openly)
+    assert story(play("local")) == story(local)
 
 
-@pytest.mark.timeout(600)
-def test_the_story_is_the_same_over_mosquitto_and_in_process(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_story_is_the_same_over_mosquitto_and_in_process(local: Answer) -> None:
     needed("mosquitto", "/usr/sbin/mosquitto")
-    real, local = play(capsys, "mosquitto", seed=2), play(capsys, "local", seed=2)
+    real = play("mosquitto")
     assert (real["transport"], local["transport"]) == ("mosquitto", "local")
     assert story(real) == story(local)
 
 
-@pytest.mark.timeout(600)
-def test_the_ledger_closes_and_what_was_sent_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = play(capsys, "local", seed=3)["ledger"]
+def test_the_ledger_closes_and_what_was_sent_is_kept(local: Answer) -> None:
+    ledger = local["ledger"]
     assert ledger["lost"] == 0
     assert ledger["quarantined"] > 0, "the fleet sends something unreadable on purpose"
     assert ledger["sent"] == ledger["stored"] + ledger["quarantined"]
