@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/benchmarks/cohort_watch.py --devices 400 --days 28 --step 2
 
-Prints seconds per call of the job (mean, median, slowest; processor time of all threads) and when the release was found.
+Prints seconds per call of the job (mean, median, slowest; processor time of all threads) when the release was found, and the last look.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from hearthwatch.records import cohort_looks
 from hearthwatch.records.database import open_database
 from hearthwatch.telemetry import open_store
 from tests.unit.analytics.cohorts.scene import Scene
@@ -24,10 +25,11 @@ PRE_DAYS = 10
 
 
 def main() -> None:
-    """Play a staged roll-out of a release that makes devices reboot 2.5 times as often, and time every look."""
+    """Play a staged roll-out of a release that makes devices reboot more often, and time every look."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, default=400)
     parser.add_argument("--days", type=int, default=28)
+    parser.add_argument("--ratio", type=float, default=2.5, help="what the release does to reboots")
     parser.add_argument("--step", type=int, default=2, help="hours between looks")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
@@ -37,9 +39,9 @@ def main() -> None:
     half = options.devices // 2
     update[:half] = PRE_DAYS * 24 + rng.integers(0, 72, half)
     rate = 0.2 * rng.lognormal(-0.5, 1.0, options.devices)
-    scene = Scene(store, database, update, rate=rate, ratio=2.5, days=options.days)
+    scene = Scene(store, database, update, rate=rate, ratio=options.ratio, days=options.days)
     scene.register()
-    scene.release(PRE_DAYS * 24)
+    release = scene.release(PRE_DAYS * 24)
     scene.play(0, PRE_DAYS * 24)
     seconds, processor, found = [], 0.0, None
     for hour in range(PRE_DAYS * 24, options.days * 24, options.step):
@@ -55,6 +57,9 @@ def main() -> None:
         f"slowest {np.max(seconds):.3f} s, processor {processor / len(seconds):.3f} s a look; "
         + (f"worse after {found:.2f} days" if found else "not found")
     )
+    with database.reading() as connection:
+        last = cohort_looks.list_looks(connection, release.id, metric="unexpected_reboots")[-1]
+    print(f"last look, {last.at:%Y-%m-%d}: {last.why}")
 
 
 if __name__ == "__main__":
