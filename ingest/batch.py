@@ -13,6 +13,7 @@ from hearthwatch.ports import Receipt
 from hearthwatch.records.devices import Sighting
 from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply, Value
+from hearthwatch.wire.limits import KNOWN_COPY
 from ingest import validation
 from ingest.limits import Limits
 from ingest.redelivery import Key, key_of
@@ -21,8 +22,6 @@ from ingest.validation import TimeWindow
 
 LOG = logging.getLogger(__name__)
 
-KNOWN_COPY = "a retained copy of what is known"
-"""The decoders' reason to ignore a retained presence that is already known."""
 SOURCE = "mqtt"
 
 Stored = Reading | Event | Presence
