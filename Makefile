@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-seeds up test check format services lock wheel wheel-test screenshots clean
+.PHONY: help install demo demo-seeds cohort-study up test check format services lock wheel wheel-test screenshots clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ demo: install ## a fleet through the whole loop, with pages to watch (ARGS="--de
 
 demo-seeds: install ## the demo's story for ten seeds, over Mosquitto when it is installed, and over local://
 	$(RUN) tests/benchmarks/demo_seeds.py $(SEEDS)
+
+cohort-study: install ## false alarms and power of the release comparison, simulated (long; ARGS="--part s1")
+	$(RUN) tests/benchmarks/cohort_study.py $(ARGS)
 
 up: install ## run the platform here
 	$(BIN)/hearthwatch up
