@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,11 +32,21 @@ def clock() -> SteppedClock:
     return SteppedClock(START)
 
 
-@pytest.fixture
-def database() -> Iterator[Database]:
-    """Records in memory, migrated."""
+@pytest.fixture(scope="session")
+def migrated() -> bytes:
+    """A migrated database, as bytes: it is migrated once and copied for every test."""
     opened = open_database("sqlite://")
     opened.upgrade()
+    image = image_of(opened)
+    opened.close()
+    return image
+
+
+@pytest.fixture
+def database(migrated: bytes) -> Iterator[Database]:
+    """Records in memory, migrated."""
+    opened = open_database("sqlite://")
+    restore(opened, migrated)
     yield opened
     opened.close()
 
@@ -75,6 +86,23 @@ def third_party_data() -> Path:
     if not named:
         pytest.skip("HEARTHWATCH_DATA is not set")
     return Path(named)
+
+
+def image_of(database: Database) -> bytes:
+    """A database in memory, as bytes."""
+    connection = database.engine.raw_connection()
+    driver: Any = connection.driver_connection
+    image: bytes = driver.serialize()
+    connection.close()
+    return image
+
+
+def restore(database: Database, image: bytes) -> None:
+    """Make a database in memory what its bytes say."""
+    connection = database.engine.raw_connection()
+    driver: Any = connection.driver_connection
+    driver.deserialize(image)
+    connection.close()
 
 
 def needed(program: str, *places: str) -> str:

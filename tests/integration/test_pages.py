@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -21,7 +20,7 @@ from hearthwatch.run.server import WebServer
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Reading, Release
-from tests.conftest import needed
+from tests.conftest import image_of, needed, restore
 from tests.unit.alerts.world import NOON, World
 
 HOSTILE = "<img src=x onerror=document.title='harmed'>"
@@ -78,7 +77,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def site(server: Server) -> Site:
     """A household whose lock fades and whose firmware was called worse, and the pages that show it."""
-    emptied(server.database, server.empty)
+    restore(server.database, server.empty)
     world = World(server.database, server.clock)
     world.home(devices_=("lock-1", "lock-2"), version="2.4.1")
     world.technician(skills=("battery",), regions=("north",))
@@ -94,23 +93,6 @@ def site(server: Server) -> Site:
     )
     server.store.rollup(NOON + timedelta(hours=1))
     return Site(world, server.url)
-
-
-def image_of(database: Database) -> bytes:
-    """A database in memory, as bytes."""
-    connection = database.engine.raw_connection()
-    driver: Any = connection.driver_connection
-    image: bytes = driver.serialize()
-    connection.close()
-    return image
-
-
-def emptied(database: Database, image: bytes) -> None:
-    """Put a database in memory back to what it was."""
-    connection = database.engine.raw_connection()
-    driver: Any = connection.driver_connection
-    driver.deserialize(image)
-    connection.close()
 
 
 def looked_at(database: Database, release: Release) -> None:

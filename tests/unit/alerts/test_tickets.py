@@ -19,8 +19,9 @@ from hearthwatch.records import tickets as rows
 from hearthwatch.records.database import open_database
 from hearthwatch.records.technicians import Technician
 from hearthwatch.values import Ticket
+from tests.conftest import restore
 from tests.unit.alerts.test_rounds import worse
-from tests.unit.alerts.world import BAD, FIX, NOON, World, copy_of
+from tests.unit.alerts.world import BAD, FIX, NOON, World
 
 
 def opened(world: World, mode: str = "battery_fade", **more: Any) -> Ticket:
@@ -171,7 +172,8 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_there_are_never_two_open_tickets_for_one_cause(migrated: bytes, steps: list[tuple[str, str, str]]) -> None:
-    database = copy_of(migrated)
+    database = open_database("sqlite://")
+    restore(database, migrated)
     world = World(database, SteppedClock(NOON))
     world.home()
     world.policy()

@@ -26,7 +26,7 @@ from hearthwatch.records import (
     technicians,
     tickets,
 )
-from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.database import Database
 from hearthwatch.records.mailbox import Letter
 from hearthwatch.records.outbox import OutboxItem
 from hearthwatch.values import Finding, Notice, Observation, Release, Severity, Ticket
@@ -40,16 +40,6 @@ Kind = Literal["anomaly", "prognosis", "cohort", "incident", "mismatch"]
 
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-def copy_of(image: bytes) -> Database:
-    """A database in memory with a migrated schema, from its bytes: far quicker than to migrate it."""
-    opened = open_database("sqlite://")
-    connection = opened.engine.raw_connection()
-    driver: Any = connection.driver_connection
-    driver.deserialize(image)
-    connection.close()
-    return opened
 
 
 class RecordingChannel:

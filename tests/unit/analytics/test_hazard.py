@@ -23,7 +23,7 @@ def snapshots(seed: int, rows: int = 4000) -> Snapshots:
 
 @pytest.fixture(scope="module")
 def model() -> Hazard:
-    return fit_hazard(snapshots(1), EDGES)
+    return fit_hazard(snapshots(1), EDGES, near_days=3)
 
 
 def test_probabilities_never_fall_from_one_horizon_to_the_next(model: Hazard) -> None:
@@ -33,7 +33,7 @@ def test_probabilities_never_fall_from_one_horizon_to_the_next(model: Hazard) ->
 
 
 def test_the_same_data_give_the_same_model_to_the_last_bit(model: Hazard) -> None:
-    again = fit_hazard(snapshots(1), EDGES)
+    again = fit_hazard(snapshots(1), EDGES, near_days=3)
     features = snapshots(3).features
     assert (again.raw(features, (7, 30)) == model.raw(features, (7, 30))).all()
 
@@ -57,7 +57,7 @@ def test_a_sample_of_the_negatives_keeps_the_base_rate() -> None:
     features = rng.normal(size=(rows, 1)).astype(np.float32)
     fails = rng.random(rows) < 0.002
     data = Snapshots(features, np.where(fails, 2.0, NEVER), np.full(rows, 30.0), np.ones(rows))
-    p = fit_hazard(data, EDGES).raw(features, (30,))
+    p = fit_hazard(data, EDGES, near_days=3).raw(features, (30,))
     assert p.mean() == pytest.approx(0.002, rel=0.25)
 
 

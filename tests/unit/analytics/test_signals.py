@@ -51,9 +51,9 @@ def test_derived_quantities_stand_beside_the_metrics_of_a_panel() -> None:
 
 def test_a_part_of_the_list_is_foretold_by_its_own_metrics_and_any_other_by_all() -> None:
     known = ("battery_pct", "battery_loss", "lock_cycles", "actuation_s", "rssi_dbm")
-    assert metrics_of_part("battery", known) == (("battery_loss", "battery_pct"), ())
-    assert metrics_of_part("motor", known) == (("actuation_s",), ("lock_cycles",))
-    assert metrics_of_part("drive", known)[0] == tuple(sorted(known))
+    assert metrics_of_part("battery", known) == (("battery_loss",), ())
+    assert metrics_of_part("motor", known) == (("log_actuation_s",), ("lock_cycles",))
+    assert metrics_of_part("drive", known)[0] == tuple(sorted(set(known) - {"battery_loss"}))
 
 
 def test_a_store_is_asked_for_what_derived_quantities_are_made_of() -> None:

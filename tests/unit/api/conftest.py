@@ -18,34 +18,11 @@ from api.sign_in import GuessBrake
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import access
-from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.database import Database
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 
 Client = Callable[..., TestClient]
-
-
-@pytest.fixture(scope="session")
-def migrated() -> bytes:
-    """A migrated database, as bytes: it is migrated once and copied for every test."""
-    opened = open_database("sqlite://")
-    opened.upgrade()
-    connection = opened.engine.raw_connection()
-    image: bytes = connection.driver_connection.serialize()  # type: ignore[union-attr]
-    connection.close()
-    opened.close()
-    return image
-
-
-@pytest.fixture
-def database(migrated: bytes) -> Iterator[Database]:
-    """Records in memory, migrated."""
-    opened = open_database("sqlite://")
-    connection = opened.engine.raw_connection()
-    connection.driver_connection.deserialize(migrated)  # type: ignore[union-attr]
-    connection.close()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(autouse=True)
