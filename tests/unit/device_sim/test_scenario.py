@@ -88,7 +88,7 @@ def test_the_default_scenario_tells_the_story_the_platform_is_judged_by() -> Non
     assert scenario.days - bad.day - bad.waves[-1].day >= 14
     assert scenario.model(good.kind).devices >= 100
     assert good.kind != bad.kind
-    assert scenario.step == timedelta(hours=2)
+    assert scenario.step == timedelta(hours=4)
     assert all(fault.onset_days[1] + fault.develops_days[1] <= scenario.days for fault in scenario.faults)
 
 
