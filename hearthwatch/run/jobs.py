@@ -129,7 +129,7 @@ def _links(platform: Platform) -> Mapping[str, Any]:
 
 JOBS: tuple[Job[Work], ...] = (
     Job("rollup", timedelta(minutes=5), _rollup),
-    Job("vitals", timedelta(hours=6), _vitals),
+    Job("vitals", timedelta(hours=12), _vitals),
     Job("train", timedelta(days=7), _train),
     Job("anomalies", timedelta(days=1), _anomalies, after=timedelta(minutes=20)),
     Job("prognose", timedelta(days=1), _prognose, after=timedelta(minutes=30)),

@@ -80,8 +80,8 @@ def test_the_default_scenario_tells_the_story_the_platform_is_judged_by() -> Non
     bad = next(release for release in scenario.releases if release.reboot_ratio > 1)
     good = next(release for release in scenario.releases if release.reboot_ratio == 1)
     model = scenario.model(bad.kind)
-    assert model.devices * bad.waves[-1].share >= 200
-    assert model.devices * (1 - bad.waves[-1].share) >= 200
+    assert model.devices * bad.waves[-1].share >= 150
+    assert model.devices * (1 - bad.waves[-1].share) >= 150
     assert model.reboots_per_day >= 0.2
     assert model.reboot_frailty <= 0.5
     assert bad.reboot_ratio == 2.5
