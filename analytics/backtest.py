@@ -203,13 +203,13 @@ def _predict(case: _Case, train: _Rows, test: _Rows) -> tuple[Floats, Floats, Ha
     unseen = np.zeros(len(test.device))
     for fold in range(FOLDS):
         inside = case.fold[train.device] == fold
-        model = fit_hazard(_snapshots(train, ~inside), edges)
+        model = fit_hazard(_snapshots(train, ~inside), edges, near_days=2 * case.horizon)
         outside[inside] = model.raw(train.features[inside], horizons)[:, 0]
         mine = case.fold[test.device] == fold
         unseen[mine] = model.raw(test.features[mine], horizons)[:, 0]
     positives = len(np.unique(train.device[train.failed]))
     calibration = fit_calibration(outside, train.failed, positives, train.weight)
-    model = fit_hazard(_snapshots(train, np.ones(len(train.device), dtype=bool)), edges)
+    model = fit_hazard(_snapshots(train, np.ones(len(train.device), dtype=bool)), edges, near_days=2 * case.horizon)
     model = replace(model, calibration={case.horizon: calibration})
     return model.probabilities(test.features, horizons)[:, 0], calibration.apply(unseen), model
 

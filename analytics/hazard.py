@@ -26,6 +26,7 @@ NEGATIVES_PER_POSITIVE = 60
 MIN_NEGATIVES = 4000
 ENOUGH_NEGATIVES = 30_000
 LEVELS = 120
+LEAF_DEVICES = 5
 
 Matrix = NDArray[np.float32]
 
@@ -99,9 +100,14 @@ class Hazard:
 
 
 def fit_hazard(
-    snapshots: Snapshots, edges: Sequence[int], *, iterations: int = 120, leaves: int = 12, min_leaf: int = 150
+    snapshots: Snapshots, edges: Sequence[int], *, near_days: int, iterations: int = 120, leaves: int = 12
 ) -> Hazard:
-    """Fit. Deterministic: fixed seed, one thread (a sum over several is not always the same to the last bit)."""
+    """Fit. Deterministic: fixed seed, one thread (a sum over several is not always the same to the last bit).
+
+    ``near_days``: how many days before a failure have a row each. Rows of one device are much alike, so a leaf must hold the rows
+    of several failing devices, or the model learns by heart which device of the past it was.
+    """
+    min_leaf = LEAF_DEVICES * near_days * (len(edges) - 1)
     stack = _thinned(stacked(snapshots.to_failure, snapshots.to_end, edges), snapshots)
     rows, weight = stack
     classifier = HistGradientBoostingClassifier(

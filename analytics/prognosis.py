@@ -39,6 +39,8 @@ FRESH_DAYS = 2
 CLOSE_AT = 0.6
 MAX_OUTSIDE = 0.25
 MAX_MISSING = 0.5
+MANY, MANY_SHARE = 5, 0.2
+"""That so many devices of a model fail at once is less likely than that the world has left what the model learned from."""
 SOON = HORIZONS.index(7)
 AHEAD = HORIZONS.index(JUDGED_AT)
 
@@ -216,6 +218,10 @@ class _Round:
 
     def _say(self, devices: Sequence[Device], features: Matrix, part: str, artifact: Artifact, version: int) -> None:
         probability: Floats = np.round(artifact.hazard.probabilities(features, HORIZONS), 6)
+        high = probability[:, AHEAD] >= self.alarm
+        if high.sum() >= MANY and high.mean() > MANY_SHARE:
+            self._abstain(devices, part, "it says this of too many devices at once to be believed", version)
+            return
         reasons = reasons_of(artifact, features, probability[:, AHEAD])
         for row, device in enumerate(devices):
             p = probability[row].tolist()

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from analytics.panel import Floats, Panel
-from hearthwatch.failure_modes import FAILURE_MODES, UNEXPECTED_REBOOTS, mode_of_metric
+from hearthwatch.failure_modes import MODES, UNEXPECTED_REBOOTS, mode_of_metric
 
 Days = Mapping[str, Floats]
 """Metric: values of shape (devices, days)."""
@@ -174,17 +174,17 @@ WEAR_COUNTERS = {"relay": ("relay_cycles",), "motor": ("lock_cycles",)}
 
 
 def metrics_of_part(part: str, known: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What may foretell the failure of a part: metrics (derived ones too) and totals of counters, sorted.
+    """What may foretell the failure of a part: signals or metrics, and totals of counters, sorted.
 
-    For a part of the list of failure modes these are its own metrics: a few dozen failures cannot tell chance from cause among a hundred
-    columns. For any other part they are all.
+    For a part of the list of failure modes these are the signals that watch it: a few dozen failures cannot tell chance from cause
+    among a hundred columns, and a raw metric beside its signal (the charge beside its daily loss) tells where in its life a device
+    of the past was, not what is wrong with it. For any other part they are all metrics, and no signals.
     """
-    modes = {mode.id for mode in FAILURE_MODES if mode.part == part}
-    if not modes:
-        return tuple(sorted(known)), tuple(sorted(known))
-    own = {metric for mode in FAILURE_MODES if mode.part == part for metric in mode.metrics}
-    own |= {signal.id for signal in SIGNALS if signal.mode in modes}
-    return tuple(sorted(own & set(known))), tuple(name for name in WEAR_COUNTERS.get(part, ()) if name in known)
+    signals = tuple(sorted(s.id for s in signals_for(known) if MODES[s.mode].part == part))
+    if signals:
+        return signals, tuple(name for name in WEAR_COUNTERS.get(part, ()) if name in known)
+    plain = tuple(sorted(name for name in known if name not in BY_ID or BY_ID[name].metric == name))
+    return plain, plain
 
 
 @dataclass(frozen=True, slots=True)

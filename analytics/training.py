@@ -243,7 +243,7 @@ def _judge(data: Data, lives: Lives) -> Judgement | None:
         or len(np.unique(past.device[past.snapshots.to_failure <= JUDGED_AT])) < MIN_TEST_FAILURES
     ):
         return None
-    model = fit_hazard(past.snapshots, EDGES)
+    model = fit_hazard(past.snapshots, EDGES, near_days=NEAR_DAYS)
     raw = model.raw(test.snapshots.features, HORIZONS)
     calibration = _calibrations(test, raw, lives)
     probability = _cross_calibrated(test, raw[:, HORIZONS.index(JUDGED_AT)])
@@ -295,7 +295,7 @@ def _cross_calibrated(test: Rows, raw: Floats) -> Floats:
 
 def _fit_final(data: Data, lives: Lives, judgement: Judgement) -> tuple[Artifact, int]:
     everything = _rows(data, lives, np.ones(data.panel.present.shape, dtype=bool))
-    hazard = replace(fit_hazard(everything.snapshots, EDGES), calibration=judgement.calibration)
+    hazard = replace(fit_hazard(everything.snapshots, EDGES, near_days=NEAR_DAYS), calibration=judgement.calibration)
     features = everything.snapshots.features
     return Artifact(hazard, data.columns, typical(features), *_ranges(features)), len(features)
 

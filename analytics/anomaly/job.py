@@ -238,7 +238,7 @@ def _in_alarm(state: Any) -> bool:
 def _last_data(panel: Panel, states: Mapping[str, Any]) -> dict[str, int]:
     """The newest day with data of each device."""
     newest = panel.days - 1 - np.argmax(panel.present[:, ::-1], axis=1) + panel.first_day
-    any_data = panel.present.any(axis=1)
+    any_data: Flags = np.asarray(panel.present.any(axis=1))
     return {
         name: int(newest[row]) if any_data[row] else int(states.get(name, {}).get("d", 0))
         for row, name in enumerate(panel.devices)
@@ -246,8 +246,8 @@ def _last_data(panel: Panel, states: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _given_up(state: State, names: Sequence[str], last_data: Mapping[str, int], last: int) -> State:
-    gone = np.array([last - last_data[name] > SILENT_DAYS for name in names], dtype=bool)
-    alarmed: Flags = np.where(gone[:, None], False, state.alarmed)
+    gone: Flags = np.array([last - last_data[name] > SILENT_DAYS for name in names], dtype=bool)
+    alarmed = np.where(gone[:, None], False, state.alarmed)
     return replace(state, alarmed=alarmed)
 
 
