@@ -40,6 +40,7 @@ def configure(level: str, form: str) -> None:
         "alembic",
         "nicegui",
         "uvicorn.access",
+        "uvicorn.error",
         "engineio",
         "socketio",
     ):
