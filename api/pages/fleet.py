@@ -19,7 +19,7 @@ from api.pages.charts import lines
 from api.pages.frame import Visit, card, figure, sentence
 from api.pages.tables import table
 from api.pages.wording import number, reasons, share
-from hearthwatch.records import devices, findings, notices, prognoses, tickets, vitals
+from hearthwatch.records import devices, findings, notices, outcomes, prognoses, tickets, vitals
 from hearthwatch.records.devices import Group
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.vitals import VitalsRow
@@ -43,6 +43,7 @@ class Overview:
     rows: Sequence[VitalsRow]
     open_findings: Sequence[Finding]
     by_group: Mapping[GroupKey, int]
+    failures: Mapping[GroupKey, int]
     open_tickets: int
     sent: int
     riskiest: Sequence[Prognosis]
@@ -78,7 +79,12 @@ def _load(context: ApiContext) -> Overview:
             week=_sums(row for row in rows if row.day >= now - WEEK),
             rows=rows,
             open_findings=[finding for finding in standing if finding.state == "open"],
-            by_group=_count_by_group(connection, standing),
+            by_group=_count_by_group(
+                connection, [finding.subject for finding in standing if finding.subject_type == "device"]
+            ),
+            failures=_count_by_group(
+                connection, [one.device_id for one in outcomes.list_outcomes(connection) if one.outcome == "failure"]
+            ),
             open_tickets=len(tickets.list_tickets(connection, open_only=True, limit=MANY)),
             sent=sum(
                 1
@@ -97,10 +103,9 @@ def _sums(rows: Any) -> dict[GroupKey, dict[str, float]]:
     return total
 
 
-def _count_by_group(connection: Connection, standing: Sequence[Finding]) -> Mapping[GroupKey, int]:
-    subjects = [finding.subject for finding in standing if finding.subject_type == "device"]
-    known = devices.find(connection, subjects)
-    return Counter(_key(known[subject]) for subject in subjects if subject in known)
+def _count_by_group(connection: Connection, ids: Sequence[str]) -> Mapping[GroupKey, int]:
+    known = devices.find(connection, ids)
+    return Counter(_key(known[one]) for one in ids if one in known)
 
 
 def _key(thing: Device | Group) -> GroupKey:
@@ -174,6 +179,7 @@ def _groups(shown: Overview) -> None:
             ("devices", "Devices", "right"),
             ("online", "Online", "right"),
             ("findings", "Findings", "right"),
+            ("failures", "Failures so far", "right"),
             *((vital.name, vital.heading, "right") for vital in VITALS),
         ),
         rows,
@@ -194,6 +200,7 @@ def _group_row(group: Group, shown: Overview) -> dict[str, Any]:
         "devices": group.devices,
         "online": group.online,
         "findings": shown.by_group.get(key, 0),
+        "failures": shown.failures.get(key, 0),
         **{
             vital.name: share(measured.get(vital.name), 2) if vital.unit == "%" else number(measured.get(vital.name))
             for vital in VITALS
