@@ -2,7 +2,8 @@
 
 A row is a device-day; its label is 1 if the device fails in (t, t + H]. Rows at or after a failure, and windows cut by the end of the
 data or by a device that vanished, are left out. H days are purged before the cut: no label the model learns from reaches past it.
-Devices "never seen in training" are had for every device by folds: each is predicted by a model that learned from the other folds alone.
+The model is the mean of several, each of which has not seen one fold of the devices; that one alone predicts them as "devices never seen
+in training". Only its calibration, one or three numbers, is common to all.
 """
 
 from __future__ import annotations
@@ -186,10 +187,6 @@ def _rows(case: _Case, device: Ints, day: Ints) -> _Rows:
     )
 
 
-def _snapshots(rows: _Rows, chosen: Flags) -> Snapshots:
-    return Snapshots(rows.features[chosen], rows.to_failure[chosen], rows.to_end[chosen], rows.weight[chosen])
-
-
 def _edges(horizon: int) -> tuple[int, ...]:
     """Two intervals for a short horizon, three for a long one; what is followed for a part of it teaches the first."""
     parts = 2 if horizon <= 7 else 3
@@ -198,20 +195,15 @@ def _edges(horizon: int) -> tuple[int, ...]:
 
 def _predict(case: _Case, train: _Rows, test: _Rows) -> tuple[Floats, Floats, Hazard]:
     """Calibrated probabilities of the test rows by the model of all devices, and by models that never saw the row's device."""
-    edges, horizons = _edges(case.horizon), (case.horizon,)
-    outside = np.zeros(len(train.device))
-    unseen = np.zeros(len(test.device))
-    for fold in range(FOLDS):
-        inside = case.fold[train.device] == fold
-        model = fit_hazard(_snapshots(train, ~inside), edges, near_days=2 * case.horizon)
-        outside[inside] = model.raw(train.features[inside], horizons)[:, 0]
-        mine = case.fold[test.device] == fold
-        unseen[mine] = model.raw(test.features[mine], horizons)[:, 0]
+    horizons = (case.horizon,)
+    learned = Snapshots(train.features, train.to_failure, train.to_end, train.weight)
+    model = fit_hazard(learned, _edges(case.horizon), case.fold[train.device], near_days=2 * case.horizon)
+    outside = model.raw_unseen(train.features, horizons, case.fold[train.device])[:, 0]
     positives = len(np.unique(train.device[train.failed]))
     calibration = fit_calibration(outside, train.failed, positives, train.weight)
-    model = fit_hazard(_snapshots(train, np.ones(len(train.device), dtype=bool)), edges, near_days=2 * case.horizon)
     model = replace(model, calibration={case.horizon: calibration})
-    return model.probabilities(test.features, horizons)[:, 0], calibration.apply(unseen), model
+    unseen = calibration.apply(model.raw_unseen(test.features, horizons, case.fold[test.device])[:, 0])
+    return model.probabilities(test.features, horizons)[:, 0], unseen, model
 
 
 def _baseline(train: _Rows, test: _Rows, horizon: int) -> Floats:

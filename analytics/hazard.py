@@ -1,6 +1,6 @@
 """The discrete-time hazard: the probability to fail in each of a few intervals ahead, given that the device lasts to its beginning.
 
-One gradient-boosted classifier learns all intervals, stacked, with the interval as a feature: a device that was followed for only a part of
+Gradient-boosted classifiers learn all intervals, stacked, with the interval as a feature: a device that was followed for only a part of
 the horizon still teaches its first intervals. Against "not failed within the horizon counts as negative" and "drop what was not
 followed to the end", stacking had the best PR-AUC, Brier score and calibration on wear parts, and
 the probabilities of nested horizons never cross.
@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analytics.calibration import Calibration
 from analytics.lives import Stack, stacked
-from analytics.panel import Floats
+from analytics.panel import Floats, Ints
 
 SEED = 20260501
 NEGATIVES_PER_POSITIVE = 60
@@ -27,6 +27,7 @@ MIN_NEGATIVES = 4000
 ENOUGH_NEGATIVES = 30_000
 LEVELS = 120
 LEAF_DEVICES = 5
+ITERATIONS, LEAVES = 60, 6
 
 Matrix = NDArray[np.float32]
 
@@ -73,19 +74,37 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """A fitted model. ``edges`` are the ends of its intervals in days, the first is 0."""
+    """A fitted model: the mean of several classifiers, each of which has not seen one fold of the devices.
 
-    classifier: Any
+    ``edges`` are the ends of the intervals in days, the first is 0.
+    """
+
+    classifiers: tuple[Any, ...]
     levels: Levels
     edges: tuple[int, ...]
     calibration: Mapping[int, Calibration]
 
     def raw(self, features: Matrix, horizons: Sequence[int]) -> Floats:
         """Probability to fail within each horizon before calibration, shape (rows, horizons)."""
+        levels = self.levels.apply(features)
+        reached: Floats = np.mean([self._reached(one, levels, horizons) for one in self.classifiers], axis=0)
+        return reached
+
+    def raw_unseen(self, features: Matrix, horizons: Sequence[int], fold: Ints) -> Floats:
+        """As `raw`, each row by the one classifier that has not seen the fold of its device."""
+        levels = self.levels.apply(features)
+        result = np.zeros((len(features), len(horizons)))
+        for number, classifier in enumerate(self.classifiers):
+            mine = fold == number
+            if mine.any():
+                result[mine] = self._reached(classifier, levels[mine], horizons)
+        return result
+
+    def _reached(self, classifier: Any, levels: Matrix, horizons: Sequence[int]) -> Floats:
         intervals = len(self.edges) - 1
-        every = np.repeat(np.arange(intervals), len(features))
-        stacked_rows = _with_interval(np.tile(self.levels.apply(features), (intervals, 1)), every)
-        hazard = _probability(self.classifier, stacked_rows).reshape(intervals, len(features))
+        every = np.repeat(np.arange(intervals), len(levels))
+        rows = _with_interval(np.tile(levels, (intervals, 1)), every)
+        hazard = np.asarray(classifier.predict_proba(rows)[:, 1], dtype=np.float64).reshape(intervals, len(levels))
         reached = 1 - np.cumprod(1 - hazard, axis=0)
         return np.stack([reached[self.edges.index(horizon) - 1] for horizon in horizons], axis=1)
 
@@ -99,32 +118,46 @@ class Hazard:
         return np.maximum.accumulate(np.stack(columns, axis=1), axis=1)
 
 
-def fit_hazard(
-    snapshots: Snapshots, edges: Sequence[int], *, near_days: int, iterations: int = 120, leaves: int = 12
-) -> Hazard:
-    """Fit. Deterministic: fixed seed, one thread (a sum over several is not always the same to the last bit).
+def fit_hazard(snapshots: Snapshots, edges: Sequence[int], fold: Ints, *, near_days: int) -> Hazard:
+    """Fit one classifier for each fold (0, 1, ...; by device), on the rows of the others.
 
+    Their mean is less sure of single devices than one classifier of all rows would be: on real drives its average precision was .155
+    against .134. Deterministic: fixed seed, one thread (a sum over several is not always the same to the last bit).
     ``near_days``: how many days before a failure have a row each. Rows of one device are much alike, so a leaf must hold the rows
     of several failing devices, or the model learns by heart which device of the past it was.
     """
+    levels = Levels.of(snapshots.features)
+    coded = levels.apply(snapshots.features)
     min_leaf = LEAF_DEVICES * near_days * (len(edges) - 1)
-    stack = _thinned(stacked(snapshots.to_failure, snapshots.to_end, edges), snapshots)
-    rows, weight = stack
+    classifiers = []
+    for number in range(int(fold.max()) + 1):
+        inside = np.flatnonzero(fold != number)
+        rest = Snapshots(
+            coded[inside], snapshots.to_failure[inside], snapshots.to_end[inside], snapshots.weight[inside]
+        )
+        classifiers.append(_fit_one(rest, edges, min_leaf))
+    return Hazard(tuple(classifiers), levels, tuple(edges), {})
+
+
+def _fit_one(snapshots: Snapshots, edges: Sequence[int], min_leaf: int) -> Any:
+    rows, weight = _thinned(stacked(snapshots.to_failure, snapshots.to_end, edges), snapshots)
     classifier = HistGradientBoostingClassifier(
-        max_iter=iterations,
+        max_iter=ITERATIONS,
         learning_rate=0.06,
-        max_leaf_nodes=leaves,
+        max_leaf_nodes=LEAVES,
         min_samples_leaf=min_leaf,
         l2_regularization=5.0,
         max_bins=LEVELS,
         early_stopping=False,
         random_state=SEED,
     )
-    levels = Levels.of(snapshots.features[np.unique(rows.source)])
-    features = _with_interval(levels.apply(snapshots.features)[rows.source], rows.interval)
     with threadpool_limits(1):
-        classifier.fit(features, rows.failed.astype(np.int8), sample_weight=weight)
-    return Hazard(classifier, levels, tuple(edges), {})
+        classifier.fit(
+            _with_interval(snapshots.features[rows.source], rows.interval),
+            rows.failed.astype(np.int8),
+            sample_weight=weight,
+        )
+    return classifier
 
 
 def _thinned(stack: Stack, snapshots: Snapshots) -> tuple[Stack, Floats]:
@@ -144,10 +177,6 @@ def _thinned(stack: Stack, snapshots: Snapshots) -> tuple[Stack, Floats]:
 
 def _with_interval(features: Matrix, interval: NDArray[Any]) -> Matrix:
     return np.concatenate([features, interval.astype(np.float32)[:, None]], axis=1)
-
-
-def _probability(classifier: Any, features: Matrix) -> Floats:
-    return np.asarray(classifier.predict_proba(features)[:, 1], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

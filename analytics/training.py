@@ -40,6 +40,7 @@ TEST_SHARE = 0.3
 HELD_OUT = 4
 """One device in so many is held out of the judged training."""
 EVERY = 4
+FOLDS = 3
 """Of days far from a failure one in so many is kept, with a weight of as many."""
 NEAR_DAYS = 21
 MORE_FAILURES = 1.1
@@ -222,6 +223,10 @@ def _held_out(panel: Panel) -> Flags:
     return np.array([crc32(b"held out " + device.encode()) % HELD_OUT == 0 for device in panel.devices], dtype=bool)
 
 
+def _folds(panel: Panel) -> Ints:
+    return np.array([crc32(b"fold " + device.encode()) % FOLDS for device in panel.devices], dtype=np.int64)
+
+
 def _cut(lives: Lives) -> int:
     """The day from which on a candidate is tested: the last `TEST_SHARE` of the days that anything is known of."""
     days = np.flatnonzero(lives.usable.any(axis=0))
@@ -243,7 +248,7 @@ def _judge(data: Data, lives: Lives) -> Judgement | None:
         or len(np.unique(past.device[past.snapshots.to_failure <= JUDGED_AT])) < MIN_TEST_FAILURES
     ):
         return None
-    model = fit_hazard(past.snapshots, EDGES, near_days=NEAR_DAYS)
+    model = fit_hazard(past.snapshots, EDGES, _folds(data.panel)[past.device], near_days=NEAR_DAYS)
     raw = model.raw(test.snapshots.features, HORIZONS)
     calibration = _calibrations(test, raw, lives)
     probability = _cross_calibrated(test, raw[:, HORIZONS.index(JUDGED_AT)])
@@ -295,7 +300,8 @@ def _cross_calibrated(test: Rows, raw: Floats) -> Floats:
 
 def _fit_final(data: Data, lives: Lives, judgement: Judgement) -> tuple[Artifact, int]:
     everything = _rows(data, lives, np.ones(data.panel.present.shape, dtype=bool))
-    hazard = replace(fit_hazard(everything.snapshots, EDGES, near_days=NEAR_DAYS), calibration=judgement.calibration)
+    fitted = fit_hazard(everything.snapshots, EDGES, _folds(data.panel)[everything.device], near_days=NEAR_DAYS)
+    hazard = replace(fitted, calibration=judgement.calibration)
     features = everything.snapshots.features
     return Artifact(hazard, data.columns, typical(features), *_ranges(features)), len(features)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def snapshots(seed: int, rows: int = 4000) -> Snapshots:
 
 @pytest.fixture(scope="module")
 def model() -> Hazard:
-    return fit_hazard(snapshots(1), EDGES, near_days=3)
+    return fit_hazard(snapshots(1), EDGES, np.arange(4000) % 3, near_days=3)
 
 
 def test_probabilities_never_fall_from_one_horizon_to_the_next(model: Hazard) -> None:
@@ -33,7 +35,7 @@ def test_probabilities_never_fall_from_one_horizon_to_the_next(model: Hazard) ->
 
 
 def test_the_same_data_give_the_same_model_to_the_last_bit(model: Hazard) -> None:
-    again = fit_hazard(snapshots(1), EDGES, near_days=3)
+    again = fit_hazard(snapshots(1), EDGES, np.arange(4000) % 3, near_days=3)
     features = snapshots(3).features
     assert (again.raw(features, (7, 30)) == model.raw(features, (7, 30))).all()
 
@@ -41,6 +43,14 @@ def test_the_same_data_give_the_same_model_to_the_last_bit(model: Hazard) -> Non
 def test_it_learns_what_drives_failures(model: Hazard) -> None:
     low, high = (np.array([[value, 0, np.nan]], dtype=np.float32) for value in (-1.5, 1.5))
     assert model.raw(high, (30,))[0, 0] > 5 * model.raw(low, (30,))[0, 0]
+
+
+def test_a_device_of_a_fold_is_judged_by_the_classifier_that_has_not_seen_it(model: Hazard) -> None:
+    features = snapshots(3).features[:30]
+    fold = np.arange(30) % 3
+    unseen = model.raw_unseen(features, (30,), fold)
+    alone = [replace(model, classifiers=(one,)).raw(features, (30,)) for one in model.classifiers]
+    assert (unseen == np.choose(fold[:, None], alone)).all()
 
 
 def test_it_is_right_in_the_large_though_most_rows_are_followed_for_a_part_of_the_horizon(model: Hazard) -> None:
@@ -57,7 +67,7 @@ def test_a_sample_of_the_negatives_keeps_the_base_rate() -> None:
     features = rng.normal(size=(rows, 1)).astype(np.float32)
     fails = rng.random(rows) < 0.002
     data = Snapshots(features, np.where(fails, 2.0, NEVER), np.full(rows, 30.0), np.ones(rows))
-    p = fit_hazard(data, EDGES, near_days=3).raw(features, (30,))
+    p = fit_hazard(data, EDGES, np.arange(rows) % 2, near_days=3).raw(features, (30,))
     assert p.mean() == pytest.approx(0.002, rel=0.25)
 
 
