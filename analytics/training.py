@@ -75,10 +75,12 @@ class Judgement:
 
 
 def train(store: TelemetryStore, database: Database, now: datetime, *, min_failures: int) -> dict[str, Any]:
-    """Train what is due. Champions stay while there are few new failures; parts with too few failures are named in the result."""
+    """Train what is due. Models stay while there are few new failures; parts with too few failures are named in the result."""
     with database.reading() as connection:
         labels = read_labels(connection, now)
-        champions = {version.name: version for version in model_versions.champions(connection)}
+        newest: dict[str, ModelVersion] = {}
+        for version in model_versions.list_versions(connection):
+            newest.setdefault(version.name, version)
     result: dict[str, Any] = {"champions": [], "challengers": [], "kept": [], "too_few_failures": {}}
     for model in sorted(labels.by_model):
         due = []
@@ -86,7 +88,7 @@ def train(store: TelemetryStore, database: Database, now: datetime, *, min_failu
             name = model_name(model, part)
             if failures < min_failures:
                 result["too_few_failures"][name] = failures
-            elif _is_fresh(champions.get(name), failures, now):
+            elif _is_fresh(newest.get(name), failures, now):
                 result["kept"].append(name)
             else:
                 due.append((part, failures))
@@ -100,10 +102,11 @@ def model_name(model: str, part: str) -> str:
     return f"{FAMILY}{model}/{part}"[:120]
 
 
-def _is_fresh(champion: ModelVersion | None, failures: int, now: datetime) -> bool:
-    if champion is None or now - champion.trained_at > STALE:
+def _is_fresh(newest: ModelVersion | None, failures: int, now: datetime) -> bool:
+    """Whether there is nothing to gain from training again: the last model is young, and there are hardly more failures than it knew."""
+    if newest is None or newest.role == "retired" or now - newest.trained_at > STALE:
         return False
-    return failures <= MORE_FAILURES * float(champion.card.get("failures", 0)) + 1
+    return failures <= MORE_FAILURES * float(newest.card.get("failures", 0)) + 1
 
 
 def _train_model(

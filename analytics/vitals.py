@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.panel import day_number, day_start
+from analytics.panel import Floats, day_number, day_start, panel_of
 from hearthwatch.firmware import version
 from hearthwatch.metrics import REBOOT_CODES_EXPECTED
 from hearthwatch.ports import TelemetryStore
@@ -68,6 +68,11 @@ class _Groups:
         for name, amount in amounts.items():
             sums[name] = sums.get(name, 0.0) + amount
         self._devices.setdefault(key, set()).add(device)
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices that count, sorted."""
+        return sorted(self._known)
 
     @property
     def device_days(self) -> int:
@@ -132,26 +137,23 @@ def _take_expected(
 
 
 def _take_metrics(groups: _Groups, store: TelemetryStore, first: int, last: int) -> None:
-    """Battery loss between neighbouring days, mean signal, synchronisations."""
-    table = store.daily(day_start(first - 1), day_start(last + 1), metrics=list(_METRICS))
-    names = ("device", "firmware", "day", "metric", "mean", "last")
-    days = {day_start(day): day for day in range(first - 1, last + 1)}
-    values: dict[tuple[str, str, int], tuple[float, float, str | None]] = {}
-    for device, firmware, at, metric, mean, newest in zip(*(table.column(n).to_pylist() for n in names), strict=True):
-        values[device, metric, days[at]] = (mean, newest, firmware)
-    for (device, metric, day), (mean, newest, firmware) in values.items():
-        if day < first:
-            continue
-        if metric == "rssi_dbm":
-            groups.add(device, day, firmware, signal_dbm=mean, signal_days=1.0)
-        before = values.get((device, metric, day - 1))
-        if before is None or metric == "rssi_dbm":
-            continue
-        if metric == "battery_pct" and mean <= before[0]:
-            groups.add(device, day, firmware, battery_loss_pct=before[0] - mean, battery_days=1.0)
-        elif metric in {"sync_ok", "sync_failed"}:
-            grown = newest - before[1] if newest >= before[1] else newest
-            groups.add(device, day, firmware, **{metric: grown})
+    """Battery loss between neighbouring days, mean signal, synchronisations; all to the day's last firmware."""
+    names = groups.devices
+    daily = store.daily(day_start(first - 1), day_start(last + 1), metrics=list(_METRICS))
+    panel = panel_of(daily, None, first_day=first - 1, days=last - first + 2, devices=names)
+    nothing = np.full(panel.present.shape, np.nan)
+    sums: dict[str, Floats] = {name: panel.values.get(name, nothing)[:, 1:] for name in ("sync_ok", "sync_failed")}
+    charge, signal = panel.values.get("battery_pct", nothing), panel.values.get("rssi_dbm", nothing)[:, 1:]
+    loss = charge[:, :-1] - charge[:, 1:]
+    sums["battery_loss_pct"] = np.where(loss >= 0, loss, np.nan)
+    sums["battery_days"] = np.where(loss >= 0, 1.0, np.nan)
+    sums["signal_dbm"], sums["signal_days"] = signal, np.where(np.isnan(signal), np.nan, 1.0)
+    for device, day in zip(*(axis.tolist() for axis in np.nonzero(panel.present[:, 1:])), strict=True):
+        code = panel.firmware[device, day + 1]
+        amounts = {
+            name: float(array[device, day]) for name, array in sums.items() if array[device, day] == array[device, day]
+        }
+        groups.add(names[device], first + day, panel.firmwares[code] if code >= 0 else None, **amounts)
 
 
 def unexpected(events: pa.Table) -> pa.Table:
