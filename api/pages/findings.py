@@ -30,6 +30,13 @@ def subject_link(finding: Finding) -> str:
     return "/"
 
 
+def subject_name(finding: Finding) -> str:
+    """What a finding is about, as a person calls it."""
+    if finding.subject_type == "release" and "version" in finding.evidence:
+        return f"{finding.evidence.get('model') or ''} {finding.evidence['version']}".strip()
+    return finding.subject
+
+
 def row(finding: Finding) -> dict[str, Any]:
     """A finding as a row of a table."""
     return {
@@ -37,7 +44,7 @@ def row(finding: Finding) -> dict[str, Any]:
         "what": mode(finding.mode),
         "what_to": f"/findings/{finding.id}",
         "kind": finding.kind,
-        "subject": str(finding.evidence.get("name") or finding.subject),
+        "subject": subject_name(finding),
         "subject_to": subject_link(finding),
         "severity": finding.severity,
         "severity_color": COLORS.get(finding.severity),
@@ -87,7 +94,7 @@ async def finding_page(visit: Visit) -> None:
     with card(mode(finding.mode)):
         facts(
             {
-                "Subject": finding.subject,
+                "Subject": subject_name(finding),
                 "Found by": finding.kind,
                 "Severity": finding.severity,
                 "State": finding.state

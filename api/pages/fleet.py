@@ -30,6 +30,8 @@ CHARTED = timedelta(days=28)
 SHOWN = 8
 MANY = 2000
 CHARTED_MODELS = 8
+LEAST_HOURS = 6
+"""Hours a device was heard on a day, on average, for the day to be charted."""
 
 GroupKey = tuple[str, str, str]
 
@@ -212,6 +214,8 @@ def _reboot_chart(rows: Sequence[VitalsRow]) -> None:
     daily: dict[tuple[str, datetime], dict[str, float]] = defaultdict(lambda: defaultdict(float))
     devices_of: Counter[str] = Counter()
     for row in rows:
+        if row.sums.get("hours", 0.0) < LEAST_HOURS * row.devices:
+            continue  # heard too little for a rate by the hour: the daily summaries of an import, or a day that just began
         name = f"{row.model} {row.firmware}".strip()
         devices_of[name] += row.devices
         for summed, value in row.sums.items():

@@ -14,7 +14,7 @@ Column = tuple[str, str, str]
 
 LINK_CELL = """
 <q-td :props="props">
-  <a v-if="props.row.{field}_to" :href="props.row.{field}_to">{{{{ props.value }}}}</a>
+  <a v-if="props.row.{field}_to" class="hw-name" :href="props.row.{field}_to">{{{{ props.value }}}}</a>
   <span v-else>{{{{ props.value }}}}</span>
 </q-td>
 """

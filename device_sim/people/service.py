@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import cycle
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from numpy.random import Generator
 
@@ -32,6 +33,9 @@ class FieldService:
         self._read_at: dict[int, datetime] = {}
         self._visits: dict[int, datetime] = {}
         self._regions = {device: fleet.scenario.regions[home.region].name for device, home, _ in fleet.devices()}
+        self._zones = {
+            device: ZoneInfo(fleet.scenario.regions[home.region].timezone) for device, home, _ in fleet.devices()
+        }
         self._turns = {region: cycle(ids) for region, ids in technician_ids(fleet).items()}
 
     def act(self, now: datetime) -> None:
@@ -47,7 +51,7 @@ class FieldService:
             self._read_at[id_] = now + timedelta(hours=float(self._rng.uniform(*_READ_AFTER_H)))
         if id_ not in self._visits:
             if now >= self._read_at[id_] and self._is_somebodys(ticket):
-                self._agree(id_, now)
+                self._agree(id_, str(ticket["device_id"]), now)
         elif now >= self._visits[id_]:
             del self._visits[id_]
             self._visit(id_, str(ticket["device_id"]), ticket["part"])
@@ -61,8 +65,10 @@ class FieldService:
         body = {"technician_id": next(turns)}
         return self._desk.write("agent", "POST", f"/tickets/{ticket['id']}/assign", body) is not None
 
-    def _agree(self, id_: int, now: datetime) -> None:
-        at = now + timedelta(hours=float(self._rng.uniform(*_VISIT_AFTER_H)))
+    def _agree(self, id_: int, device: str, now: datetime) -> None:
+        at = _in_working_hours(
+            now + timedelta(hours=float(self._rng.uniform(*_VISIT_AFTER_H))), self._zones.get(device, UTC)
+        )
         body = {"at": at.isoformat()}
         if self._desk.write("agent", "POST", f"/tickets/{id_}/schedule", body) is not None:
             self._visits[id_] = at
@@ -88,3 +94,11 @@ class FieldService:
             self._fleet.update(device, repaired[firmware])
             return "fixed_by_update", None, f"Hardware sound; {firmware} replaced by {repaired[firmware]}."
         return "no_fault_found", None, "Tested for an hour, nothing found."
+
+
+def _in_working_hours(at: datetime, zone: tzinfo) -> datetime:
+    """The same day by the household's clock, on a half hour between nine and five."""
+    local = at.astimezone(zone)
+    return local.replace(hour=9 + local.hour % 8, minute=30 * (local.minute // 30), second=0, microsecond=0).astimezone(
+        UTC
+    )
