@@ -206,7 +206,7 @@ def _risk(known: Sequence[Prognosis]) -> None:
             "p7": share(one.p7),
             "p30": share(one.p30),
             "p90": share(one.p90),
-            "why": one.abstained or "; ".join(reasons({"reasons": one.reasons})[:2]),
+            "why": one.abstained or "; ".join(reasons({"reasons": one.reasons}, brief=True)[:2]),
         }
         for one in sorted(known, key=lambda one: -(one.p30 or 0.0))
     ]

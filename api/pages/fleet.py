@@ -161,7 +161,7 @@ def _riskiest(known: Sequence[Prognosis]) -> None:
                 "device_to": f"/devices/{one.device_id}",
                 "part": one.part or "device",
                 "p30": share(one.p30),
-                "why": "; ".join(reasons({"reasons": one.reasons})[:1]),
+                "why": "; ".join(reasons({"reasons": one.reasons}, brief=True)[:1]),
             }
             for one in known
         ],

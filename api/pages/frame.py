@@ -41,7 +41,7 @@ body { background: #f6f5f1; color: #23302e; font-variant-numeric: tabular-nums; 
 .hw-nav:hover { background: #ece9df; }
 .hw-here { background: #dfe9e6; font-weight: 600; }
 .q-table th { font-weight: 600; color: #5d6864; }
-.hw-name { overflow-wrap: anywhere; }
+.hw-name { display: inline-block; min-width: 6.5rem; overflow-wrap: anywhere; }
 .q-table td a, .hw-link { color: #17605a; text-decoration: none; }
 .q-table td a:hover, .hw-link:hover { text-decoration: underline; }
 """

@@ -69,7 +69,7 @@ def since(at: datetime | None, now: datetime) -> str:
 
 def share(value: float | None, digits: int = 1) -> str:
     """A share as per cent."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return "–" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -88,14 +88,16 @@ def metric(name: str) -> str:
     return f"{name} [{known.unit}]" if known else name
 
 
-def reasons(evidence: Mapping[str, Any]) -> Sequence[str]:
-    """The reasons of a finding's evidence as sentences."""
-    return [_reason(reason) for reason in evidence.get("reasons", ())]
+def reasons(evidence: Mapping[str, Any], *, brief: bool = False) -> Sequence[str]:
+    """The reasons of a finding's evidence as sentences; without their numbers where brief."""
+    return [_reason(reason, brief) for reason in evidence.get("reasons", ())]
 
 
-def _reason(reason: Any) -> str:
+def _reason(reason: Any, brief: bool) -> str:
     if not isinstance(reason, Mapping):
         return str(reason)
+    if brief and reason.get("text"):
+        return str(reason["text"])
     values = ", ".join(f"{name} {_short(value)}" for name, value in dict(reason.get("values") or {}).items())
     text = str(reason.get("text") or reason.get("text_key") or "").replace("_", " ")
     return f"{text}: {values}" if values else text
