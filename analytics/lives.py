@@ -36,11 +36,13 @@ def lives_of(
     *,
     ended: Mapping[int, int] | None = None,
     last_day: int | None = None,
+    settle: int = 0,
 ) -> Lives:
     """Lives of one part of every device.
 
     ``failures`` and ``renewed`` (days on which a new part came in) map a device's index to days since 1970; ``ended`` to the day it
-    was removed. ``last_day`` is what is known by then: later failures are unknown and later days unseen.
+    was removed. ``last_day`` is what is known by then: later failures are unknown and later days unseen. ``settle`` days after a
+    renewal are not usable: what is known of the device is still about the old part.
     """
     shape = panel.present.shape
     days = np.arange(panel.first_day, panel.first_day + panel.days)
@@ -56,6 +58,8 @@ def lives_of(
         dates = sorted(day for day in failures.get(device, ()) if day <= known_until)
         renewals = sorted(day for day in renewed.get(device, ()) if day <= known_until)
         _mark(to_failure[device], to_end[device], usable[device], days, dates, renewals)
+        for renewal in renewals:
+            usable[device, (days > renewal) & (days <= renewal + settle)] = False
     return Lives(to_failure, to_end, usable)
 
 

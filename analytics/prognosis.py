@@ -23,7 +23,7 @@ from analytics.panel import Flags, Floats, Ints, Panel, day_number, day_start, p
 from analytics.risk_reasons import reasons_of
 from analytics.signals import derived, raw_metrics
 from analytics.silence import SILENT_DAYS, still_standing
-from analytics.training import FAMILY, HORIZONS, JUDGED_AT, services
+from analytics.training import FAMILY, HORIZONS, JUDGED_AT, SETTLE_DAYS, services
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import mode_of_part
 from hearthwatch.ports import TelemetryStore
@@ -33,7 +33,6 @@ from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Device, Finding, Observation, Severity
 
-MIN_DAYS = 7
 ACTIVE = timedelta(days=7)
 FRESH_DAYS = 2
 CLOSE_AT = 0.6
@@ -195,7 +194,7 @@ class _Round:
         features = matrix(
             panel, self._background(devices, part), artifact.columns, np.arange(len(devices)), _judged_day(panel)
         )
-        enough = np.array([_days_known(device, self.now) >= MIN_DAYS for device in devices], dtype=bool)
+        enough = np.array([self._days_known(device, part) >= SETTLE_DAYS for device in devices], dtype=bool)
         strange, lacking = outside(features, artifact), too_much_missing(features, artifact)
         for why, which in (
             ("too short a history", ~enough),
@@ -206,6 +205,13 @@ class _Round:
         able = np.flatnonzero(enough & ~lacking & ~strange)
         if len(able):
             self._say([devices[row] for row in able.tolist()], features[able], part, artifact, version)
+
+    def _days_known(self, device: Device, part: str) -> int:
+        """Whole days since the device was first heard of, or since this part of it was renewed."""
+        if device.first_seen is None:
+            return 0
+        renewed = self.known.labels.renewed.get((device.id, part), ())
+        return day_number(self.now) - max(day_number(device.first_seen), *(day + 1 for day in renewed), 0)
 
     def _background(self, devices: Sequence[Device], part: str) -> Background:
         return Background(
@@ -255,10 +261,6 @@ def _judged_day(panel: Panel) -> Ints:
     ago = np.argmax(panel.present[:, ::-1], axis=1)
     day: Ints = panel.days - 1 - np.where(ago <= FRESH_DAYS, ago, 0)
     return day
-
-
-def _days_known(device: Device, now: datetime) -> int:
-    return 0 if device.first_seen is None else day_number(now) - day_number(device.first_seen)
 
 
 def outside(features: Matrix, artifact: Artifact) -> Flags:

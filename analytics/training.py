@@ -41,6 +41,8 @@ HELD_OUT = 4
 """One device in so many is held out of the judged training."""
 EVERY = 4
 FOLDS = 3
+SETTLE_DAYS = 7
+"""A new part is not judged for so long: what is known of its device is still about the old one."""
 """Of days far from a failure one in so many is kept, with a weight of as many."""
 NEAR_DAYS = 21
 MORE_FAILURES = 1.1
@@ -173,7 +175,7 @@ def _lives(data: Data, labels: Labels, part: str) -> Lives:
     }
     renewed = {row_of[device]: days for (device, of), days in labels.renewed.items() if of == part and device in row_of}
     ended = {row_of[d.id]: day_number(d.removed_at) for d in data.devices if d.removed_at is not None}
-    return lives_of(data.panel, failures, renewed, ended=ended)
+    return lives_of(data.panel, failures, renewed, ended=ended, settle=SETTLE_DAYS)
 
 
 def services(devices: Sequence[Device], labels: Labels, part: str) -> dict[int, Sequence[int]]:

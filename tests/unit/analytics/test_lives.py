@@ -30,6 +30,11 @@ def test_a_new_part_begins_a_new_life_on_the_next_day() -> None:
     assert lives.to_end[0, 13] == DAYS - 1 - 13
 
 
+def test_a_new_part_is_left_out_until_what_is_known_is_about_it() -> None:
+    lives = lives_of(panel(), {0: [1010]}, {0: [1012]}, settle=3)
+    assert np.flatnonzero(~lives.usable[0]).tolist() == [10, 11, 12, 13, 14, 15]
+
+
 def test_a_part_replaced_in_time_was_followed_until_then() -> None:
     lives = lives_of(panel(), {0: [1020]}, {0: [1008]})
     assert np.isinf(lives.to_failure[0, :9]).all()

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from analytics.prognosis import prognose
 from analytics.training import train
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import devices, findings, model_versions, prognoses
+from hearthwatch.records import devices, findings, model_versions, parts, prognoses
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.prognoses import Prognosis
+from hearthwatch.records.tables import installed_parts
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Finding
 from tests.unit.analytics.fleets import (
@@ -129,6 +131,20 @@ def test_the_first_high_probability_alone_opens_nothing(world: World) -> None:
     before = risk[first_high - 1] or 0.0
     opened = found(world[1])[0].first_seen
     assert opened == morning_after(first_high if before >= 0.3 else first_high + 1)
+
+
+def test_a_renewed_part_is_not_judged_by_the_signs_of_the_old_one(world: World) -> None:
+    store, database, _ = world
+    before = found(database)[0].last_seen
+    with database.transaction() as connection:
+        # Undone at the end: the other tests share this world.
+        parts.install(connection, names(DEVICES)[BURNT], "relay", before + timedelta(hours=5))
+    run(store, database, before + timedelta(days=1))
+    row = of(database, names(DEVICES)[BURNT])[0]
+    with database.transaction() as connection:
+        connection.execute(sa.delete(installed_parts).where(installed_parts.c.device_id == names(DEVICES)[BURNT]))
+    assert row.abstained == "too short a history"
+    assert found(database)[0].last_seen == before
 
 
 def test_a_device_unlike_those_of_the_training_is_not_judged(world: World) -> None:
