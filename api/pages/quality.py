@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from api.pages.tables import table
 from api.pages.wording import moment
 from hearthwatch.records import job_runs, quarantine
 from hearthwatch.records.job_runs import JobRun
+from hearthwatch.records.quarantine import HeldItem
 
 SHOWN = 200
 
@@ -21,7 +23,7 @@ SHOWN = 200
 class Quality:
     """What the page shows."""
 
-    held: list[Any]
+    held: list[HeldItem]
     jobs: list[JobRun]
     health: dict[str, Any]
 
@@ -34,8 +36,21 @@ async def quality_page(visit: Visit) -> None:
         with ui.row().classes("w-full gap-4"):
             for name in ("received", "stored", "duplicate", "quarantined", "ignored", "in_flight"):
                 figure(name.replace("_", " "), f"{ledger.get(name, 0):,}", "samples")
+    _quarantine(shown.held)
+    _jobs(shown.jobs)
+
+
+def _load(context: ApiContext) -> Quality:
+    with context.database.reading() as connection:
+        held = list(quarantine.list_items(connection, limit=SHOWN))
+        jobs = job_runs.latest(connection)
+    health = {name: value() if callable(value) else value for name, value in context.health.items()}
+    return Quality(held, jobs, health)
+
+
+def _quarantine(held: Sequence[HeldItem]) -> None:
     with card("Quarantine", "What could not be taken in, with the reason. After a fix: hearthwatch quarantine replay."):
-        if shown.held:
+        if held:
             table(
                 (
                     ("at", "Received", "left"),
@@ -55,11 +70,14 @@ async def quality_page(visit: Visit) -> None:
                         "seen": item.seen,
                         "state": item.state,
                     }
-                    for item in shown.held
+                    for item in held
                 ],
             ).props("wrap-cells")
         else:
             sentence("Nothing. Every message could be read.")
+
+
+def _jobs(jobs: Sequence[JobRun]) -> None:
     with card("Jobs", "The newest run of each."):
         table(
             (
@@ -86,15 +104,7 @@ async def quality_page(visit: Visit) -> None:
                         if not isinstance(value, (dict, list))
                     ),
                 }
-                for run_of in shown.jobs
+                for run_of in jobs
             ],
             badges=("state",),
         ).props("wrap-cells")
-
-
-def _load(context: ApiContext) -> Quality:
-    with context.database.reading() as connection:
-        held = list(quarantine.list_items(connection, limit=SHOWN))
-        jobs = job_runs.latest(connection)
-    health = {name: value() if callable(value) else value for name, value in context.health.items()}
-    return Quality(held, jobs, health)
