@@ -1,7 +1,8 @@
 """Every option, typed, with its meaning. Built once in ``hearthwatch.run``; everything else receives plain values.
 
-Sources, strongest first: command-line options, environment (``HEARTHWATCH_<OPTION>``), the TOML file named by
-``HEARTHWATCH_CONFIG`` (or ``hearthwatch.toml`` in the working folder), the defaults below.
+Sources, strongest first: command-line options, environment (``HEARTHWATCH_<OPTION>``), files named ``hearthwatch_<option>`` in the
+folder ``HEARTHWATCH_SECRETS_DIR``, the TOML file named by ``HEARTHWATCH_CONFIG`` (or ``hearthwatch.toml`` in the working folder), the
+defaults below.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     SettingsError,
     TomlConfigSettingsSource,
@@ -23,6 +25,7 @@ from pydantic_settings import (
 from hearthwatch.errors import Invalid
 
 CONFIG_VARIABLE = "HEARTHWATCH_CONFIG"
+SECRETS_VARIABLE = "HEARTHWATCH_SECRETS_DIR"
 
 
 class Settings(BaseSettings):
@@ -136,8 +139,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Options, then environment, then the TOML file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_config_file())
+        """Options, then environment, then secret files, then the TOML file."""
+        folder = os.environ.get(SECRETS_VARIABLE)
+        secrets = [SecretsSettingsSource(settings_cls, secrets_dir=folder)] if folder else []
+        return init_settings, env_settings, *secrets, TomlConfigSettingsSource(settings_cls, toml_file=_config_file())
 
 
 def load_settings(**options: object) -> Settings:
@@ -145,7 +150,11 @@ def load_settings(**options: object) -> Settings:
     named = os.environ.get(CONFIG_VARIABLE)
     if named and not Path(named).is_file():
         raise Invalid(f"the file {named} does not exist", where=CONFIG_VARIABLE)
-    known = {f"HEARTHWATCH_{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE, *_OTHER_VARIABLES}
+    secrets = os.environ.get(SECRETS_VARIABLE)
+    if secrets and not Path(secrets).is_dir():
+        raise Invalid(f"the folder {secrets} does not exist", where=SECRETS_VARIABLE)
+    options_known = {f"HEARTHWATCH_{name.upper()}" for name in Settings.model_fields}
+    known = options_known | {CONFIG_VARIABLE, SECRETS_VARIABLE, *_OTHER_VARIABLES}
     for variable in os.environ:
         if variable.startswith("HEARTHWATCH_") and variable not in known:
             raise Invalid("there is no such option", where=variable)

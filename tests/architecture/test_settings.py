@@ -43,6 +43,7 @@ def test_the_settings_page_holds_every_option_with_its_default_and_meaning() -> 
         ("HEARTHWATCH_LOG_LEVEL", "loud", "log_level"),
         ("HEARTHWATCH_BRAND", "Acme", "HEARTHWATCH_BRAND"),
         ("HEARTHWATCH_CONFIG", "missing.toml", "HEARTHWATCH_CONFIG"),
+        ("HEARTHWATCH_SECRETS_DIR", "no/such/folder", "HEARTHWATCH_SECRETS_DIR"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(
@@ -65,6 +66,21 @@ def test_a_settings_file_counts_less_than_the_environment_and_more_than_the_defa
     settings = load_settings()
     assert (settings.port, settings.brand_name, settings.conventions) == (9002, "Acme", ("native", "tasmota"))
     assert settings.host == "127.0.0.1"
+
+
+def test_a_secret_in_a_file_counts_less_than_the_environment_and_more_than_the_settings_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "hearthwatch.toml").write_text('secret_key = "from the settings"\nbrand_name = "Acme"\n')
+    (tmp_path / "hearthwatch_secret_key").write_text("from the file\n")
+    (tmp_path / "hearthwatch_brand_name").write_text("Example\n")
+    (tmp_path / "somebody_elses_secret").write_text("not ours")
+    monkeypatch.setenv("HEARTHWATCH_CONFIG", str(tmp_path / "hearthwatch.toml"))
+    monkeypatch.setenv("HEARTHWATCH_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("HEARTHWATCH_BRAND_NAME", "Environment")
+    settings = load_settings()
+    assert settings.secret_key.get_secret_value() == "from the file"
+    assert settings.brand_name == "Environment"
 
 
 def test_an_unknown_option_in_the_settings_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
