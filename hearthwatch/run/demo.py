@@ -23,11 +23,12 @@ from device_sim.history import write_history
 from device_sim.people import People
 from device_sim.scenario import Scenario, load_scenario
 from device_sim.truth import write_truth
+from hearthwatch.addresses import masked
 from hearthwatch.clock import SteppedClock
-from hearthwatch.errors import Unavailable
+from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.messaging import open_publisher, open_subscriber
 from hearthwatch.ports import Publisher, Receipt
-from hearthwatch.records import access
+from hearthwatch.records import access, devices
 from hearthwatch.run.assembly import Platform, build_api, build_channels, build_runner, open_platform
 from hearthwatch.run.broker import OwnMosquitto, find_mosquitto
 from hearthwatch.run.comparison import compare, read_story
@@ -56,6 +57,8 @@ class DemoOptions:
     scenario: Path | None
     port: int
     as_json: bool
+    telemetry: str | None = None
+    records: str | None = None
 
 
 @dataclass(slots=True)
@@ -137,7 +140,7 @@ def run_demo(options: DemoOptions) -> Mapping[str, Any]:
     """Play the story, compare it with the truth, and print the answer. Without ``once`` the pages stay up until Ctrl-C."""
     folder = Path(tempfile.mkdtemp(prefix="hearthwatch-demo-"))
     try:
-        with _assembled(options, folder) as (demo, server, transport):
+        with assembled(options, folder) as (demo, server, transport):
             began = time.perf_counter()
             demo.play()
             answer = _answer(demo, folder, transport, time.perf_counter() - began)
@@ -150,7 +153,8 @@ def run_demo(options: DemoOptions) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _assembled(options: DemoOptions, folder: Path) -> Iterator[tuple[Demo, WebServer, str]]:
+def assembled(options: DemoOptions, folder: Path) -> Iterator[tuple[Demo, WebServer, str]]:
+    """Everything of a demo, started and not yet played, with its web server and the name of its transport."""
     say = _quiet if options.as_json else _say
     with ExitStack() as stack:
         broker, transport = _transport(options, folder, stack)
@@ -158,8 +162,10 @@ def _assembled(options: DemoOptions, folder: Path) -> Iterator[tuple[Demo, WebSe
         scenario = load_scenario(options.scenario).scaled(devices=options.devices, days=options.days)
         clock = SteppedClock(scenario.start)
         server_port = 0 if options.once else options.port
-        platform = open_platform(_settings(folder, broker, server_port), clock)
+        platform = open_platform(_settings(folder, broker, server_port, options), clock)
         stack.callback(platform.close)
+        _refuse_used_stores(platform)
+        say(f"stores: {masked(platform.settings.telemetry_address)}, {masked(platform.settings.records_address)}")
         fleet = Fleet(scenario, options.seed)
         write_truth(fleet, folder / "truth.json")
         _import_past(platform, scenario, options.seed, folder, say)
@@ -194,12 +200,13 @@ def _transport(options: DemoOptions, folder: Path, stack: ExitStack) -> tuple[st
     return broker.address, "mosquitto"
 
 
-def _settings(folder: Path, broker: str, port: int) -> Settings:
+def _settings(folder: Path, broker: str, port: int, options: DemoOptions) -> Settings:
     # Everything that names a place is given, so that no setting of a real installation leads the demo there.
     return load_settings(
         data_dir=folder,
-        telemetry=f"duckdb:///{folder / 'telemetry.duckdb'}",
-        records=f"sqlite:///{folder / 'records.sqlite3'}?synchronous=off",  # the folder is thrown away
+        telemetry=options.telemetry or f"duckdb:///{folder / 'telemetry.duckdb'}",
+        # The folder is thrown away, so nobody waits for the disk.
+        records=options.records or f"sqlite:///{folder / 'records.sqlite3'}?synchronous=off",
         broker=broker,
         client_id="hearthwatch-demo",
         policy_file=None,
@@ -209,6 +216,13 @@ def _settings(folder: Path, broker: str, port: int) -> Settings:
         raw_days=3650,
         rollup_days=3650,
     )
+
+
+def _refuse_used_stores(platform: Platform) -> None:
+    with platform.database.reading() as connection:
+        used = bool(devices.list_devices(connection, limit=1))
+    if used or platform.store.metrics():
+        raise Invalid("the demo tells its story to empty stores only; these hold something already", where="demo")
 
 
 def _import_past(platform: Platform, scenario: Scenario, seed: int, folder: Path, say: Callable[[str], None]) -> None:
