@@ -106,6 +106,10 @@ def demo(
     transport: Annotated[Transport, typer.Option(help="How messages travel.")] = "auto",
     scenario: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Scenario file (TOML).")] = None,
     port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.")] = 8080,
+    telemetry: Annotated[
+        str | None, typer.Option(help="Address of an empty telemetry store; default: one of its own.")
+    ] = None,
+    records: Annotated[str | None, typer.Option(help="Address of empty records; default: some of its own.")] = None,
     as_json: Json = False,
 ) -> int:
     """A simulated fleet through the whole loop at accelerated time, with pages to watch it."""
@@ -121,6 +125,8 @@ def demo(
         scenario=scenario,
         port=port,
         as_json=as_json,
+        telemetry=telemetry,
+        records=records,
     )
     return DONE if run_demo(options)["passed"] else NO
 
