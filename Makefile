@@ -47,7 +47,7 @@ format: install ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-services: ## install the real servers the tests use (Debian or Ubuntu; root or sudo)
+services: ## install or build the real servers of the tests (Debian or Ubuntu; root or sudo; Go and Rust for InfluxDB)
 	sh requirements/services.sh
 
 lock: install ## renew the locked requirements
