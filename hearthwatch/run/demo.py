@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,22 @@ class Demo:
 
     def play(self) -> None:
         """The story from its first to its last step."""
+        self.begin()
+        while self.clock.now() < self.end:
+            self.step()
+
+    @property
+    def end(self) -> datetime:
+        """When the story ends."""
+        return self.scenario.start + timedelta(days=self.scenario.days)
+
+    def begin(self) -> None:
+        """The devices say hello, and the people do what is done before the first step."""
         self._publish(self.fleet.hello())
         self.people.prepare(self.clock.now())
-        end = self.scenario.start + timedelta(days=self.scenario.days)
-        while self.clock.now() < end:
-            self._step()
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """One step: the fleet lives and sends, the due jobs run, the people act."""
         # The clock moves first: a device's samples are from before they arrive, or ingest would refuse them as of the future.
         now = self.clock.advance(self.scenario.step)
         self._publish(self.fleet.step(now))
