@@ -35,6 +35,8 @@ class Database:
         self.engine = engine
         # A database in memory is one connection: its transactions take turns.
         self._turn = threading.RLock() if isinstance(engine.pool, StaticPool) else nullcontext()
+        self.leases: set[str] = set()  # held in a database in memory; see `hearthwatch.records.leases`
+        self.lease_turn = threading.Lock()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -16,7 +16,7 @@ from hearthwatch.records.tables import job_runs
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """One run. ``state``: running, done, failed; ``result`` is what the job returned."""
+    """One run. ``state``: running, done, failed; ``result`` is what the job returned; ``attempt`` counts who took it over."""
 
     id: int
     job: str
@@ -26,25 +26,34 @@ class JobRun:
     state: str
     result: Mapping[str, Any] | None
     error: str | None
+    holder: str | None
+    attempt: int
 
 
-def claim(connection: Connection, job: str, due_at: datetime, now: datetime, stale_before: datetime) -> bool:
-    """Take a window for working it. False when it is taken: done, failed, or running since less than the stale limit."""
-    row = {"job": job, "due_at": due_at, "started_at": now, "state": "running"}
+def claim(connection: Connection, job: str, due_at: datetime, now: datetime, holder: str) -> int | None:
+    """Take a window for working it: the number of the attempt, or None when the window is done or failed.
+
+    For whoever holds the scheduler's lease: a run that is still called running belongs to a process that was killed or lost the lease.
+    It is taken over at once, and runs of earlier windows are closed as failed.
+    """
+    _close_left_behind(connection, job, due_at, now)
+    row = {"job": job, "due_at": due_at, "started_at": now, "state": "running", "holder": holder}
     if insert_missing(connection, job_runs, [row]):
-        return True
-    # A run that a killed process left behind is taken over.
-    taken = connection.execute(
+        return 1
+    return connection.execute(
         sa.update(job_runs)
-        .where(
-            job_runs.c.job == job,
-            job_runs.c.due_at == due_at,
-            job_runs.c.state == "running",
-            job_runs.c.started_at < stale_before,
-        )
-        .values(started_at=now)
+        .where(job_runs.c.job == job, job_runs.c.due_at == due_at, job_runs.c.state == "running")
+        .values(started_at=now, holder=holder, attempt=job_runs.c.attempt + 1)
+        .returning(job_runs.c.attempt)
+    ).scalar_one_or_none()
+
+
+def _close_left_behind(connection: Connection, job: str, due_at: datetime, now: datetime) -> None:
+    connection.execute(
+        sa.update(job_runs)
+        .where(job_runs.c.job == job, job_runs.c.due_at < due_at, job_runs.c.state == "running")
+        .values(state="failed", finished_at=now, error="its process ended or lost the lease before the job did")
     )
-    return taken.rowcount == 1
 
 
 def finish(
@@ -52,16 +61,18 @@ def finish(
     job: str,
     due_at: datetime,
     now: datetime,
+    attempt: int,
     *,
     result: Mapping[str, Any] | None = None,
     error: str | None = None,
-) -> None:
-    """Write down how a run ended."""
-    connection.execute(
+) -> bool:
+    """Write down how an attempt ended. False, and nothing written, when another has taken the window over since."""
+    done = connection.execute(
         sa.update(job_runs)
-        .where(job_runs.c.job == job, job_runs.c.due_at == due_at)
+        .where(job_runs.c.job == job, job_runs.c.due_at == due_at, job_runs.c.attempt == attempt)
         .values(finished_at=now, state="failed" if error else "done", result=result, error=error)
     )
+    return done.rowcount == 1
 
 
 def latest(connection: Connection) -> list[JobRun]:

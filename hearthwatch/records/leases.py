@@ -1,34 +1,197 @@
-"""Leases: of several processes that could do a thing, one does it."""
+"""Leases: of several processes that could do a thing, one does it. A lease ends with its process, so a killed holder is replaced at once.
+
+A lease is a lock that the operating system or the database server lets go of by itself: an advisory lock of a PostgreSQL session, or
+``flock`` on a file beside a SQLite file. There is no clock in it and nothing to renew. What it can not promise: whoever loses the
+connection that carries the lock does not know until it asks again. Work under a lease must therefore be harmless when done twice.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import fcntl
+import hashlib
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from hearthwatch.records.database import insert_missing
-from hearthwatch.records.tables import leases
+from hearthwatch.errors import Unavailable
+from hearthwatch.records.database import Database
 
-
-def hold(connection: Connection, name: str, holder: str, now: datetime, duration: timedelta) -> bool:
-    """Take or keep a lease. False while another holder's is still good."""
-    until = now + duration
-    if insert_missing(connection, leases, [{"name": name, "holder": holder, "token": 1, "expires_at": until}]):
-        return True
-    free = sa.or_(leases.c.holder == holder, leases.c.expires_at < now)
-    changed = connection.execute(
-        sa.update(leases)
-        .where(leases.c.name == name, free)
-        .values(
-            holder=holder,
-            expires_at=until,
-            token=sa.case((leases.c.holder == holder, leases.c.token), else_=leases.c.token + 1),
-        )
-    )
-    return changed.rowcount == 1
+LOG = logging.getLogger(__name__)
 
 
-def give_up(connection: Connection, name: str, holder: str) -> None:
-    """Let go of a lease at once, so that another need not wait for it to run out."""
-    connection.execute(sa.delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+class Lease(Protocol):
+    """A named right that at most one holder has. Thread-safe."""
+
+    def hold(self) -> bool:
+        """Take it, or confirm that it still is ours; never waits for another holder.
+
+        False when another has it, and once when the connection that carried it is lost: the next call tries to take it again.
+        """
+        ...
+
+    def give_up(self) -> None:
+        """Let it go; harmless when it is not held."""
+        ...
+
+
+def lease(database: Database, name: str) -> Lease:
+    """A lease on ``name`` among all that use the same database. It is not taken yet."""
+    if database.engine.dialect.name == "postgresql":
+        return _AdvisoryLock(database.engine, name)
+    path = database.engine.url.database
+    if path in {None, "", ":memory:"}:
+        return _NameInMemory(database, name)
+    return _FileLock(Path(f"{path}.{quote(name, safe='')}.lock"))
+
+
+class _NameInMemory:
+    """A database in memory has one process: its leases are names in the object."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._name = name
+        self._held = False
+
+    def hold(self) -> bool:
+        with self._database.lease_turn:
+            if not self._held and self._name not in self._database.leases:
+                self._database.leases.add(self._name)
+                self._held = True
+            return self._held
+
+    def give_up(self) -> None:
+        with self._database.lease_turn:
+            if self._held:
+                self._database.leases.discard(self._name)
+                self._held = False
+
+
+class _FileLock:
+    """``flock`` on a file of its own beside the database; the file stays, the lock goes with the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        self._file: int | None = None
+
+    def hold(self) -> bool:
+        with self._turn:
+            if self._file is None:
+                self._file = self._taken()
+                return self._file is not None
+            if self._is_the_file_at_the_path(self._file):
+                return True
+            LOG.warning("the lock file %s was removed; the lease is lost", self._path)
+            self._close()
+            return False
+
+    def give_up(self) -> None:
+        with self._turn:
+            self._close()
+
+    def _taken(self) -> int | None:
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Unavailable(
+                f"the lock file {self._path} can not be opened: {error.strerror}", where="records"
+            ) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            return None
+        if not self._is_the_file_at_the_path(file):
+            os.close(file)
+            return None
+        return file
+
+    def _is_the_file_at_the_path(self, file: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class _AdvisoryLock:
+    """A session's advisory lock on a connection of its own.
+
+    The server lets go of it when the session ends: at once when the process is killed, and within a minute when its machine vanishes,
+    because the session asks for keepalives. PgBouncer's transaction pooling gives every statement another session and can not carry it;
+    `hold` then finds that the lock is not its session's and answers False.
+    """
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+        self._key = advisory_key(name)
+        self._turn = threading.Lock()
+        self._session: Connection | None = None
+
+    def hold(self) -> bool:
+        with self._turn:
+            if self._session is None:
+                return self._take()
+            try:
+                if self._session.execute(_MINE, {"key": self._key}).scalar_one():
+                    return True
+                LOG.warning("the lease %s is not this session's any more", self._name)
+            except (SQLAlchemyError, OSError):
+                LOG.warning("the connection that carried the lease %s is lost", self._name)
+            self._end_session()
+            return False
+
+    def give_up(self) -> None:
+        with self._turn:
+            self._end_session()
+
+    def _take(self) -> bool:
+        try:
+            self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._session.detach()  # it is never given back to the pool: closing it ends the session, and the lock with it
+            self._session.execute(_KEEPALIVE)
+            if self._session.execute(_TAKE, {"key": self._key}).scalar_one():
+                return True
+        except (SQLAlchemyError, OSError) as error:
+            LOG.warning(
+                "the lease %s can not be asked for: the records are away (%s)", self._name, type(error).__name__
+            )
+        self._end_session()
+        return False
+
+    def _end_session(self) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            session.close()
+        except (SQLAlchemyError, OSError):  # it is gone already
+            session.invalidate()
+
+
+_TAKE = sa.text("SELECT pg_try_advisory_lock(CAST(:key AS bigint))")
+_MINE = sa.text(
+    "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1"
+    " AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = CAST(:key AS bigint)"
+)
+_KEEPALIVE = sa.text(
+    "SELECT set_config('tcp_keepalives_idle', '20', false), set_config('tcp_keepalives_interval', '10', false),"
+    " set_config('tcp_keepalives_count', '3', false)"
+)
+
+
+def advisory_key(name: str) -> int:
+    """The number, of 64 bits with sign, that stands for a name among the server's advisory locks."""
+    return int.from_bytes(hashlib.sha256(f"hearthwatch:{name}".encode()).digest()[:8], "big", signed=True)

@@ -1,4 +1,10 @@
-"""The table of jobs, and the two things that drive it: the demo's stepped clock, and APScheduler under a real one."""
+"""The table of jobs, and the two things that drive it: the demo's stepped clock, and APScheduler under a real one.
+
+Of several processes with this table, the one that holds the lease works it. When the connection that carries the lease breaks while a job
+runs, the server gives the lease to another process, which takes the window over at once, while the first one still works: it can not know.
+That is harmless. The window stays one row: the newcomer's attempt has the next number, and the first one's result is refused. And every
+job may be run twice: its effects have keys (findings, tickets, notices, rollups) or are claimed row by row (the outbox).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -16,14 +23,14 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.ports import Clock
-from hearthwatch.records import job_runs, leases
+from hearthwatch.records import job_runs
 from hearthwatch.records.database import Database
+from hearthwatch.records.leases import lease
 
 LOG = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE = "scheduler"
-LEASE_FOR = timedelta(seconds=60)
-STALE_AFTER = timedelta(hours=1)
+WATCH_EVERY = timedelta(seconds=5)
 
 P = TypeVar("P")
 
@@ -54,7 +61,7 @@ class Outcome:
 
 
 class Schedule(Generic[P]):
-    """Runs the jobs of a table in their order, each window once, whoever drives it."""
+    """Runs the jobs of a table in their order, each window once, whoever drives it. ``holder`` names this process in the runs' rows."""
 
     def __init__(self, jobs: Sequence[Job[P]], platform: P, database: Database, clock: Clock, holder: str) -> None:
         self.jobs = tuple(jobs)
@@ -62,6 +69,9 @@ class Schedule(Generic[P]):
         self._database = database
         self._clock = clock
         self._holder = holder
+        self._lease = lease(database, LEASE)
+        self._leads = False
+        self._turn = threading.RLock()  # one job at a time: a run that is called running is never ours
         self._stopping = threading.Event()
 
     def run_due(self) -> list[Outcome]:
@@ -69,15 +79,38 @@ class Schedule(Generic[P]):
         outcomes = (self.run(job) for job in self.jobs if not self._stopping.is_set())
         return [outcome for outcome in outcomes if outcome is not None]
 
+    def watch(self) -> list[Outcome]:
+        """Ask for the lease; whoever newly gets it works at once what the last holder left undone. Does not wait for a job that runs."""
+        if not self._turn.acquire(blocking=False):
+            return []
+        try:
+            led = self._leads
+            return self.run_due() if self._lead() and not led else []
+        finally:
+            self._turn.release()
+
     def run(self, job: Job[P]) -> Outcome | None:
         """Run one job, unless its window is done or another scheduler holds the lease (then None)."""
-        now = self._clock.now()
-        due = job.due_at(now)
-        with self._database.transaction() as connection:
-            if not leases.hold(connection, LEASE, self._holder, now, LEASE_FOR):
+        with self._turn:
+            if self._stopping.is_set() or not self._lead():
                 return None
-            if not job_runs.claim(connection, job.name, due, now, now - STALE_AFTER):
-                return None
+            now = self._clock.now()
+            due = job.due_at(now)
+            with self._database.transaction() as connection:
+                attempt = job_runs.claim(connection, job.name, due, now, self._holder)
+            return None if attempt is None else self._work(job, due, now, attempt)
+
+    def stop(self) -> None:
+        """Begin no further job, wait for the one that runs, and let the lease go."""
+        self._stopping.set()
+        with self._turn:
+            self._lease.give_up()
+
+    def _lead(self) -> bool:
+        self._leads = self._lease.hold()
+        return self._leads
+
+    def _work(self, job: Job[P], due: datetime, now: datetime, attempt: int) -> Outcome:
         began = time.perf_counter()
         result: Mapping[str, Any] | None = None
         error: str | None = None
@@ -90,14 +123,10 @@ class Schedule(Generic[P]):
             error = f"{type(failure).__name__}: {failure}"
             LOG.exception("job %s broke", job.name)
         with self._database.transaction() as connection:
-            job_runs.finish(connection, job.name, due, self._clock.now(), result=result, error=error)
+            ours = job_runs.finish(connection, job.name, due, self._clock.now(), attempt, result=result, error=error)
+        if not ours:
+            LOG.warning("job %s was taken over by another scheduler while it ran: the lease had been lost", job.name)
         return Outcome(job.name, time.perf_counter() - began, result, error)
-
-    def stop(self) -> None:
-        """Begin no further job and let the lease go."""
-        self._stopping.set()
-        with self._database.transaction() as connection:
-            leases.give_up(connection, LEASE, self._holder)
 
 
 class Timer(Generic[P]):
@@ -106,7 +135,7 @@ class Timer(Generic[P]):
     def __init__(self, schedule: Schedule[P]) -> None:
         self._schedule = schedule
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(1)},
+            executors={"default": ThreadPoolExecutor(1), "watch": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
             timezone=UTC,
         )
@@ -115,12 +144,18 @@ class Timer(Generic[P]):
         """Begin; every job runs once at once if its window has not been worked yet."""
         for job in self._schedule.jobs:
             self._scheduler.add_job(
-                self._run_surviving,
+                self._surviving,
                 IntervalTrigger(seconds=job.every.total_seconds(), start_date=EPOCH + job.after, timezone=UTC),
-                args=(job,),
+                args=(job.name, partial(self._schedule.run, job)),
                 id=job.name,
                 next_run_time=datetime.now(UTC),
             )
+        self._scheduler.add_job(
+            self._surviving,
+            IntervalTrigger(seconds=WATCH_EVERY.total_seconds(), timezone=UTC),
+            args=("watch", self._schedule.watch),
+            executor="watch",
+        )
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -128,8 +163,8 @@ class Timer(Generic[P]):
         self._schedule.stop()
         self._scheduler.shutdown(wait=True)
 
-    def _run_surviving(self, job: Job[P]) -> None:
+    def _surviving(self, name: str, work: Callable[[], object]) -> None:
         try:
-            self._schedule.run(job)
+            work()
         except HearthwatchError as failure:  # the records are away: the next window tries again
-            LOG.warning("job %s could not begin: %s", job.name, failure)
+            LOG.warning("job %s could not begin: %s", name, failure)

@@ -151,15 +151,8 @@ job_runs = Table(
     Column("state", String(16), nullable=False),
     Column("result", JSON),
     Column("error", Text),
+    Column("holder", String(120)),  # the process that runs or ran it
+    Column("attempt", Integer, nullable=False, server_default="1"),  # counts up when another takes the window over
     UniqueConstraint("job", "due_at"),
     CheckConstraint("state in ('running', 'done', 'failed')", name="state"),
-)
-
-leases = Table(
-    "leases",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("holder", String(120), nullable=False),
-    Column("token", Integer, nullable=False),
-    Column("expires_at", Instant, nullable=False),
 )

@@ -218,7 +218,7 @@ def test_models_are_shown_without_what_was_saved_and_promoted(client: Client, co
                 connection, "hazard/M", trained_at=AT, card={"auc": 0.9}, artifact=b"secret", role=role
             )
         prognoses.put(connection, [Prognosis("d-1", "battery", AT, 1, 0.1, 0.6, 0.9, None, [])])
-        job_runs.claim(connection, "vitals", AT, AT, AT)
+        job_runs.claim(connection, "vitals", AT, AT, "here")
     caller = client("engineer")
     listed = caller.get("/api/v1/models")
     assert "secret" not in listed.text

@@ -9,9 +9,10 @@ from typing import Any
 
 from hearthwatch.clock import SteppedClock, SystemClock
 from hearthwatch.errors import Unavailable
-from hearthwatch.records import job_runs, leases
+from hearthwatch.records import job_runs
 from hearthwatch.records.database import Database
-from hearthwatch.run.schedule import LEASE, LEASE_FOR, Job, Schedule, Timer
+from hearthwatch.records.leases import lease
+from hearthwatch.run.schedule import LEASE, Job, Schedule, Timer
 
 HOUR = timedelta(hours=1)
 
@@ -81,25 +82,84 @@ def test_of_two_schedulers_one_runs_the_jobs(database: Database, clock: SteppedC
     assert len(second.run_due()) == 1
 
 
-def test_the_lease_of_a_scheduler_that_died_runs_out(database: Database, clock: SteppedClock) -> None:
-    with database.transaction() as connection:
-        assert leases.hold(connection, LEASE, "dead", clock.now(), LEASE_FOR)
+def test_who_gets_the_lease_works_at_once_what_is_due(database: Database, clock: SteppedClock) -> None:
     seen: list[datetime] = []
+    held = lease(database, LEASE)
+    assert held.hold()
     schedule = Schedule([counting(seen)], None, database, clock, "alive")
-    assert schedule.run_due() == []
-    clock.advance(LEASE_FOR + timedelta(seconds=1))
-    assert len(schedule.run_due()) == 1
+    assert schedule.watch() == []
+    held.give_up()
+    assert len(schedule.watch()) == 1
+    clock.advance(HOUR)
+    assert schedule.watch() == []  # it leads already: the timer runs what is due
 
 
-def test_a_run_that_a_killed_process_left_behind_is_taken_over(database: Database, clock: SteppedClock) -> None:
+def test_a_run_that_a_killed_process_left_behind_is_taken_over_at_once(database: Database, clock: SteppedClock) -> None:
     seen: list[datetime] = []
     job = Job("slow", timedelta(days=1), counting(seen).work)
     with database.transaction() as connection:
-        assert job_runs.claim(connection, "slow", job.due_at(clock.now()), clock.now(), clock.now())
-    schedule = Schedule([job], None, database, clock, "one")
-    assert schedule.run_due() == []
-    clock.advance(timedelta(hours=2))
-    assert len(schedule.run_due()) == 1
+        assert job_runs.claim(connection, "slow", job.due_at(clock.now()), clock.now(), "dead") == 1
+    assert len(Schedule([job], None, database, clock, "alive").watch()) == 1
+    with database.reading() as connection:
+        (run,) = job_runs.latest(connection)
+    assert (run.state, run.holder, run.attempt) == ("done", "alive", 2)
+
+
+def test_a_run_left_behind_in_an_earlier_window_is_closed_as_failed(database: Database, clock: SteppedClock) -> None:
+    seen: list[datetime] = []
+    job = counting(seen)
+    with database.transaction() as connection:
+        job_runs.claim(connection, job.name, job.due_at(clock.now()), clock.now(), "dead")
+    clock.advance(HOUR)
+    Schedule([job], None, database, clock, "alive").run_due()
+    with database.reading() as connection:
+        newest, oldest = job_runs.list_runs(connection)
+    assert (oldest.state, oldest.finished_at, newest.state) == ("failed", clock.now(), "done")
+    assert "its process ended" in str(oldest.error)
+
+
+def test_a_scheduler_that_lost_the_lease_while_a_job_ran_does_not_overwrite_its_successor(
+    database: Database, clock: SteppedClock
+) -> None:
+    seen: list[str] = []
+
+    def work(_platform: None, _now: datetime) -> Mapping[str, Any]:
+        seen.append("first")
+        if len(seen) == 1:  # the connection breaks while the job runs, and another scheduler gets the lease
+            first._lease.give_up()
+            Schedule([Job("slow", HOUR, successor)], None, database, clock, "two").watch()
+        return {"by": "one"}
+
+    def successor(_platform: None, _now: datetime) -> Mapping[str, Any]:
+        return {"by": "two"}
+
+    first = Schedule([Job("slow", HOUR, work)], None, database, clock, "one")
+    assert len(first.run_due()) == 1
+    with database.reading() as connection:
+        (run,) = job_runs.list_runs(connection)
+    assert (run.state, run.result, run.holder, run.attempt) == ("done", {"by": "two"}, "two", 2)
+
+
+def test_the_lease_is_kept_until_the_job_that_runs_has_ended(database: Database, clock: SteppedClock) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work(_platform: None, _now: datetime) -> Mapping[str, Any]:
+        begun.set()
+        assert may_end.wait(20)
+        return {}
+
+    schedule = Schedule([Job("slow", HOUR, work)], None, database, clock, "one")
+    running = threading.Thread(target=schedule.run_due)
+    running.start()
+    assert begun.wait(20)
+    assert schedule.watch() == []
+    stopping = threading.Thread(target=schedule.stop)
+    stopping.start()
+    assert not lease(database, LEASE).hold()
+    may_end.set()
+    stopping.join(20)
+    running.join(20)
+    assert lease(database, LEASE).hold()
 
 
 def test_windows_begin_where_the_job_says() -> None:
