@@ -162,13 +162,18 @@ def run_demo(options: DemoOptions) -> Mapping[str, Any]:
 
 
 @contextmanager
-def assembled(options: DemoOptions, folder: Path) -> Iterator[tuple[Demo, WebServer, str]]:
-    """Everything of a demo, started and not yet played, with its web server and the name of its transport."""
+def assembled(
+    options: DemoOptions, folder: Path, scenario: Scenario | None = None
+) -> Iterator[tuple[Demo, WebServer, str]]:
+    """Everything of a demo, started and not yet played, with its web server and the name of its transport.
+
+    ``scenario``: this one, whatever the options say.
+    """
     say = _quiet if options.as_json else _say
     with ExitStack() as stack:
         broker, transport = _transport(options, folder, stack)
         say(f"transport: {transport}")
-        scenario = load_scenario(options.scenario).scaled(devices=options.devices, days=options.days)
+        scenario = scenario or load_scenario(options.scenario).scaled(devices=options.devices, days=options.days)
         clock = SteppedClock(scenario.start)
         server_port = 0 if options.once else options.port
         platform = open_platform(_settings(folder, broker, server_port, options), clock)
