@@ -122,6 +122,15 @@ class Convention(Protocol):
         """MQTT topic filters to subscribe to."""
         ...
 
+    @property
+    def shareable(self) -> tuple[str, ...]:
+        """Those of `filters` whose messages several ingestors may divide among themselves: not retained, each complete in itself.
+
+        What a convention with such filters remembers of a partition must hold up when every session sees only some messages; see
+        `hearthwatch.wire.shared`.
+        """
+        ...
+
     def partition(self, topic: str) -> str | None:
         """Whose state a topic belongs to, or None when the topic is not of this convention."""
         ...
@@ -148,8 +157,8 @@ class Subscriber(Protocol):
         """Acknowledge messages, in the order they were received. Receipts of a lost connection are dropped: the broker sends again."""
         ...
 
-    def stop(self) -> None:
-        """Stop receiving and disconnect; unacknowledged messages stay with the broker."""
+    def stop(self, *, forget: bool = False) -> None:
+        """Stop receiving and disconnect; unacknowledged messages stay with the broker, unless it is told to ``forget`` the session."""
         ...
 
 

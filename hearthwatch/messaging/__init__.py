@@ -24,18 +24,20 @@ def open_subscriber(
     session_expiry_s: int,
     receive_maximum: int,
     clock: Clock | None = None,
+    leaving: bool = False,
 ) -> Subscriber:
     """A subscriber at an address; it connects when started. ``client_id`` names its session, ``clock`` stamps what is received.
 
-    Raises `Invalid`.
+    With ``leaving`` the filters are given up and only what waits in the session is received. Raises `Invalid`.
     """
     if not client_id or not filters:
         raise Invalid("a subscriber needs a client id and at least one topic filter", where="broker")
     stamps = clock or SystemClock()
     if address.startswith("local://"):
-        return LocalSubscriber(local_name(address), client_id, filters, session_expiry_s, receive_maximum, stamps)
+        wanted = () if leaving else filters
+        return LocalSubscriber(local_name(address), client_id, wanted, session_expiry_s, receive_maximum, stamps)
     session = Session(client_id, session_expiry_s, receive_maximum)
-    return MqttSubscriber(parse_broker(address), session, filters, stamps)
+    return MqttSubscriber(parse_broker(address), session, filters, stamps, leaving=leaving)
 
 
 def open_publisher(address: str, *, client_id: str) -> Publisher:

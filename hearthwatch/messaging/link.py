@@ -50,6 +50,7 @@ class Link:
             TlsContext.trusting(address.ca)  # what cannot be read is told now, to whoever gave the address
         self._version: Version = "3.1.1" if address.protocol == "3.1.1" else "5"
         self._stopping = threading.Event()
+        self._forget = False
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -64,8 +65,9 @@ class Link:
         with contextlib.suppress(BlockingIOError, OSError):  # full: it is awake already; closed: it has ended
             self._wake_out.send(b"\0")
 
-    def stop(self) -> None:
-        """Send what is queued, say goodbye and end the thread."""
+    def stop(self, *, forget: bool = False) -> None:
+        """Send what is queued, say goodbye and end the thread; ``forget``: the broker shall end the session."""
+        self._forget = forget
         self._stopping.set()
         self.wake()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
@@ -109,13 +111,30 @@ class Link:
                 read = self._owner.pump(connection)
                 connection.step(_STEP_SECONDS, read=read)
             self._owner.pump(connection)
-            connection.disconnect(FAREWELL_SECONDS)
+            connection.disconnect(FAREWELL_SECONDS, forget=self._forget)
+            if self._forget and connection.version != "5":
+                self._begin_anew()
         finally:
             connection.close()
             if self._address.protocol == "auto":
                 self._version = "5"
             self._owner.disconnected()
         return connection.reason
+
+    def _begin_anew(self) -> None:
+        """End a session of MQTT 3.1.1: by a connection that begins a clean one."""
+        clean = Session(self._session.client_id, expiry_s=0, receive_maximum=self._session.receive_maximum)
+        connection = Connection(self._address, clean, "3.1.1", self._owner)
+        try:
+            connection.open(self._wake_in)
+            until = time.monotonic() + FAREWELL_SECONDS
+            while not connection.ready and not connection.lost and time.monotonic() < until:
+                connection.step(0.1)
+            connection.disconnect(FAREWELL_SECONDS)
+        except Unavailable as away:
+            LOG.warning("%s: the session of %s was not ended: %s", self._address, self._session.client_id, away.message)
+        finally:
+            connection.close()
 
     def _await_answer(self, connection: Connection) -> None:
         until = time.monotonic() + ANSWER_SECONDS

@@ -213,8 +213,8 @@ class LocalSubscriber:
                     session.in_flight.pop(receipt[1], None)
             hub.changed.notify_all()
 
-    def stop(self) -> None:
-        """Stop receiving; unacknowledged messages stay with the session."""
+    def stop(self, *, forget: bool = False) -> None:
+        """Stop receiving; unacknowledged messages stay with the session, unless it is to be forgotten."""
         hub, session, thread = self._hub, self._session, self._thread
         if hub is None or session is None or thread is None:
             return
@@ -223,6 +223,8 @@ class LocalSubscriber:
             hub.changed.notify_all()
         if threading.current_thread() is not thread:
             thread.join()
+        if forget:
+            session.expiry_s = 0
         hub.detach(session)
         self._hub = None
         _leave(self._name)

@@ -131,6 +131,10 @@ class Connection:
         else:
             self._client.subscribe([(one, 1) for one in filters])
 
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Give filters up; `subscribed` tells when the broker agreed. What waits in the session still comes."""
+        self._client.unsubscribe(list(filters))
+
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """Send PUBACKs, in this order."""
         if isinstance(self._client, _LeanClient):
@@ -161,10 +165,10 @@ class Connection:
         if joined:
             self._client.send(packets.PUBLISH, b"".join(joined))
 
-    def disconnect(self, seconds: float) -> None:
-        """Send what is queued and say goodbye; the session stays as long as it was to stay."""
+    def disconnect(self, seconds: float, *, forget: bool = False) -> None:
+        """Send what is queued and say goodbye; the session stays as long as it was to stay, or ends now (MQTT 5)."""
         if self.ready:
-            self._client.disconnect(*self._farewell())
+            self._client.disconnect(*self._farewell(0 if forget else self._session.expiry_s))
         ending = time.monotonic() + seconds
         while not self.lost and self.ready and time.monotonic() < ending:
             self.step(0.05)
@@ -214,6 +218,7 @@ class Connection:
         made.on_connect = self._on_connect
         made.on_disconnect = self._on_disconnect
         made.on_subscribe = self._on_subscribe
+        made.on_unsubscribe = self._on_unsubscribe
         made.on_message = self._on_message
         made.on_publish = self._on_publish
         return made
@@ -226,10 +231,10 @@ class Connection:
             MaximumPacketSize=self._address.max_packet_bytes,
         )
 
-    def _farewell(self) -> tuple[()] | tuple[ReasonCode, Properties]:
+    def _farewell(self, expiry_s: int) -> tuple[()] | tuple[ReasonCode, Properties]:
         if self.version != "5":
             return ()
-        stays = _properties(PacketTypes.DISCONNECT, SessionExpiryInterval=self._session.expiry_s)
+        stays = _properties(PacketTypes.DISCONNECT, SessionExpiryInterval=expiry_s)
         return ReasonCode(PacketTypes.DISCONNECT, identifier=0), stays
 
     def _on_connect(self, _client: Any, _data: Any, flags: paho.ConnectFlags, reason: ReasonCode, given: Any) -> None:
@@ -252,6 +257,9 @@ class Connection:
             self._refused = True
         else:
             self.subscribed = True
+
+    def _on_unsubscribe(self, _client: Any, _data: Any, _mid: int, _reasons: Any, _given: Any) -> None:
+        self.subscribed = True  # whatever it says of each: none of them is ours any more
 
     def _take(self, deliveries: Sequence[Delivery], answers: Sequence[tuple[int, int]]) -> None:
         if self._closed:

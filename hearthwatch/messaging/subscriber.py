@@ -31,10 +31,15 @@ class MqttSubscriber:
 
     The window is kept here as well: Mosquitto 2.0 sends more than the receive maximum once the first PUBACK came, and MQTT 3.1.1
     has none. While it is full nothing more is handed on, nor read from the network.
+
+    ``leaving`` gives the filters up instead of subscribing: only what waits in the session still comes.
     """
 
-    def __init__(self, address: BrokerAddress, session: Session, filters: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self, address: BrokerAddress, session: Session, filters: Sequence[str], clock: Clock, *, leaving: bool = False
+    ) -> None:
         self._clock = clock
+        self._leaving = leaving
         self._last_stamp = clock.now()
         self._filters = tuple(dict.fromkeys(filters))
         self._window = session.receive_maximum
@@ -69,15 +74,18 @@ class MqttSubscriber:
         if ids:
             self._link.wake()
 
-    def stop(self) -> None:
-        """Send the acknowledgements that are queued and disconnect; the session stays with the broker."""
-        self._link.stop()
+    def stop(self, *, forget: bool = False) -> None:
+        """Send the acknowledgements that are queued and disconnect; the session stays with the broker, or is forgotten by it."""
+        self._link.stop(forget=forget)
 
     # -- called by the link, in its thread
 
     def connected(self, connection: Connection) -> None:
         """Subscribe anew on every connection, so that new filters hold also where the session is an old one."""
-        connection.subscribe(self._filters)
+        if self._leaving:
+            connection.unsubscribe(self._filters)
+        else:
+            connection.subscribe(self._filters)
 
     def pump(self, connection: Connection) -> bool:
         """Send what was acknowledged, hand on what there is room for, and tell once when we are subscribed.

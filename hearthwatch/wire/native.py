@@ -36,6 +36,7 @@ class Native:
 
     name = "native"
     filters = tuple(f"{ROOT}/+/{kind}" for kind in _READ)
+    shareable = tuple(f"{ROOT}/+/{kind}" for kind in ("telemetry", "event"))
 
     def partition(self, topic: str) -> str | None:
         """The device of a native topic, well-formed or not; None for other topics."""

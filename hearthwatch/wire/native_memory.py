@@ -80,6 +80,49 @@ def remember_presence(state: State | None, *, online: bool, boot: str | None) ->
     return {**(state or {}), "online": online, "online_boot": boot}
 
 
+def joined(saved: State | None, ours: State | None) -> State | None:
+    """What two sessions know together that each heard only some messages of a device; who is online is not among it."""
+    if not saved or not ours:
+        return _of_boots(saved or ours)
+    boots = _joined_boots(_boots(saved), _boots(ours))
+    newer = _newer(saved.get("boot"), ours.get("boot"), {seen for seen, _ in _boots(saved)})
+    running = ours if newer == ours.get("boot") else saved
+    if saved.get("boot") == ours.get("boot"):
+        running = saved if saved.get("fw") else ours
+    firmware = running.get("fw") or saved.get("fw") or ours.get("fw")
+    made = {"fw": firmware, "boot": newer, "boots": boots[-BOOTS_KEPT:] or None}
+    made = {name: value for name, value in made.items() if value is not None}
+    return saved if made == saved else ours if made == ours else made
+
+
+def _joined_boots(saved: Sequence[Sequence[Any]], ours: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """The boots of both in the order in which each first saw them; a firmware that either knows."""
+    boots = [[seen, firmware] for seen, firmware in saved]
+    following: int | None = None
+    for seen, firmware in reversed(ours):
+        place = next((place for place, known in enumerate(boots) if known[0] == seen), None)
+        if place is None:
+            place = len(boots) if following is None else following
+            boots.insert(place, [seen, firmware])
+        elif boots[place][1] is None:
+            boots[place][1] = firmware
+        following = place
+    return list(boots)
+
+
+def _newer(saved: Any, ours: Any, seen: set[Any]) -> Any:
+    if not isinstance(saved, str) or not isinstance(ours, str):
+        return saved or ours
+    compared = _compare(ours, saved)
+    if compared is None:
+        return saved if ours in seen else ours
+    return ours if compared > 0 else saved
+
+
+def _of_boots(state: State | None) -> State | None:
+    return None if state is None else {name: state[name] for name in ("fw", "boot", "boots") if name in state}
+
+
 def _is_newest(state: State, boot: str, *, first_seen: bool) -> bool:
     newest = state.get("boot")
     if not isinstance(newest, str) or newest == boot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Convention, State
@@ -59,6 +59,10 @@ class Decoder:
                 self._dirty.add(key)
             return name, decoded
         return None, Decoded(ignored="no convention knows this topic")
+
+    def adopt(self, key: StateKey, change: Callable[[State | None], State | None]) -> None:
+        """Change a state from outside; it is not handed out as changed for that."""
+        self._states[key] = change(self._states.get(key))
 
     def convention_of(self, topic: str) -> str | None:
         """Name of the convention that would be asked about a topic, or None."""

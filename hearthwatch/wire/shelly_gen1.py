@@ -52,6 +52,7 @@ class ShellyGen1:
     """Decoder of Shelly Gen1. State per device: firmware, presence, how long it was up, faults that are standing."""
 
     name = "shelly_gen1"
+    shareable: tuple[str, ...] = ()
     filters = ("shellies/#",)
 
     def partition(self, topic: str) -> str | None:

@@ -50,6 +50,7 @@ class ShellyGen2:
     """Decoder of Shelly Gen2+. State per prefix: the device's own id, firmware, presence, uptime, last status of its components."""
 
     name = "shelly_gen2"
+    shareable: tuple[str, ...] = ()
     filters = tuple(
         f"{levels}/{kind}"
         for levels in ("+", "+/+")

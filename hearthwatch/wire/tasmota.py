@@ -48,6 +48,7 @@ class Tasmota:
     """Decoder of Tasmota. State per device: firmware, presence, boot count, texts of its last will, offset of its clock."""
 
     name = "tasmota"
+    shareable: tuple[str, ...] = ()
     filters = (
         "tele/+/+",
         "stat/+/+",

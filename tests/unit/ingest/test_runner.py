@@ -68,7 +68,7 @@ class Deaf:
     def acknowledge(self, receipts: Sequence[Receipt]) -> None:
         """They are lost."""
 
-    def stop(self) -> None:
+    def stop(self, *, forget: bool = False) -> None:
         self._real.stop()
 
 
