@@ -8,6 +8,7 @@ from __future__ import annotations
 from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, users
 from hearthwatch.records.tables.columns import metadata
 from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
+from hearthwatch.records.tables.operation import broker_sessions, processes
 from hearthwatch.records.tables.registry import (
     consent_events,
     customers,
@@ -61,6 +62,7 @@ __all__ = [
     "analysis_states",
     "audit",
     "brakes",
+    "broker_sessions",
     "cohort_looks",
     "consent_events",
     "customer_links",
@@ -86,6 +88,7 @@ __all__ = [
     "ownerships",
     "planned_outages",
     "policies",
+    "processes",
     "prognoses",
     "quarantine",
     "releases",

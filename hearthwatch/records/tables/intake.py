@@ -31,7 +31,7 @@ decoder_states = Table(
     Column("convention", String(40), primary_key=True),
     Column("partition", String(256), primary_key=True),
     Column("state", JSON, nullable=False),
-    Column("updated_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False, index=True),
 )
 
 metric_names = Table(
