@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from hearthwatch.records.database import batched, insert_missing, replace_rows
 from hearthwatch.records.tables import decoder_states
 
-
 Key = tuple[str, str]
 """Convention and partition."""
 
