@@ -6,16 +6,20 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from hearthwatch.errors import HearthwatchError, Unavailable
 from hearthwatch.ports import Clock, Receipt, Subscriber, TelemetryStore
 from hearthwatch.records import decoder_states, devices, findings, metric_names, quarantine
 from hearthwatch.records.database import Database
 from hearthwatch.values import Message
+from hearthwatch.wire.native_memory import joined
 from hearthwatch.wire.registry import Decoder
+from hearthwatch.wire.shared import SharedDecoder, is_shared
 from ingest.intake import Acknowledge, Action, Intake, Prepare, Record, Report, Store
 from ingest.ledger import Ledger
 from ingest.limits import Limits
@@ -28,6 +32,9 @@ LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
 STOP_SECONDS = 4.5
 MISMATCH_RELAPSE = timedelta(days=7)
+LEARN_SECONDS = 2.0
+CLOCKS_APART = timedelta(seconds=60)
+"""How far the clocks of ingestors' machines may be apart: what another saved is looked for from so long ago."""
 _IDLE_SECONDS = 1.0
 
 _Arrival = tuple[Message, Receipt] | tuple[bool, bool]
@@ -35,12 +42,15 @@ _Arrival = tuple[Message, Receipt] | tuple[bool, bool]
 
 
 class Runner:
-    """Reads messages until stopped. ``name`` tells the ingestors of one installation apart."""
+    """Reads messages until stopped. ``name`` tells the sessions of one installation apart.
+
+    With a `SharedDecoder` it learns every few seconds what other sessions remembered of the same devices.
+    """
 
     def __init__(
         self,
         subscriber: Subscriber,
-        decoder: Decoder,
+        decoder: Decoder | SharedDecoder,
         store: TelemetryStore,
         database: Database,
         clock: Clock,
@@ -55,6 +65,9 @@ class Runner:
         self._clock = clock
         self._limits = limits
         self._ledger = ledger
+        self._shared = decoder if isinstance(decoder, SharedDecoder) else None
+        self._learned_at = clock.now()
+        self._learn_next = time.monotonic() + LEARN_SECONDS
         self._intake = self._make_intake(decoder, name)
         self._arrived: deque[_Arrival] = deque()
         self._wake = threading.Event()
@@ -65,26 +78,27 @@ class Runner:
         self._handled = 0
         self._connected = threading.Event()
         self._session_present: bool | None = None
+        self._moved_at = time.monotonic()
         self._last_error: str | None = None
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
-    def start(self) -> None:
+    def start(self, *, wait: float = CONNECT_SECONDS) -> None:
         """Begin to read. Returns when the broker has taken us; a broker that is away is waited for in the background."""
         self._thread.start()
         self._subscriber.start(self._on_message, self._on_connection)
-        if not self._connected.wait(CONNECT_SECONDS):
+        if not self._connected.wait(wait) and wait > 0:
             LOG.warning("the broker is away; it is tried again until it answers")
 
-    def stop(self) -> None:
+    def stop(self, *, forget: bool = False) -> None:
         """Take in nothing more, store and acknowledge what is here, and disconnect, in at most ten seconds.
 
-        What cannot be stored by then stays with the broker.
+        What cannot be stored by then stays with the broker, unless it is to ``forget`` the session.
         """
         self._stop_at = time.monotonic() + STOP_SECONDS
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._subscriber.stop()
+        self._subscriber.stop(forget=forget)
 
     def drain(self, messages: int, timeout: float) -> None:
         """Wait until so many messages since the start were handled to the end, without waiting for a batch to fill up.
@@ -99,6 +113,11 @@ class Runner:
         if not reached:
             missing = f"{self._handled} of {messages} messages were handled after {timeout:g} s"
             raise Unavailable(f"{missing}; last error: {self._last_error or 'none'}", where="ingest")
+
+    def still_for(self) -> float:
+        """Seconds for which it has been connected with nothing coming and nothing left to do."""
+        at_rest = self._connected.is_set() and self._intake.idle and not self._arrived
+        return time.monotonic() - self._moved_at if at_rest else 0.0
 
     def health(self) -> dict[str, Any]:
         """Whether it works, and where it stands."""
@@ -124,11 +143,13 @@ class Runner:
         if self._stop_at is not None:
             return  # unacknowledged, it stays with the broker
         self._arrived.append((message, receipt))
+        self._moved_at = time.monotonic()
         if self._sleeping:
             self._wake.set()
 
     def _on_connection(self, up: bool, session_present: bool) -> None:
         self._arrived.append((up, session_present))
+        self._moved_at = time.monotonic()
         if up:
             self._session_present = session_present
             self._connected.set()
@@ -142,6 +163,7 @@ class Runner:
         while not self._is_over():
             self._sleep()
             try:
+                self._learn()
                 self._perform(self._hear())
                 self._perform(self._force() if self._is_urgent() else self._intake.tick(time.monotonic()))
             except Exception:  # a bug must not end the ingestor in silence; what is unacknowledged comes again
@@ -232,11 +254,11 @@ class Runner:
 
     # -- the records
 
-    def _make_intake(self, decoder: Decoder, name: str) -> Intake:
+    def _make_intake(self, decoder: Decoder | SharedDecoder, name: str) -> Intake:
         with self._database.reading() as connection:
             names = metric_names.load(connection)
-            saved = decoder_states.load(connection)
-        received = {partition: state for (convention, partition), state in saved.items() if convention == CONVENTION}
+            saved = decoder_states.load(connection, conventions=[CONVENTION])
+        received = {partition: state for (_, partition), state in saved.items()}
         first_receipts = FirstReceipts(name, 2 * self._limits.receive_maximum, received)
         return Intake(decoder, self._clock, self._limits, self._ledger, names=names, first_receipts=first_receipts)
 
@@ -256,4 +278,28 @@ class Runner:
             for observation in devices.apply_identities(connection, action.identities):
                 findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
             quarantine.hold(connection, action.held)
-            decoder_states.save(connection, dict(action.states), self._clock.now())
+            self._save(connection, dict(action.states))
+
+    def _save(self, connection: Connection, states: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        now = self._clock.now()
+        ours = {key: state for key, state in states.items() if not is_shared(key)}
+        decoder_states.save(connection, ours, now)
+        if len(ours) < len(states):
+            several = {key: state for key, state in states.items() if is_shared(key)}
+            decoder_states.join(connection, several, joined, now)
+
+    def _learn(self) -> None:
+        """Hear what other sessions remembered since the last time."""
+        if self._shared is None or time.monotonic() < self._learn_next:
+            return
+        self._learn_next = time.monotonic() + LEARN_SECONDS
+        now = self._clock.now()
+        try:
+            with self._database.reading() as connection:
+                since = self._learned_at - CLOCKS_APART
+                saved = decoder_states.load(connection, conventions=self._shared.names, since=since)
+        except HearthwatchError as error:
+            LOG.debug("nothing was learned of other sessions: %s", error)
+            return
+        self._shared.learn(saved)
+        self._learned_at = now

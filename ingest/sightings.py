@@ -32,12 +32,13 @@ class Sightings:
             self._heard[key] = (value.at, value.firmware or known[1], value.boot or known[2], convention, online)
 
     def news(self) -> list[Sighting]:
-        """What is to be written down of all that was heard since the last call.
+        """What is to be written down of all that was heard since the last call, by device: then two ingestors that write of the
+        same devices never wait for each other in a circle.
 
         A device that was heard of a moment ago, and says of itself what it said then, need not be written down again.
         """
         news = []
-        for key, word in self._heard.items():
+        for key, word in sorted(self._heard.items(), key=_place):
             known = self._written.get(key)
             if known is None or word[1:] != known[1:] or word[0] - known[0] >= SEEN_AGAIN:
                 self._written[key] = word
@@ -45,3 +46,7 @@ class Sightings:
                 news.append(Sighting(key[0], at, firmware, boot, convention, online))
         self._heard.clear()
         return news
+
+
+def _place(one: tuple[_Key, _Word]) -> _Key:
+    return one[0]

@@ -6,7 +6,8 @@ convention's name with `SUFFIX`, beside what the one session remembers that hear
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from hearthwatch.ports import Convention, State
 from hearthwatch.values import Decoded, Message
@@ -25,6 +26,11 @@ class SharedDecoder:
         self._decoder = Decoder(spoken)
         self.learn(states)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which it finds what others remembered."""
+        return (*sorted(self._names), *(name + SUFFIX for name in sorted(self._names)))
+
     def decode(self, message: Message) -> tuple[str | None, Decoded]:
         """The convention's name and what it made of the message. Raises `Invalid` when all of it is malformed."""
         return self._decoder.decode(message)
@@ -38,13 +44,7 @@ class SharedDecoder:
         for (name, partition), state in states.items():
             own = name.removesuffix(SUFFIX)
             if own in self._names:
-                self._decoder.adopt((own, partition), lambda mine, theirs=state: joined(theirs, mine))
-
-
-def shared_names(conventions: Iterable[Convention]) -> tuple[str, ...]:
-    """The names under which sessions find what others remembered of shared messages."""
-    names = [convention.name for convention in conventions if convention.shareable]
-    return (*names, *(name + SUFFIX for name in names))
+                self._decoder.adopt((own, partition), partial(joined, state))
 
 
 def is_shared(key: StateKey) -> bool:
