@@ -214,16 +214,19 @@ def train(as_json: Json = False) -> None:
 
 
 @app.command()
-def doctor(as_json: Json = False) -> int:
-    """Check settings, stores, migrations, broker, clock and disk; say what to do about each."""
-    from hearthwatch.run.doctor import examine
+def doctor(
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Try with a throw-away session what the broker would lose.")
+    ] = True,
+    as_json: Json = False,
+) -> int:
+    """Check settings, stores, migrations, broker, clock, disk, mail and backups; say what to do about each."""
+    from hearthwatch.run.doctor import examine, printed
 
-    report = examine(settings_with_logs())
+    report = examine(settings_with_logs(), probe=probe)
     if as_json:
         show(report, as_json=True)
     else:
-        for check in report["checks"]:
-            typer.echo(f"{'ok ' if check['ok'] else 'NO '} {check['name']}: {check['says']}")
-            if check["remedy"]:
-                typer.echo(f"    {check['remedy']}")
+        for line in printed(report):
+            typer.echo(line)
     return DONE if report["ok"] else NO

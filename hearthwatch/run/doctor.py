@@ -2,110 +2,145 @@
 
 from __future__ import annotations
 
-import shutil
+import smtplib
 import socket
+import stat
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import access
-from hearthwatch.records.database import open_database
-from hearthwatch.run.up import is_loopback, masked
+from hearthwatch.run.checks import Check, advice, guarded, unfit, well
+from hearthwatch.run.doctor_broker import check_broker
+from hearthwatch.run.doctor_influxdb import influxdb_time
+from hearthwatch.run.doctor_stores import check_records, check_space, check_telemetry, postgresql_time
+from hearthwatch.run.up import is_loopback
 from hearthwatch.settings import Settings
-from hearthwatch.telemetry import open_store
 
-LEAST_FREE_BYTES = 1 << 30
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)  # no earlier clock can be right: this code is younger
+SKEW_SECONDS = 5.0
+_MAIL_PORTS = {"mailto": 587, "mailtos": 587}
+_MAIL_SECONDS = 5.0
+_MARKS = {"ok": "ok ", "advice": " ! ", "no": "NO "}
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What was looked at, whether it is well, what it says, and what to do (empty when well)."""
-
-    name: str
-    ok: bool
-    says: str
-    remedy: str = ""
+def examine(settings: Settings, *, probe: bool = True) -> dict[str, Any]:
+    """Run every check. Nothing is changed but by the probe of the broker, which cleans up after itself."""
+    checks = list(_checks(settings, probe=probe))
+    return {"ok": all(check.level != "no" for check in checks), "checks": [check.row() for check in checks]}
 
 
-def examine(settings: Settings) -> dict[str, Any]:
-    """Run every check; none of them changes anything but creating the data folder."""
-    checks = list(_checks(settings))
-    return {"ok": all(check.ok for check in checks), "checks": [asdict(check) for check in checks]}
+def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
+    yield well("settings", "all options are valid")
+    away = "see the message; a server that is away is started first, its address stands in the settings"
+    yield from guarded("disk", lambda: [check_space("disk", settings.data_dir)], "see that data_dir may be read")
+    yield from guarded("records", lambda: check_records(settings), away)
+    yield from guarded("telemetry", lambda: check_telemetry(settings), away)
+    broker = "start the broker (make services installs Mosquitto), or set broker to its address, user and password"
+    yield from guarded("broker", lambda: check_broker(settings, probe=probe), broker)
+    yield from _clock(settings)
+    yield from guarded("secret_key", lambda: [_secret_key(settings)], "let us read the file, and nobody else")
+    yield from guarded("mail_server", lambda: [_mail_server(settings)], "start it, or set mail_server to its address")
+    yield _public_url(settings)
 
 
-def _checks(settings: Settings) -> Iterator[Check]:
-    yield Check("settings", ok=True, says="all options are valid")
-    yield _guarded("disk", lambda: _disk(settings.data_dir))
-    yield _guarded("records", lambda: _records(settings))
-    yield _guarded("telemetry", lambda: _telemetry(settings))
-    yield _guarded("broker", lambda: _broker(settings.broker))
-    yield _clock()
-
-
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    try:
-        return check()
-    except HearthwatchError as error:
-        return Check(
-            name, ok=False, says=str(error), remedy="see the message; if the platform is running, this is expected"
-        )
-    except OSError as error:
-        return Check(name, ok=False, says=str(error), remedy="check that the path exists and may be written")
-
-
-def _disk(folder: Path) -> Check:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    says = f"{free / (1 << 30):.1f} GiB free in {folder}"
-    if free < LEAST_FREE_BYTES:
-        return Check("disk", ok=False, says=says, remedy="free at least 1 GiB, or set data_dir to another disk")
-    return Check("disk", ok=True, says=says)
-
-
-def _records(settings: Settings) -> Check:
-    database = open_database(settings.records_address)
-    try:
-        place = masked(settings.records_address)
-        if not database.schema_is_current():
-            return Check("records", ok=False, says=f"{place}: schema not current", remedy="run: hearthwatch db upgrade")
-        with database.reading() as connection:
-            accounts = access.any_account(connection)
-        if not accounts and not is_loopback(settings.host):
-            remedy = "run: hearthwatch user create NAME --role admin"
-            return Check("records", ok=False, says="no account, but the pages are open to others", remedy=remedy)
-        return Check("records", ok=True, says=f"{place}: schema current")
-    finally:
-        database.close()
-
-
-def _telemetry(settings: Settings) -> Check:
-    store = open_store(settings.telemetry_address)
-    try:
-        return Check("telemetry", ok=True, says=f"{masked(settings.telemetry_address)}: {len(store.metrics())} metrics")
-    finally:
-        store.close()
-
-
-def _broker(address: str) -> Check:
-    parts = urlsplit(address)
-    if parts.scheme == "local":
-        return Check("broker", ok=True, says="in this process")
-    port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
-    try:
-        with socket.create_connection((parts.hostname or "127.0.0.1", port), timeout=3):
-            return Check("broker", ok=True, says=f"{masked(address)} answers")
-    except OSError as error:
-        remedy = "start the broker (make services installs Mosquitto), or set broker to its address"
-        return Check("broker", ok=False, says=f"{masked(address)}: {error}", remedy=remedy)
-
-
-def _clock() -> Check:
+def _clock(settings: Settings) -> Iterator[Check]:
     now = datetime.now(UTC)
     if now < NOT_BEFORE:
-        return Check("clock", ok=False, says=f"it says {now:%Y-%m-%d}", remedy="set the machine's clock (NTP)")
-    return Check("clock", ok=True, says=f"{now:%Y-%m-%d %H:%M:%S} UTC")
+        yield unfit("clock", f"it says {now:%Y-%m-%d}", "set the machine's clock (NTP)")
+        return
+    yield well("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")
+    for name, address, scheme, ask in (
+        ("records", settings.records_address, "postgres", postgresql_time),
+        ("telemetry", settings.telemetry_address, "influxdb", influxdb_time),
+    ):
+        if address.startswith(scheme):
+            yield from _skew(f"clock.{name}", address, ask)
+
+
+def _skew(name: str, address: str, ask: Callable[[str], datetime | None]) -> Iterator[Check]:
+    try:
+        before = datetime.now(UTC)
+        theirs = ask(address)
+        ours = before + (datetime.now(UTC) - before) / 2
+    except HearthwatchError:  # that it is away is said where it is examined
+        return
+    if theirs is None:
+        return
+    skew = (theirs - ours).total_seconds()
+    says = f"the server's clock differs by {skew:+.1f} s from ours"
+    if abs(skew) > SKEW_SECONDS:
+        yield unfit(name, says, "let both machines take their time from the same source (NTP)")
+    else:
+        yield well(name, says)
+
+
+def _secret_key(settings: Settings) -> Check:
+    path = settings.data_dir / "secret.key"
+    if settings.secret_key.get_secret_value():
+        return well("secret_key", "it is configured")
+    if not path.exists():
+        return advice(
+            "secret_key", "there is none yet", "hearthwatch up makes one; several machines need the same (secret_key)"
+        )
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return unfit("secret_key", f"{path} may be read by others (mode {mode:04o})", f"chmod 600 {path}")
+    if len(path.read_text().strip()) < 16:
+        return unfit(
+            "secret_key",
+            f"{path} is too short to be one",
+            "restore it from a backup; a new one ends all sessions and links",
+        )
+    return well("secret_key", f"{path} is ours alone")
+
+
+def _mail_server(settings: Settings) -> Check:
+    address = settings.mail_server.get_secret_value()
+    if not address:
+        return well(
+            "mail_server", "none is configured; notices go to the mailbox and to channels with their own address"
+        )
+    parts = urlsplit(address)
+    host, port = parts.hostname or "", parts.port or _MAIL_PORTS.get(parts.scheme, 0)
+    if not port:
+        return well("mail_server", f"{parts.scheme}:// is a service of its own, not tried")
+    try:
+        with smtplib.SMTP(host, port, timeout=_MAIL_SECONDS) as server:
+            code, words = server.noop()
+    except (smtplib.SMTPException, OSError) as error:
+        says = f"{host}:{port}: {error.strerror if isinstance(error, socket.gaierror) else error}"
+        return unfit("mail_server", says, "start it, open the firewall, or set mail_server to its address")
+    if code != 250:
+        return unfit("mail_server", f"{host}:{port} says {code} {words.decode('utf-8', 'replace')}", "see its log")
+    return well("mail_server", f"{host}:{port} answers (nothing was sent, no password tried)")
+
+
+def _public_url(settings: Settings) -> Check:
+    name = "public_url"
+    parts = urlsplit(settings.public_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return unfit(name, f"{settings.public_url!r} is not an address of a web page", "set public_url to https://...")
+    leaves = bool(settings.mail_server.get_secret_value()) or not is_loopback(settings.host)
+    if is_loopback(parts.hostname):
+        says = f"{settings.public_url} opens on this machine only; notices carry it to customers"
+        remedy = "set public_url to the address under which customers reach the pages"
+        return unfit(name, says, remedy) if leaves else advice(name, says, remedy)
+    if parts.scheme == "http":
+        return advice(
+            name, f"{settings.public_url} is not encrypted", "put a proxy with TLS before the pages, and say https://"
+        )
+    if parts.query or parts.fragment:
+        return unfit(
+            name, "it has a query or a fragment", "set public_url to the address alone: https://care.example.com"
+        )
+    return well(name, settings.public_url)
+
+
+def printed(report: dict[str, Any]) -> Iterator[str]:
+    """The report's lines for a person."""
+    for check in report["checks"]:
+        yield f"{_MARKS[check['level']]} {check['name']}: {check['says']}"
+        if check["remedy"]:
+            yield f"      -> {check['remedy']}"

@@ -1,0 +1,241 @@
+"""The doctor examines real servers: what would lose data is found wanting, what is fit passes."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from hearthwatch.clock import SystemClock
+from hearthwatch.messaging import open_subscriber
+from hearthwatch.records import access, audit
+from hearthwatch.records.database import open_database
+from hearthwatch.records.tables import devices
+from hearthwatch.run.doctor import examine, printed
+from hearthwatch.run.doctor_stores import BACKUP
+from hearthwatch.settings import Settings
+from hearthwatch.telemetry import open_store
+from hearthwatch.values import Message
+from tests.conftest import free_port, needed, wait_for_port
+
+Broker = Callable[[str], str]
+SUBSCRIBED = "$SYS/broker/clients/disconnected"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """Starts a Mosquitto with further lines of configuration, and gives its address."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(lines: str) -> str:
+        program = needed("mosquitto", "/usr/sbin/mosquitto")
+        port = free_port()
+        config = tmp_path / f"{port}.conf"
+        config.write_text(f"listener {port} 127.0.0.1\nuser root\nsys_interval 1\n{lines}\n")
+        process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        running.append(process)
+        wait_for_port(port, process)
+        return f"mqtt://127.0.0.1:{port}"
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def settings_for(tmp_path: Path, **options: Any) -> Settings:
+    return Settings(**{"data_dir": tmp_path / "var", "broker": "local://nobody", **options})
+
+
+def checks_of(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    for check in report["checks"]:
+        assert check["ok"] == (check["level"] != "no")
+        assert bool(check["remedy"]) == (check["level"] != "ok"), check
+        assert "\n" not in check["remedy"]
+    return {check["name"]: check for check in report["checks"]}
+
+
+def examined(settings: Settings, *, probe: bool = True) -> dict[str, dict[str, Any]]:
+    return checks_of(examine(settings, probe=probe))
+
+
+# -- the broker
+
+
+def test_a_mosquitto_with_its_default_limits_is_found_wanting(tmp_path: Path, broker: Broker) -> None:
+    address = broker("allow_anonymous true")
+    report = examine(settings_for(tmp_path, broker=address))
+    checks = checks_of(report)
+    assert not report["ok"]
+    assert checks["broker.queue"]["level"] == "no"
+    assert "1000 came" in checks["broker.queue"]["says"]
+    assert "max_queued_messages" in checks["broker.queue"]["remedy"]
+    assert checks["broker.window"]["level"] == "ok"  # MQTT 5: the receive maximum we ask for counts
+
+
+def test_its_window_of_twenty_is_found_by_mqtt_3(tmp_path: Path, broker: Broker) -> None:
+    checks = examined(settings_for(tmp_path, broker=broker("allow_anonymous true") + "?protocol=3.1.1"))
+    assert checks["broker.window"]["level"] == "no"
+    assert "sends 20 messages" in checks["broker.window"]["says"]
+    assert checks["broker.session"]["level"] == "advice"
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_mosquitto_with_our_limits_is_fine(tmp_path: Path, broker: Broker, protocol: str) -> None:
+    lines = "allow_anonymous true\nmax_inflight_messages 5000\nmax_queued_messages 1000000"
+    checks = examined(settings_for(tmp_path, broker=broker(lines) + f"?protocol={protocol}"))
+    assert {name: check["level"] for name, check in checks.items() if name in {"broker", "broker.queue", "broker.window"}} == {
+        "broker": "ok", "broker.queue": "ok", "broker.window": "ok",
+    }  # fmt: skip
+
+
+def test_the_probe_leaves_no_session_behind(tmp_path: Path, broker: Broker) -> None:
+    address = broker("allow_anonymous true\nmax_queued_messages 0")
+    examined(settings_for(tmp_path, broker=address))
+    told: list[bytes] = []
+    subscriber = open_subscriber(
+        address, client_id="watcher", filters=[SUBSCRIBED], session_expiry_s=0, receive_maximum=10, clock=SystemClock()
+    )
+    came = threading.Event()
+
+    def take(message: Message, _receipt: object) -> None:
+        told.append(message.payload)
+        came.set()
+
+    subscriber.start(take, lambda _up, _kept: None)
+    assert came.wait(10)
+    subscriber.stop()
+    assert told[0] == b"0"
+
+
+def test_without_the_probe_nothing_is_published(tmp_path: Path, broker: Broker) -> None:
+    checks = examined(settings_for(tmp_path, broker=broker("allow_anonymous true")), probe=False)
+    assert checks["broker.queue"]["says"] == "not tried"
+    assert "broker.window" not in checks
+
+
+def test_dropped_messages_are_told(tmp_path: Path, broker: Broker) -> None:
+    settings = settings_for(tmp_path, broker=broker("allow_anonymous true"))
+    examined(settings)  # the probe itself is dropped here
+    time.sleep(1.5)  # the broker says so once a second
+    assert "200 messages dropped" in examined(settings, probe=False)["broker.dropped"]["says"]
+
+
+def test_a_broker_that_is_away_or_refuses_us_is_said_plainly(tmp_path: Path, broker: Broker) -> None:
+    away = examined(settings_for(tmp_path, broker=f"mqtt://127.0.0.1:{free_port()}"))
+    assert away["broker"]["level"] == "no"
+    refusing = examined(settings_for(tmp_path, broker=broker("allow_anonymous false")))
+    assert "refused" in refusing["broker"]["says"].lower() or "authorized" in refusing["broker"]["says"].lower()
+
+
+def test_a_broker_that_does_not_let_us_try_is_no_fault(tmp_path: Path, broker: Broker) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic read hearthwatch/v1/+/telemetry\ntopic read $SYS/#\n")
+    checks = examined(settings_for(tmp_path, broker=broker(f"allow_anonymous true\nacl_file {acl}")))
+    assert checks["broker.queue"]["level"] == "advice"
+    assert "does not allow" in checks["broker.queue"]["says"]
+
+
+# -- embedded stores
+
+
+def test_a_fresh_folder_is_fit_and_stays_untouched(tmp_path: Path) -> None:
+    report = examine(settings_for(tmp_path))
+    assert report["ok"], list(printed(report))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_old_schemas_open_keys_and_missing_backups_are_found(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, host="0.0.0.0")
+    database = open_database(settings.records_address)
+    database.upgrade()
+    now = datetime.now(UTC)
+    with database.transaction() as connection:
+        connection.execute(sa.insert(devices).values(id="d-1", first_seen=now - timedelta(days=30)))
+    (settings.data_dir / "secret.key").write_text("x" * 40)
+    (settings.data_dir / "secret.key").chmod(0o644)
+    checks = examined(settings)
+    assert {name for name, check in checks.items() if check["level"] == "no"} == {
+        "accounts", "backups", "secret_key", "public_url",
+    }  # fmt: skip
+    with database.transaction() as connection:
+        access.create_user(connection, "ada", "correct horse battery", "admin", now)
+        audit.note(connection, at=now - timedelta(days=3), actor="x", action=BACKUP, object="backup:x")
+    (settings.data_dir / "secret.key").chmod(0o600)
+    checks = examined(settings_for(tmp_path, host="0.0.0.0", public_url="https://care.example.com"))
+    assert {name for name, check in checks.items() if check["level"] == "no"} == set()
+    assert "3 days old" in checks["backups"]["says"]
+    database.downgrade("base")
+    database.close()
+    assert "db upgrade" in examined(settings)["records.schema"]["remedy"]
+
+
+def test_stores_that_another_process_holds_are_asked_about_there(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, port=free_port())
+    with holding(settings.data_dir / "telemetry.duckdb"):
+        checks = examined(settings)
+    assert "hearthwatch up is running (PID" in checks["telemetry"]["says"]
+    assert "does not answer" in checks["telemetry"]["says"]
+
+
+def test_a_telemetry_file_of_a_newer_format_is_said_plainly(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    path = settings.data_dir / "telemetry.duckdb"
+    open_store(settings.telemetry_address).close()
+    claim_format(path, 1000)
+    says = examined(settings)["telemetry"]["says"]
+    assert str(path) in says
+    assert "storage version number 1000" in says
+
+
+def claim_format(path: Path, version: int) -> None:
+    """Let a DuckDB file say that it is of another format: the number stands behind the checksum and the magic word."""
+    image = bytearray(path.read_bytes())
+    image[12:20] = version.to_bytes(8, "little")
+    checksum = 5381
+    for (word,) in struct.iter_unpack("<Q", image[8:4096]):
+        checksum ^= word * 0xBF58476D1CE4E5B9 & (2**64 - 1)
+    image[:8] = checksum.to_bytes(8, "little")
+    path.write_bytes(image)
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"open\n"
+        yield
+    finally:
+        process.stdin.close()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+# -- the rest
+
+
+def test_a_mail_server_that_is_away_is_found(tmp_path: Path) -> None:
+    port = free_port()
+    checks = examined(settings_for(tmp_path, mail_server=SecretStr(f"mailto://u:opensesame@127.0.0.1:{port}")))
+    assert checks["mail_server"]["level"] == "no"
+    assert "opensesame" not in str(checks)
+    assert checks["public_url"]["level"] == "no"  # customers would get links to 127.0.0.1
