@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from nicegui import ui
@@ -12,8 +13,9 @@ from api.context import ApiContext
 from api.pages.frame import Visit, card, figure, sentence
 from api.pages.tables import table
 from api.pages.wording import moment
-from hearthwatch.records import job_runs, quarantine
+from hearthwatch.records import job_runs, processes, quarantine
 from hearthwatch.records.job_runs import JobRun
+from hearthwatch.records.processes import Process
 from hearthwatch.records.quarantine import HeldItem
 
 SHOWN = 200
@@ -25,17 +27,20 @@ class Quality:
 
     held: list[HeldItem]
     jobs: list[JobRun]
-    health: dict[str, Any]
+    processes: list[Process]
+    samples: dict[str, int]
+    now: datetime
 
 
 async def quality_page(visit: Visit) -> None:
     """Is what comes in complete, and is what should run running?"""
     shown = await visit.load(_load)
-    ledger = shown.health.get("ingest", {}).get("samples", {})
+    ledger = shown.samples
     if ledger:
         with ui.row().classes("w-full gap-4"):
             for name in ("received", "stored", "duplicate", "quarantined", "ignored", "in_flight"):
                 figure(name.replace("_", " "), f"{ledger.get(name, 0):,}", "samples")
+    _processes(shown.processes, shown.now)
     _quarantine(shown.held)
     _jobs(shown.jobs)
 
@@ -44,8 +49,65 @@ def _load(context: ApiContext) -> Quality:
     with context.database.reading() as connection:
         held = list(quarantine.list_items(connection, limit=SHOWN))
         jobs = job_runs.latest(connection)
-    health = {name: value() if callable(value) else value for name, value in context.health.items()}
-    return Quality(held, jobs, health)
+        known = processes.list_processes(connection)
+    now = context.clock.now()
+    return Quality(held, jobs, known, _samples(context, known, now), now)
+
+
+def _samples(context: ApiContext, known: list[Process], now: datetime) -> dict[str, int]:
+    """The ledger: our own as it is now where this process takes messages in, else what the ingestors reported, added up."""
+    own = context.health.get("ingest")
+    told = own() if callable(own) else own
+    if isinstance(told, Mapping) and told.get("samples"):
+        return dict(told["samples"])
+    return processes.samples([process for process in known if process.reports(now)])
+
+
+def _processes(known: Sequence[Process], now: datetime) -> None:
+    if not known:
+        return
+    with card("Processes", "What runs, as each process reports it every ten seconds."):
+        table(
+            (
+                ("id", "Process", "left"),
+                ("role", "Role", "left"),
+                ("state", "State", "left"),
+                ("started", "Started", "left"),
+                ("report", "Last report", "left"),
+                ("says", "Says", "left"),
+            ),
+            [_process_row(process, now) for process in known],
+            badges=("state",),
+        ).props("wrap-cells")
+
+
+def _process_row(process: Process, now: datetime) -> dict[str, Any]:
+    well = all(part.get("ok", True) for part in process.health.values() if isinstance(part, Mapping))
+    state, color = ("well", "positive") if well else ("troubled", "warning")
+    if not process.reports(now):
+        state, color = "silent", "negative"
+    return {
+        "id": process.id,
+        "role": process.role,
+        "state": state,
+        "state_color": color,
+        "started": moment(process.started_at),
+        "report": f"{max(0.0, (now - process.seen_at).total_seconds()):.0f} s ago",
+        "says": "; ".join(_says(name, part) for name, part in process.health.items() if isinstance(part, Mapping)),
+    }
+
+
+def _says(name: str, part: Mapping[str, Any]) -> str:
+    if name == "jobs":
+        return "works the jobs" if part.get("leads") else "stands by for the jobs"
+    words = [f"{part.get('samples', {}).get('received', 0):,} samples received"]
+    if sessions := part.get("sessions"):
+        words.append("sessions " + ", ".join(sorted(sessions)))
+    if left := part.get("sessions_left"):
+        words.append("left by others: " + ", ".join(left))
+    if part.get("last_error"):
+        words.append(str(part["last_error"]))
+    return ", ".join(words)
 
 
 def _quarantine(held: Sequence[HeldItem]) -> None:

@@ -9,20 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, FastAPI, Path, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
 from api.acts import Acting, tagged
 from api.context import ApiContext, Context
+from api.errors import install_error_handlers
+from api.guard import Guard
 from api.paging import Page, Paging
 from api.security import READERS, Admin, Engineer, Reader, identify, is_local, permit
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import audit, job_runs, model_versions, prognoses, quarantine
+from hearthwatch.records import audit, job_runs, model_versions, processes, prognoses, quarantine
 from hearthwatch.records.audit import AuditEntry
 from hearthwatch.records.job_runs import JobRun
 from hearthwatch.records.model_versions import ModelVersion
+from hearthwatch.records.processes import Process
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.quarantine import HeldItem
 from hearthwatch.wire.registry import Decoder, conventions
@@ -82,7 +85,47 @@ class HeldState(BaseModel):
     state: Literal["held", "discarded"]
 
 
+@dataclass(frozen=True, slots=True)
+class RunningProcess:
+    """A process of the platform. ``reports``: whether it did within the last half minute; ``age_s`` is the age of its last report."""
+
+    id: str
+    role: str
+    started_at: datetime
+    seen_at: datetime
+    age_s: float
+    reports: bool
+    health: Mapping[str, Any]
+
+
+def create_health_app(context: ApiContext) -> FastAPI:
+    """What a process without the API says of itself: /healthz, /readyz, /health and /metrics."""
+    app = FastAPI(title=context.settings.brand_name, openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.context = context
+    install_error_handlers(app)
+    app.add_middleware(Guard)
+    app.include_router(at_root)
+    return app
+
+
 # -- health and metrics
+
+
+@at_root.get("/healthz", include_in_schema=False)
+def get_liveness() -> Response:
+    """This process is alive. Nothing else is asked: a server that is away is no reason to start us anew."""
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+@at_root.get("/readyz", include_in_schema=False)
+def get_readiness(request: Request, context: Context) -> Response:
+    """Whether this process can do its work: the stores answer, and every part of its own does well; else 503."""
+    stores, parts = _stores(context), _own_parts(context)
+    ready = all(state == "ok" for state in stores.values()) and all(_is_well(part) for part in parts.values())
+    answer: dict[str, Any] = {"status": "ok" if ready else "unavailable"}
+    if _may_read(request, context):
+        answer["parts"] = {**stores, **parts}
+    return JSONResponse(answer, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/health")
@@ -92,13 +135,10 @@ def get_health(request: Request, context: Context) -> Response:
 
     Which part is how is told only to this machine and to those who may read.
     """
-    stores = {
-        "records": _reachable(lambda: _ask_records(context)),
-        "telemetry": _reachable(lambda: _ask_store(context)),
-    }
-    parts = {name: _told(value) for name, value in context.health.items()}
+    stores = _stores(context)
+    parts = {**_parts_elsewhere(context), **_own_parts(context)} if stores["records"] == "ok" else _own_parts(context)
     well = all(state == "ok" for state in stores.values())
-    whole = all(part.get("ok", True) for part in parts.values() if isinstance(part, dict))
+    whole = all(_is_well(part) for part in parts.values())
     answer: dict[str, Any] = {"status": "unavailable" if not well else "ok" if whole else "degraded"}
     if _may_read(request, context):
         answer["parts"] = {**stores, **parts}
@@ -112,6 +152,36 @@ def get_metrics(request: Request, context: Context) -> Response:
     if not is_local(request):
         permit(identify(context, request), *READERS)
     return Response(generate_latest(context.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _stores(context: ApiContext) -> dict[str, str]:
+    return {
+        "records": _reachable(lambda: _ask_records(context)),
+        "telemetry": _reachable(lambda: _ask_store(context)),
+    }
+
+
+def _own_parts(context: ApiContext) -> dict[str, Any]:
+    return {name: _told(value) for name, value in context.health.items()}
+
+
+def _parts_elsewhere(context: ApiContext) -> dict[str, Any]:
+    """What other processes report: a role does well when one at least reports, and all that report do well."""
+    now = context.clock.now()
+    with context.database.reading() as connection:
+        known = processes.list_processes(connection)
+    parts: dict[str, Any] = {}
+    for role in sorted({one.role for one in known} - {"all", "api"}):
+        running = [one for one in known if one.role == role and one.reports(now)]
+        well = all(_is_well(part) for one in running for part in one.health.values())
+        parts[role] = {"ok": bool(running) and well, "processes": len(running)}
+        if samples := processes.samples(running):
+            parts[role]["samples"] = samples
+    return parts
+
+
+def _is_well(part: object) -> bool:
+    return bool(part.get("ok", True)) if isinstance(part, Mapping) else True
 
 
 def _ask_records(context: ApiContext) -> None:
@@ -145,6 +215,31 @@ def _may_read(request: Request, context: ApiContext) -> bool:
 
 def _told(value: object) -> Any:
     return value() if callable(value) else value
+
+
+# -- processes
+
+
+@router.get("/processes")
+def list_running(context: Context, _caller: Reader) -> Page[RunningProcess]:
+    """The processes of the platform and how each says it is; one that ended in disorder is shown for an hour."""
+    now = context.clock.now()
+    with context.database.reading() as connection:
+        known = processes.list_processes(connection)
+    return Page(items=[_running(process, now) for process in known])
+
+
+def _running(process: Process, now: datetime) -> RunningProcess:
+    age = max(0.0, (now - process.seen_at).total_seconds())
+    return RunningProcess(
+        id=process.id,
+        role=process.role,
+        started_at=process.started_at,
+        seen_at=process.seen_at,
+        age_s=round(age, 1),
+        reports=process.reports(now),
+        health=process.health,
+    )
 
 
 # -- jobs

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -17,22 +18,31 @@ from alerts.channels.command import CommandChannel
 from alerts.channels.mailbox import MailboxChannel
 from alerts.policy import ensure_policy
 from api.app import ApiContext, create_app
+from api.routes.system import create_health_app
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.messaging import open_publisher, open_subscriber
 from hearthwatch.ports import Channel, Clock, Publisher, TelemetryStore
+from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.leases import Lease, lease
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.wire.registry import Decoder, conventions
+from hearthwatch.wire.shared import SharedDecoder
 from ingest.ledger import Ledger
 from ingest.runner import Limits, Runner
+from ingest.sessions import Plan, Sessions, Split
 
 COMMAND_CLIENT = "hearthwatch-commands"
+EMBEDDED = ("duckdb:", "sqlite:")
+PLATFORM_LEASE = "platform"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Everything that runs, built once. ``holder`` names this process in leases and claims."""
+    """Everything that runs, built once. ``holder`` names this process, and no other before or after it, in leases and claims."""
 
     settings: Settings
     clock: Clock
@@ -42,33 +52,83 @@ class Platform:
     holder: str
     ledger: Ledger = field(default_factory=Ledger)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    lease: Lease | None = None
 
     def close(self) -> None:
         """Release the stores."""
         self.store.close()
         self.database.close()
+        if self.lease is not None:
+            self.lease.give_up()
 
 
-def open_platform(settings: Settings, clock: Clock) -> Platform:
+class Opener:
+    """Opens the platform's stores; an opener that knows patience waits for servers that are away."""
+
+    def attempt(self, opening: Callable[[], T]) -> T:
+        """Do what may find a server away."""
+        return opening()
+
+
+def open_platform(settings: Settings, clock: Clock, role: str = "all", opener: Opener | None = None) -> Platform:
     """Open both stores, bring the schema up to date, see that a policy exists. Raises `Unavailable` or `Invalid`."""
-    check_roles(settings, "all")
+    check_roles(settings, role)
+    key = secret_key(settings, role)
+    once, patient = Opener(), opener or Opener()
     database = open_database(settings.records_address)
-    database.upgrade()
-    store = open_store(settings.telemetry_address)
+    held = _claim_embedded_records(settings, database)
+    try:
+        (once if settings.records_address.startswith(EMBEDDED) else patient).attempt(database.upgrade)
+        waiting = once if settings.telemetry_address.startswith(EMBEDDED) else patient
+        store = waiting.attempt(lambda: open_store(settings.telemetry_address))
+    except BaseException:
+        database.close()
+        if held is not None:
+            held.give_up()
+        raise
     platform = Platform(
         settings=settings,
         clock=clock,
         store=store,
         database=database,
-        secret_key=secret_key(settings),
-        holder=f"{socket.gethostname()}:{os.getpid()}",
+        secret_key=key,
+        holder=f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}",
+        lease=held,
     )
     platform.ledger.register(platform.registry)
     ProcessCollector(registry=platform.registry)
     PlatformCollector(registry=platform.registry)
-    with database.transaction() as connection:
-        ensure_policy(connection, settings.policy_file, clock.now())
+    try:
+        patient.attempt(lambda: _see_that_a_policy_exists(platform))
+    except BaseException:
+        platform.close()
+        raise
     return platform
+
+
+def _see_that_a_policy_exists(platform: Platform) -> None:
+    with platform.database.transaction() as connection:
+        ensure_policy(connection, platform.settings.policy_file, platform.clock.now())
+
+
+def _claim_embedded_records(settings: Settings, database: Database) -> Lease | None:
+    """SQLite belongs to one process, whatever the other store is. Raises `Unavailable` that names the process that has it.
+
+    (DuckDB sees to this by itself.)
+    """
+    path = database.engine.url.database
+    if not settings.records_address.startswith("sqlite:") or path in {None, "", ":memory:"}:
+        return None
+    held, note = lease(database, PLATFORM_LEASE), Path(f"{path}.{PLATFORM_LEASE}")
+    if not held.hold():
+        holder = note.read_text().strip() if note.exists() else "unknown"
+        raise Unavailable(
+            f"{path} is in use by a running hearthwatch (process {holder}), and embedded stores belong to one process;"
+            " end it first, or use InfluxDB and PostgreSQL to run several",
+            where="records",
+        )
+    note.write_text(f"{os.getpid()}\n")
+    return held
 
 
 def open_records(settings: Settings) -> Database:
@@ -81,30 +141,64 @@ def open_records(settings: Settings) -> Database:
 
 
 def check_roles(settings: Settings, role: str) -> None:
-    """Raise `Invalid` where a role of its own is asked of stores that belong to one process."""
-    embedded = settings.telemetry_address.startswith("duckdb:") or settings.records_address.startswith("sqlite:")
-    if role != "all" and embedded:
+    """Raise `Invalid` where a role of its own is asked of stores or a broker that belong to one process."""
+    if role == "all":
+        return
+    if is_embedded(settings):
         raise Invalid(
             "the embedded stores belong to one process; use --role all, or servers for both stores", where="role"
         )
+    if settings.broker.startswith("local://"):
+        raise Invalid("local:// reaches nobody outside this process; use --role all, or an MQTT broker", where="broker")
 
 
-def build_runner(platform: Platform) -> Runner:
-    """The ingestor: subscriber, decoder with its saved states, and the limits of the settings."""
+def is_embedded(settings: Settings) -> bool:
+    """Whether a store belongs to this process alone."""
+    return settings.telemetry_address.startswith(EMBEDDED) or settings.records_address.startswith(EMBEDDED)
+
+
+def split_of(settings: Settings) -> Split:
+    """How the topics of the conventions are divided among ingestors."""
+    spoken = conventions(settings.conventions)
+    shared = [one for convention in spoken for one in convention.shareable]
+    alone = [one for convention in spoken for one in convention.filters if one not in shared]
+    return Split(settings.client_id, tuple(shared), tuple(alone))
+
+
+def build_ingestor(platform: Platform) -> Runner | Sessions:
+    """The ingestor: one session where there can be no other, else those it gets leases for."""
+    split = split_of(platform.settings)
+    if is_embedded(platform.settings) or platform.settings.broker.startswith("local://"):
+        return build_runner(platform)
+    return Sessions(
+        split,
+        lambda plan: build_runner(platform, plan),
+        platform.database,
+        platform.clock,
+        platform.ledger,
+        platform.holder,
+    )
+
+
+def build_runner(platform: Platform, plan: Plan | None = None) -> Runner:
+    """One session of the ingestor: subscriber, decoder with its saved states, and the limits of the settings.
+
+    Without a plan it is the one session that hears everything.
+    """
     settings = platform.settings
+    plan = plan or split_of(settings).undivided()
     spoken = conventions(settings.conventions)
     subscriber = open_subscriber(
         settings.broker,
-        client_id=settings.client_id,
-        filters=[topic for convention in spoken for topic in convention.filters],
+        client_id=plan.client_id,
+        filters=plan.filters,
         session_expiry_s=settings.session_expiry_s,
         receive_maximum=settings.receive_maximum,
         clock=platform.clock,
+        leaving=plan.leaving,
     )
-    from hearthwatch.records import decoder_states
-
     with platform.database.reading() as connection:
-        decoder = Decoder(spoken, decoder_states.load(connection))
+        states = decoder_states.load(connection)
     limits = Limits(
         batch_messages=settings.batch_messages,
         batch_bytes=settings.batch_bytes,
@@ -117,19 +211,19 @@ def build_runner(platform: Platform) -> Runner:
     )
     return Runner(
         subscriber,
-        decoder,
+        SharedDecoder(spoken, states) if plan.shared else Decoder(spoken, states),
         platform.store,
         platform.database,
         platform.clock,
         limits,
         platform.ledger,
-        name=settings.client_id,
+        name=plan.client_id,
     )
 
 
 def build_publisher(settings: Settings) -> Publisher:
-    """The connection that commands to devices leave by."""
-    return open_publisher(settings.broker, client_id=COMMAND_CLIENT)
+    """The connection that commands to devices leave by; several processes may have one."""
+    return open_publisher(settings.broker, client_id=f"{COMMAND_CLIENT}-{secrets.token_hex(4)}")
 
 
 def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Channel]:
@@ -144,24 +238,42 @@ def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Cha
 
 def build_api(platform: Platform, health: Mapping[str, object]) -> FastAPI:
     """The API and the pages."""
-    return create_app(
-        ApiContext(
-            database=platform.database,
-            store=platform.store,
-            clock=platform.clock,
-            settings=platform.settings,
-            registry=platform.registry,
-            secret_key=platform.secret_key,
-            health=health,
-        )
+    return create_app(_context(platform, health))
+
+
+def build_health(platform: Platform, health: Mapping[str, object]) -> FastAPI:
+    """What a process without the API says of itself: whether it is alive and ready, and its metrics."""
+    return create_health_app(_context(platform, health))
+
+
+def _context(platform: Platform, health: Mapping[str, object]) -> ApiContext:
+    return ApiContext(
+        database=platform.database,
+        store=platform.store,
+        clock=platform.clock,
+        settings=platform.settings,
+        registry=platform.registry,
+        secret_key=platform.secret_key,
+        health=health,
     )
 
 
-def secret_key(settings: Settings) -> str:
-    """The key that signs sessions and links: the configured one, else one made at first start, readable by us alone."""
+def secret_key(settings: Settings, role: str = "all") -> str:
+    """The key that signs sessions and links: the configured one, else one made at first start, readable by us alone.
+
+    Processes with the role ``api`` must all have the same one: raises `Invalid` where none is configured. The other roles sign nothing.
+    """
     configured = settings.secret_key.get_secret_value()
     if configured:
         return configured
+    if role == "api":
+        raise Invalid(
+            "with --role api it must be set, to the same value for every such process: it signs sessions and customers' links"
+            " (make one with: openssl rand -hex 32)",
+            where="secret_key",
+        )
+    if role != "all":
+        return secrets.token_urlsafe(48)
     path = Path(settings.data_dir) / "secret.key"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

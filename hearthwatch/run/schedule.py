@@ -74,6 +74,11 @@ class Schedule(Generic[P]):
         self._turn = threading.RLock()  # one job at a time: a run that is called running is never ours
         self._stopping = threading.Event()
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process works the table, as far as it knows."""
+        return self._leads
+
     def run_due(self) -> list[Outcome]:
         """Run every job whose window has not been worked yet, in the order of the table."""
         outcomes = (self.run(job) for job in self.jobs if not self._stopping.is_set())
