@@ -169,7 +169,7 @@ def load_settings(**options: object) -> Settings:
         raise Invalid(str(error).splitlines()[0], where=str(_config_file())) from None
 
 
-_OTHER_VARIABLES = ("HEARTHWATCH_DATA", "HEARTHWATCH_REQUIRE_SERVICES", "HEARTHWATCH_PASSWORD")
+_OTHER_VARIABLES = ("HEARTHWATCH_DATA", "HEARTHWATCH_REQUIRE_SERVICES", "HEARTHWATCH_PASSWORD", "HEARTHWATCH_TOKEN")
 
 
 def _config_file() -> Path:
