@@ -18,6 +18,9 @@ from hypothesis import HealthCheck, settings
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records.database import Database, open_database
+from tests.postgresql_server import postgres, postgresql, postgresql_database, shared_postgresql
+
+__all__ = ["postgres", "postgresql", "postgresql_database", "shared_postgresql"]
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -43,7 +46,15 @@ def migrated() -> bytes:
 
 
 @pytest.fixture
-def database(migrated: bytes) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest) -> Database:
+    """Migrated records: in memory, or where ``HEARTHWATCH_TEST_RECORDS`` is ``postgresql`` in PostgreSQL."""
+    place = os.environ.get("HEARTHWATCH_TEST_RECORDS", "sqlite")
+    found: Database = request.getfixturevalue(f"{place}_database")
+    return found
+
+
+@pytest.fixture
+def sqlite_database(migrated: bytes) -> Iterator[Database]:
     """Records in memory, migrated."""
     opened = open_database("sqlite://")
     restore(opened, migrated)

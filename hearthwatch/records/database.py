@@ -19,9 +19,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
-from hearthwatch.errors import Conflict, Invalid, Missing, Stale, Unavailable
+from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale, Unavailable
+from hearthwatch.records.postgresql import meaning, postgresql_engine
 
 T = TypeVar("T")
 
@@ -89,11 +91,7 @@ def open_database(address: str) -> Database:
     if scheme == "sqlite":
         return Database(_sqlite(address))
     if scheme in {"postgresql", "postgres"}:
-        url = "postgresql+psycopg" + address[address.index(":") :]
-        try:
-            return Database(sa.create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ"))
-        except ModuleNotFoundError:
-            raise Invalid("PostgreSQL needs the psycopg package, which is not installed", where="records") from None
+        return Database(postgresql_engine(address))
     raise Invalid(f"no relational store speaks {scheme!r}; use sqlite:///... or postgresql://...", where="records")
 
 
@@ -142,16 +140,22 @@ def translated() -> Iterator[None]:
     """Translate SQLAlchemy's errors into ours; the one place that does."""
     try:
         yield
-    except IntegrityError as error:
-        raise Conflict(f"the records do not allow this: {error.orig}") from error
-    except OperationalError as error:
-        raise Unavailable(f"the records are away: {error.orig}", where="records") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("the connection to the records was lost", where="records") from error
-        raise Invalid(f"the records cannot hold this: {error.orig}") from error
+        if isinstance(error.orig, sqlite3.Error):
+            raise _meaning_of_sqlite(error) from error
+        raise meaning(error) from error
+    except PoolTimeout as error:
+        raise Unavailable("every connection to the records is in use", retry_after=1.0, where="records") from error
     except SQLAlchemyError as error:
         raise Invalid(f"the records cannot do this: {error}") from error
+
+
+def _meaning_of_sqlite(error: DBAPIError) -> HearthwatchError:
+    if isinstance(error, IntegrityError):
+        return Conflict(f"the records do not allow this: {error.orig}")
+    if isinstance(error, OperationalError):
+        return Unavailable(f"the records are away: {error.orig}", where="records")
+    return Invalid(f"the records cannot hold this: {error.orig}")
 
 
 def _alembic() -> Config:

@@ -13,11 +13,11 @@ import logging
 import os
 import threading
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
-import sqlalchemy as sa
-from sqlalchemy import Connection, Engine
+import pg8000.dbapi  # type: ignore[import-untyped]
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from hearthwatch.errors import Unavailable
@@ -129,8 +129,8 @@ class _AdvisoryLock:
     """A session's advisory lock on a connection of its own.
 
     The server lets go of it when the session ends: at once when the process is killed, and within a minute when its machine vanishes,
-    because the session asks for keepalives. PgBouncer's transaction pooling gives every statement another session and can not carry it;
-    `hold` then finds that the lock is not its session's and answers False.
+    because every session of ours asks for keepalives. PgBouncer's transaction pooling gives every statement another session and can not
+    carry it; `hold` then finds that the lock is not its session's and answers False.
     """
 
     def __init__(self, engine: Engine, name: str) -> None:
@@ -138,17 +138,17 @@ class _AdvisoryLock:
         self._name = name
         self._key = advisory_key(name)
         self._turn = threading.Lock()
-        self._session: Connection | None = None
+        self._session: Any = None
 
     def hold(self) -> bool:
         with self._turn:
             if self._session is None:
                 return self._take()
             try:
-                if self._session.execute(_MINE, {"key": self._key}).scalar_one():
+                if self._asked(_MINE):
                     return True
                 LOG.warning("the lease %s is not this session's any more", self._name)
-            except (SQLAlchemyError, OSError):
+            except pg8000.dbapi.Error:
                 LOG.warning("the connection that carried the lease %s is lost", self._name)
             self._end_session()
             return False
@@ -159,37 +159,34 @@ class _AdvisoryLock:
 
     def _take(self) -> bool:
         try:
-            self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._session = self._engine.raw_connection()
             self._session.detach()  # it is never given back to the pool: closing it ends the session, and the lock with it
-            self._session.execute(_KEEPALIVE)
-            if self._session.execute(_TAKE, {"key": self._key}).scalar_one():
+            if self._asked(_TAKE):
                 return True
-        except (SQLAlchemyError, OSError) as error:
+        except (pg8000.dbapi.Error, SQLAlchemyError) as error:
             LOG.warning(
                 "the lease %s can not be asked for: the records are away (%s)", self._name, type(error).__name__
             )
         self._end_session()
         return False
 
+    def _asked(self, question: str) -> bool:
+        cursor = self._session.cursor()
+        cursor.execute(question, (self._key,))
+        return bool(cursor.fetchone()[0])
+
     def _end_session(self) -> None:
         session, self._session = self._session, None
-        if session is None:
-            return
-        try:
+        if session is not None:
             session.close()
-        except (SQLAlchemyError, OSError):  # it is gone already
-            session.invalidate()
 
 
-_TAKE = sa.text("SELECT pg_try_advisory_lock(CAST(:key AS bigint))")
-_MINE = sa.text(
-    "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1"
-    " AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = CAST(:key AS bigint)"
-)
-_KEEPALIVE = sa.text(
-    "SELECT set_config('tcp_keepalives_idle', '20', false), set_config('tcp_keepalives_interval', '10', false),"
-    " set_config('tcp_keepalives_count', '3', false)"
-)
+_TAKE = "SELECT pg_try_advisory_lock($1::bigint)"
+_MINE = """
+SELECT count(*) = 1 FROM pg_locks
+WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1
+  AND (classid::bigint << 32 | objid::bigint) = $1::bigint
+"""
 
 
 def advisory_key(name: str) -> int:

@@ -42,11 +42,16 @@ def test_the_migrated_schema_is_the_one_the_tables_declare(database: Database) -
 
 @pytest.mark.parametrize("ledger", LEDGERS)
 def test_every_ledger_refuses_change_and_deletion(database: Database, ledger: str) -> None:
+    postgresql = database.engine.dialect.name == "postgresql"
+    query = (
+        "select tgname as name from pg_trigger where tgrelid = CAST(:table AS regclass) and not tgisinternal"
+        if postgresql
+        else "select name from sqlite_master where type = 'trigger' and tbl_name = :table"
+    )
+    expected = {"append_only"} if postgresql else {"no_update", "no_delete"}
     with database.reading() as connection:
-        triggers = connection.execute(
-            sa.text("select name from sqlite_master where type = 'trigger' and tbl_name = :t"), {"t": ledger}
-        )
-        assert {row.name for row in triggers} == {f"{ledger}_no_update", f"{ledger}_no_delete"}
+        triggers = connection.execute(sa.text(query), {"table": ledger}).scalars()
+        assert set(triggers) == {f"{ledger}_{name}" for name in expected}
 
 
 def test_an_entry_of_the_audit_trail_can_not_be_changed_or_removed(database: Database) -> None:

@@ -1,18 +1,19 @@
-"""Leases of databases in memory and in files: one holder, let go of with the process."""
+"""Leases: one holder among all that use a database, let go of with the process."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hearthwatch.errors import Unavailable
 from hearthwatch.records.database import Database, open_database
-from hearthwatch.records.leases import lease
+from hearthwatch.records.leases import Lease, lease
 
 HOLDER = """
 import sys
@@ -32,20 +33,33 @@ def file(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-@pytest.fixture(params=["memory", "file"])
-def anywhere(request: pytest.FixtureRequest, database: Database, file: Database) -> Database:
-    return database if request.param == "memory" else file
+@pytest.fixture(params=["sqlite_database", "file", "postgresql_database"])
+def ask(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Lease]]:
+    """Makes leases, each for another who asks; in the end all are given up."""
+    database: Database = request.getfixturevalue(request.param)
+    made: list[Lease] = []
+
+    def make(name: str) -> Lease:
+        made.append(lease(database, name))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.give_up()
 
 
-def test_one_of_two_holds_it(anywhere: Database) -> None:
-    one, two = lease(anywhere, "job"), lease(anywhere, "job")
+Ask = Callable[[str], Lease]
+
+
+def test_one_of_two_holds_it(ask: Ask) -> None:
+    one, two = ask("job"), ask("job")
     assert one.hold()
     assert not two.hold()
     assert one.hold()
 
 
-def test_another_gets_what_was_given_up(anywhere: Database) -> None:
-    one, two = lease(anywhere, "job"), lease(anywhere, "job")
+def test_another_gets_what_was_given_up(ask: Ask) -> None:
+    one, two = ask("job"), ask("job")
     assert one.hold()
     one.give_up()
     one.give_up()
@@ -53,18 +67,16 @@ def test_another_gets_what_was_given_up(anywhere: Database) -> None:
     assert not one.hold()
 
 
-def test_who_does_not_hold_it_can_not_give_it_up(anywhere: Database) -> None:
-    one, two = lease(anywhere, "job"), lease(anywhere, "job")
+def test_who_does_not_hold_it_can_not_give_it_up(ask: Ask) -> None:
+    one, two = ask("job"), ask("job")
     assert one.hold()
     two.give_up()
     assert not two.hold()
 
 
-def test_names_do_not_stand_in_each_others_way(anywhere: Database) -> None:
-    leases = [lease(anywhere, name) for name in ("job", "job2", "ingest/1", "../job")]
+def test_names_do_not_stand_in_each_others_way(ask: Ask) -> None:
+    leases = [ask(name) for name in ("job", "job2", "ingest/1", "../job")]
     assert all(one.hold() for one in leases)
-    for one in leases:
-        one.give_up()
 
 
 def test_a_lock_file_that_was_removed_is_a_lease_that_was_lost(file: Database, tmp_path: Path) -> None:
@@ -83,14 +95,28 @@ def test_a_folder_that_can_not_be_written_is_unavailable(file: Database, tmp_pat
         lease(file, "job").hold()
 
 
-def test_a_killed_process_lets_go_at_once(file: Database, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLDER, f"sqlite:///{tmp_path / 'records.sqlite3'}"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+@pytest.mark.parametrize("place", ["file", "postgresql"])
+def test_a_killed_process_lets_go_at_once(place: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    address = request.getfixturevalue("postgresql") if place == "postgresql" else f"sqlite:///{tmp_path / 'r.sqlite3'}"
+    database = open_database(address)
+    mine = lease(database, "job")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"True\n"
-        mine = lease(file, "job")
         assert not mine.hold()
         process.send_signal(signal.SIGKILL)
         process.wait(20)
-        assert mine.hold()
+        wait_for(mine.hold)
         mine.give_up()
+    database.close()
+
+
+def wait_for(answer: Callable[[], bool], seconds: float = 20) -> None:
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.02)):
+        if answer():
+            return
+        pause.wait(0.02)
+    pytest.fail("it is still held")

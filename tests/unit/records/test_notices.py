@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Denied, Missing, Stale
 from hearthwatch.records import customer_links, customers, devices, findings, notices
 from hearthwatch.records.database import Database
 from hearthwatch.records.notices import Wanted
+from hearthwatch.records.tables import metadata
 from hearthwatch.values import Notice, Observation
 from tests.conftest import START
 
@@ -109,8 +111,8 @@ def test_only_the_hash_of_a_token_is_kept(database: Database) -> None:
         assert notice is not None
         token = customer_links.create(connection, notice_id=notice.id, customer_id="c-1", expires_at=START + DAY)
         assert len(token) >= 43
-        dump = "\n".join(connection.connection.driver_connection.iterdump())  # type: ignore[union-attr]
-        assert token not in dump
+        dump = [connection.execute(sa.select(table)).all() for table in metadata.tables.values()]
+        assert token not in str(dump)
         link = customer_links.find(connection, token, START)
         assert (link.notice_id, link.customer_id) == (notice.id, "c-1")
         with pytest.raises(Missing):
