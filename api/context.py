@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 from prometheus_client import CollectorRegistry
@@ -19,7 +19,8 @@ from hearthwatch.settings import Settings
 class ApiContext:
     """The stores, the clock, the settings and what else an endpoint needs.
 
-    ``health`` maps a part's name (``ingest``) to how it is: a value, or a function that tells it.
+    ``health`` maps a part's name (``ingest``) to how it is: a value, or a function that tells it. ``backup`` makes a backup of both
+    stores beside them, for the person who is named, and tells of it.
     """
 
     database: Database
@@ -29,6 +30,7 @@ class ApiContext:
     registry: CollectorRegistry
     secret_key: str
     health: Mapping[str, object] = field(default_factory=dict)
+    backup: Callable[[str], Mapping[str, Any]] | None = None
 
 
 def context_of(connection: HTTPConnection) -> ApiContext:

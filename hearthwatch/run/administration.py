@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from hearthwatch.clock import SystemClock
 from hearthwatch.records.database import Database, open_database
-from hearthwatch.run.printing import print_json
+from hearthwatch.run.printing import print_json, show
 from hearthwatch.settings import Settings, load_settings
 
 Role = Literal["viewer", "engineer", "agent", "technician", "admin"]
@@ -34,6 +35,8 @@ def administration(app: typer.Typer) -> None:
         ("config", config, "The settings in force."),
     ):
         app.add_typer(group, name=name, help=words, no_args_is_help=True)
+    app.command("backup")(backup)
+    app.command("restore")(restore)
 
 
 @contextmanager
@@ -58,6 +61,44 @@ def db_upgrade() -> None:
     database.upgrade()
     database.close()
     typer.echo("the schema is current")
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="The archive; in a folder it gets a name.")],
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HEARTHWATCH_TOKEN", help="An admin's token, where the platform is running.", show_envvar=True
+        ),
+    ] = None,
+    secret_key: Annotated[
+        bool, typer.Option("--secret-key/--without-secret-key", help="Whether the key that signs links goes along.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Write both stores into one file, also while the platform runs."""
+    from hearthwatch.run.backup import run_backup
+
+    answer = run_backup(load_settings(), target, token=token, with_secret_key=secret_key)
+    show(answer, as_json)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What hearthwatch backup wrote.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace stores that are not empty.")] = False,
+    telemetry: Annotated[
+        bool, typer.Option("--telemetry/--without-telemetry", help="Whether the telemetry comes back too.")
+    ] = True,
+    keep_sending: Annotated[
+        bool, typer.Option("--keep-sending", help="Do not pause the outbox; what waited then is sent again.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a backup back into empty stores, SQLite or PostgreSQL alike; all of it or nothing."""
+    from hearthwatch.run.restore import run_restore
+
+    answer = run_restore(load_settings(), file, force=force, with_telemetry=telemetry, keep_sending=keep_sending)
+    show(answer, as_json)
 
 
 token = typer.Typer()
@@ -242,7 +283,7 @@ config = typer.Typer()
 @config.command("show")
 def config_show(as_json: Json = False) -> None:
     """Every option in force; secrets are masked."""
-    from hearthwatch.run.up import masked
+    from hearthwatch.addresses import masked
 
     settings = load_settings()
     shown = {name: _plain(getattr(settings, name)) for name in Settings.model_fields}

@@ -1,4 +1,7 @@
-"""Builds the platform from its settings: the only place where addresses become adapters."""
+"""Builds the platform from its settings: the only place where addresses become adapters.
+
+What only some roles need is imported where it is built: an ingestor starts in half the time without the pages and their libraries.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,15 @@ from typing import TypeVar
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from alerts.channels.apprise_channel import AppriseChannel
-from alerts.channels.command import CommandChannel
-from alerts.channels.mailbox import MailboxChannel
 from alerts.policy import ensure_policy
-from api.app import ApiContext, create_app
-from api.routes.system import create_health_app
+from api.context import ApiContext
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.messaging import open_publisher, open_subscriber
 from hearthwatch.ports import Channel, Clock, Publisher, TelemetryStore
 from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
+from hearthwatch.run.backup import backup_of_running
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.wire.registry import Decoder, conventions
@@ -228,6 +228,10 @@ def build_publisher(settings: Settings) -> Publisher:
 
 def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Channel]:
     """Every way out of the house, by the name the outbox uses."""
+    from alerts.channels.apprise_channel import AppriseChannel
+    from alerts.channels.command import CommandChannel
+    from alerts.channels.mailbox import MailboxChannel
+
     channels: tuple[Channel, ...] = (
         MailboxChannel(platform.database, platform.clock),
         AppriseChannel(mail_through=platform.settings.mail_server.get_secret_value()),
@@ -238,11 +242,15 @@ def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Cha
 
 def build_api(platform: Platform, health: Mapping[str, object]) -> FastAPI:
     """The API and the pages."""
+    from api.app import create_app
+
     return create_app(_context(platform, health))
 
 
 def build_health(platform: Platform, health: Mapping[str, object]) -> FastAPI:
     """What a process without the API says of itself: whether it is alive and ready, and its metrics."""
+    from api.routes.system import create_health_app
+
     return create_health_app(_context(platform, health))
 
 
@@ -255,6 +263,9 @@ def _context(platform: Platform, health: Mapping[str, object]) -> ApiContext:
         registry=platform.registry,
         secret_key=platform.secret_key,
         health=health,
+        backup=lambda actor: backup_of_running(
+            platform.settings, platform.database, platform.store, platform.clock.now(), actor
+        ),
     )
 
 

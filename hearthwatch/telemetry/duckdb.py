@@ -41,6 +41,11 @@ class DuckDBStore:
             self._file.close()
             raise
 
+    @property
+    def file(self) -> DuckDBFile:
+        """The open database, for copying it out while it is in use."""
+        return self._file
+
     def write(self, values: Sequence[Reading | Event | Presence]) -> WriteResult:
         """Store a batch in one transaction; see the port."""
         if not values:
