@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-seeds cohort-study up test check format services lock wheel wheel-test screenshots clean
+.PHONY: help install demo demo-seeds cohort-study up test check format services lock wheel wheel-test notebooks notebooks-strip screenshots clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,12 +53,20 @@ services: ## install or build the real servers of the tests (Debian or Ubuntu; r
 lock: install ## renew the locked requirements
 	$(BIN)/uv --no-config pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet --upgrade -o requirements/runtime.txt
 	$(BIN)/uv --no-config pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet --upgrade -o requirements/dev.txt
+	printf "hatchling>=1.27\n" | $(BIN)/uv --no-config pip compile - -c requirements/dev.txt --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet -o requirements/build.txt
 
 wheel: install ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
-wheel-test: wheel ## install the wheel into an empty environment and run the demo from another folder
-	sh tests/e2e/wheel.sh
+wheel-test: install ## build the wheel, pipx install it into an empty environment, run the demo and `up` from another folder
+	$(BIN)/python -m pytest tests/e2e/wheel.py $(ARGS)
+
+notebooks: install ## run the notebooks; copies with their pictures go to dist/notebooks/
+	mkdir -p dist/notebooks
+	cd notebooks && ../$(BIN)/jupyter-execute --output "../dist/notebooks/{notebook_name}" *.ipynb
+
+notebooks-strip: install ## take the outputs out of the notebooks, as they are kept in the repository
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 clean: ## remove what the build and the tests leave
 	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis var
