@@ -105,6 +105,17 @@ def claim(connection: Connection, worker: str, now: datetime, *, lease: timedelt
     return [OutboxItem(**row) for row in rows.mappings()]
 
 
+def take_over(connection: Connection, worker: str, now: datetime) -> int:
+    """End the claims of other workers, so that what they were sending is sent again at once, under the same keys. Returns how many.
+
+    For whoever alone may send now, because the one before is gone.
+    """
+    theirs = (outbox.c.state == "claimed", outbox.c.claimed_by != worker, outbox.c.claimed_until > now)
+    return connection.execute(
+        sa.update(outbox).where(*theirs).values(claimed_until=now, revision=outbox.c.revision + 1)
+    ).rowcount
+
+
 def complete(connection: Connection, item: OutboxItem, now: datetime) -> bool:
     """Mark a claimed thing as delivered and drop its text, which may hold a customer's link. False where the claim was lost."""
     kept = {name: value for name, value in item.payload.items() if name not in {"text", "html"}}

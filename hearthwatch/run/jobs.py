@@ -16,7 +16,7 @@ from analytics.prognosis import prognose
 from analytics.training import train
 from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel
-from hearthwatch.records import customer_links, idempotency, job_runs
+from hearthwatch.records import customer_links, idempotency, job_runs, outbox
 from hearthwatch.run.assembly import Platform
 from hearthwatch.run.schedule import Job
 
@@ -98,6 +98,8 @@ def _follow_up(work: Work, now: datetime) -> Mapping[str, Any]:
 
 
 def _deliver(work: Work, now: datetime) -> Mapping[str, Any]:
+    with work.platform.database.transaction() as connection:  # whoever runs this holds the lease: nobody else sends
+        outbox.take_over(connection, work.platform.holder, now)
     return alerting.deliver(work.platform.database, work.channels, now, worker=work.platform.holder)
 
 

@@ -26,9 +26,7 @@ from hearthwatch.run.assembly import (
     build_publisher,
     open_platform,
 )
-from hearthwatch.run.jobs import JOBS, Work
 from hearthwatch.run.reporting import Reporter
-from hearthwatch.run.schedule import Schedule, Timer
 from hearthwatch.run.server import WebServer
 from hearthwatch.settings import Settings
 
@@ -121,6 +119,9 @@ def _start(platform: Platform, role: str, ending: list[Sequence[End]]) -> None:
 
 
 def _start_jobs(platform: Platform, health: dict[str, object]) -> Sequence[End]:
+    from hearthwatch.run.jobs import JOBS, Work  # it brings all of analytics along
+    from hearthwatch.run.schedule import Schedule, Timer
+
     publisher = build_publisher(platform.settings)
     work = Work(platform, build_channels(platform, publisher))
     schedule = Schedule(JOBS, work, platform.database, platform.clock, platform.holder)

@@ -98,3 +98,15 @@ def test_pages_go_on_where_the_last_one_ended(database: Database) -> None:
         first = outbox.list_items(connection, limit=2)
         rest = outbox.list_items(connection, limit=9, after=first[-1].id)
     assert [item.idempotency_key for item in (*first, *rest)] == ["4", "3", "2", "1", "0"]
+
+
+def test_whoever_takes_over_sends_at_once_what_another_had_claimed(database: Database) -> None:
+    with database.transaction() as connection:
+        put(connection, "a")
+        (killed,) = outbox.claim(connection, "killed", START, lease=LEASE, limit=1)
+        assert outbox.take_over(connection, "next", START) == 1
+        (again,) = outbox.claim(connection, "next", START, lease=LEASE, limit=1)
+        assert again.idempotency_key == killed.idempotency_key
+        assert not outbox.complete(connection, killed, START)
+        assert outbox.take_over(connection, "next", START) == 0  # its own claims stay
+        assert outbox.complete(connection, again, START)
