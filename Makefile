@@ -54,6 +54,7 @@ lock: install ## renew the locked requirements
 	$(BIN)/uv --no-config pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet --upgrade -o requirements/runtime.txt
 	$(BIN)/uv --no-config pip compile pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet --upgrade -o requirements/dev.txt
 	printf "hatchling>=1.27\n" | $(BIN)/uv --no-config pip compile - -c requirements/dev.txt --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet -o requirements/build.txt
+	printf "pipx>=1.7\n" | $(BIN)/uv --no-config pip compile - --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --quiet --upgrade -o requirements/pipx.txt
 
 wheel: install ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
