@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import resources
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +24,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import StaticPool
 
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale, Unavailable
-from hearthwatch.records.postgresql import meaning, postgresql_engine
+from hearthwatch.records.json_text import json_text
+from hearthwatch.records.postgresql import Contended, meaning, postgresql_engine, take_turn
 
 T = TypeVar("T")
+
+RETRIES = 2
 
 _WAL_IS_SAFE = (3, 51, 3)  # earlier versions can corrupt the file when a WAL is reset
 
@@ -41,19 +45,38 @@ class Database:
         self.lease_turn = threading.Lock()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, alone: bool = True) -> Iterator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        Raises `Unavailable` when the database is away, locked or full, `Conflict` where a constraint says no.
+        Those that run ``alone`` take turns, on every database: what one has read does not change before it has written. Say ``alone=False``
+        where the writes commute with everybody's (newest wins, counted up, claimed or locked row by row); SQLite has one writer all the same.
+        Raises `Unavailable` when the database is away, locked or full, `Conflict` where a constraint says no, `Contended` where
+        another transaction was in the way.
         """
-        with translated(), self._turn, self.engine.begin() as connection:
+        with self._begun(alone=alone) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that only reads: one consistent view, and no writer has to wait for it to begin."""
+        with self._begun(read_only=True) as connection:
+            yield connection
+
+    def retrying(self, work: Callable[[Connection], T], *, alone: bool = True) -> T:
+        """The result of ``work`` in a transaction; where another was in the way it is rolled back and done again, at most twice."""
+        for _ in range(RETRIES):
+            try:
+                with self.transaction(alone=alone) as connection:
+                    return work(connection)
+            except Contended:
+                continue
+        with self.transaction(alone=alone) as connection:
+            return work(connection)
+
+    @contextmanager
+    def _begun(self, **options: bool) -> Iterator[Connection]:
         with translated(), self._turn, self.engine.connect() as plain:
-            connection = plain.execution_options(read_only=True)
+            connection = plain.execution_options(**options)
             with connection.begin():
                 yield connection
 
@@ -78,6 +101,9 @@ class Database:
     def _migrate(self, step: Any, revision: str) -> None:
         config = _alembic()
         with translated(), self.engine.begin() as connection:
+            # Of processes that start at once one migrates and the others wait: on SQLite BEGIN IMMEDIATE has seen to that already.
+            if connection.dialect.name == "postgresql":
+                take_turn(connection, "migrations")
             config.attributes["connection"] = connection
             step(config, revision)
 
@@ -98,7 +124,10 @@ def open_database(address: str) -> Database:
 def _sqlite(address: str) -> Engine:
     address, synchronous = _durability(address)
     path = address.removeprefix("sqlite://").removeprefix("/")
-    options: dict[str, Any] = {"connect_args": {"timeout": 30, "check_same_thread": False}}
+    options: dict[str, Any] = {
+        "connect_args": {"timeout": 30, "check_same_thread": False},
+        "json_serializer": json_text,
+    }
     if path in {"", ":memory:"}:
         options["poolclass"] = StaticPool
     else:
@@ -209,7 +238,9 @@ def replace_rows(connection: Connection, table: sa.Table, rows: Sequence[Mapping
     keys = [column.name for column in table.primary_key]
     insert = insert_for(connection, table)
     changes = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), list(rows))
+    # In the order of the keys: two that write the same rows at once wait for each other, but not in a circle.
+    ordered = sorted(rows, key=itemgetter(*keys))
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), ordered)
 
 
 def insert_for(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -75,7 +76,7 @@ def see(connection: Connection, sightings: Sequence[Sighting]) -> None:
                 "last_seen": sa.case((devices.c.last_seen >= new.last_seen, devices.c.last_seen), else_=new.last_seen),
             },
         ),
-        list(rows.values()),
+        sorted(rows.values(), key=itemgetter("id")),  # two batches at once do not wait for each other in a circle
     )  # fmt: skip
 
 
@@ -123,12 +124,14 @@ def apply_identities(connection: Connection, identities: Sequence[Identity]) -> 
     )
     known = find(connection, sorted({claim.device for claim in identities}))
     found: list[Observation] = []
-    for claim in identities:
+    for claim in sorted(identities, key=lambda one: one.device):
         device = known[claim.device]
         found.extend(_mismatches(device, claim))
         changes = _claimed(device, claim)
         if changes:
-            update_at_revision(connection, devices, {"id": device.id}, None, changes)
+            # What the registry says in the meantime stays.
+            kept = {name: sa.func.coalesce(devices.c[name], value) for name, value in changes.items()}
+            update_at_revision(connection, devices, {"id": device.id}, None, kept)
             known[device.id] = replace(device, **changes)
     models.add_missing(connection, [device.model for device in known.values() if device.model])
     _apply_parts(connection, identities, known)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Invalid, Missing
-from hearthwatch.records.database import update_at_revision
+from hearthwatch.records.database import insert_missing, update_at_revision
 from hearthwatch.records.tables import finding_events, findings
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Finding, Observation
@@ -44,13 +44,13 @@ def observe(connection: Connection, observation: Observation, *, relapse: timede
     """
     latest = _latest(connection, observation)
     if latest is None:
-        return _open(connection, observation, 1)
+        return _open(connection, observation, 1, relapse)
     if observation.at <= latest.last_seen:
         return latest
     if latest.state in UNRECOVERED:
         return _update(connection, latest, observation)
     if latest.recovered_at is not None and observation.at - latest.recovered_at >= relapse:
-        return _open(connection, observation, latest.episode + 1)
+        return _open(connection, observation, latest.episode + 1, relapse)
     return _reopen(connection, latest, observation)
 
 
@@ -60,16 +60,17 @@ def _latest(connection: Connection, observation: Observation) -> Finding | None:
         .where(
             findings.c.kind == observation.kind,
             findings.c.subject == observation.subject,
-            findings.c.mode == observation.mode,
+            findings.c.mode == fitted(findings.c.mode, observation.mode),
         )
         .order_by(findings.c.episode.desc())
         .limit(1)
+        .with_for_update()
     )
     row = connection.execute(query).mappings().one_or_none()
     return Finding(**row) if row else None
 
 
-def _open(connection: Connection, observation: Observation, episode: int) -> Finding:
+def _open(connection: Connection, observation: Observation, episode: int, relapse: timedelta) -> Finding:
     row = {
         "kind": observation.kind,
         "subject_type": observation.subject_type,
@@ -80,9 +81,12 @@ def _open(connection: Connection, observation: Observation, episode: int) -> Fin
         "first_seen": observation.at,
         **_seen(observation),
     }
-    finding_id = connection.execute(sa.insert(findings).values(row).returning(findings.c.id)).scalar_one()
-    _note(connection, finding_id, observation.at, "opened", DETECTOR, {"severity": observation.severity})
-    return get(connection, finding_id)
+    if not insert_missing(connection, findings, [row]):  # another has just opened it, having seen the same
+        return observe(connection, observation, relapse=relapse)
+    finding = _latest(connection, observation)
+    assert finding is not None
+    _note(connection, finding.id, observation.at, "opened", DETECTOR, {"severity": observation.severity})
+    return finding
 
 
 def _seen(observation: Observation) -> dict[str, Any]:
@@ -121,7 +125,7 @@ def recover(connection: Connection, now: datetime, *, quiet: timedelta) -> list[
 
 def recover_one(connection: Connection, finding_id: int, now: datetime, reason: str) -> Finding:
     """Recover one finding; one that has recovered already stays as it is. Raises `Missing`."""
-    finding = get(connection, finding_id)
+    finding = _locked(connection, finding_id)
     if finding.state == "recovered":
         return finding
     update_at_revision(connection, findings, {"id": finding_id}, None, {"state": "recovered", "recovered_at": now})
@@ -157,7 +161,7 @@ def mute(
 def _decide(
     connection: Connection, finding_id: int, revision: int | None, state: str, actor: str, now: datetime, note: str
 ) -> Finding:
-    if get(connection, finding_id).state == "recovered":
+    if _locked(connection, finding_id).state == "recovered":
         raise Conflict("the finding has recovered", where=str(finding_id))
     update_at_revision(connection, findings, {"id": finding_id}, revision, {"state": state})
     _note(connection, finding_id, now, state, actor, {"note": note} if note else {})
@@ -166,7 +170,16 @@ def _decide(
 
 def get(connection: Connection, finding_id: int) -> Finding:
     """One finding. Raises `Missing`."""
-    row = connection.execute(sa.select(findings).where(findings.c.id == finding_id)).mappings().one_or_none()
+    return _one(connection, finding_id, sa.select(findings))
+
+
+def _locked(connection: Connection, finding_id: int) -> Finding:
+    """One finding that stays as it is until the transaction ends: a detector may see it at the same moment."""
+    return _one(connection, finding_id, sa.select(findings).with_for_update())
+
+
+def _one(connection: Connection, finding_id: int, query: sa.Select[Any]) -> Finding:
+    row = connection.execute(query.where(findings.c.id == finding_id)).mappings().one_or_none()
     if row is None:
         raise Missing("no such finding", where=str(finding_id))
     return Finding(**row)

@@ -8,7 +8,6 @@ connection that carries the lock does not know until it asks again. Work under a
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import logging
 import os
 import threading
@@ -22,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hearthwatch.errors import Unavailable
 from hearthwatch.records.database import Database
+from hearthwatch.records.postgresql import advisory_key
 
 LOG = logging.getLogger(__name__)
 
@@ -187,8 +187,3 @@ SELECT count(*) = 1 FROM pg_locks
 WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1
   AND (classid::bigint << 32 | objid::bigint) = $1::bigint
 """
-
-
-def advisory_key(name: str) -> int:
-    """The number, of 64 bits with sign, that stands for a name among the server's advisory locks."""
-    return int.from_bytes(hashlib.sha256(f"hearthwatch:{name}".encode()).digest()[:8], "big", signed=True)

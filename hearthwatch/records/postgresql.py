@@ -1,12 +1,13 @@
 """PostgreSQL behind the records: how it is reached (by pg8000), how its transactions begin, and what its error codes mean.
 
-Writers run at READ COMMITTED: what must be unique is unique by constraint, what is counted up is counted in the statement, and a row that
-people change carries a revision. Readers run at REPEATABLE READ, READ ONLY: one consistent view, which never fails to serialise.
+Writers run at READ COMMITTED. Those that decide by what they read take turns, by one advisory lock, as they do on SQLite; those whose
+writes commute run side by side. Readers run at REPEATABLE READ, READ ONLY: one consistent view, which never fails to serialise.
 See docs/adr/0008-postgresql.md.
 """
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 from pathlib import Path
@@ -23,6 +24,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Unavailable
+from hearthwatch.records.json_text import json_text
 from hearthwatch.records.pg8000_session import Session, network_errors
 
 CONNECT_SECONDS = 10
@@ -43,6 +45,10 @@ _SESSION = {
 _SET_UP = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
 _READ_ONLY_SERVER = "25006"
 _GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", _READ_ONLY_SERVER)
+
+
+class Contended(Unavailable):
+    """Another transaction was in the way, and this one was rolled back. Retry at once; see `Database.retrying`."""
 
 
 class PipelinedDialect(PGDialect_pg8000):
@@ -106,13 +112,18 @@ def postgresql_engine(address: str) -> Engine:
         pool_pre_ping=True,
         pool_use_lifo=True,
         hide_parameters=True,
+        json_serializer=json_text,
     )
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("read_only", False)
-        level = "REPEATABLE READ READ ONLY" if reading else "READ COMMITTED"
-        connection.exec_driver_sql(f"BEGIN ISOLATION LEVEL {level}")
+        options = connection.get_execution_options()
+        if options.get("read_only"):
+            connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        elif options.get("alone"):
+            connection.exec_driver_sql(f"{_WRITING}; {_TURN}")
+        else:
+            connection.exec_driver_sql(_WRITING)
 
     return engine
 
@@ -187,6 +198,22 @@ def _socket(host: str, port: int) -> socket.socket:
     return connected
 
 
+def advisory_key(name: str) -> int:
+    """The number, of 64 bits with sign, that stands for a name among the server's advisory locks."""
+    return int.from_bytes(hashlib.sha256(f"hearthwatch:{name}".encode()).digest()[:8], "big", signed=True)
+
+
+_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_TURN = f"SELECT pg_advisory_xact_lock({advisory_key('writers')})"
+
+
+def take_turn(connection: Connection, name: str) -> None:
+    """Wait until no other transaction has this turn, and keep it until ours ends. It may take as long as it takes."""
+    connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock($1::bigint)", (advisory_key(name),))
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SESSION['lock_timeout']}'")
+
+
 def sqlstate(error: BaseException | None) -> str:
     """The server's five-character code in an error of pg8000; empty where the error does not come from the server."""
     said = error.args[0] if error is not None and error.args else None
@@ -202,7 +229,7 @@ def meaning(error: DBAPIError) -> HearthwatchError:
     if code[:2] == "23" or code == "P0001":  # a constraint, or the trigger of a ledger
         return Conflict(f"the records do not allow this: {said}")
     if code in {"40001", "40P01", "55P03"}:
-        return Unavailable("another transaction was in the way; try again", retry_after=RETRY_AFTER, where="records")
+        return Contended("another transaction was in the way; try again", retry_after=RETRY_AFTER, where="records")
     for codes, remedy in _REMEDIES:
         if code.startswith(codes):
             return Unavailable(f"{remedy} ({said})", where="records")

@@ -75,7 +75,7 @@ def hold(connection: Connection, items: Sequence[QuarantineItem]) -> int:
             "revision": quarantine.c.revision + 1,
         },
     )
-    connection.execute(upsert, [_row(item, mark, times[mark]) for mark, item in rows.items()])
+    connection.execute(upsert, [_row(rows[mark], mark, times[mark]) for mark in sorted(rows)])
     return len(rows) - known
 
 

@@ -24,8 +24,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.ports import Clock
 from hearthwatch.records import job_runs
-from hearthwatch.records.database import Database
+from hearthwatch.records.database import RETRIES, Database
 from hearthwatch.records.leases import lease
+from hearthwatch.records.postgresql import Contended
 
 LOG = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -101,7 +102,7 @@ class Schedule(Generic[P]):
                 return None
             now = self._clock.now()
             due = job.due_at(now)
-            with self._database.transaction() as connection:
+            with self._database.transaction(alone=False) as connection:
                 attempt = job_runs.claim(connection, job.name, due, now, self._holder)
             return None if attempt is None else self._work(job, due, now, attempt)
 
@@ -115,19 +116,27 @@ class Schedule(Generic[P]):
         self._leads = self._lease.hold()
         return self._leads
 
+    def _worked(self, job: Job[P], now: datetime) -> Mapping[str, Any]:
+        for _ in range(RETRIES):
+            try:
+                return job.work(self._platform, now)
+            except Contended:  # rolled back, and not its fault: a daily job does not wait for tomorrow
+                LOG.info("job %s begins again: another transaction was in the way", job.name)
+        return job.work(self._platform, now)
+
     def _work(self, job: Job[P], due: datetime, now: datetime, attempt: int) -> Outcome:
         began = time.perf_counter()
         result: Mapping[str, Any] | None = None
         error: str | None = None
         try:
-            result = job.work(self._platform, now)
+            result = self._worked(job, now)
         except HearthwatchError as failure:
             error = f"{type(failure).__name__}: {failure}"
             LOG.warning("job %s failed: %s", job.name, error)
         except Exception as failure:  # one broken job must not stop the others
             error = f"{type(failure).__name__}: {failure}"
             LOG.exception("job %s broke", job.name)
-        with self._database.transaction() as connection:
+        with self._database.transaction(alone=False) as connection:
             ours = job_runs.finish(connection, job.name, due, self._clock.now(), attempt, result=result, error=error)
         if not ours:
             LOG.warning("job %s was taken over by another scheduler while it ran: the lease had been lost", job.name)
