@@ -142,13 +142,15 @@ class Machine:
         )
 
     @contextmanager
-    def up(self, service: str, name: str = "", user: int | str | None = None, **environment: str) -> Iterator[None]:
-        """Run a service until the block ends. ``user`` runs it as another user where that is possible."""
+    def up(
+        self, service: str, *more: str, name: str = "", user: int | str | None = None, **environment: str
+    ) -> Iterator[None]:
+        """Run a service until the block ends, with ``more`` words. ``user`` runs it as another user where that is possible."""
         name = name or service
         log = (self.scratch / f"{name}.log").open("wb")
         other = user if as_root() else None
         process = subprocess.Popen(
-            self.command(service),
+            [*self.command(service), *more],
             env=self.environment(service) | environment,
             cwd=ROOT,
             stdout=log,
@@ -177,13 +179,19 @@ class Machine:
         kind, *words = self.services[service]["healthcheck"]["test"]
         assert kind == "CMD"
         return subprocess.run(
-            self.programs([self.here(service, word) for word in words]),
+            self.programs([self._own_port(service, self.here(service, word)) for word in words]),
             env=self.environment(service) | environment,
             cwd=ROOT,
             check=False,
             capture_output=True,
             text=True,
             timeout=30,
+        )
+
+    def _own_port(self, service: str, text: str) -> str:
+        """A container asks itself at the port it has inside."""
+        return re.sub(
+            r"http://127\.0\.0\.1:(\d+)", lambda m: f"http://127.0.0.1:{self.port(f'{service}:{m[1]}')}", text
         )
 
     def _entry(self, service: str) -> list[str]:

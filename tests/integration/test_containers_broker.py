@@ -17,9 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.compose import ROOT, Machine, as_root
-from tests.conftest import needed, wait_for_port
-
-PORT_LINE = "listener 8883"
+from tests.compose_services import add_device, broker_up, init_options
 
 
 @pytest.fixture(scope="module")
@@ -38,46 +36,6 @@ def broker(machine: Machine) -> Iterator[Machine]:
     """The broker of the compose file, running."""
     with broker_up(machine):
         yield machine
-
-
-def init_options(machine: Machine) -> list[str]:
-    """Where things are here; in the containers these are the defaults."""
-    root = machine.scratch / "secrets"
-    root.mkdir(exist_ok=True)
-    for name in ("authority", "mosquitto", "influxdb", "postgres", "hearthwatch", "grafana", "prometheus"):
-        if not (root / name).exists():
-            (root / name).symlink_to(machine.volume(f"secrets-{name}"), target_is_directory=True)
-    place = f"127.0.0.1:{machine.port('mosquitto:8883')}"
-    authority = machine.volume("secrets-hearthwatch") / "ca.crt"
-    return ["--root", str(root), "--broker", place, "--authority", str(authority)]
-
-
-@contextmanager
-def broker_up(machine: Machine) -> Iterator[None]:
-    """Start Mosquitto with the file's command line and our configuration, as the user of its image."""
-    needed("mosquitto", "/usr/sbin/mosquitto")
-    port = machine.port("mosquitto:8883")
-    configuration = machine.paths("mosquitto")["/mosquitto/config"] / "mosquitto.conf"
-    text = machine.here("mosquitto", configuration.read_text())
-    configuration.write_text(text.replace(PORT_LINE, f"listener {port} 127.0.0.1"))
-    if as_root():
-        machine.volume("mosquitto-data").chmod(0o777)
-        options = machine.volume("secrets-mosquitto") / "mosquitto_sub"
-        options.write_text(machine.here("mosquitto", options.read_text()).replace("8883", str(port)))
-    with machine.up("mosquitto", user=1883):
-        wait_for_port(port, machine.running["mosquitto"])
-        yield
-
-
-def add_device(machine: Machine, *ids: str, given: str | None = None) -> dict[str, str]:
-    """What deploy/mosquitto/add-device.sh runs in the container; the passwords by device."""
-    done = subprocess.run(
-        [sys.executable, "deploy/init/add_devices.py", "--root", str(machine.scratch / "secrets"), *ids],
-        cwd=ROOT, check=False, capture_output=True, text=True, input=given, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    machine.running["mosquitto"].send_signal(1)  # SIGHUP
-    return dict(line.split("\t") for line in done.stdout.splitlines())
 
 
 class Guest:
