@@ -265,7 +265,7 @@ class Runner:
     def _prepare(self, action: Prepare) -> set[str]:
         now = self._clock.now()
         admitted: set[str] = set()
-        with self._database.transaction() as connection:
+        with self._database.transaction(alone=bool(action.names)) as connection:
             for device in dict.fromkeys(action.names.values()):
                 wanted = [metric for metric, first in action.names.items() if first == device]
                 admitted |= metric_names.admit(connection, wanted, device, now, self._limits.metric_budget)
@@ -273,7 +273,8 @@ class Runner:
         return admitted
 
     def _record(self, action: Record) -> None:
-        with self._database.transaction() as connection:
+        # What other ingestors write at the same time is joined row by row; only identities are decided by what is there.
+        with self._database.transaction(alone=bool(action.identities)) as connection:
             devices.see(connection, action.sightings)
             for observation in devices.apply_identities(connection, action.identities):
                 findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)

@@ -188,7 +188,7 @@ class Sessions:
         if not lease.hold():
             return None
         try:
-            with self._database.transaction() as connection:
+            with self._database.transaction(alone=False) as connection:
                 if not plan.leaving:
                     broker_sessions.opened(connection, plan.client_id, plan.filters, self._holder, self._clock.now())
             runner = self._open_runner(plan)
@@ -214,7 +214,7 @@ class Sessions:
         self._leaving = None
         self._count(held)
         try:
-            with self._database.transaction() as connection:
+            with self._database.transaction(alone=False) as connection:
                 broker_sessions.ended(connection, held.plan.client_id, self._clock.now())
         finally:
             held.lease.give_up()
@@ -225,7 +225,7 @@ class Sessions:
         """Write down which sessions are ours, and begin with one that nobody has any more."""
         now, ours = self._clock.now(), [one.plan.client_id for one in self._all()]
         undivided = self._split.undivided()
-        with self._database.transaction() as connection:
+        with self._database.transaction(alone=False) as connection:
             broker_sessions.held(connection, ours, self._holder, now)
             # A platform that once ran in one process had a session that still gets every message.
             broker_sessions.suspected(connection, undivided.client_id, undivided.filters, now - LEFT_AFTER)

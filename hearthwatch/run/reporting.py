@@ -40,7 +40,7 @@ class Reporter:
         self._stopping.set()
         self._thread.join()
         try:
-            with self._database.transaction() as connection:
+            with self._database.transaction(alone=False) as connection:
                 processes.leave(connection, self._holder)
         except HearthwatchError as error:  # it will look as if it had been killed, for a while
             LOG.info("the last report could not be taken back: %s", error)
@@ -58,5 +58,5 @@ class Reporter:
     def _report(self) -> None:
         told: dict[str, Any] = {name: value() if callable(value) else value for name, value in self._health.items()}
         process = Process(self._holder, self._role, self._started_at, self._clock.now(), told)
-        with self._database.transaction() as connection:
+        with self._database.transaction(alone=False) as connection:
             processes.report(connection, process)
