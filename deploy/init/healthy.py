@@ -12,7 +12,7 @@ SECONDS = 4
 
 def main() -> int:
     """Ask the role's own server on this machine."""
-    url = f"http://127.0.0.1:{os.environ.get('HEARTHWATCH_PORT', '8080')}/health"
+    url = f"http://127.0.0.1:{os.environ.get('HEARTHWATCH_PORT', '8080')}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=SECONDS) as answer:
             sys.stdout.write(answer.read(400).decode(errors="replace") + "\n")
