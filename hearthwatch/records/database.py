@@ -49,7 +49,7 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         Those that run ``alone`` take turns, on every database: what one has read does not change before it has written. Say ``alone=False``
-        where the writes commute with everybody's (newest wins, counted up, claimed or locked row by row); SQLite has one writer all the same.
+        where the writes commute with others (newest wins, counted up, claimed or locked row by row); SQLite has one writer all the same.
         Raises `Unavailable` when the database is away, locked or full, `Conflict` where a constraint says no, `Contended` where
         another transaction was in the way.
         """
