@@ -25,6 +25,7 @@ from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
 from hearthwatch.run.backup import backup_of_running
+from hearthwatch.run.metrics import PlatformMetrics, RequestMetrics
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.wire.registry import Decoder, conventions
@@ -96,6 +97,7 @@ def open_platform(settings: Settings, clock: Clock, role: str = "all", opener: O
         lease=held,
     )
     platform.ledger.register(platform.registry)
+    PlatformMetrics(database, store, clock).register(platform.registry)
     ProcessCollector(registry=platform.registry)
     PlatformCollector(registry=platform.registry)
     try:
@@ -244,7 +246,9 @@ def build_api(platform: Platform, health: Mapping[str, object]) -> FastAPI:
     """The API and the pages."""
     from api.app import create_app
 
-    return create_app(_context(platform, health))
+    app = create_app(_context(platform, health))
+    app.add_middleware(RequestMetrics, registry=platform.registry)
+    return app
 
 
 def build_health(platform: Platform, health: Mapping[str, object]) -> FastAPI:

@@ -149,12 +149,13 @@ def _fill(connection: Connection, reader: Reader, *, keep_sending: bool) -> None
         strange = min(names ^ set(told["tables"]))
         raise Invalid(f"its tables are not those of schema {told['revision']}: {strange}", where=str(reader.path))
     try:
-        for table in tables:
-            rows = portable.insert(connection, table, reader.lines(f"records/{table.name}.jsonl"))
-            if rows != told["tables"][table.name]["rows"]:
-                raise Invalid(f"{table.name} has {rows} rows, the manifest says otherwise", where=str(reader.path))
-        _check_keys(connection)
-    except (Conflict, sa.exc.IntegrityError) as error:
+        with translated():
+            for table in tables:
+                rows = portable.insert(connection, table, reader.lines(f"records/{table.name}.jsonl"))
+                if rows != told["tables"][table.name]["rows"]:
+                    raise Invalid(f"{table.name} has {rows} rows, the manifest says otherwise", where=str(reader.path))
+            _check_keys(connection)
+    except Conflict as error:
         raise Invalid(f"its rows contradict each other: {error}", where=str(reader.path)) from error
     portable.set_next_ids(connection, tables, told["next_ids"])
     portable.migrate(connection, "head")

@@ -132,15 +132,25 @@ class Schedule(Generic[P]):
             result = self._worked(job, now)
         except HearthwatchError as failure:
             error = f"{type(failure).__name__}: {failure}"
-            LOG.warning("job %s failed: %s", job.name, error)
+            LOG.warning("job %s failed: %s", job.name, error, extra={"job": job.name})
         except Exception as failure:  # one broken job must not stop the others
             error = f"{type(failure).__name__}: {failure}"
-            LOG.exception("job %s broke", job.name)
+            LOG.exception("job %s broke", job.name, extra={"job": job.name})
         with self._database.transaction(alone=False) as connection:
             ours = job_runs.finish(connection, job.name, due, self._clock.now(), attempt, result=result, error=error)
         if not ours:
             LOG.warning("job %s was taken over by another scheduler while it ran: the lease had been lost", job.name)
-        return Outcome(job.name, time.perf_counter() - began, result, error)
+        seconds = time.perf_counter() - began
+        if error is None:
+            counts = {name: value for name, value in (result or {}).items() if isinstance(value, int)}
+            more = {"job": job.name, "seconds": round(seconds, 3), "counts": counts}
+            LOG.log(_level(counts), "job %s done in %.1f s", job.name, seconds, extra=more)
+        return Outcome(job.name, seconds, result, error)
+
+
+def _level(counts: Mapping[str, int]) -> int:
+    """A run that did something is worth a line; most runs of the frequent jobs did nothing."""
+    return logging.INFO if any(counts.values()) else logging.DEBUG
 
 
 class Timer(Generic[P]):

@@ -16,6 +16,7 @@ from hearthwatch.clock import SystemClock
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.records import access
 from hearthwatch.records.database import Database
+from hearthwatch.run import logs
 from hearthwatch.run.assembly import (
     Opener,
     Platform,
@@ -82,6 +83,7 @@ def run_up(settings: Settings, role: str) -> None:
     except ToldToEnd:
         LOG.info("ended before the servers came")
         return
+    logs.identify(role=role, holder=platform.holder)
     ending: list[Sequence[End]] = []
     try:
         _start(platform, role, ending)

@@ -1,0 +1,136 @@
+"""Rows for every table of the records, whatever its schema: awkward values, NULLs, forward references; and all rows, to compare."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.records.database import Database
+from hearthwatch.records.tables.columns import Instant
+
+ROWS = 4
+START = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
+AWKWARD = "ü,\"quoted\" 'too'\n\\ \u2028 日本 <img src=x onerror=alert(1)> =1+1"
+_CHOICE = re.compile(r"^\(?\(?([a-z_]+)\)?(?:::text)?\s*(?:in|IN|= ANY)\b", re.ASCII)
+_PASSING = {"processes", "leases"}
+
+
+def tables_there(connection: Connection) -> list[sa.Table]:
+    """The tables of a database as they are there, parents first; without those of running processes."""
+    metadata = sa.MetaData()
+    sa.event.listen(metadata, "column_reflect", _with_instants)
+    metadata.reflect(connection)
+    return [table for table in metadata.sorted_tables if table.name not in {*_PASSING, "alembic_version"}]
+
+
+def fill(database: Database) -> dict[str, int]:
+    """Put some rows into every table; returns how many lie in each."""
+    with database.transaction() as connection:
+        tables = tables_there(connection)
+        for table in tables:
+            rows = [_row(table, number) for number in range(1, ROWS + 1)]
+            connection.execute(sa.insert(table), [row for row in rows if row.get("parent_id") is None])
+            later = [row for row in rows if row.get("parent_id") is not None]
+            if later:  # a row that belongs to a later one of its own table
+                connection.execute(sa.insert(table), later)
+        if connection.dialect.name == "postgresql":
+            for table in tables:
+                if _is_numbered(table):
+                    connection.exec_driver_sql(
+                        f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), {ROWS + 5})"
+                    )
+        return {table.name: ROWS for table in tables}
+
+
+def all_rows(database: Database, without: frozenset[str] = frozenset()) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, by primary key, as values that are the same whichever database holds them."""
+    with database.reading() as connection:
+        found = {}
+        for table in tables_there(connection):
+            if table.name in without:
+                continue
+            json_columns = [column for column in table.columns if isinstance(column.type, sa.JSON)]
+            plain = [column for column in table.columns if not isinstance(column.type, sa.JSON)]
+            columns = [*plain, *(sa.cast(column, sa.Text) for column in json_columns)]
+            answer = connection.execute(sa.select(*columns))
+            found[table.name] = sorted(
+                (
+                    (*row[: len(plain)], *(text if text is None else _canonical(text) for text in row[len(plain) :]))
+                    for row in answer
+                ),
+                key=repr,
+            )
+        return found
+
+
+def _canonical(text: str) -> str:
+    return json.dumps(json.loads(text), sort_keys=True)
+
+
+def _with_instants(_inspector: Any, _table: sa.Table, column: dict[str, Any]) -> None:
+    if isinstance(column["type"], sa.DateTime):
+        column["type"] = Instant()
+    elif isinstance(column["type"], sa.JSON):
+        column["type"] = sa.JSON(none_as_null=True)
+
+
+def _is_numbered(table: sa.Table) -> bool:
+    keys = list(table.primary_key.columns)
+    return [key.name for key in keys] == ["id"] and isinstance(keys[0].type, sa.Integer)
+
+
+def _row(table: sa.Table, number: int) -> dict[str, Any]:
+    choices = _choices(table)
+    row = {column.name: _value(table, column, number, choices) for column in table.columns}
+    if table.name == "tickets":
+        row |= {"state": "closed" if number == 2 else "open", "closing_code": "confirmed" if number == 2 else None}
+        row["parent_id"] = 3 if number == 1 else None
+    return row
+
+
+def _choices(table: sa.Table) -> dict[str, list[str]]:
+    found = {}
+    for constraint in table.constraints:
+        text = str(getattr(constraint, "sqltext", ""))
+        match = _CHOICE.match(text)
+        if match:
+            found[match.group(1)] = re.findall(r"'([^']+)'", text)
+    return found
+
+
+def _value(table: sa.Table, column: sa.Column[Any], number: int, choices: dict[str, list[str]]) -> Any:
+    if column.name in choices:
+        return choices[column.name][number % len(choices[column.name])]
+    if column.nullable and number == 2:
+        return None
+    kind = column.type
+    named = next(iter(column.foreign_keys), None)
+    if named is not None:
+        return number if isinstance(kind, sa.Integer) else _text(named.column, number)
+    if isinstance(kind, Instant):
+        return START + timedelta(hours=number, microseconds=number)
+    if isinstance(kind, sa.JSON):
+        return (
+            sa.JSON.NULL
+            if column.nullable and number == 3
+            else [{AWKWARD: None, "x": 0.1 * number, "n": 2**53 - number}]
+        )
+    if isinstance(kind, sa.Boolean):
+        return number % 2 == 0
+    if isinstance(kind, sa.LargeBinary):
+        return bytes(range(256)) * number
+    if isinstance(kind, sa.Integer):
+        return number
+    if isinstance(kind, sa.Float):
+        return number / 3
+    return _text(column, number)
+
+
+def _text(column: sa.Column[Any], number: int) -> str:
+    length = getattr(column.type, "length", None) or 1000
+    return f"{number} {AWKWARD}"[:length]
