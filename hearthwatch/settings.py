@@ -44,7 +44,8 @@ class Settings(BaseSettings):
 
     # -- ingest
     client_id: str = Field(
-        "hearthwatch-ingest", description="MQTT client id of the ingestor; it names its persistent session."
+        "hearthwatch-ingest",
+        description="Begins the MQTT client ids of the ingestors, which name their persistent sessions; the same for all of one installation, and for no other on the same broker.",
     )
     conventions: Annotated[tuple[str, ...], NoDecode] = Field(
         ("native", "tasmota", "shelly_gen1", "shelly_gen2"),
@@ -95,7 +96,8 @@ class Settings(BaseSettings):
         description="Mail server for customers' `mailto:` addresses: mailtos://user:password@smtp.example.com?from=care@example.com.",
     )
     secret_key: SecretStr = Field(
-        SecretStr(""), description="Signs sessions and customer links; empty: one is made in `data_dir` at first start."
+        SecretStr(""),
+        description="Signs sessions and customer links; empty: one is made in `data_dir` at first start. With `--role api` it must be set.",
     )
     public_url: str = Field("http://127.0.0.1:8080", description="Address under which customers reach the pages.")
     brand_name: str = Field("Hearthwatch", description="Name of the maker in notices and on customer pages.")
@@ -106,7 +108,12 @@ class Settings(BaseSettings):
     host: str = Field(
         "127.0.0.1", description="Interface to listen on; other than 127.0.0.1 only once an account exists."
     )
-    port: int = Field(8080, ge=0, le=65_535, description="Port of the pages and the API; 0 takes a free one.")
+    port: int = Field(
+        8080,
+        ge=0,
+        le=65_535,
+        description="Port of the pages and the API, or of health and metrics in a process without them; 0 takes a free one.",
+    )
     session_hours: float = Field(12, gt=0, description="Hours until a person has to sign in again.")
 
     # -- logs
