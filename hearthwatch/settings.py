@@ -45,7 +45,8 @@ class Settings(BaseSettings):
     # -- ingest
     client_id: str = Field(
         "hearthwatch-ingest",
-        description="Begins the MQTT client ids of the ingestors, which name their persistent sessions; the same for all of one installation, and for no other on the same broker.",
+        description="Begins the MQTT client ids of the ingestors, which name their persistent sessions; the same for all ingestors of an"
+        " installation, and another for each installation on one broker.",
     )
     conventions: Annotated[tuple[str, ...], NoDecode] = Field(
         ("native", "tasmota", "shelly_gen1", "shelly_gen2"),
