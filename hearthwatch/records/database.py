@@ -104,6 +104,7 @@ class Database:
             # Of processes that start at once one migrates and the others wait: on SQLite BEGIN IMMEDIATE has seen to that already.
             if connection.dialect.name == "postgresql":
                 take_turn(connection, "migrations")
+            _check_known(connection, config)
             config.attributes["connection"] = connection
             step(config, revision)
 
@@ -185,6 +186,18 @@ def _meaning_of_sqlite(error: DBAPIError) -> HearthwatchError:
     if isinstance(error, OperationalError):
         return Unavailable(f"the records are away: {error.orig}", where="records")
     return Invalid(f"the records cannot hold this: {error.orig}")
+
+
+def _check_known(connection: Connection, config: Config) -> None:
+    """Raise `Invalid` for a schema that a later version made: what it means is not known here."""
+    known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
+    for revision in MigrationContext.configure(connection).get_current_heads():
+        if revision not in known:
+            raise Invalid(
+                f"their schema {revision} was made by a later version than this one; update Hearthwatch,"
+                " or restore a backup from before",
+                where="records",
+            )
 
 
 def _alembic() -> Config:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.addresses import masked
 from hearthwatch.errors import Unavailable
-from hearthwatch.records import access
+from hearthwatch.records import access, portable
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.tables import audit, devices
 from hearthwatch.run.checks import Check, advice, unfit, well
@@ -154,6 +154,12 @@ def _most_connections(database: Database) -> int:
 def _schema(database: Database) -> Check:
     if database.schema_is_current():
         return well("records.schema", "every migration is applied")
+    with database.reading() as connection:
+        revision = portable.revision_of(connection)
+    if revision is not None and not portable.knows(revision):
+        return unfit(
+            "records.schema", f"schema {revision} was made by a later version", "update Hearthwatch on this machine"
+        )
     return unfit("records.schema", "the schema is not this version's", f"{_MIGRATE} (after a backup)")
 
 

@@ -134,7 +134,8 @@ def _restored_records(
         folder = _folder_beside(Path(path), undo)
         with told_plainly(folder):
             new = folder / "records.sqlite3"
-            with closing(open_database(f"sqlite:///{new}")) as made, made.transaction() as connection:
+            # It is not waited for the disk at every step, but once, before the file takes its place.
+            with closing(open_database(f"sqlite:///{new}?synchronous=off")) as made, made.transaction() as connection:
                 _fill(connection, reader, keep_sending=keep_sending)
         yield lambda: _take_place(new, Path(path), _SIDE_FILES)
 
