@@ -239,7 +239,8 @@ def _cut(lives: Lives) -> int:
 
 
 def _judge(data: Data, lives: Lives) -> Judgement | None:
-    """Train on the past and most devices, test on the rest; None where either side has too few failures to say anything."""
+    """Train on the past and most devices, test on the rest; None where either side has too few failures to say anything, or the
+    history is so short that of the test's days only those before a failure have a known answer."""
     cut = _cut(lives)
     day = np.arange(data.panel.days)
     held = _held_out(data.panel)
@@ -250,6 +251,7 @@ def _judge(data: Data, lives: Lives) -> Judgement | None:
     failing = len(np.unique(test.device[fails]))
     if (
         failing < MIN_TEST_FAILURES
+        or fails.all()
         or len(np.unique(past.device[past.snapshots.to_failure <= JUDGED_AT])) < MIN_TEST_FAILURES
     ):
         return None

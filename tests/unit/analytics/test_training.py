@@ -13,6 +13,7 @@ from hearthwatch.records import model_versions, outcomes
 from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.records.outcomes import Outcome
+from tests.unit.analytics import past
 from tests.unit.analytics.fleets import MODEL, START
 from tests.unit.analytics.past import write_past
 
@@ -46,6 +47,16 @@ def test_too_few_failures_train_nothing_and_are_named(store: TelemetryStore, dat
 def test_failures_without_telemetry_train_nothing(store: TelemetryStore, database: Database) -> None:
     write_past(store, database, failures=25)
     store.expire(raw_before=NOW, rollups_before=NOW)
+    answer = train(store, database, NOW, min_failures=20)
+    assert answer["champions"] == answer["challengers"] == []
+
+
+def test_a_history_too_short_to_know_who_survived_trains_nothing(
+    store: TelemetryStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the last quarter of two months, only days before a failure have a known answer.
+    monkeypatch.setattr(past, "DAYS", 60)
+    past.write_past(store, database)
     answer = train(store, database, NOW, min_failures=20)
     assert answer["champions"] == answer["challengers"] == []
 
