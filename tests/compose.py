@@ -100,7 +100,7 @@ class Machine:
         longest_first = "|".join(re.escape(target) for target in sorted(places, key=len, reverse=True))
         text = re.sub(rf"(?<![\w.])({longest_first})(?![\w.])", lambda match: str(places[match[0]]), text)
         return re.sub(
-            r"(?<![\w./-])(mosquitto|influxdb|postgres):(\d+)", lambda match: f"127.0.0.1:{self.port(match[0])}", text
+            r"(?<![\w.-])(mosquitto|influxdb|postgres):(\d+)", lambda match: f"127.0.0.1:{self.port(match[0])}", text
         )
 
     def environment(self, service: str) -> dict[str, str]:

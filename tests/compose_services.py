@@ -15,7 +15,7 @@ import httpx
 from tests.compose import ROOT, Machine, as_root, postgres_programs
 from tests.conftest import needed, wait_for_port
 
-SECONDS = 60
+SECONDS = 120
 PORT_LINE = "listener 8883"
 SERVICES = ("authority", "mosquitto", "influxdb", "postgres", "hearthwatch", "grafana", "prometheus")
 
