@@ -1,4 +1,4 @@
-"""Migrations on both databases, with rows in every table: nothing is lost on the way up, and down no more than what was not there before."""
+"""Migrations on both databases, with rows in every table: nothing is lost on the way up, and down only what was not there before."""
 
 from __future__ import annotations
 
