@@ -160,13 +160,11 @@ def influxdb_up(machine: Machine) -> Iterator[None]:
         yield
 
 
-def wait_until_healthy(
-    machine: Machine, service: str, name: str = "", seconds: float = SECONDS, **environment: str
-) -> None:
+def wait_until_healthy(machine: Machine, service: str, name: str = "", **environment: str) -> None:
     """Run the file's health check until it says yes."""
     pause = threading.Event()
     said = ""
-    for _ in range(int(seconds / 0.5)):
+    for _ in range(int(SECONDS / 0.5)):
         checked = machine.health(service, **environment)
         if checked.returncode == 0:
             return
