@@ -74,6 +74,10 @@ class Role:
         """Whether it runs."""
         return self.process is not None and self.process.poll() is None
 
+    def up(self) -> bool:
+        """Whether it has come up since it was started last."""
+        return self.said().rpartition("--- start")[2].find(": running: role") > 0
+
     def get(self, path: str) -> httpx.Response | None:
         """What it answers, or None while it does not."""
         try:
