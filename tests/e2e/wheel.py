@@ -131,7 +131,7 @@ def wait_until_healthy(port: int, process: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
         assert process.poll() is None, f"up ended with {process.returncode}"
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
                 return
         except httpx.TransportError:
             pass
@@ -140,8 +140,8 @@ def wait_until_healthy(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_up_answers_in_an_empty_folder_and_ends_cleanly(installed: Installed, port: int) -> None:
-    health = httpx.get(f"http://127.0.0.1:{port}/health").json()
-    assert health["status"] == "ok"
+    assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"http://127.0.0.1:{port}/health").json()["status"] == "ok"
     page = httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True)
     assert page.status_code == 200
     assert "Fleet" in page.text
