@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, settings
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records.database import Database, open_database
+from tests.influxdb_server import influxd, influxdb
 from tests.postgresql_server import postgres, postgresql, postgresql_database, shared_postgresql
 
-__all__ = ["postgres", "postgresql", "postgresql_database", "shared_postgresql"]
+__all__ = ["influxd", "influxdb", "postgres", "postgresql", "postgresql_database", "shared_postgresql"]
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from hearthwatch.telemetry import duckdb_queries as queries
 from hearthwatch.telemetry import duckdb_rollup as rollups
-from hearthwatch.telemetry.duckdb_batches import last_hour
 from hearthwatch.telemetry.duckdb_expiry import expire, recluster
 from hearthwatch.telemetry.duckdb_file import Cursor, DuckDBFile
 from hearthwatch.telemetry.duckdb_schema import Catalogue, Draft, create_or_check, load
 from hearthwatch.telemetry.duckdb_writing import write_bulk, write_values
+from hearthwatch.telemetry.times import last_hour
 from hearthwatch.values import Event, Presence, Reading, WriteResult
 
 Answer = TypeVar("Answer")

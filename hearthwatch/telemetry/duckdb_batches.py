@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hearthwatch.errors import Invalid
-from hearthwatch.telemetry.duckdb_schema import Draft, column, texts
+from hearthwatch.telemetry.checks import (
+    encoded_names,
+    finite,
+    floats,
+    integers,
+    json_text,
+    metric_name,
+    metrics_of,
+    stamps_of,
+)
+from hearthwatch.telemetry.duckdb_schema import Draft, texts
+from hearthwatch.telemetry.times import HOUR_US, microseconds
 from hearthwatch.values import Event, Presence, Reading
 
-HOUR_US = 3_600_000_000
-GAP_HOURS = 6
-FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = datetime(2262, 1, 1, tzinfo=UTC)  # where the other stores' nanoseconds end
-_MICROSECOND = timedelta(microseconds=1)
-_UTC = pa.timestamp("us", tz="UTC")
 _STAMP = pa.timestamp("us")
-
-
-def microseconds(at: datetime) -> int:
-    """A time as the store counts it. Raises `Invalid` without an offset or outside 1970..2261."""
-    if at.tzinfo is None:
-        raise Invalid(f"a time without an offset: {at.isoformat()}", where="at")
-    if not FIRST <= at < LAST:
-        raise Invalid(f"a time outside 1970..2261: {at.isoformat()}", where="at")
-    return (at - FIRST) // _MICROSECOND
-
-
-def last_hour(at: datetime) -> int:
-    """Number of the hour a time lies in. Any time will do, the store's own range bounds it."""
-    return (max(min(at, LAST), FIRST) - FIRST) // _MICROSECOND // HOUR_US
-
-
-def first_hour(at: datetime) -> int:
-    """Number of the first whole hour at or after a time; any time will do, the store's own range bounds it."""
-    return -(-((max(min(at, LAST), FIRST) - FIRST) // _MICROSECOND) // HOUR_US)
-
-
-def stamp(at: datetime) -> datetime:
-    """A time as the tables hold it: in UTC, without saying so. Any time will do."""
-    return max(min(at, LAST), FIRST).astimezone(UTC).replace(tzinfo=None)
-
-
-def ranges(hours: np.ndarray[Any, Any], most: int) -> list[tuple[int, int]]:
-    """Hours (at least one) as at most so many ranges [first, last], apart where the gaps are widest and over six hours."""
-    distinct = np.unique(hours)
-    gaps = np.diff(distinct)
-    cuts = np.flatnonzero(gaps > GAP_HOURS)
-    if len(cuts) >= most:
-        cuts = np.sort(cuts[np.argsort(gaps[cuts])[len(cuts) - most + 1 :]])
-    first = distinct[np.concatenate(([0], cuts + 1))]
-    last = distinct[np.concatenate((cuts, [len(distinct) - 1]))]
-    return [(int(a), int(b)) for a, b in zip(first, last, strict=True)]
 
 
 def head(values: Sequence[Reading | Event | Presence], draft: Draft) -> dict[str, pa.Array]:
@@ -84,7 +50,7 @@ def readings(values: Sequence[Reading], draft: Draft) -> pa.Table:
     return pa.table(
         {
             **head(values, draft),
-            "seq": _integers([value.seq for value in values], "seq"),
+            "seq": integers([value.seq for value in values], "seq"),
             "clockless": pa.array(clockless, pa.bool_()),
         }
     )
@@ -95,8 +61,8 @@ def metrics(values: Sequence[Reading]) -> dict[str, pa.Array]:
     names = dict.fromkeys(name for value in values for name in value.metrics)
     found = {}
     for name in names:
-        column(name)
-        found[name] = finite(_floats([value.metrics.get(name) for value in values], name), name)
+        metric_name(name)
+        found[name] = finite(floats([value.metrics.get(name) for value in values], name), name)
     return found
 
 
@@ -105,10 +71,10 @@ def events(values: Sequence[Event], draft: Draft) -> pa.Table:
     return pa.table(
         {
             **head(values, draft),
-            "seq": _integers([value.seq for value in values], "seq"),
+            "seq": integers([value.seq for value in values], "seq"),
             "kind": texts([value.kind for value in values], "kind"),
             "code": texts([value.code for value in values], "code"),
-            "detail": texts([_json(value.detail) for value in values], "detail"),
+            "detail": texts([json_text(value.detail) for value in values], "detail"),
         }
     )
 
@@ -120,20 +86,7 @@ def presences(values: Sequence[Presence], draft: Draft) -> pa.Table:
 
 def bulk(stream: str, table: pa.Table, draft: Draft) -> tuple[pa.Table, dict[str, pa.ChunkedArray]]:
     """Keys and metrics of a table of readings (device, at, firmware, metrics). Raises `Invalid` naming the column."""
-    names = table.column_names
-    if names[:3] != ["device", "at", "firmware"] or len(set(names)) != len(names):
-        raise Invalid(f"expected the columns device, at, firmware, then metrics; got {names}", where="table")
-    if not stream:
-        raise Invalid("readings need a stream", where="stream")
-    for needed in ("device", "at"):
-        if table[needed].null_count:
-            raise Invalid("must not be null", where=needed)
-    at = table["at"]
-    if not pa.types.is_timestamp(at.type) or at.type.tz is None:
-        raise Invalid(f"expected timestamp[us, UTC], got {at.type}", where="at")
-    stamps = at.cast(_UTC, safe=False).cast(pa.int64()).to_numpy()
-    if len(stamps) and not (stamps.min() >= 0 and stamps.max() < (LAST - FIRST) // _MICROSECOND):
-        raise Invalid("a time outside 1970..2261", where="at")
+    stamps = stamps_of(stream, table)
     keys = pa.table(
         {
             **_numbers(
@@ -148,14 +101,7 @@ def bulk(stream: str, table: pa.Table, draft: Draft) -> tuple[pa.Table, dict[str
             "clockless": pa.array(np.zeros(len(stamps), bool)),
         }
     )
-    found = {}
-    for name in names[3:]:
-        column(name)
-        try:
-            found[name] = finite(table[name].cast(pa.float64()), name)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise Invalid(f"expected float64: {error}", where=name) from None
-    return keys, found
+    return keys, metrics_of(table)
 
 
 def _numbers(
@@ -176,45 +122,7 @@ def _numbers(
 
 
 def _coded(names: pa.ChunkedArray, kind: str, draft: Draft) -> np.ndarray[Any, np.dtype[np.int32]]:
-    if pa.types.is_null(names.type):
-        names = names.cast(pa.string())
-    if not pa.types.is_string(names.type) and not pa.types.is_large_string(names.type):
-        raise Invalid(f"expected strings, got {names.type}", where=kind)
-    coded = names.combine_chunks().dictionary_encode(null_encoding="encode")
-    known = coded.dictionary.to_pylist()
-    if kind == "device" and "" in known:
-        raise Invalid("a reading needs a device", where=kind)
-    ids = np.array(draft.ids(kind, known), np.int32)
+    coded = encoded_names(names, kind)
+    ids = np.array(draft.ids(kind, coded.dictionary.to_pylist()), np.int32)
     numbers: np.ndarray[Any, np.dtype[np.int32]] = ids[coded.indices.to_numpy()] if len(names) else ids
     return numbers
-
-
-def finite(numbers: Any, where: str) -> Any:
-    """Numbers as they are. Raises `Invalid` when one is infinite or not a number."""
-    if pc.all(pc.is_finite(numbers)).as_py() is False:
-        raise Invalid("is not a finite number", where=where)
-    return numbers
-
-
-def _integers(values: Sequence[int | None], where: str) -> pa.Array:
-    try:
-        return pa.array(values, pa.int64())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        raise Invalid("is not a whole number of 64 bits", where=where) from None
-
-
-def _floats(values: Sequence[Any], where: str) -> pa.Array:
-    try:
-        return pa.array(values, pa.float64())
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # booleans and large integers want to be asked
-        try:
-            return pa.array([None if value is None else float(value) for value in values], pa.float64())
-        except (TypeError, ValueError, OverflowError):
-            raise Invalid("is not a number", where=where) from None
-
-
-def _json(detail: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(detail, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise Invalid(f"is not JSON: {error}", where="detail") from None

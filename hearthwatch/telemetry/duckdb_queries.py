@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from hearthwatch.telemetry.duckdb_batches import HOUR_US, first_hour, stamp
+from hearthwatch.telemetry.answers import DAILY, EVENTS, EXPOSURE, HOURLY, PRESENCE, WINDOW, Latest
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.telemetry.duckdb_schema import Catalogue, column, meta, wide
-
-_UTC = pa.timestamp("us", tz="UTC")
-_STATISTICS = (
-    ("n", pa.int64()),
-    ("mean", pa.float64()),
-    ("minimum", pa.float64()),
-    ("maximum", pa.float64()),
-    ("last", pa.float64()),
-)
-_HEAD = (("device", pa.string()), ("firmware", pa.string()))
-HOURLY = pa.schema([*_HEAD, ("hour", _UTC), ("metric", pa.string()), *_STATISTICS])
-DAILY = pa.schema([*_HEAD, ("day", _UTC), ("metric", pa.string()), *_STATISTICS])
-EXPOSURE = pa.schema([*_HEAD, ("hour", _UTC), ("readings", pa.int64())])
-EVENTS = pa.schema(
-    [
-        ("device", pa.string()),
-        ("at", _UTC),
-        ("firmware", pa.string()),
-        ("kind", pa.string()),
-        ("code", pa.string()),
-        ("detail", pa.string()),
-        ("boot", pa.string()),
-        ("seq", pa.int64()),
-    ]
-)
-PRESENCE = pa.schema(
-    [("device", pa.string()), ("at", _UTC), ("online", pa.bool_()), ("boot", pa.string()), ("firmware", pa.string())]
-)
-WINDOW = pa.schema(
-    [("at", _UTC), ("stream", pa.string()), ("firmware", pa.string()), ("metric", pa.string()), ("value", pa.float64())]
-)
+from hearthwatch.telemetry.times import HOUR_US, first_hour, stamp
 
 _HOUR_START = f"make_timestamp(t.hour * {HOUR_US}::BIGINT)"
 _DEVICE = "JOIN names AS d ON d.kind = 'device' AND d.id = t.device"
 _FIRMWARE = "LEFT JOIN names AS f ON f.kind = 'firmware' AND f.id = t.firmware"
 _METRIC = "JOIN names AS m ON m.kind = 'metric' AND m.id = t.metric"
-
-Latest = Mapping[str, Mapping[str, tuple[datetime, float]]]
 
 
 class Filter:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hearthwatch.telemetry.duckdb_batches import ranges
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.telemetry.duckdb_schema import UNKNOWN_FIRMWARE, Catalogue, column, count, meta, set_meta, wide
+from hearthwatch.telemetry.times import ranges
 
 CHUNK_HOURS = 250_000
 """Device-hours of one transaction: bounds memory, and lets checkpoints happen in between."""

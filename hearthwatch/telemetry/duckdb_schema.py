@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from hearthwatch.errors import Invalid
+from hearthwatch.telemetry.checks import metric_name
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.telemetry.duckdb_newest import Newest
-from hearthwatch.values import METRIC_NAME
 
 SCHEMA_VERSION = 1
 WIDE_METRICS = 64
@@ -46,9 +46,7 @@ def wide(family: int) -> str:
 
 def column(metric: str) -> str:
     """Quoted name of a metric's column in the wide tables. Raises `Invalid` for what is not a metric name."""
-    if not METRIC_NAME.fullmatch(metric):
-        raise Invalid(f"not a metric name: {metric!r:.80}", where="metric")
-    return f'"m_{metric}"'
+    return f'"m_{metric_name(metric)}"'
 
 
 def family_of(stream: str) -> str:

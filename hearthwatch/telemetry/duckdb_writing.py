@@ -11,6 +11,7 @@ import pyarrow as pa
 from hearthwatch.telemetry import duckdb_batches as batches
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.telemetry.duckdb_schema import Draft, family_of, wide
+from hearthwatch.telemetry.times import ranges
 from hearthwatch.values import Event, Presence, Reading, WriteResult
 
 READING_KEY = ("device", "stream", "stamp")
@@ -142,4 +143,4 @@ def _search(cursor: Cursor, target: str, rows: pa.Table, key: Sequence[str], whe
 
 def _span(hours: np.ndarray[Any, Any]) -> str:
     """The hours of a batch as a condition: few ranges, so that one late message does not make the search read everything between."""
-    return " OR ".join(f"hour BETWEEN {first} AND {last}" for first, last in batches.ranges(hours, MAX_RANGES))
+    return " OR ".join(f"hour BETWEEN {first} AND {last}" for first, last in ranges(hours, MAX_RANGES))

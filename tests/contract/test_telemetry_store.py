@@ -32,14 +32,19 @@ Stored = Reading | Event | Presence
 LAWS = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(params=["duckdb in memory", "duckdb in a file"])
+@pytest.fixture(params=["duckdb in memory", "duckdb in a file", "influxdb"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens empty stores of one implementation."""
     stores: list[TelemetryStore] = []
+    server = request.getfixturevalue("influxd") if request.param == "influxdb" else None
 
     def opener() -> TelemetryStore:
-        in_memory = request.param == "duckdb in memory"
-        address = "duckdb://" if in_memory else f"duckdb:///{tmp_path / f'{len(stores)}.duckdb'}"
+        if server is not None:
+            address = server.address()
+        elif request.param == "duckdb in memory":
+            address = "duckdb://"
+        else:
+            address = f"duckdb:///{tmp_path / f'{len(stores)}.duckdb'}"
         stores.append(open_store(address))
         return stores[-1]
 

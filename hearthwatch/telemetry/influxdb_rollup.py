@@ -1,0 +1,295 @@
+"""Rollups: which hours have something new, their raw rows in one pass over the server's answer, the days they lie in written anew.
+
+A write marks each hour it touched with a version of its own, after its data. A rollup reads the marks, computes the hours whose version
+is not the one that was done last, and then says which version it has done: what came in between carries another version, and is done
+next time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hearthwatch.telemetry import influxdb_days as days
+from hearthwatch.telemetry.influxdb_known import among_devices
+from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS, packed, text_of
+from hearthwatch.telemetry.influxdb_server import Server
+from hearthwatch.telemetry.influxdb_writing import send
+from hearthwatch.telemetry.times import HOUR_US, ranges
+
+logger = logging.getLogger(__name__)
+
+MAX_RANGES = 8
+CELLS = 8_000_000
+"""Values held in memory at once."""
+ALL_DEVICES = 3_000
+"""From so many devices on, points are asked for without naming the devices."""
+
+_HOUR_NS = HOUR_US * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An hour in which something may be new: of one device, or (None) of any."""
+
+    device: str | None
+    hour: int
+    version: int
+
+    def done(self) -> bytes:
+        """The line that says so."""
+        head = "marks" if self.device is None else f"marks,device={self.device}"
+        return f"{head} Done={self.version}i {self.hour * _HOUR_NS}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Hours [first, last] that are computed in one pass, for all devices or for some."""
+
+    first: int
+    last: int
+    devices: Sequence[str] | None
+    due: pa.Table
+    """device (null: any) and hour."""
+
+    @property
+    def key(self) -> str:
+        """What of ``due`` a row has to meet."""
+        return "hour" if self.devices is None else "device, hour"
+
+    @property
+    def between(self) -> str:
+        """The hours as a condition."""
+        return f"time >= {self.first * _HOUR_NS} AND time < {(self.last + 1) * _HOUR_NS}"
+
+
+def pending(server: Server, until_hour: int, since_hour: int) -> list[Mark]:
+    """Marks of hours before ``until_hour`` that are not done."""
+    found = server.select(
+        server.address.state,
+        f'SELECT "Version", "Done", device FROM marks WHERE time >= {since_hour * _HOUR_NS} AND time < {until_hour * _HOUR_NS}',
+        {},
+    )
+    if found.num_rows == 0:
+        return []
+    open_ = found.filter(pc.not_equal(pc.fill_null(found["Done"], 0), pc.fill_null(found["Version"], 0)))
+    rows = zip(*(open_[name].to_pylist() for name in ("device", "time", "Version")), strict=True)
+    return [Mark(device or None, ns // _HOUR_NS, version) for device, ns, version in rows]
+
+
+class Rollup:
+    """One run over some marks."""
+
+    def __init__(self, server: Server, metrics: Sequence[str], raw_before: int) -> None:
+        self._server = server
+        self._metrics = metrics
+        self._raw_before = raw_before
+        self._engine = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"})
+
+    def run(self, marks: Sequence[Mark]) -> int:
+        """Compute the hours of the marks. Returns the rollup rows written."""
+        written = 0
+        try:
+            for expired in (True, False):
+                mine = [mark for mark in marks if (mark.hour < self._raw_before) == expired]
+                for piece in pieces(mine):
+                    written += self._compute(piece, expired=expired)
+        finally:
+            self._engine.close()
+        send(lambda body: self._server.write(self._server.address.state, body), [mark.done() for mark in marks])
+        return written
+
+    def _compute(self, piece: Piece, *, expired: bool) -> int:
+        said = self._said(piece)
+        written = 0
+        handled: list[pa.Array] = []
+        for rows in self._readings(piece):
+            names = pc.unique(rows["device"].combine_chunks())
+            handled.append(names)
+            mine = said.filter(pc.is_in(said["device"], names)) if said.num_rows else said
+            written += self._write(piece, rows, mine, expired=expired)
+        if said.num_rows:
+            rest = said
+            if handled:
+                rest = said.filter(pc.invert(pc.is_in(said["device"], pa.concat_arrays(handled))))
+            if rest.num_rows:
+                written += self._write(piece, _no_rows(self._metrics), rest, expired=expired)
+        return written
+
+    def _said(self, piece: Piece) -> pa.Table:
+        """Events and comings online: they show that a device was there, but are no readings."""
+        found = [_SAID.empty_table()]
+        for measurement, condition in ((EVENTS, ""), (PRESENCE, ' AND "Online" = true')):
+            for among in _among(piece.devices):
+                table = self._server.select(
+                    self._server.address.rollups,
+                    f'SELECT "Firmware", "{_OTHER[measurement]}", device FROM {measurement} WHERE {piece.between}{condition}{among}',
+                    {},
+                )
+                if table.num_rows:
+                    found.append(_columns(table["device"], table["time"], table["Firmware"], {}))
+        return pa.concat_tables(found)
+
+    def _readings(self, piece: Piece) -> Iterator[pa.Table]:
+        """Readings in pieces that fit memory; a device's rows are all in one piece."""
+        columns = ", ".join(['"Firmware"', *(f'"{name}"' for name in self._metrics)])
+        limit = max(1_000, CELLS // (len(self._metrics) + 1))
+        for among in _among(piece.devices):
+            query = f"SELECT {columns} FROM {READINGS} WHERE {piece.between}{among} GROUP BY device, stream"
+            held: list[pa.Table] = []
+            size = 0
+            for batch in self._server.stream(self._server.address.raw, query, {}):
+                table = pa.table(batch)
+                held.append(
+                    _columns(_devices_of_tags(table["tags"]), table["time"], table["Firmware"], self._values(table))
+                )
+                size += table.num_rows
+                if size >= limit:
+                    whole = pa.concat_tables(held)
+                    last = whole["device"][-1]
+                    cut = pc.index(whole["device"], last).as_py()
+                    if cut:
+                        yield whole.slice(0, cut)
+                        held, size = [whole.slice(cut)], whole.num_rows - cut
+            if size:
+                yield pa.concat_tables(held)
+
+    def _values(self, table: pa.Table) -> dict[str, Any]:
+        return {name: table[name] for name in self._metrics}
+
+    def _write(self, piece: Piece, rows: pa.Table, said: pa.Table, *, expired: bool) -> int:
+        engine = self._engine
+        engine.register("came", rows)
+        engine.register("said", said)
+        engine.register("due", piece.due)
+        engine.execute(f"CREATE OR REPLACE TEMP TABLE new_hours AS {_NEW_HOURS.format(key=piece.key)}")
+        engine.execute(f"CREATE OR REPLACE TEMP TABLE new_hourly AS {self._new_hourly(piece.key)}")
+        touched = engine.sql("SELECT DISTINCT device FROM new_hours ORDER BY device").to_arrow_table()["device"]
+        if len(touched) == 0:
+            return 0
+        for field, name in (("Hours", "old_hours"), ("Hourly", "old_hourly")):
+            engine.register(name, days.unpack(self._points(piece, touched.to_pylist(), field), field))
+        for name, key in (("hours", "device, hour"), ("hourly", "device, hour, firmware, metric")):
+            # An hour whose raw rows are not all there any more keeps what was computed of them.
+            kept = f"SELECT * FROM new_{name} UNION ALL SELECT {_ORDER[name]} FROM old_{name} ANTI JOIN new_hours USING (device, hour)"
+            if expired:
+                kept = f"SELECT {_ORDER[name]} FROM old_{name} UNION ALL SELECT * FROM new_{name} ANTI JOIN old_{name} USING ({key})"
+            engine.execute(
+                f"CREATE OR REPLACE TEMP TABLE all_{name} AS SELECT * FROM ({kept}) "
+                "SEMI JOIN (SELECT DISTINCT device, day FROM new_hours) USING (device, day)"
+            )
+        lines = engine.execute(days.LINES).fetchall()
+        refused = send(
+            lambda body: self._server.write(self._server.address.rollups, body), [line.encode() for (line,) in lines]
+        )
+        if refused:  # older than the bucket keeps, or of a size no device has
+            logger.warning("%d days of rollups are not kept: %s", len(refused), refused[0].reason)
+        written = "new_hourly ANTI JOIN old_hourly USING (device, hour, firmware, metric)" if expired else "new_hourly"
+        return int(engine.execute(f"SELECT count(*) FROM {written}").fetchall()[0][0])
+
+    def _points(self, piece: Piece, devices: list[str], field: str) -> pa.Table:
+        first, last = piece.first // 24 * 24, piece.last
+        query = f'SELECT "{field}", device FROM days WHERE time >= {first * _HOUR_NS} AND time <= {last * _HOUR_NS}'
+        parts = [
+            self._server.select(self._server.address.rollups, f"{query}{among}", {})
+            for among in _among(devices if len(devices) <= ALL_DEVICES else None)
+        ]
+        parts = [part for part in parts if part.num_rows]
+        return pa.concat_tables(parts) if parts else pa.table({})
+
+    def _new_hourly(self, key: str) -> str:
+        each = [
+            f'SELECT device, hour // 24 * 86400000000 AS day, hour, \'{name}\' AS metric, count("{name}") AS n, avg("{name}") AS mean, '
+            f'min("{name}") AS minimum, max("{name}") AS maximum, arg_max("{name}", us) AS last, '
+            f'max(CASE WHEN "{name}" IS NOT NULL THEN us END) AS last_us, firmware '
+            f'FROM wanted GROUP BY device, hour, firmware HAVING count("{name}") > 0'
+            for name in self._metrics
+        ]
+        if not each:
+            each = [_NO_HOURLY]
+        return (
+            f"WITH wanted AS MATERIALIZED (SELECT * FROM came SEMI JOIN due USING ({key})) {' UNION ALL '.join(each)}"
+        )
+
+
+def pieces(marks: Sequence[Mark]) -> Iterator[Piece]:
+    """What is to be computed, in few passes: whole hours first, then the hours of single devices."""
+    whole = {mark.hour for mark in marks if mark.device is None}
+    single = [mark for mark in marks if mark.device is not None and mark.hour not in whole]
+    for some in (sorted((None, hour) for hour in whole), [(mark.device, mark.hour) for mark in single]):
+        if not some:
+            continue
+        hours = np.array([hour for _, hour in some], np.int64)
+        for first, last in ranges(hours, MAX_RANGES):
+            inside = [pair for pair in some if first <= pair[1] <= last]
+            due = pa.table(
+                {
+                    "device": pa.array([device for device, _ in inside], pa.string()),
+                    "hour": pa.array([hour for _, hour in inside], pa.int64()),
+                }
+            )
+            devices = None if some[0][0] is None else sorted({str(device) for device, _ in inside})
+            yield Piece(first, last, devices, due)
+
+
+def _among(devices: Sequence[str] | None) -> Iterator[str]:
+    if devices is None:
+        yield ""
+    else:
+        yield from (f" AND {among}" for among in among_devices(devices))
+
+
+def _columns(device: Any, time: Any, firmware: Any, values: dict[str, Any]) -> pa.Table:
+    us = pa.array(time.to_numpy() // 1000)
+    coded = (
+        firmware.combine_chunks().dictionary_encode()
+        if isinstance(firmware, pa.ChunkedArray)
+        else firmware.dictionary_encode()
+    )
+    names = pa.array([packed(text_of(one)) for one in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    return pa.table({"device": device, "us": us, "hour": pc.divide(us, HOUR_US), "firmware": names, **values})
+
+
+def _devices_of_tags(tags: Any) -> pa.Array:
+    coded = tags.combine_chunks().dictionary_encode()
+    names = [one.split(",", 1)[0].removeprefix("device=") for one in coded.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(coded.indices)
+
+
+_SAID = pa.schema([("device", pa.string()), ("us", pa.int64()), ("hour", pa.int64()), ("firmware", pa.string())])
+_OTHER = {EVENTS: "Kind", PRESENCE: "Online"}
+
+
+def _no_rows(metrics: Sequence[str]) -> pa.Table:
+    return pa.schema([*_SAID, *((name, pa.float64()) for name in metrics)]).empty_table()
+
+
+_ORDER = {
+    "hours": "device, day, hour, readings, last_us, firmware",
+    "hourly": "device, day, hour, metric, n, mean, minimum, maximum, last, last_us, firmware",
+}
+_NO_HOURLY = """SELECT device, 0::BIGINT AS day, hour, '' AS metric, 0::BIGINT AS n, 0.0::DOUBLE AS mean, 0.0::DOUBLE AS minimum,
+    0.0::DOUBLE AS maximum, 0.0::DOUBLE AS last, 0::BIGINT AS last_us, firmware FROM wanted WHERE false"""
+
+# A message without a firmware counts for the one the device had in that hour, so that no hour of it counts twice.
+_NEW_HOURS = """
+WITH counted AS (
+    SELECT device, hour, firmware, sum(readings)::BIGINT AS readings, max(us) AS last_us FROM (
+        SELECT device, hour, firmware, us, 1 AS readings FROM came SEMI JOIN due USING ({key})
+        UNION ALL SELECT device, hour, firmware, us, 0 FROM said SEMI JOIN due USING ({key})
+    ) GROUP BY device, hour, firmware
+), named AS (
+    SELECT device, hour, arg_max(firmware, last_us) AS named FROM counted WHERE firmware <> '' GROUP BY device, hour
+), told AS (
+    SELECT device, hour, CASE firmware WHEN '' THEN coalesce(named, firmware) ELSE firmware END AS firmware, readings, last_us
+    FROM counted LEFT JOIN named USING (device, hour)
+)
+SELECT device, hour // 24 * 86400000000 AS day, hour, sum(readings)::BIGINT AS readings, max(last_us) AS last_us, firmware
+FROM told GROUP BY device, hour, firmware"""

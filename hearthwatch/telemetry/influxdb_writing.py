@@ -1,0 +1,240 @@
+"""A batch into the store: checked as a whole, told apart from what is stored, sent in bounded requests, its hours marked for the rollup.
+
+Every answer of the server ends in one of three ways: stored, `Unavailable` (the same batch may be given again, and completes what is
+there), or `Invalid` naming what the server refuses for good, after everything else of the batch was stored.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hearthwatch.errors import Invalid
+from hearthwatch.telemetry import influxdb_lines as lines
+from hearthwatch.telemetry.influxdb_known import RANKS, Clockless, Key, Known, Stored
+from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS
+from hearthwatch.telemetry.influxdb_server import Malformed, Partial, Server, TooLarge
+from hearthwatch.telemetry.times import HOUR_US
+from hearthwatch.values import Event, Presence, Reading, WriteResult
+
+MAX_LINES, MAX_BYTES = 5_000, 4 << 20
+BULK_ROWS = 50_000
+FEW_DEVICES = 20
+"""An hour in which a batch holds so few devices is marked for each of them, else as a whole."""
+
+At = tuple[str, str, int]
+"""Device, stream (as tags) and microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line the server will never take, and why."""
+
+    line: bytes
+    reason: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is new of a batch: lines to send, and what is known once they are stored."""
+
+    raw: list[bytes] = field(default_factory=list)
+    lasting: list[bytes] = field(default_factory=list)
+    stored: dict[str, list[At]] = field(default_factory=lambda: {READINGS: [], EVENTS: [], PRESENCE: []})
+    clockless: list[tuple[str, str, int]] = field(default_factory=list)
+    duplicate: int = 0
+
+    @property
+    def new(self) -> int:
+        """How many values are new."""
+        return len(self.raw) + len(self.lasting)
+
+
+class Writing:
+    """The writer's memory and its requests. One thread at a time."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        address = server.address
+        self._known = {
+            READINGS: Known(server, address.raw, READINGS),
+            EVENTS: Known(server, address.rollups, EVENTS),
+            PRESENCE: Known(server, address.rollups, PRESENCE),
+        }
+        self._clockless = Clockless(server, address.raw)
+        self._names: set[str] = set()
+
+    def write(self, values: Sequence[Reading | Event | Presence]) -> WriteResult:
+        """Store a mixed batch; see the port."""
+        items = [_item(value) for value in values]  # all of it is checked before any of it is sent
+        plan = Plan()
+        for measurement in (READINGS, EVENTS, PRESENCE):
+            mine = [item for item in items if item.measurement == measurement]
+            if mine:
+                self._plan(plan, measurement, mine)
+        self._add_names({name for value in values if isinstance(value, Reading) for name in value.metrics})
+        refused = self._send(self._server.address.raw, plan.raw)
+        refused += self._send(self._server.address.rollups, plan.lasting)
+        self._mark((item.at[0], item.at[2] // HOUR_US) for item in items)
+        _raise_refused(refused)
+        for measurement, rows in plan.stored.items():
+            self._known[measurement].note(rows)
+        self._clockless.note(plan.clockless)
+        return WriteResult(plan.new, plan.duplicate)
+
+    def write_bulk(self, bulk: lines.Bulk) -> WriteResult:
+        """Store a table of readings; see the port."""
+        self._add_names(bulk.names)
+        stored = 0
+        devices, stamps = bulk.devices.to_pylist(), bulk.stamps.tolist()
+        refused: list[Refusal] = []
+        for start in range(0, len(bulk), BULK_ROWS):
+            rows = [(devices[n], bulk.stream, stamps[n], n) for n in range(start, min(start + BULK_ROWS, len(bulk)))]
+            new = self._new_rows(rows)
+            places = np.fromiter((row[3] for row in new), np.int64, len(new))
+            refused += self._send(self._server.address.raw, bulk.lines(places))
+            self._mark((device, us // HOUR_US) for device, _, us, _ in rows)
+            if not refused:
+                self._known[READINGS].note(row[:3] for row in new)
+            stored += len(new)
+        _raise_refused(refused)
+        return WriteResult(stored, len(bulk) - stored)
+
+    def _new_rows(self, rows: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, int]]:
+        known = self._known[READINGS]
+        known.load({row[0] for row in rows})
+        doubtful = [row[:3] for row in rows if row[2] <= known.newest(row[0], row[1])]
+        seen: set[Key] = known.find(doubtful).keys if doubtful else set()
+        new = []
+        for row in rows:
+            key = row[:3]
+            if key not in seen:
+                seen.add(key)
+                new.append(row)
+        return new
+
+    def _plan(self, plan: Plan, measurement: str, items: Sequence[_Item]) -> None:
+        known = self._known[measurement]
+        known.load({item.at[0] for item in items})
+        if measurement == READINGS:
+            self._clockless.load({item.at[0] for item in items if item.clockless})
+        doubtful = [item.at for item in items if item.at[2] <= known.newest(item.at[0], item.at[1])]
+        stored = known.find(doubtful) if doubtful else Stored()
+        seen: set[Key] = stored.keys
+        clockless: set[Key] = set()
+        lines_ = plan.raw if measurement == READINGS else plan.lasting
+        for item in items:
+            if item.clockless:
+                key = (item.at[0], *item.key)
+                duplicate = key in clockless or key in self._clockless
+                clockless.add(key)
+            else:
+                key = (*item.at, *item.key)
+                duplicate = key in seen
+                seen.add(key)
+            if duplicate:
+                plan.duplicate += 1
+                continue
+            lines_.append(item.line(_rank(stored, item)))
+            plan.stored[measurement].append(item.at)
+        plan.clockless += [(str(device), str(boot), int(seq)) for device, boot, seq in clockless]
+
+    def _add_names(self, names: Iterable[str]) -> None:
+        new = set(names) - self._names
+        if new:
+            body = [f"names,metric={name} Stored=1i 0".encode() for name in sorted(new)]
+            _raise_refused(self._send(self._server.address.state, body))
+            self._names |= new
+
+    def _mark(self, device_hours: Iterable[tuple[str, int]]) -> None:
+        """Say in which hours something may be new; after the data, so that a rollup that saw the mark sees the data."""
+        hours: dict[int, set[str]] = {}
+        for device, hour in device_hours:
+            hours.setdefault(hour, set()).add(device)
+        version = secrets.randbits(62) + 1
+        body = []
+        for hour, devices in hours.items():
+            heads = [f"marks,device={one}" for one in devices] if len(devices) <= FEW_DEVICES else ["marks"]
+            body += [f"{head} Version={version}i {hour * HOUR_US * 1000}".encode() for head in heads]
+        _raise_refused(self._send(self._server.address.state, body))
+
+    def _send(self, bucket: str, body: Sequence[bytes]) -> list[Refusal]:
+        return send(lambda part: self._server.write(bucket, part), body)
+
+
+def send(write: Callable[[bytes], None], body: Sequence[bytes]) -> list[Refusal]:
+    """Write lines in requests of bounded size. Returns the lines that are refused for good; all others are stored."""
+    refused: list[Refusal] = []
+    start = size = 0
+    for place, one in enumerate(body):
+        if place > start and (place - start >= MAX_LINES or size + len(one) > MAX_BYTES):
+            _send_part(write, body[start:place], refused)
+            start, size = place, 0
+        size += len(one) + 1
+    if start < len(body):
+        _send_part(write, body[start:], refused)
+    return refused
+
+
+def _send_part(write: Callable[[bytes], None], part: Sequence[bytes], refused: list[Refusal]) -> None:
+    try:
+        write(b"\n".join(part))
+    except (Malformed, TooLarge, Partial) as error:
+        # Writing a line again changes nothing, so the refused ones are found by halving.
+        if len(part) == 1:
+            refused.append(Refusal(part[0], str(error)))
+            return
+        middle = len(part) // 2
+        _send_part(write, part[:middle], refused)
+        _send_part(write, part[middle:], refused)
+
+
+def _raise_refused(refused: Sequence[Refusal]) -> None:
+    if not refused:
+        return
+    first = refused[0]
+    head = first.line.split(b" ", 1)[0].decode("utf-8", "replace")
+    device = next((part[7:] for part in head.split(",") if part.startswith("device=")), head)
+    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+    raise Invalid(f"the server refuses it: {first.reason}{more}", where=lines.untag(device))
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A checked value."""
+
+    measurement: str
+    at: At
+    key: Key
+    clockless: bool
+    fields: str
+
+    def line(self, rank: int) -> bytes:
+        return lines.line(self.measurement, self.at[0], self.at[1], self.fields, self.at[2] * 1000 + rank)
+
+
+def _item(value: Reading | Event | Presence) -> _Item:
+    at = (lines.tag(value.device), lines.tag(value.stream), lines.stamp(value))
+    if isinstance(value, Reading):
+        without_clock = lines.clockless(value)
+        key: tuple[Any, ...] = (value.boot, value.seq) if without_clock else ()
+        return _Item(READINGS, at, key, without_clock, lines.reading(value))
+    if isinstance(value, Event):
+        return _Item(EVENTS, at, (value.kind, value.code, value.boot, value.seq), False, lines.event(value))
+    return _Item(PRESENCE, at, (value.online, value.boot), False, lines.presence(value))
+
+
+def _rank(stored: Stored, item: _Item) -> int:
+    """Which of the thousand nanoseconds of its microsecond a point takes: the key of a reading is its time, others take turns."""
+    if item.measurement == READINGS and not item.clockless:
+        return 0
+    first = 1 if item.measurement == READINGS else 0
+    rank = max(stored.ranks.get(item.at, 0), first)
+    if rank >= RANKS:
+        raise Invalid(f"more than {RANKS - 1} of one microsecond", where=lines.untag(item.at[0]))
+    stored.ranks[item.at] = rank + 1
+    return rank

@@ -1,0 +1,58 @@
+"""Times as the stores count them: microseconds and whole hours since 1970, within what nanoseconds of 64 bits can hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from hearthwatch.errors import Invalid
+
+HOUR_US = 3_600_000_000
+GAP_HOURS = 6
+FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime(2262, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+END_US = (LAST - FIRST) // _MICROSECOND
+
+
+def microseconds(at: datetime) -> int:
+    """A time as the store counts it. Raises `Invalid` without an offset or outside 1970..2261."""
+    if at.tzinfo is None:
+        raise Invalid(f"a time without an offset: {at.isoformat()}", where="at")
+    if not FIRST <= at < LAST:
+        raise Invalid(f"a time outside 1970..2261: {at.isoformat()}", where="at")
+    return (at - FIRST) // _MICROSECOND
+
+
+def last_hour(at: datetime) -> int:
+    """Number of the hour a time lies in. Any time will do, the store's own range bounds it."""
+    return instant(at) // HOUR_US
+
+
+def first_hour(at: datetime) -> int:
+    """Number of the first whole hour at or after a time; any time will do, the store's own range bounds it."""
+    return -(-instant(at) // HOUR_US)
+
+
+def instant(at: datetime) -> int:
+    """A time in microseconds. Any time will do, the store's own range bounds it."""
+    return (max(min(at, LAST), FIRST) - FIRST) // _MICROSECOND
+
+
+def stamp(at: datetime) -> datetime:
+    """A time as the tables hold it: in UTC, without saying so. Any time will do."""
+    return max(min(at, LAST), FIRST).astimezone(UTC).replace(tzinfo=None)
+
+
+def ranges(hours: np.ndarray[Any, Any], most: int) -> list[tuple[int, int]]:
+    """Hours (at least one) as at most so many ranges [first, last], apart where the gaps are widest and over six hours."""
+    distinct = np.unique(hours)
+    gaps = np.diff(distinct)
+    cuts = np.flatnonzero(gaps > GAP_HOURS)
+    if len(cuts) >= most:
+        cuts = np.sort(cuts[np.argsort(gaps[cuts])[len(cuts) - most + 1 :]])
+    first = distinct[np.concatenate(([0], cuts + 1))]
+    last = distinct[np.concatenate((cuts, [len(distinct) - 1]))]
+    return [(int(a), int(b)) for a, b in zip(first, last, strict=True)]
