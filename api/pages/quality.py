@@ -84,8 +84,9 @@ def _processes(known: Sequence[Process], now: datetime) -> None:
 def _process_row(process: Process, now: datetime) -> dict[str, Any]:
     well = all(part.get("ok", True) for part in process.health.values() if isinstance(part, Mapping))
     state, color = ("well", "positive") if well else ("troubled", "warning")
+    says = [_says(name, part) for name, part in process.health.items() if isinstance(part, Mapping)]
     if not process.reports(now):
-        state, color = "silent", "negative"
+        state, color, says = "silent", "negative", ["ended without a word, or cannot reach the records"]
     return {
         "id": process.id,
         "role": process.role,
@@ -93,7 +94,7 @@ def _process_row(process: Process, now: datetime) -> dict[str, Any]:
         "state_color": color,
         "started": moment(process.started_at),
         "report": f"{max(0.0, (now - process.seen_at).total_seconds()):.0f} s ago",
-        "says": "; ".join(_says(name, part) for name, part in process.health.items() if isinstance(part, Mapping)),
+        "says": "; ".join(says),
     }
 
 
