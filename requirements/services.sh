@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the real servers that the tests and the demo use: Mosquitto, PostgreSQL, Chromium and a Chinese font from Debian's packages,
-# InfluxDB 2 built from its source. None of them is started: the tests start copies of their own. A second run finds nothing to do.
+# Installs the real servers that the tests and the demo use: Mosquitto, PostgreSQL, Chromium with a Chinese font, and what checks the
+# container and service files, from Debian's packages; InfluxDB 2 built from its source. None of them is started: the tests start
+# copies of their own. A second run finds nothing to do.
 set -eu
 
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -23,6 +24,9 @@ have mosquitto_sub || missing="$missing mosquitto-clients"
 have initdb || missing="$missing postgresql"
 have chromium || missing="$missing chromium"
 have shellcheck || missing="$missing shellcheck"
+have systemd-analyze || missing="$missing systemd"
+have openssl || missing="$missing openssl"
+have curl || missing="$missing curl"
 [ -e /usr/share/fonts/opentype/noto ] || missing="$missing fonts-noto-cjk"
 missing="${missing# }"
 
@@ -55,7 +59,7 @@ install_packages() {
 }
 [ -z "$missing" ] || install_packages
 
-for program in mosquitto mosquitto_sub initdb chromium shellcheck; do
+for program in mosquitto mosquitto_sub initdb chromium shellcheck systemd-analyze openssl curl; do
     have "$program" || fail "$program is missing although its package is installed"
     say "$program is here: $(find_program "$program")"
 done
