@@ -89,7 +89,7 @@ def test_secrets_of_the_sources_are_files_that_are_made() -> None:
 
 
 def test_devices_are_counted_without_test_devices_and_removed_ones(records: Database) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "model": "m"},
         {"id": "b", "model": "m"},
         {"id": "t", "model": "m", "test": True},
