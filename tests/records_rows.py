@@ -40,36 +40,39 @@ def fill(database: Database) -> dict[str, int]:
                 connection.execute(sa.insert(table), later)
         if connection.dialect.name == "postgresql":
             for table in tables:
-                if _is_numbered(table):
-                    connection.exec_driver_sql(
-                        f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), {ROWS + 5})"
-                    )
+                for key in table.primary_key.columns:
+                    asked = sa.select(sa.func.pg_get_serial_sequence(table.name, key.name))
+                    sequence = connection.execute(asked).scalar_one()
+                    if sequence is not None:
+                        connection.exec_driver_sql(f"SELECT setval('{sequence}', {ROWS + 5})")
         return {table.name: ROWS for table in tables}
 
 
-def all_rows(database: Database, without: frozenset[str] = frozenset()) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, by primary key, as values that are the same whichever database holds them."""
+Row = frozenset[tuple[str, Any]]
+
+
+def all_rows(database: Database, without: frozenset[str] = frozenset()) -> dict[str, list[Row]]:
+    """Every row of every table as pairs of column and value, the same whichever database holds them, in one order."""
     with database.reading() as connection:
         found = {}
         for table in tables_there(connection):
             if table.name in without:
                 continue
-            json_columns = [column for column in table.columns if isinstance(column.type, sa.JSON)]
-            plain = [column for column in table.columns if not isinstance(column.type, sa.JSON)]
-            columns = [*plain, *(sa.cast(column, sa.Text) for column in json_columns)]
-            answer = connection.execute(sa.select(*columns))
-            found[table.name] = sorted(
-                (
-                    (*row[: len(plain)], *(text if text is None else _canonical(text) for text in row[len(plain) :]))
-                    for row in answer
-                ),
-                key=repr,
-            )
+            columns = [sa.cast(one, sa.Text).label(one.name) if _is_json(one) else one for one in table.columns]
+            answer = connection.execute(sa.select(*columns).order_by(*table.primary_key.columns)).mappings()
+            rows = [
+                frozenset((name, _canonical(table.c[name], value)) for name, value in row.items()) for row in answer
+            ]
+            found[table.name] = sorted(rows, key=lambda row: sorted(map(repr, row)))
         return found
 
 
-def _canonical(text: str) -> str:
-    return json.dumps(json.loads(text), sort_keys=True)
+def _is_json(column: sa.Column[Any]) -> bool:
+    return isinstance(column.type, sa.JSON)
+
+
+def _canonical(column: sa.Column[Any], value: Any) -> Any:
+    return json.dumps(json.loads(value), sort_keys=True) if _is_json(column) and value is not None else value
 
 
 def _with_instants(_inspector: Any, _table: sa.Table, column: dict[str, Any]) -> None:
@@ -77,11 +80,6 @@ def _with_instants(_inspector: Any, _table: sa.Table, column: dict[str, Any]) ->
         column["type"] = Instant()
     elif isinstance(column["type"], sa.JSON):
         column["type"] = sa.JSON(none_as_null=True)
-
-
-def _is_numbered(table: sa.Table) -> bool:
-    keys = list(table.primary_key.columns)
-    return [key.name for key in keys] == ["id"] and isinstance(keys[0].type, sa.Integer)
 
 
 def _row(table: sa.Table, number: int) -> dict[str, Any]:

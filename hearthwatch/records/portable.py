@@ -134,6 +134,8 @@ def next_ids(connection: Connection, tables: Sequence[sa.Table]) -> dict[str, in
         highest = connection.execute(sa.select(sa.func.max(column))).scalar_one() or 0
         if connection.dialect.name == "postgresql":
             sequence = _sequence(connection, table, column)
+            if sequence is None:
+                continue
             last, called = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {sequence}").one()
             highest = max(highest, last if called else 0)
         given[table.name] = int(highest)
@@ -148,7 +150,8 @@ def set_next_ids(connection: Connection, tables: Sequence[sa.Table], given: Mapp
         column = _numbered(table)
         if column is not None and given.get(table.name, 0) > 0:
             sequence = _sequence(connection, table, column)
-            connection.exec_driver_sql(f"SELECT setval('{sequence}', {int(given[table.name])})")
+            if sequence is not None:
+                connection.exec_driver_sql(f"SELECT setval('{sequence}', {int(given[table.name])})")
 
 
 def _alembic() -> Config:
@@ -222,11 +225,13 @@ def _parents_first(table: sa.Table, rows: Iterator[dict[str, Any]]) -> Iterator[
 
 
 def _numbered(table: sa.Table) -> sa.Column[Any] | None:
+    """The one column that may number a table's rows by itself."""
     keys = list(table.primary_key.columns)
-    return keys[0] if len(keys) == 1 and keys[0].name == "id" and isinstance(keys[0].type, sa.Integer) else None
+    alone = len(keys) == 1 and isinstance(keys[0].type, sa.Integer) and not keys[0].foreign_keys
+    return keys[0] if alone else None
 
 
-def _sequence(connection: Connection, table: sa.Table, column: sa.Column[Any]) -> str:
+def _sequence(connection: Connection, table: sa.Table, column: sa.Column[Any]) -> str | None:
     asked = sa.select(sa.func.pg_get_serial_sequence(table.name, column.name))
-    sequence: str = connection.execute(asked).scalar_one()
+    sequence: str | None = connection.execute(asked).scalar_one()
     return sequence

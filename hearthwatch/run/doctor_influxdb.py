@@ -17,7 +17,7 @@ from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.run.checks import Check, advice, unfit, well
 from hearthwatch.settings import Settings
 
-ROLLUPS = "_rollups"
+ROLLUPS, STATE = "_rollups", "_state"
 _SECONDS = 5.0
 _DAY = 86_400
 
@@ -65,6 +65,7 @@ def check_influxdb(settings: Settings) -> Iterator[Check]:
             (place.bucket + ROLLUPS, settings.rollup_days, "rollup_days"),
         ):
             yield _bucket(client, place, bucket, days, option)
+        yield _bucket(client, place, place.bucket + STATE, None, "")
 
 
 def influxdb_time(address: str) -> datetime | None:
@@ -85,7 +86,7 @@ def _asking(place: Place) -> Iterator[httpx.Client]:
         raise Unavailable(f"{error}" or type(error).__name__, where=place.url) from error
 
 
-def _bucket(client: httpx.Client, place: Place, bucket: str, days: int, option: str) -> Check:
+def _bucket(client: httpx.Client, place: Place, bucket: str, days: int | None, option: str) -> Check:
     name = f"telemetry.{bucket}"
     found = client.get("/api/v2/buckets", params={"org": place.org, "name": bucket})
     if found.status_code == 401:
@@ -110,9 +111,13 @@ def _bucket(client: httpx.Client, place: Place, bucket: str, days: int, option: 
     return _retention(name, buckets[0], days, option)
 
 
-def _retention(name: str, bucket: Mapping[str, Any], days: int, option: str) -> Check:
+def _retention(name: str, bucket: Mapping[str, Any], days: int | None, option: str) -> Check:
     seconds = next((rule["everySeconds"] for rule in bucket["retentionRules"] if rule["type"] == "expire"), 0)
     kept = f"{seconds / _DAY:g} days" if seconds else "for ever"
+    if days is None:
+        if seconds:
+            return unfit(name, f"it keeps data {kept}", f"influx bucket update --id {bucket['id']} --retention 0")
+        return well(name, "read and write")
     remedy = f"influx bucket update --id {bucket['id']} --retention {days}d, or change {option}"
     if seconds and seconds < days * _DAY:
         return unfit(name, f"it keeps data {kept}, but {option} is {days}", remedy)

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Unavailable
-from hearthwatch.records import audit, brakes, findings
+from hearthwatch.records import audit, brakes, findings, policies
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import lease
 from hearthwatch.run import backup as backups
@@ -26,7 +26,7 @@ from hearthwatch.run.restore import run_restore
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Event, Observation, Presence, Reading
-from tests.records_rows import ROWS, all_rows, fill
+from tests.records_rows import ROWS, Row, all_rows, fill
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 END = START + timedelta(days=3)
@@ -137,7 +137,7 @@ def answers(settings: Settings) -> list[Any]:
         return [*rows, store.metrics(), store.latest(["a-1", "b-2", "c-3"])]
 
 
-def records(settings: Settings, without: frozenset[str] = BACKUP_WRITES) -> dict[str, list[tuple[Any, ...]]]:
+def records(settings: Settings, without: frozenset[str] = BACKUP_WRITES) -> dict[str, list[Row]]:
     with opened(settings) as database:
         return all_rows(database, without)
 
@@ -196,6 +196,7 @@ def numbers_go_on(target: Settings, highest: int) -> None:
     )
     with opened(target) as database, database.transaction() as connection:
         assert findings.observe(connection, observation, relapse=timedelta(days=7)).id == highest + 1
+        assert policies.add(connection, name="x", text="x = 1", digest="d", actor="ada", now=START).version == highest + 1
 
 
 def test_force_replaces_everything(archive: Path, embedded: Settings, target: Settings) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -22,12 +23,14 @@ from hearthwatch.messaging import open_subscriber
 from hearthwatch.records import access, audit
 from hearthwatch.records.database import open_database
 from hearthwatch.records.tables import devices
+from hearthwatch.run import doctor
 from hearthwatch.run.doctor import examine, printed
 from hearthwatch.run.doctor_stores import BACKUP
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Message
 from tests.conftest import free_port, needed, wait_for_port
+from tests.influxdb_server import Influxd
 
 Broker = Callable[[str], str]
 SUBSCRIBED = "$SYS/broker/clients/disconnected"
@@ -239,3 +242,74 @@ def test_a_mail_server_that_is_away_is_found(tmp_path: Path) -> None:
     assert checks["mail_server"]["level"] == "no"
     assert "opensesame" not in str(checks)
     assert checks["public_url"]["level"] == "no"  # customers would get links to 127.0.0.1
+
+
+# -- servers
+
+
+def test_a_postgresql_that_fits_passes_and_one_that_is_away_does_not(tmp_path: Path, postgresql: str) -> None:
+    settings = settings_for(tmp_path, records=postgresql)
+    checks = examined(settings)
+    for name in ("records", "records.connections", "records.schema", "clock.records"):
+        assert checks[name]["level"] == "ok", checks[name]
+    assert "PostgreSQL 15" in checks["records"]["says"]
+    password = postgresql.split(":")[2].split("@")[0]
+    assert password not in str(checks)
+    with_another = postgresql.replace(password, "wrong")
+    assert examined(settings_for(tmp_path, records=with_another))["records"]["level"] == "no"
+    nowhere = postgresql.rsplit("@", 1)[0] + f"@127.0.0.1:{free_port()}/x"
+    checks = examined(settings_for(tmp_path, records=nowhere))
+    assert checks["records"]["level"] == "no"
+    assert "clock.records" not in checks
+
+
+def test_a_clock_that_differs_from_the_server_s_is_found(
+    tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "postgresql_time", lambda _: datetime.now(UTC) - timedelta(seconds=90))
+    check = examined(settings_for(tmp_path, records=postgresql))["clock.records"]
+    assert check["level"] == "no"
+    assert "-90." in check["says"]
+
+
+def test_an_influxdb_needs_its_buckets_its_rights_and_its_retention(tmp_path: Path, influxd: Influxd) -> None:
+    bucket = "doctor"
+    settings = settings_for(tmp_path, telemetry=influxd.address(bucket))
+    checks = examined(settings)
+    assert checks["telemetry"]["level"] == "ok"
+    assert checks["clock.telemetry"]["level"] == "ok"
+    assert "no such bucket" in checks["telemetry.doctor"]["says"]
+    with httpx.Client(base_url=influxd.url, headers={"Authorization": f"Token {influxd.token}"}) as client:
+        organisation = client.get("/api/v2/orgs").json()["orgs"][0]["id"]
+        days = {bucket: 30, f"{bucket}_rollups": 30, f"{bucket}_state": 0}
+        made = {name: make_bucket(client, organisation, name, kept) for name, kept in days.items()}
+        checks = examined(settings)
+        assert checks["telemetry.doctor"]["level"] == "ok", checks
+        assert checks["telemetry.doctor_state"]["level"] == "ok"
+        assert checks["telemetry.doctor_rollups"]["level"] == "no"  # rollups are to be kept for two years
+        assert "retention 730d" in checks["telemetry.doctor_rollups"]["remedy"]
+        read_only = make_token(client, organisation, made[bucket], ["read"])
+        write_only = make_token(client, organisation, made[bucket], ["write"])
+    for token, says in ((read_only, "writing is refused"), (write_only, "may see"), ("none", "not known")):
+        address = f"{influxd.address(bucket).split('?')[0]}?token={token}"
+        checks = examined(settings_for(tmp_path, telemetry=address))
+        assert says in checks["telemetry.doctor"]["says"], token
+        assert token == "none" or token not in str(checks)
+
+
+def make_bucket(client: httpx.Client, organisation: str, name: str, days: int) -> str:
+    rules = [{"type": "expire", "everySeconds": days * 86_400}]
+    made = client.post("/api/v2/buckets", json={"orgID": organisation, "name": name, "retentionRules": rules})
+    return str(made.json()["id"])
+
+
+def make_token(client: httpx.Client, organisation: str, bucket: str, actions: list[str]) -> str:
+    rights = [{"action": one, "resource": {"type": "buckets", "id": bucket, "orgID": organisation}} for one in actions]
+    made = client.post("/api/v2/authorizations", json={"orgID": organisation, "permissions": rights})
+    return str(made.json()["token"])
+
+
+def test_an_influxdb_that_is_away_is_found(tmp_path: Path) -> None:
+    checks = examined(settings_for(tmp_path, telemetry=f"influxdb://127.0.0.1:{free_port()}/o/b?token=t"))
+    assert checks["telemetry"]["level"] == "no"
+    assert "clock.telemetry" not in checks
