@@ -190,7 +190,7 @@ def test_the_steps_of_the_image_make_a_wheel_that_works(tmp_path: Path) -> None:
     (wheel,) = (tmp_path / "wheel").glob("hearthwatch-*.whl")
     shutil.unpack_archive(wheel, tmp_path / "installed", "zip")
     # Everything the checkout's own command finds must be in the wheel: the packages, their templates and their policy.
-    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "hearthwatch").rglob("*.py")}
+    here = {path.relative_to(source).as_posix() for path in (source / "hearthwatch").rglob("*.py")}
     there = {path.relative_to(tmp_path / "installed").as_posix() for path in (tmp_path / "installed").rglob("*.py")}
     assert here <= there
     assert run(sys.executable, "-I", "-c", _ASK_VERSION.format(place=str(tmp_path / "installed"))).returncode == 0

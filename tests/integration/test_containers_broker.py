@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import subprocess
@@ -218,6 +219,37 @@ def test_a_device_that_was_removed_is_refused(broker: Machine) -> None:
 
     with guest(broker, "old-1", password) as device:
         assert device.answer == "Not authorized"
+
+
+def test_the_script_for_devices_runs_in_the_container_and_tells_the_broker(broker: Machine, tmp_path: Path) -> None:
+    """With a stand-in for docker: it runs here what the script asks to be run in the container."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f"""#!/bin/sh
+echo "$@" >> {tmp_path}/asked
+[ "$2" = run ] || exit 0
+while [ "$1" != init ]; do shift; done
+shift 2
+exec {sys.executable} {ROOT}/deploy/init/add_devices.py --root {broker.scratch}/secrets "$@"
+"""
+    )
+    docker.chmod(0o755)
+
+    done = subprocess.run(
+        [str(ROOT / "deploy" / "mosquitto" / "add-device.sh"), "-"],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=True, capture_output=True, text=True, input="script-1\nscript-2\n", timeout=60,
+    )  # fmt: skip
+
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[0].startswith(
+        "compose run --rm --no-deps -T --entrypoint python init /opt/hearthwatch/init/add_devices.py"
+    )
+    assert asked[1:] == ["compose kill -s HUP mosquitto"]
+    broker.running["mosquitto"].send_signal(1)
+    words = dict(line.split("\t") for line in done.stdout.splitlines())
+    with guest(broker, "script-2", words["script-2"]) as device:
+        assert device.answer == "Success"
 
 
 @pytest.mark.parametrize("name", ["hearthwatch", "health", "a/b", "a+", "#", "", "x" * 65, "a\nb"])
