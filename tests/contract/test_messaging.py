@@ -232,3 +232,42 @@ def test_many_large_messages_do_not_get_stuck(address: str, publisher: Publisher
             acknowledged = count
         publisher.flush(PATIENCE_S)
         assert [message.payload for message in inbox.messages] == sent
+
+
+def test_leaving_a_session_brings_what_waits_in_it_and_nothing_new_and_then_ends_it(
+    address: str, publisher: Publisher
+) -> None:
+    with listening(address):
+        pass  # it is subscribed, and gone
+    send(publisher, b"1", b"2", b"3")
+    leaving = open_subscriber(
+        address, client_id="listener", filters=("t/#",), session_expiry_s=3600, receive_maximum=1000, leaving=True
+    )
+    inbox = Inbox(leaving)
+    leaving.start(inbox.take, inbox.note)
+    assert sorted(inbox.wait_for(3)) == [b"1", b"2", b"3"]
+    with listening(address, client_id="another") as other:
+        send(publisher, b"4")
+        other.wait_for(1)
+    assert len(inbox.messages) == 3
+    leaving.acknowledge(inbox.receipts)
+    leaving.stop(forget=True)
+    with listening(address) as again:
+        assert again.connections == [(True, False)], "the session is still there"
+        assert again.messages == []
+
+
+def test_a_session_that_was_being_left_keeps_what_was_not_acknowledged(address: str, publisher: Publisher) -> None:
+    with listening(address):
+        pass
+    send(publisher, b"1", b"2")
+    leaving = open_subscriber(
+        address, client_id="listener", filters=("t/#",), session_expiry_s=3600, receive_maximum=1000, leaving=True
+    )
+    inbox = Inbox(leaving)
+    leaving.start(inbox.take, inbox.note)
+    inbox.wait_for(2)
+    leaving.acknowledge(inbox.receipts[:1])
+    leaving.stop()
+    with listening(address) as again:
+        assert again.wait_for(1) == [b"2"]
