@@ -229,7 +229,6 @@ def test_the_first_block_is_how_everybody_installs_it() -> None:
     assert install.text.startswith("make install\n")
 
 
-
 @pytest.mark.parametrize("page", [PAGE, CHINESE], ids=["en", "zh-CN"])
 def test_every_link_of_the_page_leads_somewhere(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
