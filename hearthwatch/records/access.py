@@ -111,7 +111,7 @@ def create_token(
     """Make a token; its text is returned this once and stored only as a hash. Raises `Invalid` for another role."""
     _check_role(role)
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    row = {"name": name[:120], "role": role, "token_hash": _digest(secret), "hint": secret[-4:], "created_at": now}
+    row = {"name": name[:100], "role": role, "token_hash": _digest(secret), "hint": secret[-4:], "created_at": now}
     connection.execute(sa.insert(tokens).values(**row, expires_at=expires_at))
     return secret
 

@@ -16,7 +16,8 @@ from hearthwatch.records.tables import analysis_states
 def load(connection: Connection, name: str) -> dict[str, Any]:
     """All states of one analysis, by subject."""
     columns = (analysis_states.c.subject, analysis_states.c.state)
-    rows = connection.execute(sa.select(*columns).where(analysis_states.c.name == name))
+    query = sa.select(*columns).where(analysis_states.c.name == name).order_by(analysis_states.c.subject)
+    rows = connection.execute(query)
     return {row.subject: row.state for row in rows}
 
 

@@ -223,6 +223,7 @@ def owners_of(connection: Connection, ids: Sequence[str], at: datetime) -> dict[
     held: list[Ownership] = []
     for some in batched(ids):
         query = sa.select(*_OWNERSHIP).where(ownerships.c.device_id.in_(some), *_holding(at))
+        query = query.order_by(ownerships.c.device_id, ownerships.c.from_at)
         held.extend(Ownership(**row) for row in connection.execute(query).mappings())
     people = {row["id"]: _customer(row) for row in _rows(connection, customers, {one.customer_id for one in held})}
     houses = {row["id"]: Home(**row) for row in _rows(connection, homes, {one.home_id for one in held} - {None})}

@@ -25,6 +25,7 @@ def load(
         query = query.where(decoder_states.c.convention.in_(conventions))
     if since is not None:
         query = query.where(decoder_states.c.updated_at >= since)
+    query = query.order_by(decoder_states.c.convention, decoder_states.c.partition)
     return {(row.convention, row.partition): row.state for row in connection.execute(query)}
 
 

@@ -228,7 +228,8 @@ def find(connection: Connection, ids: Sequence[str]) -> dict[str, Device]:
     """The devices that exist of some ids."""
     found: dict[str, Device] = {}
     for some in batched(ids):
-        rows = connection.execute(sa.select(*_COLUMNS).where(devices.c.id.in_(some))).mappings()
+        query = sa.select(*_COLUMNS).where(devices.c.id.in_(some)).order_by(devices.c.id)
+        rows = connection.execute(query).mappings()
         found.update((row["id"], Device(**row)) for row in rows)
     return found
 
@@ -306,6 +307,6 @@ def groups(connection: Connection) -> list[Group]:
         )
         .where(devices.c.test.is_(False), devices.c.removed_at.is_(None))
         .group_by(*keys, devices.c.version_key)
-        .order_by(devices.c.model, devices.c.hardware, devices.c.version_key)
+        .order_by(*(column.nulls_first() for column in (devices.c.model, devices.c.hardware, devices.c.version_key)))
     )
     return [Group(**row) for row in connection.execute(query).mappings()]

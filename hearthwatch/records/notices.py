@@ -99,7 +99,8 @@ def note(
     connection: Connection, notice_id: int, at: datetime, what: str, actor: str, detail: Mapping[str, Any]
 ) -> None:
     """Append to the ledger of a notice."""
-    row = {"notice_id": notice_id, "at": at, "what": what, "actor": actor, "detail": dict(detail)}
+    who = fitted(notice_events.c.actor, actor)
+    row = {"notice_id": notice_id, "at": at, "what": what, "actor": who, "detail": dict(detail)}
     connection.execute(sa.insert(notice_events).values(row))
 
 

@@ -59,6 +59,7 @@ def current(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str],
         query = sa.select(installed_parts).where(
             installed_parts.c.device_id.in_(some), installed_parts.c.to_at.is_(None)
         )
+        query = query.order_by(installed_parts.c.device_id, installed_parts.c.part, installed_parts.c.from_at)
         for row in connection.execute(query).mappings():
             found[row["device_id"], row["part"]] = InstalledPart(**row)
     return found
@@ -73,6 +74,6 @@ def since(connection: Connection, part: str, ids: Sequence[str]) -> dict[str, da
             installed_parts.c.part == part,
             installed_parts.c.to_at.is_(None),
         )
-        rows = connection.execute(query.group_by(installed_parts.c.device_id))
+        rows = connection.execute(query.group_by(installed_parts.c.device_id).order_by(installed_parts.c.device_id))
         found.update((row.device_id, row.since) for row in rows)
     return found

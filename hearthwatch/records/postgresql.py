@@ -30,7 +30,8 @@ from hearthwatch.records.pg8000_session import Session, network_errors
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 300  # no statement of ours takes that long
 SILENCE_SECONDS = 30  # after which a peer whose machine does not answer is given up
-POOL, POOL_PEAK = 10, 20  # connections kept, and more under load: for one process
+POOL = 5  # connections kept for each process
+POOL_PEAK = 10  # and more under load: six processes stay below the 100 that a server allows by default
 RETRY_AFTER = 1.0
 
 _DRIVER = "hearthwatch_pg8000"

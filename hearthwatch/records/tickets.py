@@ -88,7 +88,8 @@ def note(
     connection: Connection, ticket_id: int, at: datetime, what: str, actor: str, detail: Mapping[str, Any]
 ) -> None:
     """Append to the ledger of a ticket."""
-    row = {"ticket_id": ticket_id, "at": at, "what": what, "actor": actor, "detail": dict(detail)}
+    who = fitted(ticket_events.c.actor, actor)
+    row = {"ticket_id": ticket_id, "at": at, "what": what, "actor": who, "detail": dict(detail)}
     connection.execute(sa.insert(ticket_events).values(row))
 
 

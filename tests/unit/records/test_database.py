@@ -135,3 +135,39 @@ def test_only_an_address_that_says_so_gives_durability_away(tmp_path: Path) -> N
 def test_an_unknown_option_of_an_address_is_named(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="cache=shared"):
         open_database(f"sqlite:///{tmp_path / 'records.sqlite3'}?cache=shared")
+
+
+def test_numbers_that_json_does_not_know_are_null(database: Database) -> None:
+    detail = {"a": float("nan"), "b": [float("inf"), 1.5, {"c": (float("-inf"), "NaN")}]}
+    with database.transaction() as connection:
+        connection.execute(sa.insert(audit).values({**entry("made"), "detail": detail}))
+    with database.reading() as connection:
+        found = connection.execute(sa.select(audit.c.detail)).scalar_one()
+    assert found == {"a": None, "b": [None, 1.5, {"c": [None, "NaN"]}]}
+
+
+def test_many_rows_keep_their_values_whatever_they_are(database: Database) -> None:
+    awkward = ["", "'", '"', "\\", "%s", "$1", ":a", "{}", "ü日本😀", "\u2028", "a\nb\tc", "NULL", "null"]
+    rows = [{"id": f"{number}", "name": awkward[number % len(awkward)]} for number in range(1200)]
+    with database.transaction() as connection:
+        assert insert_missing(connection, models, rows) == len(rows)
+        assert insert_missing(connection, models, rows) == 0
+    with database.reading() as connection:
+        found = {row.id: row.name for row in connection.execute(sa.select(models.c.id, models.c.name))}
+    assert found == {row["id"]: row["name"] for row in rows}
+
+
+def test_one_bad_row_of_many_leaves_none_of_them(database: Database) -> None:
+    rows: list[dict[str, object]] = [{"id": f"{number}", "name": "m"} for number in range(1200)]
+    rows[700]["id"] = "3"
+    with pytest.raises(Conflict), database.transaction() as connection:
+        connection.execute(sa.insert(models), rows)
+    with database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(models)).scalar_one() == 0
+
+
+def test_a_transaction_that_runs_alone_can_begin_after_one_that_failed(database: Database) -> None:
+    for alone in (True, False, True):
+        with pytest.raises(Conflict), database.transaction(alone=alone) as connection:
+            connection.execute(sa.insert(models), [{"id": "M", "name": "m"}, {"id": "M", "name": "m"}])
+        assert database.retrying(lambda connection: insert_missing(connection, models, []), alone=alone) == 0

@@ -234,3 +234,24 @@ def test_groups_leave_out_test_devices_and_removed_ones(database: Database) -> N
         (group,) = devices.groups(connection)
     assert (group.model, group.hardware, group.version, group.devices, group.online) == ("M", "A", "1.0.0", 3, 2)
     assert group.newest_seen == AT
+
+
+def test_groups_of_devices_whose_model_nobody_knows_come_first(database: Database) -> None:
+    with database.transaction() as connection:
+        devices.register(connection, [{"id": "b", "model": "M"}, {"id": "c", "model": "A", "hardware": "2"}])
+        devices.register(connection, [{"id": "d", "model": "A", "hardware": "10"}, {"id": "e", "model": "a"}])
+        devices.see(connection, [Sighting("a", AT)])
+        found = [(group.model, group.hardware) for group in devices.groups(connection)]
+    assert found == [(None, None), ("A", "10"), ("A", "2"), ("M", None), ("a", None)]
+
+
+def test_what_the_registry_said_meanwhile_stays(database: Database) -> None:
+    """A claim is compared with what was read; where somebody registered another value since, that one counts."""
+    with database.transaction() as connection:
+        devices.register(connection, [{"id": "d-1", "serial": "S"}])
+        claimed = [Identity("d-1", AT, model="CLAIMED", serial="S")]
+        devices.apply_identities(connection, claimed)
+        assert devices.get(connection, "d-1").model == "CLAIMED"
+        devices.register(connection, [{"id": "d-1", "model": "REGISTERED"}])
+        devices.apply_identities(connection, claimed)
+        assert devices.get(connection, "d-1").model == "REGISTERED"
