@@ -6,14 +6,18 @@ import io
 import json
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from device_sim.truth import write_truth
+from hearthwatch.errors import Invalid
 from hearthwatch.run.comparison import compare
 from hearthwatch.run.demo import DemoOptions, run_demo
+from hearthwatch.telemetry import open_store
+from hearthwatch.values import Reading
 from tests.conftest import needed
 
 SMALL = Path(__file__).resolve().parents[2] / "device_sim" / "scenarios" / "small.toml"
@@ -22,9 +26,18 @@ Answer = Mapping[str, Any]
 pytestmark = pytest.mark.timeout(600)
 
 
-def play(transport: str) -> Answer:
+def play(transport: str, *, telemetry: str | None = None, records: str | None = None) -> Answer:
     options = DemoOptions(
-        devices=None, days=None, seed=1, once=True, transport=transport, scenario=SMALL, port=0, as_json=True
+        devices=None,
+        days=None,
+        seed=1,
+        once=True,
+        transport=transport,
+        scenario=SMALL,
+        port=0,
+        as_json=True,
+        telemetry=telemetry,
+        records=records,
     )
     printed = io.StringIO()
     with redirect_stdout(printed):
@@ -63,6 +76,21 @@ def test_the_story_is_the_same_over_mosquitto_and_in_process(local: Answer) -> N
     real = play("mosquitto")
     assert (real["transport"], local["transport"]) == ("mosquitto", "local")
     assert story(real) == story(local)
+
+
+def test_the_story_is_the_same_on_real_servers(local: Answer, influxdb: str, postgresql: str) -> None:
+    needed("mosquitto", "/usr/sbin/mosquitto")
+    real = play("mosquitto", telemetry=influxdb, records=postgresql)
+    assert story(real) == story(local)
+
+
+def test_the_story_is_not_told_to_stores_that_hold_something(tmp_path: Path) -> None:
+    address = f"duckdb:///{tmp_path / 'telemetry.duckdb'}"
+    store = open_store(address)
+    store.write([Reading("lock-1", "native", datetime(2026, 1, 1, tzinfo=UTC), {"battery_v": 3.0})])
+    store.close()
+    with pytest.raises(Invalid, match="empty"):
+        play("local", telemetry=address)
 
 
 def test_the_ledger_closes_and_what_was_sent_is_kept(local: Answer) -> None:
