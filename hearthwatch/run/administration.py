@@ -155,6 +155,30 @@ def user_create(name: str, role: Annotated[Role, typer.Option(help="What it may 
         access.create_user(connection, name, password, role, SystemClock().now())
 
 
+@user.command("list")
+def user_list() -> None:
+    """List accounts."""
+    from hearthwatch.records import access
+
+    with opened_records() as database, database.reading() as connection:
+        for one in access.list_users(connection):
+            typer.echo(f"{one.role:<10}  {one.name}{'' if one.active else '  closed'}")
+
+
+@user.command("close")
+def user_close(
+    name: str,
+    again: Annotated[bool, typer.Option("--open", help="Open it again instead.")] = False,
+) -> None:
+    """Close an account: its sessions end at once, and it can not sign in."""
+    from hearthwatch.records import access, audit
+
+    with opened_records() as database, database.transaction() as connection:
+        access.set_active(connection, name, again)
+        what = "user.open" if again else "user.close"
+        audit.note(connection, at=SystemClock().now(), actor=PERSON, action=what, object=f"user:{name}")
+
+
 quarantine = typer.Typer()
 
 
