@@ -75,7 +75,7 @@ class InfluxDBStore:
     ) -> pa.Table:
         """Rollups; see the port."""
         first, end = queries.hours_of(since, until, self._hidden()[1])
-        return queries.hourly(self._server, first, end, devices, metrics)
+        return queries.hourly(self._server, first, end, devices, self._known_among(metrics))
 
     def daily(
         self,
@@ -87,7 +87,7 @@ class InfluxDBStore:
     ) -> pa.Table:
         """Rollups by day; a day that the span cuts holds the hours inside it. See the port."""
         first, end = queries.hours_of(since, until, self._hidden()[1])
-        return queries.daily(self._server, first, end, devices, metrics)
+        return queries.daily(self._server, first, end, devices, self._known_among(metrics))
 
     def exposure(self, since: datetime, until: datetime, *, devices: Sequence[str] | None = None) -> pa.Table:
         """Hours with a reading, an event or a coming online; see the port."""
@@ -139,7 +139,7 @@ class InfluxDBStore:
             hidden: int = self._count(self._server.address.raw, "readings", was_raw, raw_hour)
             for measurement in ("events", "presence"):
                 hidden += self._count(self._server.address.rollups, measurement, was_rollup, rollup_hour)
-            hidden += queries.hourly(self._server, was_rollup, rollup_hour, None, None).num_rows
+            hidden += queries.hourly(self._server, was_rollup, rollup_hour, None, self.metrics()).num_rows
             hidden += queries.exposure(self._server, was_rollup, rollup_hour, None).num_rows
             body = f"watermarks RawBefore={raw_hour}i,RollupsBefore={rollup_hour}i 0".encode()
             send(lambda part: self._server.write(self._server.address.state, part), [body])
@@ -152,6 +152,10 @@ class InfluxDBStore:
         """Release the connections; see the port. Nothing waits to be written."""
         self._closed = True
         self._server.close()
+
+    def _known_among(self, metrics: Sequence[str] | None) -> list[str]:
+        known = self.metrics()
+        return [name for name in known if metrics is None or name in metrics]
 
     def _rollup(self, until_hour: int) -> int:
         raw_before, rollups_before = self._hidden(fresh=True)

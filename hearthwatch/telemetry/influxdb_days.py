@@ -1,10 +1,10 @@
-"""A device's day as one point: everything its rollups say, packed into three texts.
+"""A device's day as one point: everything its rollups say, packed into texts.
 
 A point for each device-hour would cost the server some twenty microseconds to write and ten to read; a day's worth in one point costs
 little more than one of them. The fields of measurement ``days`` (tag ``device``, time the UTC day):
 
 - ``Hours``: ``hour;readings;last_us;firmware`` for each hour and firmware in which the device reported,
-- ``Hourly``: ``hour;metric;n;mean;minimum;maximum;last;last_us;firmware`` for each hour, firmware and metric,
+- ``Hourly_<metric>``: ``hour;n;mean;minimum;maximum;last;last_us;firmware`` for each hour and firmware,
 - ``Daily``: ``metric;n;mean;minimum;maximum;last;last_us;firmware`` for each metric, over all firmwares; the firmware is the day's last,
 - and the day's mean of each metric under the metric's own name, for dashboards.
 
@@ -13,6 +13,7 @@ Records are separated by ``|``. ``last_us`` counts from the beginning of the day
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,31 @@ from hearthwatch.telemetry.influxdb_lines import names_of, unpacked
 DAY_US = 86_400_000_000
 STATISTICS = {"n": pa.int64(), **dict.fromkeys(("mean", "minimum", "maximum", "last"), pa.float64())}
 _END = {"last_us": pa.int64(), "firmware": pa.string()}
+HOURLY = "Hourly_"
 SHAPES = {
     "Hours": {"hour": pa.int32(), "readings": pa.int64(), **_END},
-    "Hourly": {"hour": pa.int32(), "metric": pa.string(), **STATISTICS, **_END},
+    HOURLY: {"hour": pa.int32(), **STATISTICS, **_END},
     "Daily": {"metric": pa.string(), **STATISTICS, **_END},
 }
 _BLOCK = 1 << 24
+
+
+def fields_of(metrics: Iterable[str]) -> str:
+    """The fields with the hours of these metrics, for a SELECT."""
+    return ", ".join(f'"{HOURLY}{name}"' for name in metrics)
+
+
+def unpack_hourly(table: pa.Table) -> pa.Table:
+    """As `unpack`, for the hours of all metrics that a table of points has; the column ``metric`` says which."""
+    parts = []
+    for field in table.column_names:
+        if field.startswith(HOURLY):
+            records = unpack(table, field)
+            names = pa.array([field.removeprefix(HOURLY)]).take(pa.array(np.zeros(records.num_rows, np.int64)))
+            parts.append(records.append_column("metric", names))
+    if not parts:
+        return unpack(table.slice(0, 0), HOURLY).append_column("metric", pa.array([], pa.string()))
+    return pa.concat_tables(parts)
 
 
 def unpack(table: pa.Table, field: str) -> pa.Table:
@@ -38,7 +58,7 @@ def unpack(table: pa.Table, field: str) -> pa.Table:
 
     ``hour`` counts from 1970, like everywhere in the stores.
     """
-    shape = SHAPES[field]
+    shape = SHAPES[HOURLY if field.startswith(HOURLY) else field]
     if table.num_rows:
         table = table.filter(pc.not_equal(table[field], ""))
     if table.num_rows == 0:
@@ -85,12 +105,15 @@ WITH told AS (
     SELECT device, day, arg_max(firmware, last_us) AS firmware,
         string_agg(concat_ws(';', hour - day // 3600000000, readings, last_us - day, firmware), '|' ORDER BY hour, firmware) AS packed
     FROM all_hours GROUP BY device, day
-), by_hour AS (
-    SELECT device, day, string_agg(
-            concat_ws(';', hour - day // 3600000000, metric, n, mean, minimum, maximum, last, last_us - day, firmware),
-            '|' ORDER BY hour, firmware, metric
+), of_metric AS (
+    SELECT device, day, metric, string_agg(
+            concat_ws(';', hour - day // 3600000000, n, mean, minimum, maximum, last, last_us - day, firmware),
+            '|' ORDER BY hour, firmware
         ) AS packed
-    FROM all_hourly GROUP BY device, day
+    FROM all_hourly GROUP BY device, day, metric
+), by_hour AS (
+    SELECT device, day, string_agg(',Hourly_' || metric || '="' || packed || '"', '' ORDER BY metric) AS fields
+    FROM of_metric GROUP BY device, day
 ), by_metric AS (
     SELECT device, day, metric, sum(n)::BIGINT AS n, sum(mean * n) / sum(n) AS mean, min(minimum) AS minimum, max(maximum) AS maximum,
         arg_max(last, last_us) AS last, max(last_us) AS last_us
@@ -101,8 +124,8 @@ WITH told AS (
         string_agg(metric || '=' || by_metric.mean, ',' ORDER BY metric) AS means
     FROM by_metric JOIN told USING (device, day) GROUP BY device, day
 )
-SELECT 'days,device=' || device || ' Hours="' || told.packed || '",Hourly="' || coalesce(by_hour.packed, '') || '",Daily="'
-    || coalesce(by_day.packed, '') || '"' || coalesce(',' || means, '') || ' ' || day * 1000
+SELECT 'days,device=' || device || ' Hours="' || told.packed || '"' || coalesce(by_hour.fields, '') ||
+    ',Daily="' || coalesce(by_day.packed, '') || '"' || coalesce(',' || means, '') || ' ' || day * 1000
 FROM told LEFT JOIN by_hour USING (device, day) LEFT JOIN by_day USING (device, day)
 """
 """The points of the tables ``all_hours`` and ``all_hourly`` (as `unpack` gives them), a line each."""

@@ -25,6 +25,7 @@ ALL_DEVICES = 3_000
 """From so many devices on, rows are asked for without naming the devices and picked out here."""
 
 DAY_HOURS = 24
+METRICS_A_QUERY = 100
 _HOUR_NS = HOUR_US * 1000
 _FIRST = "1970-01-01T00:00:00Z"
 
@@ -142,11 +143,9 @@ def window(server: Server, device: str, span: Span, metrics: Sequence[str] | Non
     return pa.concat_tables(parts).cast(WINDOW).sort_by(order)
 
 
-def hourly(
-    server: Server, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str] | None
-) -> pa.Table:
+def hourly(server: Server, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str]) -> pa.Table:
     """Rollup rows of the hours [first, end)."""
-    rows = _records(server, "Hourly", first, end, devices, metrics)
+    rows = _hourly_records(server, first, end, devices, metrics)
     if rows.num_rows == 0:
         return HOURLY.empty_table()
     return pa.table(
@@ -162,7 +161,7 @@ def hourly(
 
 def exposure(server: Server, first: int, end: int, devices: Sequence[str] | None) -> pa.Table:
     """Hours of [first, end) in which a device reported."""
-    rows = _records(server, "Hours", first, end, devices, None)
+    rows = _records(server, "Hours", first, end, devices)
     if rows.num_rows == 0:
         return EXPOSURE.empty_table()
     columns = [
@@ -174,14 +173,13 @@ def exposure(server: Server, first: int, end: int, devices: Sequence[str] | None
     return pa.table(columns, schema=EXPOSURE)
 
 
-def daily(
-    server: Server, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str] | None
-) -> pa.Table:
+def daily(server: Server, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str]) -> pa.Table:
     """Rollups by day, in order of day and device: whole days as they were computed, days that the span cuts from their hours."""
     parts = []
     whole_first, whole_end = -(-first // DAY_HOURS) * DAY_HOURS, end // DAY_HOURS * DAY_HOURS
     if whole_first < whole_end:
-        parts.append(_records(server, "Daily", whole_first, whole_end, devices, metrics))
+        rows = _records(server, "Daily", whole_first, whole_end, devices)
+        parts.append(rows.filter(pc.is_in(rows["metric"], pa.array(metrics, pa.string()))))
         cuts = [(first, whole_first), (whole_end, end)]
     else:
         middle = min(max(whole_first, first), end)  # the span may cut two days, or one at both ends
@@ -255,23 +253,37 @@ def _take_newer(
         found[device][metric] = (at, value)
 
 
-def _records(
-    server: Server, field: str, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str] | None
-) -> pa.Table:
-    span = Span(first // DAY_HOURS * DAY_HOURS * _HOUR_NS, end * _HOUR_NS if first < end else 0)
-    rows = days.unpack(select(server, server.address.rollups, f'"{field}"', "days", span, devices), field)
-    if "hour" in rows.column_names:
-        rows = rows.filter(pc.and_(pc.greater_equal(rows["hour"], first), pc.less(rows["hour"], end)))
-    if metrics is not None:
-        rows = rows.filter(pc.is_in(rows["metric"], pa.array(list(metrics), pa.string())))
-    return rows
+def _records(server: Server, field: str, first: int, end: int, devices: Sequence[str] | None) -> pa.Table:
+    points = select(server, server.address.rollups, f'"{field}"', "days", _days(first, end), devices)
+    return _within(days.unpack(points, field), first, end)
 
 
-def _cut_day(
-    server: Server, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str] | None
+def _hourly_records(
+    server: Server, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str]
 ) -> pa.Table:
-    hourly_rows = _records(server, "Hourly", first, end, devices, metrics)
-    hours_rows = _records(server, "Hours", first, end, devices, None)
+    parts = []
+    for start in range(0, max(len(metrics), 1), METRICS_A_QUERY):
+        fields = days.fields_of(metrics[start : start + METRICS_A_QUERY])
+        points = pa.table({})
+        if fields:
+            points = select(server, server.address.rollups, fields, "days", _days(first, end), devices)
+        parts.append(_within(days.unpack_hourly(points), first, end))
+    return pa.concat_tables(parts)
+
+
+def _days(first: int, end: int) -> Span:
+    return Span(first // DAY_HOURS * DAY_HOURS * _HOUR_NS, end * _HOUR_NS if first < end else 0)
+
+
+def _within(rows: pa.Table, first: int, end: int) -> pa.Table:
+    if "hour" not in rows.column_names:
+        return rows
+    return rows.filter(pc.and_(pc.greater_equal(rows["hour"], first), pc.less(rows["hour"], end)))
+
+
+def _cut_day(server: Server, first: int, end: int, devices: Sequence[str] | None, metrics: Sequence[str]) -> pa.Table:
+    hourly_rows = _hourly_records(server, first, end, devices, metrics)
+    hours_rows = _records(server, "Hours", first, end, devices)
     with duckdb.connect(":memory:") as engine:
         engine.register("hourly_rows", hourly_rows)
         engine.register("hours_rows", hours_rows)

@@ -174,8 +174,9 @@ class Rollup:
         touched = engine.sql("SELECT DISTINCT device FROM new_hours ORDER BY device").to_arrow_table()["device"]
         if len(touched) == 0:
             return 0
-        for field, name in (("Hours", "old_hours"), ("Hourly", "old_hourly")):
-            engine.register(name, days.unpack(self._points(piece, touched.to_pylist(), field), field))
+        points = self._points(piece, touched.to_pylist())
+        engine.register("old_hours", days.unpack(points, "Hours"))
+        engine.register("old_hourly", days.unpack_hourly(points))
         for name, key in (("hours", "device, hour"), ("hourly", "device, hour, firmware, metric")):
             # An hour whose raw rows are not all there any more keeps what was computed of them.
             kept = f"SELECT * FROM new_{name} UNION ALL SELECT {_ORDER[name]} FROM old_{name} ANTI JOIN new_hours USING (device, hour)"
@@ -194,9 +195,10 @@ class Rollup:
         written = "new_hourly ANTI JOIN old_hourly USING (device, hour, firmware, metric)" if expired else "new_hourly"
         return int(engine.execute(f"SELECT count(*) FROM {written}").fetchall()[0][0])
 
-    def _points(self, piece: Piece, devices: list[str], field: str) -> pa.Table:
+    def _points(self, piece: Piece, devices: list[str]) -> pa.Table:
         first, last = piece.first // 24 * 24, piece.last
-        query = f'SELECT "{field}", device FROM days WHERE time >= {first * _HOUR_NS} AND time <= {last * _HOUR_NS}'
+        fields = ", ".join(['"Hours"', *([days.fields_of(self._metrics)] if self._metrics else [])])
+        query = f"SELECT {fields}, device FROM days WHERE time >= {first * _HOUR_NS} AND time <= {last * _HOUR_NS}"
         parts = [
             self._server.select(self._server.address.rollups, f"{query}{among}", {})
             for among in _among(devices if len(devices) <= ALL_DEVICES else None)

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
+from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
@@ -225,6 +226,8 @@ class Server:
             yield
         except ApiException as error:
             raise _said(error, self.address, writing=writing) from None
+        except InfluxDBError as error:  # the client's own: it did not find the organisation
+            raise Unavailable(f"{error}; name an existing one, or a token that may see it", where="influxdb") from None
         except (HTTPError, OSError) as error:
             raise Unavailable(f"{self.address.url} does not answer: {error!s:.300}", where="influxdb") from None
 
@@ -283,11 +286,15 @@ def _retry_after(error: ApiException) -> float | None:
 def _converted(header: str, types: Mapping[str, pa.DataType]) -> pacsv.ConvertOptions:
     names = header.rstrip("\r").split(",")
     return pacsv.ConvertOptions(
-        column_types={name: types.get(name, _OURS.get(name, pa.float64())) for name in names},
+        column_types={name: types.get(name) or _type_of(name) for name in names},
         null_values=[""],
         strings_can_be_null=False,
         include_columns=[name for name in names if name != "name"],
     )
+
+
+def _type_of(name: str) -> pa.DataType:
+    return pa.string() if name.startswith("Hourly_") else _OURS.get(name, pa.float64())
 
 
 _OURS = {
@@ -296,7 +303,7 @@ _OURS = {
     "time": pa.int64(),
     "device": pa.string(),
     "stream": pa.string(),
-    **dict.fromkeys(("Firmware", "Boot", "Kind", "Code", "Detail", "Hours", "Hourly", "Daily"), pa.string()),
+    **dict.fromkeys(("Firmware", "Boot", "Kind", "Code", "Detail", "Hours", "Daily"), pa.string()),
     **dict.fromkeys(("Seq", "Version", "Done", "RawBefore", "RollupsBefore", "Stored"), pa.int64()),
     **dict.fromkeys(("Clockless", "Online"), pa.bool_()),
 }
