@@ -37,7 +37,7 @@ STEP_SECONDS = 0.5
 """How often leases are confirmed: sooner than a connection that was taken over comes back (after a second)."""
 NOTE_SECONDS = 10.0
 LEFT_AFTER = timedelta(seconds=60)
-"""A session that nobody held for so long is emptied: longer than a restart takes."""
+"""A session that nobody held for so long is emptied, by an ingestor that runs for as long: longer than a restart of all of them takes."""
 EMPTY_AFTER_SECONDS = 3.0
 
 
@@ -98,6 +98,7 @@ class Sessions:
         self._clock = clock
         self._ledger = ledger
         self._holder = holder
+        self._started_at = clock.now()
         self._leases: dict[str, Lease] = {}
         self._share: _Held | None = None
         self._solo: _Held | None = None
@@ -232,7 +233,9 @@ class Sessions:
             left = broker_sessions.left(connection, now - LEFT_AFTER)
         left = [one for one in left if one.client_id not in ours]
         self._left = [one.client_id for one in left]
-        for session in left if self._leaving is None and self._share is not None else []:
+        if self._leaving is not None or self._share is None or now - self._started_at < LEFT_AFTER:
+            return
+        for session in left:
             filters = tuple(dict.fromkeys((*session.filters, *undivided.filters)))
             shared = any(one.startswith("$share/") for one in session.filters)
             self._leaving = self._take(Plan(session.client_id, filters, shared=shared, leaving=True))
