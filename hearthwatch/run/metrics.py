@@ -9,8 +9,9 @@ import logging
 import platform as python
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -194,11 +195,11 @@ def _counted(
 ) -> Metric:
     family = GaugeMetricFamily(name, text, labels=[column.name for column in columns])
     query = sa.select(*columns, sa.func.count()).group_by(*columns)
-    counts: Mapping[tuple[str, ...], int] = {
-        tuple(row[:-1]): row[-1] for row in connection.execute(query if where is None else query.where(where))
-    }
-    for labels, count in {**{(value,): 0 for value in always}, **counts}.items():
-        family.add_metric(labels, count)
+    rows = connection.execute(query if where is None else query.where(where)).all()
+    counts: dict[tuple[Any, ...], Any] = {(value,): 0 for value in always}
+    counts.update((tuple(row[:-1]), row[-1]) for row in rows)
+    for labels, count in counts.items():
+        family.add_metric([str(label) for label in labels], count)
     return family
 
 
