@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -128,7 +127,7 @@ def test_every_role_lives_through_an_absence_of_the_records_and_ends_in_time_dur
     for role in roles:
         wait(role.ready, role)
     publisher = open_publisher(installation.options["broker"], client_id="devices")
-    postgres.stop(signal.SIGQUIT)
+    postgres.stop()
     try:
         publish(publisher, range(50))
         for role in roles:
@@ -140,7 +139,7 @@ def test_every_role_lives_through_an_absence_of_the_records_and_ends_in_time_dur
     publish(publisher, range(50, 100))
     publisher.close()
     wait(lambda: stored(roles[2]) == 100, roles[2])
-    postgres.stop(signal.SIGQUIT)
+    postgres.stop()
     try:
         for role in roles:
             code, seconds = role.end()
