@@ -11,13 +11,14 @@ from hearthwatch.errors import Refused, Unavailable
 
 _MOVED_ON = frozenset({404, 409, 412})
 _TIMEOUT_S = 60.0
+_IDLE = httpx.Limits(keepalive_expiry=1.0)  # servers hang up after some idle seconds; a connection is given up well before that
 
 
 class Desk:
     """An HTTP client with one token per role: engineer, agent, technician, admin, second."""
 
     def __init__(self, url: str, tokens: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S, transport=transport)
+        self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_S, transport=transport, limits=_IDLE)
         self._headers = {role: {"Authorization": f"Bearer {token}"} for role, token in tokens.items()}
 
     def read(self, role: str, path: str, **params: str | int) -> Any:
