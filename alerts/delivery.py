@@ -51,7 +51,7 @@ def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, 
     """
     done: Counter[str] = Counter()
     while True:
-        with database.transaction() as connection:
+        with database.transaction(alone=False) as connection:
             if brakes.is_paused(connection)[0]:
                 return dict(done | Counter(paused=1))
             items = outbox.claim(connection, worker, now, lease=LEASE, limit=BATCH)
@@ -60,7 +60,7 @@ def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, 
         results, left = _send_batch(database, channels, items, now)
         done.update(result.what for result in results)
         if left:
-            with database.transaction() as connection:
+            with database.transaction(alone=False) as connection:
                 for item in left:
                     outbox.give_back(connection, item)
             return dict(done | Counter(paused=1))

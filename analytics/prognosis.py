@@ -70,7 +70,7 @@ def prognose(
         for model in sorted(known.labels.by_model):
             work.take_model(model)
     observations = [*work.observations, *_standing(known, work.rows, now)]
-    with database.transaction() as connection:
+    with database.transaction(alone=False) as connection:
         early.save(connection, now)
         prognoses.put(connection, work.rows)
         for observation in observations:

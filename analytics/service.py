@@ -17,7 +17,7 @@ def renewals(
 ) -> dict[tuple[str, str], Sequence[int]]:
     """Days on which a part came into a device, by (device, part), oldest first. The first one of each came with the device."""
     columns = (installed_parts.c.device_id, installed_parts.c.part, installed_parts.c.from_at)
-    query = sa.select(*columns).order_by(installed_parts.c.from_at)
+    query = sa.select(*columns).order_by(installed_parts.c.from_at, installed_parts.c.id)
     if since is not None:
         query = query.where(installed_parts.c.from_at >= since)
     if part is not None:

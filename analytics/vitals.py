@@ -44,7 +44,7 @@ def compute_vitals(store: TelemetryStore, database: Database, now: datetime) -> 
     _take_hours(groups, store, first, last, now)
     _take_metrics(groups, store, first, last)
     rows = groups.rows()
-    with database.transaction() as connection:
+    with database.transaction(alone=False) as connection:
         vitals.put(connection, rows)
     return {"since": day_start(first).date().isoformat(), "groups": len(rows), "device_days": groups.device_days}
 

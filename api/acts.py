@@ -47,7 +47,8 @@ class Act:
         request it is a `Conflict`. ``audited`` is False where the work writes its own entry into the audit trail.
         """
         now = self.context.clock.now()
-        with self.context.database.transaction() as connection:
+
+        def once(connection: Connection) -> Response:
             if self.key is not None:
                 kept = idempotency.find(connection, self.key, caller.name, self.digest)
                 if kept is not None:
@@ -59,7 +60,9 @@ class Act:
                 audit.note(connection, at=now, actor=caller.name, action=action, object=named, detail=detail)
             if self.key is not None:
                 idempotency.keep(connection, self.key, caller.name, self.digest, status=status, response=answer, at=now)
-        return _answer(status, answer)
+            return _answer(status, answer)
+
+        return self.context.database.retrying(once)
 
 
 async def _act(

@@ -87,7 +87,7 @@ def _token_caller(context: ApiContext, header: str) -> Caller:
     with context.database.reading() as connection:
         token = access.check_token(connection, secret.strip(), now)
     if token.last_used_at is None or now - token.last_used_at >= TOUCH_EVERY:
-        with context.database.transaction() as connection:
+        with context.database.transaction(alone=False) as connection:
             access.touch_token(connection, token.id, now)
     return Caller(f"token:{token.name}", token.role, "token")
 

@@ -30,7 +30,7 @@ class MailboxChannel:
         if any(scheme(parcel.address) != MAILBOX for parcel in parcels):
             raise Refused("not an address of the mailbox")
         now = self._clock.now()
-        with self._database.transaction() as connection:
+        with self._database.transaction(alone=False) as connection:
             for one in parcels:
                 mailbox.put(
                     connection,

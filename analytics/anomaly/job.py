@@ -66,7 +66,7 @@ def find_anomalies(
     )
     for model in due:
         work.take_model(model, begins[model])
-    with database.transaction() as connection:
+    with database.transaction(alone=False) as connection:
         for observation in work.observations:
             findings.observe(connection, observation, relapse=relapse)
         analysis_states.save(connection, NAME, work.states, now)

@@ -80,7 +80,7 @@ def watch_releases(
     options = Options(margin=margin, burn_in=round(burn_in.total_seconds() / 3600))
     looks = _look(store, database, known, hour, options, guard)
     standings = _stand(looks, known, hour, page_fdr, watch_fdr)
-    with database.transaction() as connection:
+    with database.transaction(alone=False) as connection:
         worse = 0
         for look, standing in zip(looks, standings, strict=True):
             names = _names(look.release)

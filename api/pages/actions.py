@@ -26,5 +26,4 @@ async def perform(context: ApiContext, work: Callable[[Connection], Any], done: 
 
 
 def _in_transaction(context: ApiContext, work: Callable[[Connection], Any]) -> None:
-    with context.database.transaction() as connection:
-        work(connection)
+    context.database.retrying(work)
