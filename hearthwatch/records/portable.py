@@ -24,7 +24,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from hearthwatch.errors import Invalid
+from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.records.database import Database, batched, open_database
 from hearthwatch.records.tables.columns import Instant
 
@@ -52,6 +52,8 @@ def consistent(database: Database, folder: Path) -> Iterator[Connection]:
         with database.reading() as connection:
             source: Any = connection.connection.driver_connection
             source.backup(target)
+    except sqlite3.Error as error:
+        raise Unavailable(f"they can not be copied to {folder}: {error}", where="records") from error
     finally:
         target.close()
     copy = open_database(f"sqlite:///{path}")

@@ -27,7 +27,7 @@ from hearthwatch.telemetry import open_store
 LEAST_FREE_BYTES = 1 << 30
 LEAST_FREE_SHARE = 0.05
 BACKUP_DAYS = 7
-BACKUP = "backup.create"
+BACKUP, RESTORE = "backup.create", "backup.restore"
 
 _HELD = re.compile(r"another process \(PID (\d+)\)")
 _MIGRATE = "run: hearthwatch db upgrade"
@@ -181,9 +181,7 @@ def _accounts(connection: Connection, settings: Settings) -> Iterator[Check]:
 
 
 def _backups(connection: Connection, *, embedded: bool, now: datetime) -> Check:
-    newest: datetime | None = connection.execute(
-        sa.select(sa.func.max(audit.c.at)).where(audit.c.action == BACKUP)
-    ).scalar_one()
+    newest = _newest_backup(connection)
     began: datetime | None = connection.execute(sa.select(sa.func.min(devices.c.first_seen))).scalar_one()
     says = f"the newest backup is {(now - newest).days} days old" if newest else "there is no backup yet"
     if newest is not None and (now - newest).days < BACKUP_DAYS:
@@ -192,3 +190,14 @@ def _backups(connection: Connection, *, embedded: bool, now: datetime) -> Check:
     if embedded and began is not None and (now - began).days >= BACKUP_DAYS:
         return unfit("backups", says, remedy)
     return advice("backups", says, remedy if embedded else f"{remedy}, unless the server is backed up by its own tools")
+
+
+def _newest_backup(connection: Connection) -> datetime | None:
+    """When the newest backup was made that these records know of: one of theirs, or the one they came from."""
+    made: datetime | None = connection.execute(
+        sa.select(sa.func.max(audit.c.at)).where(audit.c.action == BACKUP)
+    ).scalar_one()
+    restored = sa.select(audit.c.detail).where(audit.c.action == RESTORE).order_by(audit.c.id.desc()).limit(1)
+    detail = connection.execute(restored).scalar_one_or_none()
+    came_from = datetime.fromisoformat(detail["created_at"]) if detail else None
+    return max((one for one in (made, came_from) if one is not None), default=None)

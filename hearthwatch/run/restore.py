@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from alerts import brakes
 from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Conflict, Invalid, Unavailable
-from hearthwatch.records import portable
+from hearthwatch.records import audit, portable
 from hearthwatch.records.database import Database, open_database, translated
 from hearthwatch.records.leases import lease
 from hearthwatch.run import archive
@@ -34,6 +34,7 @@ from hearthwatch.telemetry.duckdb_copy import TableCopy
 
 ALIVE_FOR = timedelta(seconds=60)
 ACTOR = "restore"
+ACTION = "backup.restore"
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 
 
@@ -119,10 +120,8 @@ def _restored_records(
     address = settings.records_address
     path = address.partition("?")[0].removeprefix("sqlite:///") if address.startswith("sqlite:") else None
     with closing(open_database(address)) as database, _alone(database):
-        with database.reading() as connection:
-            _check_unused(connection, SystemClock().now())
-            if not force and portable.revision_of(connection) is not None and not portable.is_empty(connection):
-                raise Conflict("the records are not empty; say --force to replace all of them", where="records")
+        if path is None or Path(path).exists():  # to open a file would make it
+            _check_target(database, force=force)
         if path is None:
             with translated(), database.engine.connect() as connection, connection.begin() as transaction:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
@@ -160,10 +159,11 @@ def _fill(connection: Connection, reader: Reader, *, keep_sending: bool) -> None
         raise Invalid(f"its rows contradict each other: {error}", where=str(reader.path)) from error
     portable.set_next_ids(connection, tables, told["next_ids"])
     portable.migrate(connection, "head")
+    made, now = reader.manifest["created_at"], SystemClock().now()
+    detail = {"created_at": made, "file": reader.path.name}
+    audit.note(connection, at=now, actor=ACTOR, action=ACTION, object=f"backup:{reader.path.name}", detail=detail)
     if not keep_sending:
         # What waited then may have been sent since: a person looks first.
-        made = reader.manifest["created_at"]
-        now = SystemClock().now()
         brakes.pause(connection, ACTOR, now, f"restored from a backup of {made}; see hearthwatch outbox list")
 
 
@@ -172,6 +172,13 @@ def _check_keys(connection: Connection) -> None:
         wrong = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if wrong is not None:
             raise Conflict(f"{wrong[0]} names a row of {wrong[2]} that is not there")
+
+
+def _check_target(database: Database, *, force: bool) -> None:
+    with database.reading() as connection:
+        _check_unused(connection, SystemClock().now())
+        if not force and portable.revision_of(connection) is not None and not portable.is_empty(connection):
+            raise Conflict("the records are not empty; say --force to replace all of them", where="records")
 
 
 @contextmanager

@@ -134,8 +134,8 @@ def test_starting_the_platform_upgrades_and_nothing_is_lost(tmp_path: Path, addr
 
 
 @contextmanager
-def started(environment: Mapping[str, str]) -> Iterator[str]:
-    """The platform, running until the block ends; it must be ready before."""
+def started(environment: Mapping[str, str], lines: list[str] | None = None) -> Iterator[str]:
+    """The platform, running until the block ends; it must be ready before. ``lines`` gets its log afterwards."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "hearthwatch", "up", "--port", str(port)],
@@ -150,6 +150,8 @@ def started(environment: Mapping[str, str]) -> Iterator[str]:
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=30)
         assert process.returncode == 0, log
+        if lines is not None:
+            lines.extend(log.splitlines())
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
