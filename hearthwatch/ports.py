@@ -22,8 +22,11 @@ class Clock(Protocol):
 class TelemetryStore(Protocol):
     """Readings, events and presence, each with the firmware it happened on.
 
-    Every write is durable when the call returns, all of it or none. Errors: `Unavailable` when the store is away or full,
-    `Invalid` for values that can never be stored. Arrow tables use ``timestamp[us, UTC]`` for times.
+    Every write is durable when the call returns. Everything malformed is found before anything is stored (`Invalid`: nothing of the
+    batch is). When a call raises `Unavailable` (the store is away or full), a store on a server may hold a part of the batch: giving
+    the same batch again completes it and counts it as if for the first time. What a server refuses for good although it is well
+    formed (older than its retention) is also `Invalid`, and names the device; the rest of the batch is stored then, and may be given
+    again. Arrow tables use ``timestamp[us, UTC]`` for times.
     """
 
     def write(self, values: Sequence[Reading | Event | Presence]) -> WriteResult:

@@ -310,7 +310,7 @@ _OURS = {
 
 
 class _Parts(io.RawIOBase):
-    """The pieces of an answer as one file."""
+    """The pieces of an answer, of some kilobytes each, as one file."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self._parts = parts
@@ -320,14 +320,17 @@ class _Parts(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._left) < size:
+        held, length = [self._left], len(self._left)
+        while size < 0 or length < size:
             part = next(self._parts, None)
             if part is None:
                 break
-            self._left += part
-        size = len(self._left) if size < 0 else size
-        taken, self._left = self._left[:size], self._left[size:]
-        return taken
+            held.append(part)
+            length += len(part)
+        whole = b"".join(held)
+        size = len(whole) if size < 0 else size
+        self._left = whole[size:]
+        return whole[:size]
 
     def peek_line(self) -> bytes:
         """The first line, without taking it."""

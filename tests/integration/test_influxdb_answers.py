@@ -209,7 +209,11 @@ def test_a_failure_of_the_server_is_no_failure_of_the_batch(store: InfluxDBStore
 def test_a_batch_that_failed_half_way_is_completed_by_giving_it_again(
     store: InfluxDBStore, script: Script, bucket: str
 ) -> None:
-    values = [*readings(), Event("d1", "native", START, "reboot"), Event("d1", "native", START, "fault")]
+    values: list[Reading | Event] = [
+        *readings(),
+        Event("d1", "native", START, "reboot"),
+        Event("d1", "native", START, "fault"),
+    ]
     script.on_write = lambda name, lines: said(503, "away") if name == bucket else STORED
     with pytest.raises(Unavailable):
         store.write(values)
