@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,7 +89,7 @@ class PostgresServer:
                 self.run("SELECT 1")
                 return
             except Exception as error:
-                if "starting up" not in str(error):
+                if "57P03" not in str(error):  # starting up, or not yet consistent
                     raise
                 pause.wait(0.05)
         pytest.fail("the server does not come up")
@@ -102,8 +103,8 @@ def as_server_user(command: list[str]) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL with a migrated template; its folder is removed at the end."""
     from tests.conftest import free_port, needed
 
@@ -122,6 +123,13 @@ def postgres() -> Iterator[PostgresServer]:
         if server.process is not None:
             server.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The session's server."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -176,6 +176,8 @@ def translated() -> Iterator[None]:
         raise meaning(error) from error
     except PoolTimeout as error:
         raise Unavailable("every connection to the records is in use", retry_after=1.0, where="records") from error
+    except UnicodeEncodeError as error:
+        raise Invalid(f"the records cannot hold this: it is no text ({error.reason})") from error
     except SQLAlchemyError as error:
         raise Invalid(f"the records cannot do this: {error}") from error
 

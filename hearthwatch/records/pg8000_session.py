@@ -8,7 +8,7 @@ https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-PIPELINING.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -21,7 +21,7 @@ from pg8000.core import (  # type: ignore[import-untyped]
     SYNC_MSG,
     Context,
 )
-from pg8000.dbapi import Connection, Cursor, InterfaceError  # type: ignore[import-untyped]
+from pg8000.dbapi import Connection, Cursor, Error, InterfaceError  # type: ignore[import-untyped]
 
 # Rows sent before their answers are read: what the server answers to them must fit into the sockets' buffers, or both sides wait for ever.
 ROWS_AT_ONCE = 500
@@ -61,9 +61,10 @@ class Session(Connection):  # type: ignore[misc]
             if not values:
                 return self.execute_simple(statement)
             context = Context(statement)
-            self.send_PARSE(NULL_BYTE, statement)
-            self.send_DESCRIBE_STATEMENT(NULL_BYTE)
-            self._send_row(values)
+            with self._in_step():
+                self.send_PARSE(NULL_BYTE, statement)
+                self.send_DESCRIBE_STATEMENT(NULL_BYTE)
+                self._send_row(values)
             self._finish(context)
             return context
 
@@ -73,11 +74,22 @@ class Session(Connection):  # type: ignore[misc]
         remaining = iter(rows)
         with network_errors():
             while some := list(islice(remaining, ROWS_AT_ONCE)):
-                self.send_PARSE(NULL_BYTE, statement)
-                for values in some:
-                    self._send_row(values)
+                with self._in_step():
+                    self.send_PARSE(NULL_BYTE, statement)
+                    for values in some:
+                        self._send_row(values)
                 self._finish(context)
         return context
+
+    @contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Messages that are composed here; where one can not be (text with half a character), what was sent before it is settled first."""
+        try:
+            yield
+        except Exception:
+            with suppress(Error, OSError, AttributeError, ValueError):
+                self._finish(Context("settled"))
+            raise
 
     def _send_row(self, values: Sequence[Any]) -> None:
         self.send_BIND(NULL_BYTE, make_params(self.py_types, values))

@@ -171,3 +171,12 @@ def test_a_transaction_that_runs_alone_can_begin_after_one_that_failed(database:
         with pytest.raises(Conflict), database.transaction(alone=alone) as connection:
             connection.execute(sa.insert(models), [{"id": "M", "name": "m"}, {"id": "M", "name": "m"}])
         assert database.retrying(lambda connection: insert_missing(connection, models, []), alone=alone) == 0
+
+
+def test_text_with_half_a_character_is_refused_and_does_no_harm_to_what_comes_after(database: Database) -> None:
+    half = "\ud83d"
+    for values in ([{"id": half, "name": "m"}], [{"id": "a", "name": "m"}, {"id": "b", "name": half}] * 2):
+        with pytest.raises(Invalid), database.transaction() as connection:
+            insert_missing(connection, models, values)
+        with database.transaction() as connection:
+            assert connection.execute(sa.select(sa.func.count()).select_from(models)).scalar_one() == 0
