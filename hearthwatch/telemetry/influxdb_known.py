@@ -202,11 +202,7 @@ def among_devices(devices: Sequence[str], size: int = DEVICES_A_QUERY) -> Iterat
         if len(part) == 1:
             yield f"device = '{part[0]}'"
         else:
-            yield f"device =~ /^(?:{'|'.join(map(_literal, part))})$/"
-
-
-def _literal(device: str) -> str:
-    return "".join(char if char.isalnum() or char in "_-%:" else f"\\x{{{ord(char):x}}}" for char in device)
+            yield f"device =~ /^(?:{'|'.join(part).replace('.', chr(92) + '.')})$/"
 
 
 def series_of(tags: str) -> Series:

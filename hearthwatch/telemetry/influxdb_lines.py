@@ -31,7 +31,7 @@ MAX_TEXT = 1_000_000
 MAX_TAG = 1_000
 SHORT = 64
 
-_UNSAFE_IN_TAG = re.compile(r"""[\x00-\x20\x7f,=\\"'%/()|;]""")
+_UNSAFE_IN_TAG = re.compile(r"""[\x00-\x20\x7f,=\\"'%/()|;*+$?\[\]{}^]""")
 _UNSAFE_IN_PACK = re.compile(r"""[\x00-\x1f\x7f\\"%|;]""")
 _NEEDS_JSON = re.compile(r'^"|[\x00-\x1f\x7f]')
 

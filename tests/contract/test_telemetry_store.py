@@ -385,7 +385,8 @@ def test_a_reading_without_metrics_still_is_one(store: TelemetryStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["设备 固件 1.0", "1.0'; DROP TABLE names; --", '"', "\\", "a\tb\nc", "🏠", "=1+1", "a\x00b", ""]
+    "text",
+    ["设备 固件 1.0", "1.0'; DROP TABLE names; --", '"', "\\", "a\tb\nc", "🏠", "=1+1", "a\x00b", "", "1;2|3%41,x=y"],
 )
 def test_texts_come_back_as_they_were(store: TelemetryStore, text: str) -> None:
     store.write(
@@ -398,6 +399,26 @@ def test_texts_come_back_as_they_were(store: TelemetryStore, text: str) -> None:
     (found,) = store.events(START, END).to_pylist()
     assert (found["kind"], found["code"], found["boot"]) == (text or "k", text, text)
     assert json.loads(found["detail"]) == {"text": text, "ключ": [1, None]}
+    store.rollup(END)
+    for question in (store.hourly, store.daily, store.exposure):
+        assert question(START, END).column("firmware").to_pylist() == [text]
+    assert store.daily(START, START + HOUR).column("firmware").to_pylist() == [text]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a,b=c", "a'b\"c", "设备", "back\\slash\\", "new\nline", "100%", "/a|b(c)*.+$/", "x" * 64]
+)
+def test_a_device_is_found_by_its_name_whatever_it_is(store: TelemetryStore, name: str) -> None:
+    stream = f"stream {name}"
+    values = [Reading(one, stream, START, {"x": 1.0}) for one in (name, "b", "ab")]
+    assert store.write([*values, event(name), presence(name)]) == WriteResult(5, 0)
+    assert store.write([*values, event(name), presence(name)]) == WriteResult(0, 5)
+    store.rollup(END)
+    assert [row[:4] for row in series(store, name)] == [(name, START, stream, "")]
+    assert store.latest([name, "b"]).keys() == {name, "b"}
+    for question in (store.hourly, store.daily, store.exposure, store.events, store.presence):
+        asked: Any = question
+        assert set(asked(START, END, devices=[name, "c"]).column("device").to_pylist()) == {name}
 
 
 def test_events_are_found_by_time_device_and_kind_in_order(store: TelemetryStore) -> None:
