@@ -221,16 +221,17 @@ def update_at_revision(
     """
     where = [table.c[name] == value for name, value in key.items()]
     guard = [*where, table.c.revision == revision] if revision is not None else where
-    done = connection.execute(sa.update(table).where(*guard).values({**changes, "revision": table.c.revision + 1}))
+    update = sa.update(table).where(*guard).values({**changes, "revision": table.c.revision + 1})
+    new: int | None = connection.execute(update.returning(table.c.revision)).scalar_one_or_none()
+    if new is not None:
+        return new
     current = connection.execute(sa.select(table.c.revision).where(*where)).scalar_one_or_none()
     if current is None:
         raise Missing(f"no such row in {table.name}", where=str(dict(key)))
-    if done.rowcount == 0:
-        raise Stale(
-            f"it changed since you read it (revision {revision}, now {current})",
-            where=f"{table.name} {dict(key)}",
-        )
-    return int(current)
+    raise Stale(
+        f"it changed since you read it (revision {revision}, now {current})",
+        where=f"{table.name} {dict(key)}",
+    )
 
 
 def insert_missing(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
