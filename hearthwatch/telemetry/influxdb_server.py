@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -185,6 +186,17 @@ class Server:
                     type="expire", every_seconds=seconds, shard_group_duration_seconds=_shard_seconds(seconds)
                 )
                 found.retention_rules = [rule]
+                buckets.update_bucket(found)
+
+    def admit(self, bucket: str, oldest_s: float) -> None:
+        """Have the server keep everything again, if its rule would refuse what is as old as this. `retain` brings the rule back."""
+        self._ensure()
+        with self._translated():
+            buckets = self._client.buckets_api()
+            found = buckets.find_bucket_by_name(bucket)
+            seconds = found.retention_rules[0].every_seconds if found.retention_rules else 0
+            if seconds and oldest_s < time.time() - seconds + DAY_S:
+                found.retention_rules = [_retention_rule(type="expire", every_seconds=0)]
                 buckets.update_bucket(found)
 
     def _answer(self, bucket: str, query: str) -> Iterator[bytes]:

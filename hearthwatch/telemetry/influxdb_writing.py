@@ -87,7 +87,10 @@ class Writing:
         return WriteResult(plan.new, plan.duplicate)
 
     def write_bulk(self, bulk: lines.Bulk) -> WriteResult:
-        """Store a table of readings; see the port."""
+        """Store a table of readings; see the port. A history may be older than raw data is kept: it goes with the next `expire`."""
+        if len(bulk) == 0:
+            return WriteResult(0, 0)
+        self._server.admit(self._server.address.raw, int(bulk.stamps.min()) / 1e6)
         self._add_names(bulk.names)
         stored = 0
         devices, stamps = bulk.devices.to_pylist(), bulk.stamps.tolist()

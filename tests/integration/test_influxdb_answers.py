@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
 import pytest
 
 from hearthwatch.errors import Invalid, Unavailable
@@ -283,6 +284,28 @@ def test_what_lies_beyond_the_retention_is_named_by_the_real_server(influxd: Inf
     with pytest.raises(Invalid, match=r"old: .*retention"):
         store.write([Reading("other", "native", now, {"x": 2.0}), old])
     assert store.window("other", now - timedelta(days=1), now + timedelta(days=1)).num_rows == 1
+    store.close()
+
+
+def test_a_history_older_than_the_retention_is_taken_in_and_rolled_up(influxd: Influxd) -> None:
+    store = open_store(influxd.address())
+    now = datetime.now(UTC)
+    store.write([Reading("a", "native", now, {"x": 1.0})])
+    store.expire(raw_before=now - timedelta(days=3), rollups_before=now - timedelta(days=700))
+    at = now - timedelta(days=300)
+    history = pa.table(
+        {
+            "device": ["a"],
+            "at": pa.array([at], pa.timestamp("us", tz="UTC")),
+            "firmware": ["1.0"],
+            "x": [7.0],
+        }
+    )
+    assert store.write_table("import:x", history) == WriteResult(1, 0)
+    store.expire(raw_before=now - timedelta(days=3), rollups_before=now - timedelta(days=700))
+    assert store.hourly(at - timedelta(days=1), at + timedelta(days=1)).column("mean").to_pylist() == [7.0]
+    with pytest.raises(Invalid, match="retention"):  # the rule is there again
+        store.write([Reading("b", "native", at, {"x": 1.0})])
     store.close()
 
 
