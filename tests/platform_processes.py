@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,15 +34,18 @@ class Role:
     process: subprocess.Popen[bytes] | None = None
     started: int = 0
 
+    def command(self) -> Sequence[str]:
+        """The command line."""
+        return [sys.executable, "-m", "hearthwatch", "up", "--role", self.role, "--port", str(self.port)]
+
     def start(self) -> None:
         """Start it; it is not ready yet."""
-        command = [sys.executable, "-m", "hearthwatch", "up", "--role", self.role, "--port", str(self.port)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HEARTHWATCH_")}
         environment |= {f"HEARTHWATCH_{name.upper()}": value for name, value in self.options.items()}
         with self.log.open("ab") as log:
             log.write(f"--- start {self.started}\n".encode())
             log.flush()
-            self.process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=log, stdout=log)
+            self.process = subprocess.Popen(self.command(), env=environment, cwd=ROOT, stderr=log, stdout=log)
         self.started += 1
 
     def kill(self) -> None:

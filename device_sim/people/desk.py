@@ -11,7 +11,9 @@ from hearthwatch.errors import Refused, Unavailable
 
 _MOVED_ON = frozenset({404, 409, 412})
 _TIMEOUT_S = 60.0
-_IDLE = httpx.Limits(keepalive_expiry=1.0)  # servers hang up after some idle seconds; a connection is given up well before that
+_IDLE = httpx.Limits(
+    keepalive_expiry=1.0
+)  # servers hang up after some idle seconds; a connection is given up well before that
 
 
 class Desk:

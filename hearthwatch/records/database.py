@@ -94,6 +94,11 @@ class Database:
             current = MigrationContext.configure(connection).get_current_heads()
         return set(current) == set(ScriptDirectory.from_config(_alembic()).get_heads())
 
+    def is_fresh(self) -> bool:
+        """Whether there is nothing in it yet, not even a table."""
+        with translated(), self.engine.connect() as connection:
+            return not sa.inspect(connection).get_table_names()
+
     def close(self) -> None:
         """Release all connections."""
         self.engine.dispose()

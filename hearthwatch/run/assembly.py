@@ -134,8 +134,13 @@ def _claim_embedded_records(settings: Settings, database: Database) -> Lease | N
 
 
 def open_records(settings: Settings) -> Database:
-    """The records alone, for commands that need nothing else. Raises `Unavailable` when the schema is not current."""
+    """The records alone, for commands that need nothing else; a fresh database is made ready.
+
+    Raises `Unavailable` when the schema is that of another version.
+    """
     database = open_database(settings.records_address)
+    if database.is_fresh():
+        database.upgrade()
     if not database.schema_is_current():
         database.close()
         raise Unavailable("the schema is not current; run: hearthwatch db upgrade", where="records")

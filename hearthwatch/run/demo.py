@@ -182,11 +182,11 @@ def assembled(
         say(f"stores: {masked(platform.settings.telemetry_address)}, {masked(platform.settings.records_address)}")
         fleet = Fleet(scenario, options.seed)
         write_truth(fleet, folder / "truth.json")
-        _import_past(platform, scenario, options.seed, folder, say)
+        import_past(platform, scenario, options.seed, folder, say)
         runner = build_runner(platform)
         runner.start()
         stack.callback(runner.stop)
-        commands = _listen_as_fleet(broker, stack)
+        commands = listen_as_fleet(broker, stack)
         outgoing = open_publisher(broker, client_id="hearthwatch-commands")
         stack.callback(outgoing.close)
         publisher = open_publisher(broker, client_id="device-sim")
@@ -195,7 +195,7 @@ def assembled(
         server.start()
         stack.callback(server.stop)
         say(f"watch it at {server.url}")
-        people = People(fleet, server.url, _tokens(platform), options.seed)
+        people = People(fleet, server.url, create_tokens(platform), options.seed)
         stack.callback(people.close)
         work = Work(platform, build_channels(platform, outgoing))
         schedule = Schedule(JOBS, work, platform.database, clock, platform.holder)
@@ -239,7 +239,8 @@ def _refuse_used_stores(platform: Platform) -> None:
         raise Invalid("the demo tells its story to empty stores only; these hold something already", where="demo")
 
 
-def _import_past(platform: Platform, scenario: Scenario, seed: int, folder: Path, say: Callable[[str], None]) -> None:
+def import_past(platform: Platform, scenario: Scenario, seed: int, folder: Path, say: Callable[[str], None]) -> None:
+    """Take in the history of another fleet of the same models, for the first training."""
     past = folder / "past"
     mapping = write_history(past, scenario, seed + 1_000_003)
     result = import_history(platform.store, platform.database, past, mapping, platform.clock.now())
@@ -248,7 +249,8 @@ def _import_past(platform: Platform, scenario: Scenario, seed: int, folder: Path
     say(f"imported another fleet's past: {result['devices']} devices, {result['failures']} failures")
 
 
-def _listen_as_fleet(broker: str, stack: ExitStack) -> queue.Queue[Message]:
+def listen_as_fleet(broker: str, stack: ExitStack) -> queue.Queue[Message]:
+    """Commands to the devices, as they come; ``stack`` ends the subscription."""
     subscriber = open_subscriber(
         broker, client_id="device-sim-commands", filters=[COMMAND_FILTER], session_expiry_s=3600, receive_maximum=1000
     )
@@ -265,7 +267,8 @@ def _listen_as_fleet(broker: str, stack: ExitStack) -> queue.Queue[Message]:
     return received
 
 
-def _tokens(platform: Platform) -> dict[str, str]:
+def create_tokens(platform: Platform) -> dict[str, str]:
+    """A token for each of the people, by the name `People` knows them by."""
     tokens = {}
     with platform.database.transaction() as connection:
         for name, role in (
