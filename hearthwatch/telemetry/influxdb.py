@@ -29,7 +29,8 @@ class InfluxDBStore:
     """A `TelemetryStore`. Any number of threads and processes may use it; writes of one process take turns.
 
     A batch may be stored in part when a write raises `Unavailable`; giving it again completes it and counts it as if for the first
-    time. Two processes that take in the same value at the same moment may both count it as stored; the store holds it once.
+    time. Of what other processes wrote since, a process does not know: a reading that two take in may be counted as stored by both, and
+    the store holds it once.
 
     `hourly`, `daily` and `exposure` answer from the rollups: they do not know what came since the last `rollup`, which one
     process at a time should run. Their rows are in no particular order, but for `daily`: day, then device.

@@ -1,7 +1,9 @@
 """What is stored already: newest times in memory, and one question to the server about whatever is not newer than those.
 
-This is exact for one process. Two processes that take the same value in at the same moment may both call it stored; the store holds it
-once, because it is the same point.
+Readings are trusted to the memory, which does not learn what another process wrote since: a reading that two processes take in may be
+counted as stored by both; the store holds it once, because it is the same point. What is told apart by more than its time (events,
+presence, readings without a clock) is rare, and is looked up every time; only processes that write in the same milliseconds can miss each
+other's, and then number their points apart.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ DEVICES_A_QUERY = 300
 MAX_DEVICES = 1_500_000
 MAX_CLOCKLESS_DEVICES = 20_000
 MAX_RANGES = 8
-RANKS = 1000
-"""Points of one microsecond: nanoseconds have three digits to spare."""
+RANKS, WRITERS = 125, 8
+"""Points of one microsecond, in the order they came, for each of so many writers: nanoseconds have three digits to spare."""
 
 KEY_COLUMNS = {
-    READINGS: '"Firmware"',
+    READINGS: '"Firmware", "Boot", "Seq"',
     EVENTS: '"Firmware", "Kind", "Code", "Boot", "Seq"',
     PRESENCE: '"Firmware", "Online", "Boot"',
 }
@@ -41,6 +43,7 @@ class Stored:
 
     def __init__(self) -> None:
         self.keys: set[Key] = set()
+        self.clockless: set[Key] = set()
         self.ranks: dict[tuple[str, str, int], int] = {}
 
 
@@ -105,19 +108,23 @@ class Known:
         columns = {name: table[name].to_pylist() for name in table.column_names}
         rest = _key_parts(self._measurement, columns)
         for device, stream, ns, parts in zip(columns["device"], columns["stream"], columns["time"], rest, strict=True):
-            us, rank = divmod(ns, 1000)
+            us, spare = divmod(ns, 1000)
             at = (device, stream, us)
             if at not in wanted:
                 continue
-            stored.ranks[at] = max(stored.ranks.get(at, 0), rank + 1)
-            if self._measurement != READINGS or rank == 0:
+            stored.ranks[at] = max(stored.ranks.get(at, 0), spare // WRITERS + 1)
+            if self._measurement != READINGS:
                 stored.keys.add((*at, *parts))
+            elif spare == 0:
+                stored.keys.add(at)
+            else:
+                stored.clockless.add((device, *parts))
 
 
 def _key_parts(measurement: str, columns: dict[str, list[Any]]) -> Iterator[Key]:
-    if measurement == READINGS:
-        return iter([()] * len(columns["time"]))
     boots = map(text_of, columns["Boot"])
+    if measurement == READINGS:
+        return zip(boots, columns["Seq"], strict=True)
     if measurement == EVENTS:
         kinds, codes = map(text_of, columns["Kind"]), map(text_of, columns["Code"])
         return zip(kinds, codes, boots, columns["Seq"], strict=True)

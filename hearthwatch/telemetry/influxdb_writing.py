@@ -15,7 +15,7 @@ import numpy as np
 
 from hearthwatch.errors import Invalid
 from hearthwatch.telemetry import influxdb_lines as lines
-from hearthwatch.telemetry.influxdb_known import RANKS, Clockless, Key, Known, Stored
+from hearthwatch.telemetry.influxdb_known import RANKS, WRITERS, Clockless, Key, Known, Stored
 from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS
 from hearthwatch.telemetry.influxdb_server import Malformed, Partial, Server, TooLarge
 from hearthwatch.telemetry.times import HOUR_US
@@ -44,7 +44,7 @@ class Plan:
 
     raw: list[bytes] = field(default_factory=list)
     lasting: list[bytes] = field(default_factory=list)
-    stored: dict[str, list[At]] = field(default_factory=lambda: {READINGS: [], EVENTS: [], PRESENCE: []})
+    stored: list[At] = field(default_factory=list)
     clockless: list[tuple[str, str, int]] = field(default_factory=list)
     duplicate: int = 0
 
@@ -67,6 +67,7 @@ class Writing:
         }
         self._clockless = Clockless(server, address.raw)
         self._names: set[str] = set()
+        self._writer = secrets.randbelow(WRITERS)
 
     def write(self, values: Sequence[Reading | Event | Presence]) -> WriteResult:
         """Store a mixed batch; see the port."""
@@ -81,8 +82,7 @@ class Writing:
         refused += self._send(self._server.address.rollups, plan.lasting)
         self._mark((item.at[0], item.at[2] // HOUR_US) for item in items)
         _raise_refused(refused)
-        for measurement, rows in plan.stored.items():
-            self._known[measurement].note(rows)
+        self._known[READINGS].note(plan.stored)
         self._clockless.note(plan.clockless)
         return WriteResult(plan.new, plan.duplicate)
 
@@ -122,10 +122,12 @@ class Writing:
 
     def _plan(self, plan: Plan, measurement: str, items: Sequence[_Item]) -> None:
         known = self._known[measurement]
-        known.load({item.at[0] for item in items})
         if measurement == READINGS:
+            known.load({item.at[0] for item in items})
             self._clockless.load({item.at[0] for item in items if item.clockless})
-        doubtful = [item.at for item in items if item.at[2] <= known.newest(item.at[0], item.at[1])]
+            doubtful = [one.at for one in items if one.clockless or one.at[2] <= known.newest(one.at[0], one.at[1])]
+        else:
+            doubtful = [item.at for item in items]
         stored = known.find(doubtful) if doubtful else Stored()
         seen: set[Key] = stored.keys
         clockless: set[Key] = set()
@@ -133,7 +135,7 @@ class Writing:
         for item in items:
             if item.clockless:
                 key = (item.at[0], *item.key)
-                duplicate = key in clockless or key in self._clockless
+                duplicate = key in clockless or key in stored.clockless or key in self._clockless
                 clockless.add(key)
             else:
                 key = (*item.at, *item.key)
@@ -142,8 +144,9 @@ class Writing:
             if duplicate:
                 plan.duplicate += 1
                 continue
-            lines_.append(item.line(_rank(stored, item)))
-            plan.stored[measurement].append(item.at)
+            lines_.append(item.line(_spare(stored, item, self._writer)))
+            if measurement == READINGS:
+                plan.stored.append(item.at)
         plan.clockless += [(str(device), str(boot), int(seq)) for device, boot, seq in clockless]
 
     def _add_names(self, names: Iterable[str]) -> None:
@@ -216,8 +219,8 @@ class _Item:
     clockless: bool
     fields: str
 
-    def line(self, rank: int) -> bytes:
-        return lines.line(self.measurement, self.at[0], self.at[1], self.fields, self.at[2] * 1000 + rank)
+    def line(self, spare: int) -> bytes:
+        return lines.line(self.measurement, self.at[0], self.at[1], self.fields, self.at[2] * 1000 + spare)
 
 
 def _item(value: Reading | Event | Presence) -> _Item:
@@ -231,13 +234,12 @@ def _item(value: Reading | Event | Presence) -> _Item:
     return _Item(PRESENCE, at, (value.online, value.boot), False, lines.presence(value))
 
 
-def _rank(stored: Stored, item: _Item) -> int:
+def _spare(stored: Stored, item: _Item, writer: int) -> int:
     """Which of the thousand nanoseconds of its microsecond a point takes: the key of a reading is its time, others take turns."""
     if item.measurement == READINGS and not item.clockless:
         return 0
-    first = 1 if item.measurement == READINGS else 0
-    rank = max(stored.ranks.get(item.at, 0), first)
+    rank = max(stored.ranks.get(item.at, 0), 1 if item.measurement == READINGS else 0)
     if rank >= RANKS:
         raise Invalid(f"more than {RANKS - 1} of one microsecond", where=lines.untag(item.at[0]))
     stored.ranks[item.at] = rank + 1
-    return rank
+    return rank * WRITERS + writer

@@ -346,3 +346,20 @@ def test_two_processes_hold_a_value_once(influxd: Influxd) -> None:
     assert other.window("d1", START, START + timedelta(days=1)).num_rows == 2
     one.close()
     other.close()
+
+
+def test_events_of_one_instant_that_two_processes_take_in_are_both_kept(influxd: Influxd) -> None:
+    address = influxd.address()
+    one, other = open_store(address), open_store(address)
+    for store in (one, other):  # both know the device, and nothing of what the other writes from here on
+        store.write([Event("d", "native", START, "reboot"), Reading("d", "native", START, {"x": 1.0})])
+    later = START + timedelta(hours=1)
+    assert one.write([Event("d", "native", later, "fault")]) == WriteResult(1, 0)
+    assert other.write([Event("d", "native", later, "update")]) == WriteResult(1, 0)
+    assert other.write([Event("d", "native", later, "fault")]) == WriteResult(0, 1)
+    assert one.events(START, START + timedelta(days=1)).column("kind").to_pylist() == ["reboot", "fault", "update"]
+    clockless = Reading("d", "native", later, {"x": 1.0}, boot="b", seq=1, clockless=True)
+    assert one.write([clockless]) == WriteResult(1, 0)
+    assert other.write([clockless]) == WriteResult(0, 1)
+    one.close()
+    other.close()
