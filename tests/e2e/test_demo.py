@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Mapping
-from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,46 +11,12 @@ import pytest
 from device_sim.truth import write_truth
 from hearthwatch.errors import Invalid
 from hearthwatch.run.comparison import compare
-from hearthwatch.run.demo import DemoOptions, run_demo
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Reading
 from tests.conftest import needed
-
-SMALL = Path(__file__).resolve().parents[2] / "device_sim" / "scenarios" / "small.toml"
-Answer = Mapping[str, Any]
+from tests.e2e.telling import Answer, play, story
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def play(transport: str, *, telemetry: str | None = None, records: str | None = None) -> Answer:
-    options = DemoOptions(
-        devices=None,
-        days=None,
-        seed=1,
-        once=True,
-        transport=transport,
-        scenario=SMALL,
-        port=0,
-        as_json=True,
-        telemetry=telemetry,
-        records=records,
-    )
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        run_demo(options)
-    answer: Answer = json.loads(printed.getvalue())
-    return answer
-
-
-def story(answer: Answer) -> dict[str, Any]:
-    """What must not depend on the machine."""
-    return {name: value for name, value in answer.items() if name not in {"seconds", "job_seconds", "transport"}}
-
-
-@pytest.fixture(scope="module")
-def local() -> Answer:
-    """The story as it goes inside one process."""
-    return play("local")
 
 
 def test_nothing_but_the_final_comparison_reads_the_truth(local: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +53,12 @@ def test_the_story_is_not_told_to_stores_that_hold_something(tmp_path: Path) -> 
     store.close()
     with pytest.raises(Invalid, match="empty"):
         play("local", telemetry=address)
+
+
+def test_the_story_has_something_in_it(local: Answer) -> None:
+    assert any(fault["found_at"] for fault in local["planted"])
+    assert local["notices"]["replacement"] > 0
+    assert local["tickets"]["closed"] > 0
 
 
 def test_the_ledger_closes_and_what_was_sent_is_kept(local: Answer) -> None:
