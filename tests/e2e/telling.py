@@ -1,15 +1,15 @@
-"""The demo's command on a brief story."""
+"""The demo's command on a brief story, in a process of its own."""
 
 from __future__ import annotations
 
-import io
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from hearthwatch.run.demo import DemoOptions, run_demo
+import pytest
 
 STORY = Path(__file__).with_name("story.toml")
 SEED = 1
@@ -17,25 +17,21 @@ SEED = 1
 Answer = Mapping[str, Any]
 
 
-def play(transport: str, *, telemetry: str | None = None, records: str | None = None) -> Answer:
+def play(transport: str, *more: str, module: str = "hearthwatch") -> Answer:
     """What ``hearthwatch demo --once --json`` answers."""
-    options = DemoOptions(
-        devices=None,
-        days=None,
-        seed=SEED,
-        once=True,
-        transport=transport,
-        scenario=STORY,
-        port=0,
-        as_json=True,
-        telemetry=telemetry,
-        records=records,
-    )
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        run_demo(options)
-    answer: Answer = json.loads(printed.getvalue())
+    ran = demo(transport, *more, module=module)
+    try:
+        answer: Answer = json.loads(ran.stdout)
+    except ValueError:
+        pytest.fail(f"the demo gave no answer, exit {ran.returncode}: {ran.stderr[-2000:]}")
     return answer
+
+
+def demo(transport: str, *more: str, module: str = "hearthwatch") -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    options = ("--once", "--json", "--seed", str(SEED), "--scenario", str(STORY), "--transport", transport)
+    command = [sys.executable, "-m", module, "demo", *options, *more]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=STORY.parents[2])
 
 
 def story(answer: Answer) -> dict[str, Any]:

@@ -1,36 +1,32 @@
-"""The demo's story on a small fleet: same seed, same story, whatever carries the messages, and without a look at the truth."""
+"""The demo's story on a small fleet: same seed, same story, whatever carries and keeps it, and without a look at the truth."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from device_sim.truth import write_truth
-from hearthwatch.errors import Invalid
-from hearthwatch.run.comparison import compare
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Reading
 from tests.conftest import needed
-from tests.e2e.telling import Answer, play, story
+from tests.e2e.telling import Answer, demo, play, story
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_nothing_but_the_final_comparison_reads_the_truth(local: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The truth is written only in the moment it is compared: whoever reads it earlier finds no file.
-    withheld: list[Any] = []
-    monkeypatch.setattr("hearthwatch.run.demo.write_truth", lambda fleet, path: withheld.append(fleet))
+def test_the_story_is_not_told_to_stores_that_hold_something(tmp_path: Path) -> None:
+    address = f"duckdb:///{tmp_path / 'telemetry.duckdb'}"
+    store = open_store(address)
+    store.write([Reading("lock-1", "native", datetime(2026, 1, 1, tzinfo=UTC), {"battery_v": 3.0})])
+    store.close()
+    refused = demo("local", "--telemetry", address)
+    assert refused.returncode == 2
+    assert "empty stores only" in refused.stderr
 
-    def compare_at_last(given: Any, truth_file: Path, **options: Any) -> dict[str, Any]:
-        assert not truth_file.exists()
-        write_truth(withheld[0], truth_file)
-        return compare(given, truth_file, **options)
 
-    monkeypatch.setattr("hearthwatch.run.demo.compare", compare_at_last)
-    assert story(play("local")) == story(local)
+def test_nothing_but_the_final_comparison_reads_the_truth(local: Answer) -> None:
+    assert story(play("local", module="tests.e2e.blind_demo")) == story(local)
 
 
 def test_the_story_is_the_same_over_mosquitto_and_in_process(local: Answer) -> None:
@@ -42,17 +38,8 @@ def test_the_story_is_the_same_over_mosquitto_and_in_process(local: Answer) -> N
 
 def test_the_story_is_the_same_on_real_servers(local: Answer, influxdb: str, postgresql: str) -> None:
     needed("mosquitto", "/usr/sbin/mosquitto")
-    real = play("mosquitto", telemetry=influxdb, records=postgresql)
+    real = play("mosquitto", "--telemetry", influxdb, "--records", postgresql)
     assert story(real) == story(local)
-
-
-def test_the_story_is_not_told_to_stores_that_hold_something(tmp_path: Path) -> None:
-    address = f"duckdb:///{tmp_path / 'telemetry.duckdb'}"
-    store = open_store(address)
-    store.write([Reading("lock-1", "native", datetime(2026, 1, 1, tzinfo=UTC), {"battery_v": 3.0})])
-    store.close()
-    with pytest.raises(Invalid, match="empty"):
-        play("local", telemetry=address)
 
 
 def test_the_story_has_something_in_it(local: Answer) -> None:
