@@ -120,6 +120,10 @@ class Stored:
         """Rows of readings, events and presence."""
         return sum(self._answer(query) for query in self._queries)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
     @staticmethod
     def _counting(bucket: str, measurements: str) -> str:
         return (
@@ -206,6 +210,10 @@ class Persistent(httpx.BaseTransport):
                 raise httpx.ConnectError("nobody answers")
             attempt += 1
             time.sleep(0.1)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()
 
 
 @dataclass

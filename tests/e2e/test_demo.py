@@ -25,13 +25,9 @@ def test_the_story_is_not_told_to_stores_that_hold_something(tmp_path: Path) -> 
     assert "empty stores only" in refused.stderr
 
 
-def test_nothing_but_the_final_comparison_reads_the_truth(local: Answer) -> None:
-    assert story(play("local", module="tests.e2e.blind_demo")) == story(local)
-
-
-def test_the_story_is_the_same_over_mosquitto_and_in_process(local: Answer) -> None:
+def test_the_story_is_the_same_over_mosquitto_and_without_a_look_at_the_truth(local: Answer) -> None:
     needed("mosquitto", "/usr/sbin/mosquitto")
-    real = play("mosquitto")
+    real = play("mosquitto", module="tests.e2e.blind_demo")
     assert (real["transport"], local["transport"]) == ("mosquitto", "local")
     assert story(real) == story(local)
 

@@ -120,6 +120,7 @@ def assembled(
     people = People(fleet, "http://127.0.0.1", create_tokens(platform), SEED, transport=Persistent(ports))
     stack.callback(people.close)
     stored: Any = Stored(settings.telemetry, sent)
+    stack.callback(stored.close)
     worked: Any = Worked(platform.database, time)
     demo = Demo(scenario, platform, time, stored, sent, fleet, people, worked, commands, lambda _line: None)
     return demo, roles
