@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, TypeVar
 
+from hearthwatch.addresses import masked
 from hearthwatch.clock import SystemClock
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.records import access
@@ -188,16 +189,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def masked(address: str) -> str:
-    """An address without its password."""
-    scheme, separator, rest = address.partition("://")
-    credentials, at, place = rest.rpartition("@")
-    if not at:
-        return address
-    user = credentials.split(":", 1)[0]
-    return f"{scheme}{separator}{user}:***@{place}"
 
 
 def _stop_on_signals() -> threading.Event:
