@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from device_sim.live import run_sim
-from hearthwatch.run.up import masked
+from hearthwatch.addresses import masked
 
 LOG = logging.getLogger(__name__)
 
