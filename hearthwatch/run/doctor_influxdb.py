@@ -4,55 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 
-from hearthwatch.errors import Invalid, Unavailable
+from hearthwatch.errors import Unavailable
 from hearthwatch.run.checks import Check, advice, unfit, well
 from hearthwatch.settings import Settings
+from hearthwatch.telemetry.influxdb_server import Address, parse
 
-ROLLUPS, STATE = "_rollups", "_state"
 _SECONDS = 5.0
 _DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an address points: the server's URL, organisation, bucket, and the token."""
-
-    url: str
-    org: str
-    bucket: str
-    token: str
-
-
-def place_of(address: str) -> Place:
-    """Read ``influxdb://HOST:PORT/ORG/BUCKET?token_file=PATH``. Raises `Invalid`, never showing the token."""
-    parts = urlsplit(address)
-    folders = [unquote(part) for part in parts.path.split("/") if part]
-    if len(folders) != 2 or not parts.hostname:
-        raise Invalid("expected influxdb://HOST:PORT/ORG/BUCKET", where="telemetry")
-    options = parse_qs(parts.query)
-    token = options.get("token", [""])[0]
-    if "token_file" in options:
-        try:
-            token = Path(options["token_file"][0]).read_text().strip()
-        except OSError as error:
-            raise Invalid(f"the token cannot be read: {error.strerror}", where=options["token_file"][0]) from None
-    scheme = "https" if parts.scheme == "influxdbs" else "http"
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return Place(f"{scheme}://{host}:{parts.port or 8086}", folders[0], folders[1], token)
-
-
 def check_influxdb(settings: Settings) -> Iterator[Check]:
     """Everything about an InfluxDB. Raises `Unavailable` when it is away, `Invalid` for its address."""
-    place = place_of(settings.telemetry_address)
+    place = parse(settings.telemetry_address)
     with _asking(place) as client:
         health = client.get("/health")
         told = health.json() if health.headers.get("content-type", "").startswith("application/json") else {}
@@ -62,21 +31,21 @@ def check_influxdb(settings: Settings) -> Iterator[Check]:
         yield well("telemetry", f"{place.url} answers: InfluxDB {told.get('version', '?')}, {told.get('message', '')}")
         for bucket, days, option in (
             (place.bucket, settings.raw_days, "raw_days"),
-            (place.bucket + ROLLUPS, settings.rollup_days, "rollup_days"),
+            (place.rollups, settings.rollup_days, "rollup_days"),
         ):
             yield _bucket(client, place, bucket, days, option)
-        yield _bucket(client, place, place.bucket + STATE, None, "")
+        yield _bucket(client, place, place.state, None, "")
 
 
 def influxdb_time(address: str) -> datetime | None:
     """The server's own time, to the second. Raises `Unavailable`."""
-    with _asking(place_of(address)) as client:
+    with _asking(parse(address)) as client:
         told = client.get("/ping").headers.get("date")
         return parsedate_to_datetime(told) if told else None
 
 
 @contextmanager
-def _asking(place: Place) -> Iterator[httpx.Client]:
+def _asking(place: Address) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(
             base_url=place.url, headers={"Authorization": f"Token {place.token}"}, timeout=_SECONDS
@@ -86,7 +55,7 @@ def _asking(place: Place) -> Iterator[httpx.Client]:
         raise Unavailable(f"{error}" or type(error).__name__, where=place.url) from error
 
 
-def _bucket(client: httpx.Client, place: Place, bucket: str, days: int | None, option: str) -> Check:
+def _bucket(client: httpx.Client, place: Address, bucket: str, days: int | None, option: str) -> Check:
     name = f"telemetry.{bucket}"
     found = client.get("/api/v2/buckets", params={"org": place.org, "name": bucket})
     if found.status_code == 401:
