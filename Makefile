@@ -34,7 +34,7 @@ up: install ## run the platform here
 	$(BIN)/hearthwatch up
 
 test: install ## all tests that this machine can run (ARGS="-k decode")
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## lint, types, import contracts, dead code
 	$(BIN)/ruff check .
