@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,19 +21,26 @@ from hearthwatch.run.schedule import Schedule
 from hearthwatch.run.up import run_up
 from hearthwatch.settings import load_settings
 from ingest.sessions import Sessions
+from tests.e2e.story_on_roles import jobs_clock
 
 PAUSE_SECONDS = 0.05
 
 
 class ClockInAFile:
-    """Tells the time that somebody wrote into a file."""
+    """Tells the time that somebody wrote into a file; ``until_then`` is another file that counts while the first is not there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, until_then: Path) -> None:
         self._path = path
+        self._until_then = until_then
 
     def now(self) -> datetime:
         """The time written there."""
-        return datetime.fromisoformat(self._path.read_text())
+        path = self._path if self.has_struck() else self._until_then
+        return datetime.fromisoformat(path.read_text())
+
+    def has_struck(self) -> bool:
+        """Whether anything has been written yet."""
+        return self._path.exists()
 
 
 class SessionsInRealTime(Sessions):
@@ -46,7 +54,8 @@ class SessionsInRealTime(Sessions):
 class Steps:
     """Drives a schedule as a `hearthwatch.run.schedule.Timer` does, by looking again and again what is due."""
 
-    def __init__(self, schedule: Schedule[Any]) -> None:
+    def __init__(self, clock: ClockInAFile, schedule: Schedule[Any]) -> None:
+        self._clock = clock
         self._schedule = schedule
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="steps", daemon=True)
@@ -63,6 +72,8 @@ class Steps:
 
     def _run(self) -> None:
         while not self._ending.wait(PAUSE_SECONDS):
+            if not self._clock.has_struck():
+                continue
             try:
                 self._schedule.run_due()
             except HearthwatchError as error:
@@ -73,10 +84,11 @@ def main(role: str, port: str, clock_file: str) -> None:
     """Run the role until SIGTERM."""
     settings = load_settings(port=int(port))
     logs.configure(settings.log_level, settings.log_format)
-    clock = ClockInAFile(Path(clock_file))
+    everybodys = Path(clock_file)
+    clock = ClockInAFile(jobs_clock(everybodys) if role == "jobs" else everybodys, everybodys)
     with (
         mock.patch("hearthwatch.run.up.SystemClock", return_value=clock),
-        mock.patch("hearthwatch.run.schedule.Timer", Steps),
+        mock.patch("hearthwatch.run.schedule.Timer", partial(Steps, clock)),
         mock.patch("hearthwatch.run.assembly.Sessions", SessionsInRealTime),
     ):
         run_up(settings, role)

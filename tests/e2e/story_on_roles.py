@@ -1,7 +1,7 @@
 """The demo's story told to two of each role on real servers, one of the six killed every few seconds.
 
 The fleet, the people and the order of things are the demo's own; only who waits for whom differs: the fleet waits until the store holds
-what was sent, and the people until every job that is due has been worked, whoever worked it.
+what was sent, the jobs until the fleet is done, and the people until every job that is due has been worked, whoever worked it.
 """
 
 from __future__ import annotations
@@ -48,23 +48,36 @@ class SteppedRole(Role):
 
 
 class ClockForAll(SteppedClock):
-    """The story's clock, which also stands in a file for the other processes."""
+    """The story's clock, which also stands in files for the other processes.
+
+    The jobs have a file of their own: their hour strikes when the fleet is done, or they would look at a step that is half stored.
+    """
 
     def __init__(self, start: datetime, path: Path) -> None:
         super().__init__(start)
         self._path = path
-        self._show(start)
+        _show(path, start)
 
     def advance(self, step: timedelta) -> datetime:
         """As the stepped clock."""
         now = super().advance(step)
-        self._show(now)
+        _show(self._path, now)
         return now
 
-    def _show(self, now: datetime) -> None:
-        written = self._path.with_suffix(".new")
-        written.write_text(now.isoformat())
-        written.replace(self._path)
+    def strike_for_jobs(self) -> None:
+        """Let the jobs know what time it is."""
+        _show(jobs_clock(self._path), self.now())
+
+
+def jobs_clock(clock: Path) -> Path:
+    """The file in which the jobs' time stands, beside everybody's."""
+    return clock.with_suffix(".jobs")
+
+
+def _show(path: Path, now: datetime) -> None:
+    written = path.with_suffix(f"{path.suffix}.new")
+    written.write_text(now.isoformat())
+    written.replace(path)
 
 
 class Sent:
@@ -153,12 +166,13 @@ class Stored:
 class Worked:
     """Waits until every window that is due has been worked: stands where the demo has its scheduler."""
 
-    def __init__(self, database: Database, clock: SteppedClock) -> None:
+    def __init__(self, database: Database, clock: ClockForAll) -> None:
         self._database = database
         self._clock = clock
 
     def run_due(self) -> list[Outcome]:
-        """Wait; then say which of the runs failed. Raises `Unavailable` when one does not come to its end."""
+        """Let them begin and wait; then say which of the runs failed. Raises `Unavailable` when one does not come to its end."""
+        self._clock.strike_for_jobs()
         now, until = self._clock.now(), time.monotonic() + WAIT_SECONDS
         while missing := self._missing(now):
             if time.monotonic() > until:

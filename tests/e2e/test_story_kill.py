@@ -35,7 +35,7 @@ from tests.e2e.telling import SEED, STORY, Answer, verdicts
 from tests.platform_processes import SECRET, wait
 
 KILLS_SEED = int(os.environ.get("HEARTHWATCH_TEST_SEED", "4"))
-EVERY_SECONDS = (3.0, 8.0)
+EVERY_SECONDS = (6.0, 14.0)
 ROLES = ("ingest", "ingest", "jobs", "jobs", "api", "api")
 
 pytestmark = pytest.mark.timeout(900)
