@@ -6,7 +6,7 @@ little more than one of them. The fields of measurement ``days`` (tag ``device``
 - ``Hours``: ``hour;readings;last_us;firmware`` for each hour and firmware in which the device reported,
 - ``Hourly_<metric>``: ``hour;n;mean;minimum;maximum;last;last_us;firmware`` for each hour and firmware,
 - ``Daily``: ``metric;n;mean;minimum;maximum;last;last_us;firmware`` for each metric, over all firmwares; the firmware is the day's last,
-- and the day's mean of each metric under the metric's own name, for dashboards.
+- and the day's mean of each metric in the metric's own field, for dashboards.
 
 Records are separated by ``|``. ``last_us`` counts from the beginning of the day.
 """
@@ -121,11 +121,11 @@ WITH told AS (
 ), by_day AS (
     SELECT device, day, string_agg(concat_ws(';', metric, n, by_metric.mean, minimum, maximum, last, last_us - day, told.firmware), '|'
             ORDER BY metric) AS packed,
-        string_agg(metric || '=' || by_metric.mean, ',' ORDER BY metric) AS means
-    FROM by_metric JOIN told USING (device, day) GROUP BY device, day
+        string_agg(field || '=' || by_metric.mean, ',' ORDER BY metric) AS means
+    FROM by_metric JOIN fields USING (metric) JOIN told USING (device, day) GROUP BY device, day
 )
 SELECT 'days,device=' || device || ' Hours="' || told.packed || '"' || coalesce(by_hour.fields, '') ||
     ',Daily="' || coalesce(by_day.packed, '') || '"' || coalesce(',' || means, '') || ' ' || day * 1000
 FROM told LEFT JOIN by_hour USING (device, day) LEFT JOIN by_day USING (device, day)
 """
-"""The points of the tables ``all_hours`` and ``all_hourly`` (as `unpack` gives them), a line each."""
+"""The points of the tables ``all_hours`` and ``all_hourly`` (as `unpack` gives them), a line each; ``fields`` says each metric's field."""

@@ -4,7 +4,8 @@ Nothing a device says can end a field, a tag or a line early: tag values keep on
 a text that would not survive the way through CSV (empty, with control characters) is stored as its JSON, which begins with ``"``. Absent is
 the empty string. Numbers are always floats, counts always ``i``: a field never changes its type.
 
-Names of our own fields begin with a capital letter, because no metric's name does.
+Names of our own fields begin with a capital letter, because no metric's name does. A metric's field has the metric's name, but for the
+few names that mean something else to the server: ``Metric_time`` holds the metric ``time``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ MAX_TEXT = 1_000_000
 """Bytes of a text; the server refuses fields of more than a MiB."""
 MAX_TAG = 1_000
 SHORT = 64
+
+OF_METRIC = "Metric_"
+_TAKEN = frozenset(("device", "name", "stream", "tags", "time"))
 
 _UNSAFE_IN_TAG = re.compile(r"""[\x00-\x20\x7f,=\\"'%/()|;*+$?\[\]{}^]""")
 _UNSAFE_IN_PACK = re.compile(r"""[\x00-\x1f\x7f\\"%|;]""")
@@ -96,6 +100,16 @@ def names_of(column: Any) -> pa.Array:
     return pa.array([untag(one) for one in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
+def field_of(metric: str) -> str:
+    """The field that holds a metric."""
+    return OF_METRIC + metric if metric in _TAKEN else metric
+
+
+def metric_of(field: str) -> str:
+    """The metric that a field holds."""
+    return field.removeprefix(OF_METRIC)
+
+
 def reading(value: Reading) -> str:
     """The fields of a reading. Raises `Invalid`."""
     parts = [f"Firmware={_quoted(value.firmware)}"]
@@ -105,7 +119,7 @@ def reading(value: Reading) -> str:
         parts.append(f"Seq={_whole(value.seq)}")
     if clockless(value):
         parts.append("Clockless=true")
-    parts += [f"{_known_name(name)}={_number(number, name)}" for name, number in value.metrics.items()]
+    parts += [f"{_field(name)}={_number(number, name)}" for name, number in value.metrics.items()]
     return ",".join(parts)
 
 
@@ -165,7 +179,7 @@ class Bulk:
         """The lines of some rows."""
         place = pa.array(rows)
         fields = [
-            pc.binary_join_element_wise(f"{name}=", _as_text(numbers.take(place)), "")
+            pc.binary_join_element_wise(f"{field_of(name)}=", _as_text(numbers.take(place)), "")
             for name, numbers in self._metrics.items()
         ]
         firmware = pc.binary_join_element_wise("Firmware=", self._firmwares.take(place), "")
@@ -213,8 +227,8 @@ def _whole(number: Any) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def _known_name(name: str) -> str:
-    return metric_name(name)
+def _field(name: str) -> str:
+    return field_of(metric_name(name))
 
 
 def _number(value: Any, name: str) -> str:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from hearthwatch.telemetry import influxdb_days as days
 from hearthwatch.telemetry.answers import DAILY, EVENTS, EXPOSURE, HOURLY, PRESENCE, UTC_TIME, WINDOW, Latest
 from hearthwatch.telemetry.influxdb_known import among_devices
-from hearthwatch.telemetry.influxdb_lines import names_of, tag, texts_of, untag
+from hearthwatch.telemetry.influxdb_lines import OF_METRIC, field_of, metric_of, names_of, tag, texts_of, untag
 from hearthwatch.telemetry.influxdb_server import Server
 from hearthwatch.telemetry.times import HOUR_US, first_hour, instant
 from hearthwatch.values import METRIC_NAME
@@ -121,7 +121,7 @@ def window(server: Server, device: str, span: Span, metrics: Sequence[str] | Non
     wanted = None if metrics is None else [name for name in dict.fromkeys(metrics) if METRIC_NAME.fullmatch(name)]
     if span.empty or not device or wanted == []:
         return WINDOW.empty_table()
-    fields = "*::field" if wanted is None else ", ".join(f'"{name}"' for name in ("Firmware", *wanted))
+    fields = "*::field" if wanted is None else ", ".join(f'"{name}"' for name in ("Firmware", *map(field_of, wanted)))
     query = f"SELECT {fields} FROM readings WHERE {span} AND device = '{tag(device)}' GROUP BY stream"
     found = server.select(server.address.raw, query, {})
     if found.num_rows == 0:
@@ -130,10 +130,11 @@ def window(server: Server, device: str, span: Span, metrics: Sequence[str] | Non
     streams = pa.array([untag(one.removeprefix("stream=")) for one in tags.dictionary.to_pylist()], pa.string())
     head = pa.table([_times(found["time"]), streams.take(tags.indices), texts_of(found["Firmware"])], WINDOW.names[:3])
     parts = []
-    for name in found.column_names:
-        if METRIC_NAME.fullmatch(name) and name not in {"time", "tags"} | _TAGS:
-            there = found[name].is_valid()
-            values = found[name].filter(there)
+    for field in found.column_names:
+        name = metric_of(field)
+        if METRIC_NAME.fullmatch(name) and field not in {"time", "tags"}:
+            there = found[field].is_valid()
+            values = found[field].filter(there)
             if len(values):
                 rows = head.filter(there).append_column("metric", pa.array([name] * len(values), pa.string()))
                 parts.append(rows.append_column("value", values))
@@ -238,11 +239,11 @@ def _newest(server: Server, bucket: str, since_hour: int, condition: str) -> Ite
     since = _instant_of(since_hour * HOUR_US).strftime("%Y-%m-%dT%H:%M:%SZ") if since_hour else _FIRST
     answer = server.flux(
         f'from(bucket: "{_flux_text(bucket)}") |> range(start: {since}, stop: 2262-01-01T00:00:00Z) '
-        f"|> filter(fn: (r) => {condition} and r._field =~ /^[a-z]/) |> last() "
+        f"|> filter(fn: (r) => {condition} and r._field =~ /^([a-z]|{OF_METRIC})/) |> last() "
         '|> keep(columns: ["device", "_field", "_time", "_value"])'
     )
     for row in csv.DictReader(line for line in io.StringIO(answer) if line.strip()):
-        yield untag(row["device"]), row["_field"], datetime.fromisoformat(row["_time"]), float(row["_value"])
+        yield untag(row["device"]), metric_of(row["_field"]), datetime.fromisoformat(row["_time"]), float(row["_value"])
 
 
 def _take_newer(
@@ -290,7 +291,6 @@ def _cut_day(server: Server, first: int, end: int, devices: Sequence[str] | None
         return engine.sql(_CUT).to_arrow_table()
 
 
-_TAGS = {"device", "stream"}
 _DAILY_COLUMNS = ["device", "day", "metric", *days.STATISTICS, "firmware"]
 _CUT = """
 WITH told AS (SELECT device, day, arg_max(firmware, last_us) AS firmware FROM hours_rows GROUP BY device, day)

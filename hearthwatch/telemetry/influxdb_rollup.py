@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from hearthwatch.telemetry import influxdb_days as days
 from hearthwatch.telemetry.influxdb_known import among_devices
-from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS, packed, text_of
+from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS, field_of, packed, text_of
 from hearthwatch.telemetry.influxdb_server import Server
 from hearthwatch.telemetry.influxdb_writing import send
 from hearthwatch.telemetry.times import HOUR_US, ranges
@@ -32,6 +32,8 @@ CELLS = 8_000_000
 ALL_DEVICES = 3_000
 """From so many devices on, points are asked for without naming the devices."""
 
+COLUMN = "m_"
+"""What the columns of metrics begin with here."""
 _HOUR_NS = HOUR_US * 1000
 
 
@@ -92,6 +94,7 @@ class Rollup:
         self._metrics = metrics
         self._raw_before = raw_before
         self._engine = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"})
+        self._engine.register("fields", _fields(metrics))
 
     def run(self, marks: Sequence[Mark]) -> int:
         """Compute the hours of the marks. Returns the rollup rows written."""
@@ -139,7 +142,7 @@ class Rollup:
 
     def _readings(self, piece: Piece) -> Iterator[pa.Table]:
         """Readings in pieces that fit memory; a device's rows are all in one piece."""
-        columns = ", ".join(['"Firmware"', *(f'"{name}"' for name in self._metrics)])
+        columns = ", ".join(['"Firmware"', *(f'"{field_of(name)}"' for name in self._metrics)])
         limit = max(1_000, CELLS // (len(self._metrics) + 1))
         for among in _among(piece.devices):
             query = f"SELECT {columns} FROM {READINGS} WHERE {piece.between}{among} GROUP BY device, stream"
@@ -162,7 +165,7 @@ class Rollup:
                 yield pa.concat_tables(held)
 
     def _values(self, table: pa.Table) -> dict[str, Any]:
-        return {name: table[name] for name in self._metrics}
+        return {COLUMN + name: table[field_of(name)] for name in self._metrics}
 
     def _write(self, piece: Piece, rows: pa.Table, said: pa.Table, *, expired: bool) -> int:
         engine = self._engine
@@ -207,17 +210,14 @@ class Rollup:
         return pa.concat_tables(parts) if parts else pa.table({})
 
     def _new_hourly(self, key: str) -> str:
-        each = [
-            f'SELECT device, hour // 24 * 86400000000 AS day, hour, \'{name}\' AS metric, count("{name}") AS n, avg("{name}") AS mean, '
-            f'min("{name}") AS minimum, max("{name}") AS maximum, arg_max("{name}", us) AS last, '
-            f'max(CASE WHEN "{name}" IS NOT NULL THEN us END) AS last_us, firmware '
-            f'FROM wanted GROUP BY device, hour, firmware HAVING count("{name}") > 0'
-            for name in self._metrics
-        ]
-        if not each:
-            each = [_NO_HOURLY]
+        wanted = f"SELECT * FROM came SEMI JOIN due USING ({key})"
+        if not self._metrics:
+            nothing = f"SELECT *, 0.0::DOUBLE AS value FROM ({wanted}) WHERE false"
+            return f"SELECT {_KEY}, '' AS metric, {_STATISTICS} FROM ({nothing}) GROUP BY ALL"
+        columns = ", ".join(f'"{COLUMN}{name}"' for name in self._metrics)
         return (
-            f"WITH wanted AS MATERIALIZED (SELECT * FROM came SEMI JOIN due USING ({key})) {' UNION ALL '.join(each)}"
+            f"SELECT {_KEY}, substr(name, {len(COLUMN) + 1}) AS metric, {_STATISTICS} "
+            f"FROM (UNPIVOT ({wanted}) ON {columns} INTO NAME name VALUE value) GROUP BY ALL"
         )
 
 
@@ -269,16 +269,22 @@ _SAID = pa.schema([("device", pa.string()), ("us", pa.int64()), ("hour", pa.int6
 _OTHER = {EVENTS: "Kind", PRESENCE: "Online"}
 
 
+def _fields(metrics: Sequence[str]) -> pa.Table:
+    columns = {"metric": list(metrics), "field": [field_of(name) for name in metrics]}
+    return pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+
+
 def _no_rows(metrics: Sequence[str]) -> pa.Table:
-    return pa.schema([*_SAID, *((name, pa.float64()) for name in metrics)]).empty_table()
+    return pa.schema([*_SAID, *((COLUMN + name, pa.float64()) for name in metrics)]).empty_table()
 
 
 _ORDER = {
     "hours": "device, day, hour, readings, last_us, firmware",
     "hourly": "device, day, hour, metric, n, mean, minimum, maximum, last, last_us, firmware",
 }
-_NO_HOURLY = """SELECT device, 0::BIGINT AS day, hour, '' AS metric, 0::BIGINT AS n, 0.0::DOUBLE AS mean, 0.0::DOUBLE AS minimum,
-    0.0::DOUBLE AS maximum, 0.0::DOUBLE AS last, 0::BIGINT AS last_us, firmware FROM wanted WHERE false"""
+_KEY = "device, hour // 24 * 86400000000 AS day, hour"
+_STATISTICS = """count(*) AS n, avg(value) AS mean, min(value) AS minimum, max(value) AS maximum, arg_max(value, us) AS last,
+    max(us) AS last_us, firmware"""
 
 # A message without a firmware counts for the one the device had in that hour, so that no hour of it counts twice.
 _NEW_HOURS = """

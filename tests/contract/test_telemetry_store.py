@@ -358,6 +358,19 @@ def test_a_window_in_another_time_zone_is_the_same_window(store: TelemetryStore)
     assert there.column("at").to_pylist() == [START + HOUR]
 
 
+def test_a_metric_may_be_called_like_any_column_of_the_store(store: TelemetryStore) -> None:
+    names = "at boot clockless count day device field firmware hour last mean measurement metric n seq stream tags time us value"
+    hostile = {name: float(number) for number, name in enumerate(names.split())}
+    store.write([reading(metrics=hostile)])
+    store.rollup(END)
+    assert store.metrics() == sorted(hostile)
+    assert rows(store.window("a", START, END), "metric", "value") == sorted(hostile.items())
+    assert rows(store.window("a", START, END, metrics=["time", "device"]), "metric") == [("device",), ("time",)]
+    assert store.latest(["a"])["a"] == {name: (START, value) for name, value in hostile.items()}
+    for table in (store.hourly(START, END), store.daily(START, END)):
+        assert rows(table, "device", "metric", "n", "mean") == sorted(("a", name, 1, v) for name, v in hostile.items())
+
+
 def test_more_metrics_than_a_table_has_columns_are_all_kept(store: TelemetryStore) -> None:
     many = {f"m{number}": float(number) for number in range(150)}
     assert store.write([reading(metrics=many), reading(metrics=many)]) == WriteResult(1, 1)

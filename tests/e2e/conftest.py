@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+
 import pytest
 
 from tests.e2e.telling import Answer, play
 
 
 @pytest.fixture(scope="session")
-def local() -> Answer:
-    """The story as it goes inside one process."""
-    return play("local")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Answer:
+    """The story as it goes inside one process. Test processes that run side by side tell it once for all of them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return play("local")
+    told = tmp_path_factory.getbasetemp().parent / "story.json"
+    with told.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not told.exists():
+            told.write_text(json.dumps(play("local")))
+        answer: Answer = json.loads(told.read_text())
+        return answer

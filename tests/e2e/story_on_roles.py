@@ -158,7 +158,7 @@ class Stored:
         while (held := self.count()) < expected:
             if time.monotonic() > until:
                 raise Unavailable(f"the store holds {held} of {expected} values", where="story")
-            time.sleep(0.1)
+            time.sleep(0.25)  # counting is work for the server
         if held > expected:
             raise Invalid(f"the store holds {held} values, {expected} were sent", where="story")
 
