@@ -81,30 +81,36 @@ class Schedule(Generic[P]):
         return self._leads
 
     def run_due(self) -> list[Outcome]:
-        """Run every job whose window has not been worked yet, in the order of the table."""
-        outcomes = (self.run(job) for job in self.jobs if not self._stopping.is_set())
-        return [outcome for outcome in outcomes if outcome is not None]
+        """Run every job whose window has not been worked yet, in the order of the table; nothing while another holds the lease."""
+        with self._turn:
+            outcomes = []
+            for job in self.jobs:
+                if self._stopping.is_set() or not self._lead():
+                    break  # whoever leads now begins at the top of the table, and so do we when we get it back
+                outcomes.append(self._work_window(job))
+            return [outcome for outcome in outcomes if outcome is not None]
 
     def watch(self) -> list[Outcome]:
         """Ask for the lease; whoever newly gets it works at once what the last holder left undone. Does not wait for a job that runs."""
         if not self._turn.acquire(blocking=False):
             return []
         try:
-            led = self._leads
-            return self.run_due() if self._lead() and not led else []
+            return [] if self._leads and self._lead() else self.run_due()
         finally:
             self._turn.release()
 
     def run(self, job: Job[P]) -> Outcome | None:
-        """Run one job, unless its window is done or another scheduler holds the lease (then None)."""
+        """Run one job, unless its window is done or another scheduler holds the lease (then None).
+
+        Whoever gets the lease by this call first works what the last holder left undone: data flow down the table.
+        """
         with self._turn:
+            led = self._leads
             if self._stopping.is_set() or not self._lead():
                 return None
-            now = self._clock.now()
-            due = job.due_at(now)
-            with self._database.transaction(alone=False) as connection:
-                attempt = job_runs.claim(connection, job.name, due, now, self._holder)
-            return None if attempt is None else self._work(job, due, now, attempt)
+            if led:
+                return self._work_window(job)
+            return next((outcome for outcome in self.run_due() if outcome.job == job.name), None)
 
     def stop(self) -> None:
         """Begin no further job, wait for the one that runs, and let the lease go."""
@@ -115,6 +121,13 @@ class Schedule(Generic[P]):
     def _lead(self) -> bool:
         self._leads = self._lease.hold()
         return self._leads
+
+    def _work_window(self, job: Job[P]) -> Outcome | None:
+        now = self._clock.now()
+        due = job.due_at(now)
+        with self._database.transaction(alone=False) as connection:
+            attempt = job_runs.claim(connection, job.name, due, now, self._holder)
+        return None if attempt is None else self._work(job, due, now, attempt)
 
     def _worked(self, job: Job[P], now: datetime) -> Mapping[str, Any]:
         for _ in range(RETRIES):

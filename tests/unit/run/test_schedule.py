@@ -112,6 +112,51 @@ def test_who_gets_the_lease_works_at_once_what_is_due(database: Database, clock:
     assert schedule.watch() == []  # it leads already: the timer runs what is due
 
 
+def test_who_gets_the_lease_for_a_later_job_first_works_what_the_last_holder_left_undone(
+    database: Database, clock: SteppedClock
+) -> None:
+    order: list[str] = []
+
+    def noting(name: str) -> Job[None]:
+        def work(_platform: None, _now: datetime) -> Mapping[str, Any]:
+            order.append(name)
+            return {}
+
+        return Job(name, HOUR, work)
+
+    held = lease(database, LEASE)
+    assert held.hold()
+    jobs = [noting("anomalies"), noting("policy"), noting("deliver")]
+    schedule = Schedule(jobs, None, database, clock, "alive")
+    assert schedule.run(jobs[2]) is None
+    held.give_up()
+    delivered = schedule.run(jobs[2])
+    assert order == ["anomalies", "policy", "deliver"]
+    assert delivered is not None
+    assert delivered.job == "deliver"
+
+
+def test_who_loses_the_lease_in_the_table_leaves_the_rest_of_it(database: Database, clock: SteppedClock) -> None:
+    order: list[str] = []
+
+    def losing(_platform: None, _now: datetime) -> Mapping[str, Any]:
+        order.append("anomalies")
+        schedule._lease.give_up()
+        assert other.hold()
+        return {}
+
+    def policy(_platform: None, _now: datetime) -> Mapping[str, Any]:
+        order.append("policy")
+        return {}
+
+    other = lease(database, LEASE)
+    schedule = Schedule([Job("anomalies", HOUR, losing), Job("policy", HOUR, policy)], None, database, clock, "one")
+    assert [outcome.job for outcome in schedule.run_due()] == ["anomalies"]
+    assert order == ["anomalies"]
+    other.give_up()
+    assert [outcome.job for outcome in schedule.watch()] == ["policy"]
+
+
 def test_a_run_that_a_killed_process_left_behind_is_taken_over_at_once(database: Database, clock: SteppedClock) -> None:
     seen: list[datetime] = []
     job = Job("slow", timedelta(days=1), counting(seen).work)
