@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ from hearthwatch.wire.registry import Decoder, conventions
 from tests.platform_processes import Role
 
 WAIT_SECONDS = 180.0
+STILL_SECONDS = 0.2
 IMPORTED = "import:"
 
 
@@ -114,12 +115,16 @@ class Sent:
 
 
 class Stored:
-    """What the telemetry store holds, counted by the server itself: stands where the demo has its ingestor."""
+    """What the telemetry store holds, counted by the server itself: stands where the demo has its ingestor.
 
-    def __init__(self, address: str, sent: Sent) -> None:
+    What a batch says of the devices follows into the records after its values, so the ingestors have to be still as well.
+    """
+
+    def __init__(self, address: str, sent: Sent, ingestors: Sequence[Role]) -> None:
         parts = urlsplit(address)
         org, bucket = parts.path.strip("/").split("/")
         self._sent = sent
+        self._ingestors = ingestors
         self._client = httpx.Client(
             base_url=f"http://{parts.netloc}",
             headers={"Authorization": f"Token {parse_qs(parts.query)['token'][0]}", "Accept": "application/csv"},
@@ -152,8 +157,26 @@ class Stored:
         return int(rows[1][rows[0].index("_value")]) if len(rows) > 1 else 0
 
     def drain(self, _messages: int, _timeout: float) -> None:
-        """Wait until all that was sent is stored. Raises `Unavailable` when it is not after a while."""
+        """Wait until all that was sent is stored and recorded. Raises `Unavailable` when it is not after a while."""
         until = time.monotonic() + WAIT_SECONDS
+        self._wait_for_values(until)
+        stood = None
+        while (stands := self._standing()) is None or stands != stood:
+            if time.monotonic() > until:
+                raise Unavailable(f"the ingestors do not come to rest: {stands}", where="story")
+            stood = stands
+            time.sleep(STILL_SECONDS)
+
+    def _standing(self) -> Mapping[str, Any] | None:
+        """Which process has which session, and how much each has handled; None unless all sessions are held and have nothing to do."""
+        parts = {(one.name, one.started): one.part("ingest") for one in self._ingestors}
+        sessions = {name: told for part in parts.values() for name, told in part.get("sessions", {}).items()}
+        at_rest = all(told["connected"] and told["waiting_messages"] == 0 for told in sessions.values())
+        if len(sessions) < len(self._ingestors) + 1 or not at_rest:  # a share each, and the one that hears the rest
+            return None
+        return {f"{name} {started}": part["handled_messages"] for (name, started), part in parts.items()}
+
+    def _wait_for_values(self, until: float) -> None:
         expected = self._before + len(self._sent.values)
         while (held := self.count()) < expected:
             if time.monotonic() > until:

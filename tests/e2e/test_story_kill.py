@@ -119,7 +119,7 @@ def assembled(
     ports = [role.port for role in roles if role.role == "api"]
     people = People(fleet, "http://127.0.0.1", create_tokens(platform), SEED, transport=Persistent(ports))
     stack.callback(people.close)
-    stored: Any = Stored(settings.telemetry, sent)
+    stored: Any = Stored(settings.telemetry, sent, [role for role in roles if role.role == "ingest"])
     stack.callback(stored.close)
     worked: Any = Worked(platform.database, time)
     demo = Demo(scenario, platform, time, stored, sent, fleet, people, worked, commands, lambda _line: None)
