@@ -164,7 +164,7 @@ def load_settings(**options: object) -> Settings:
     options_known = {f"HEARTHWATCH_{name.upper()}" for name in Settings.model_fields}
     known = options_known | {CONFIG_VARIABLE, SECRETS_VARIABLE, *_OTHER_VARIABLES}
     for variable in os.environ:
-        if variable.startswith("HEARTHWATCH_") and variable not in known:
+        if variable.startswith("HEARTHWATCH_") and not variable.startswith(_TESTS) and variable not in known:
             raise Invalid("there is no such option", where=variable)
     try:
         return Settings(**options)  # type: ignore[arg-type]
@@ -177,6 +177,7 @@ def load_settings(**options: object) -> Settings:
         raise Invalid(str(error).splitlines()[0], where=str(_config_file())) from None
 
 
+_TESTS = "HEARTHWATCH_TEST_"
 _OTHER_VARIABLES = ("HEARTHWATCH_DATA", "HEARTHWATCH_REQUIRE_SERVICES", "HEARTHWATCH_PASSWORD", "HEARTHWATCH_TOKEN")
 
 
