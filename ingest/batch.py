@@ -18,6 +18,7 @@ from ingest import validation
 from ingest.limits import Limits
 from ingest.redelivery import Key, key_of
 from ingest.sightings import Sightings
+from ingest.spool import Mark
 from ingest.validation import TimeWindow
 
 LOG = logging.getLogger(__name__)
@@ -41,7 +42,10 @@ class MessageDecoder(Protocol):
 
 @dataclass(slots=True)
 class Batch:
-    """What became of some messages. ``origins`` names the message of each value; counts are in samples."""
+    """What became of some messages. ``origins`` names the message of each value; counts are in samples.
+
+    ``spooled``: its messages are in the spool, up to ``mark``.
+    """
 
     messages: Sequence[Message]
     receipts: Sequence[Receipt]
@@ -58,6 +62,8 @@ class Batch:
     duplicate: int = 0
     identified: int = 0
     samples: int = 0
+    spooled: bool = False
+    mark: Mark | None = None
 
     @property
     def quarantined(self) -> int:

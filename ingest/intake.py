@@ -3,10 +3,16 @@
 ::
 
     message --> waiting --(full, old or paused)--> batch: prepare -> store -> record -> acknowledge
-                                                     ^ a store is away: the same action again, later
+                   |                                 ^ a store is away: the same action again, later
+                   | while anything is in the spool     | away too often or too long: spool -> acknowledge
+                   +--> spool -> acknowledge            |
+                    spool --(nothing is under way)--> unspool -> batch: prepare -> store -> record -> release
 
 One batch is under way at a time, so acknowledgements keep the order of receipt. A message is acknowledged only after its batch is
-durable in both stores. While a store is away the batch stays; nothing is acknowledged, the window fills and the broker waits.
+durable in both stores, or in the spool. While a store is away the batch stays. When it was away often or long enough the batch goes to
+the spool, and whatever comes later goes behind it, undecoded, until the spool is empty: so messages are decoded and stored in the order
+they came. Between two batches from the spool, what came is put behind it: neither waits for the other. Without a spool, or with one
+that is full, nothing is acknowledged, the window fills and the broker waits.
 Messages are decoded when their batch begins: then a decoder's state never runs ahead of what is stored with it, and messages that
 the broker will send again can be let go undecoded.
 """
@@ -29,6 +35,8 @@ from ingest.batch import Batch, BatchBuilder, MessageDecoder, Stored
 from ingest.ledger import Ledger, Outcome
 from ingest.limits import Limits
 from ingest.redelivery import FirstReceipts
+from ingest.spool import Mark, Piece
+from ingest.spooling import Spooling
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STILL_S = 0.005
@@ -89,12 +97,38 @@ class Report:
     text: str
 
 
-Action = Prepare | Store | Record | Acknowledge | Report
-Pending = Prepare | Store | Record
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """Put messages at the end of the spool. Answered by `Intake.spooled` or `Intake.not_spooled`."""
+
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Unspool:
+    """Read the oldest messages of the spool, about so many and of so many bytes; they stay there."""
+
+    messages: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Everything in the spool up to this mark is stored."""
+
+    mark: Mark
+
+
+Action = Prepare | Store | Record | Acknowledge | Report | Spool | Unspool | Release
+Pending = Prepare | Store | Record | Unspool | Release
+"""What a batch waits for. A `Spool` is beside it: it does not wait for a store that is away."""
 
 
 class Intake:
-    """The state machine. Times called ``at`` are seconds of a clock that only runs forward; ``clock`` tells the time of day."""
+    """The state machine. Times called ``at`` are seconds of a clock that only runs forward; ``clock`` tells the time of day.
+
+    ``spooled`` messages wait in the spool when it begins; None means that there is no spool.
+    """
 
     def __init__(
         self,
@@ -105,6 +139,7 @@ class Intake:
         *,
         names: AbstractSet[str] = frozenset(),
         first_receipts: FirstReceipts | None = None,
+        spooled: int | None = None,
     ) -> None:
         self._builder = BatchBuilder(decoder, limits)
         self._clock = clock
@@ -125,6 +160,9 @@ class Intake:
         self._stored = self._duplicate = 0
         self._pause = 0.0
         self._retry_at: float | None = None
+        self._asked_at = 0.0
+        self._failures = 0
+        self._spooling = Spooling(spooled)
         self.handled = 0
 
     # -- what is known
@@ -136,23 +174,33 @@ class Intake:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that came is acknowledged."""
-        return self._batch is None and not self._waiting
+        """Whether everything that came is acknowledged and stored."""
+        return self._batch is None and not self._waiting and self._spooling.at_rest and self._pending is None
+
+    @property
+    def safe(self) -> bool:
+        """Whether everything that came is acknowledged: stored, or in the spool."""
+        in_memory = self._batch is not None and not self._batch.spooled
+        return not (in_memory or self._waiting or self._spooling.taken)
 
     @property
     def stuck(self) -> bool:
         """Whether a store is away, as far as the last answer tells."""
         return self._pause > 0
 
+    @property
+    def spool_full(self) -> bool:
+        """Whether the spool took nothing more, as far as the last answer tells: then nothing is acknowledged."""
+        return self._spooling.retry_at is not None
+
     def due(self) -> float | None:
         """When `tick` should be called at the latest, or None while only an event can change anything."""
-        if self._batch is not None:
-            return self._retry_at
-        if not self._waiting:
-            return None
-        still = self._still_at()
-        old = self._oldest_at + self._limits.batch_seconds
-        return old if still is None else min(old, still)
+        times = [self._retry_at, self._spooling.retry_at, self._spool_at()]
+        if self._spooling.behind and self._batch is None and self._pending is None:
+            times.append(float("-inf"))
+        if self._waiting and not self._spooling.taken and (self._batch is None or self._spooling.behind):
+            times += [self._oldest_at + self._limits.batch_seconds, self._still_at()]
+        return min((one for one in times if one is not None), default=None)
 
     # -- events
 
@@ -174,17 +222,11 @@ class Intake:
 
     def tick(self, at: float) -> list[Action]:
         """Time passed."""
-        if self._batch is None:
-            return self._begin(at)
-        if self._retry_at is not None and at >= self._retry_at:
-            return self._again()
-        return []
+        return self._go_on(at, force=False)
 
     def flush(self, at: float) -> list[Action]:
         """Store what is waiting now, however little it is; a batch that waits for a store is tried at once."""
-        if self._batch is None:
-            return self._begin(at, force=True)
-        return self._again() if self._retry_at is not None else []
+        return self._go_on(at, force=True)
 
     def connected(self, session_present: bool, at: float) -> list[Action]:
         """The broker took us. With our session it sends everything unacknowledged again, so what is undecoded is let go."""
@@ -235,26 +277,124 @@ class Intake:
         self._pause = min(LONGEST_PAUSE_S, self._pause * 2 if self._pause else FIRST_PAUSE_S)
         asked = error.retry_after if isinstance(error, Unavailable) else None
         self._retry_at = at + (self._pause if asked is None else min(asked, LONGEST_PAUSE_S))
-        return []
+        self._failures += 1
+        return self._spool_batch(at)
+
+    def spooled(self, mark: Mark, at: float) -> list[Action]:
+        """The messages asked for are durable in the spool, which ends at ``mark`` now."""
+        batch = self._batch if self._spooling.whole_batch else None
+        taken = self._spooling.done()
+        receipts: Sequence[Receipt] = [receipt for _, receipt in taken]
+        if batch is not None:
+            batch.spooled, batch.mark = True, mark
+            self._ledger.batch_spooled(len(taken), batch.samples, at - batch.came_at)
+        else:
+            self._ledger.messages_spooled(len(taken), at - self._spooling.came_at)
+        return [Acknowledge(receipts), *self._begin(at)]
+
+    def not_spooled(self, error: Exception, at: float) -> list[Action]:
+        """The spool is full, or cannot be written to: it is tried again; until then nothing is acknowledged."""
+        self._spooling.failed(at)
+        return self._instead_of_spool(at)
+
+    def unspooled(self, piece: Piece, at: float) -> list[Action]:
+        """The oldest messages of the spool. ``piece.unreadable`` ones are damaged, and were set aside."""
+        self._answered()
+        if piece.unreadable:
+            self._ledger.spool_damaged(piece.unreadable)
+        if not piece.messages:
+            return self._ask(Release(piece.mark), at)
+        # The hour of their receipt judges their times, as if they had not been in the spool.
+        batch = self._build([(message, None) for message in piece.messages], at, piece.messages[-1].received_at)
+        batch.spooled, batch.mark = True, piece.mark
+        self._ledger.spooled_decoded(len(batch.messages), batch.samples)
+        return self._begin_preparing(batch, at)
+
+    def released(self, left: int, at: float) -> list[Action]:
+        """The spool's position is durable; so many messages wait behind it."""
+        self._answered()
+        self._spooling.left(left)
+        return self._begin(at)
+
+    # -- the spool
+
+    def _go_on(self, at: float, *, force: bool) -> list[Action]:
+        """What can be done now. What came is first: putting it behind the spool is quick, and its broker waits."""
+        actions = self._spool_again(at, force=force) or self._begin(at, force=force)
+        if not actions:
+            actions = self._spool_batch(at)
+        if self._pending is None:
+            return [*actions, *self._unspool(at)]
+        if self._retry_at is not None and (force or at >= self._retry_at):
+            self._retry_at = None
+            return [*actions, self._pending]
+        return actions
+
+    def _spool_at(self) -> float | None:
+        """When the batch has waited long enough for a store, or None while it is not to be spooled."""
+        batch = self._batch
+        if not self._spooling.exists or batch is None or batch.spooled or self._spooling.taken or not self._failures:
+            return None
+        return self._asked_at + self._limits.spool_after_seconds
+
+    def _spool_batch(self, at: float) -> list[Action]:
+        """Put the batch under way into the spool if the store was away often or long enough."""
+        since = self._spool_at()
+        batch = self._batch
+        if batch is None or since is None or (self._failures < self._limits.spool_after_failures and at < since):
+            return []
+        taken = list(zip(batch.messages, batch.receipts, strict=True))
+        return [Spool(self._spooling.take(taken, batch.came_at, whole_batch=True))]
+
+    def _spool_again(self, at: float, *, force: bool) -> list[Action]:
+        retry_at = self._spooling.retry_at
+        if retry_at is None or not (force or at >= retry_at):
+            return []
+        return [Spool(self._spooling.again())]
+
+    def _instead_of_spool(self, at: float) -> list[Action]:
+        """What the spool did not take is stored the usual way when the spool is empty: it may be the spool alone that is broken."""
+        busy = self._spooling.behind or self._batch is not None or self._pending is not None
+        if busy or self._spooling.retry_at is None:
+            return []
+        return self._begin_batch(self._spooling.give_up(), self._spooling.came_at, at)
+
+    def _unspool(self, at: float) -> list[Action]:
+        if self._batch is not None or not self._spooling.behind:
+            return []
+        return self._ask(Unspool(self._limits.batch_messages, self._limits.batch_bytes), at)
 
     # -- a batch on its way
 
     def _begin(self, at: float, *, force: bool = False) -> list[Action]:
-        if self._batch is not None or not self._waiting or not (force or self._is_due(at)):
+        if self._spooling.taken:
+            return self._instead_of_spool(at)
+        if not self._waiting or not (force or self._is_due(at)):
             return []
-        taken = self._take()
-        batch = self._builder.build(
-            taken, self._oldest_at, self._clock.now(), self._names, self._first_receipts.first_time
-        )
+        if self._spooling.behind:
+            return [Spool(self._spooling.take(self._take(), self._oldest_at))]
+        if self._batch is not None or self._pending is not None:
+            return []
+        return self._begin_batch(self._take(), self._oldest_at, at)
+
+    def _begin_batch(self, taken: Sequence[tuple[Message, Receipt]], came_at: float, at: float) -> list[Action]:
+        batch = self._build(taken, came_at, self._clock.now())
+        self._ledger.batch_decoded(len(batch.messages), batch.samples)
+        return self._begin_preparing(batch, at)
+
+    def _build(self, taken: Sequence[tuple[Message, Receipt]], came_at: float, now: datetime) -> Batch:
+        batch = self._builder.build(taken, came_at, now, self._names, self._first_receipts.first_time)
         self._batch = batch
         self._stored = self._duplicate = 0
-        self._ledger.batch_decoded(len(batch.messages), batch.samples)
+        return batch
+
+    def _begin_preparing(self, batch: Batch, at: float) -> list[Action]:
         states: Mapping[tuple[str, str], Mapping[str, Any] | None] = {}
         if batch.first_receipts:
             states = self._first_receipts.remember(batch.first_receipts)
         room = self._limits.metric_budget - len(self._names)
         if states or (batch.unknown and room > 0):
-            return self._ask(Prepare(batch.unknown if room > 0 else {}, states))
+            return self._ask(Prepare(batch.unknown if room > 0 else {}, states), at)
         if batch.unknown:
             batch.drop_metrics(frozenset(batch.unknown))
         return self._begin_storing(batch, at)
@@ -266,7 +406,7 @@ class Intake:
     def _store_next(self, batch: Batch, at: float) -> list[Action]:
         if self._to_store:
             first, last = self._to_store[0]
-            return self._ask(Store(batch.values[first:last]))
+            return self._ask(Store(batch.values[first:last]), at)
         record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), tuple(batch.states.items()))
         self._to_record = deque([record] if record != Record() else [])
         return self._record_next(batch, at)
@@ -283,7 +423,7 @@ class Intake:
 
     def _record_next(self, batch: Batch, at: float) -> list[Action]:
         if self._to_record:
-            return self._ask(self._to_record[0])
+            return self._ask(self._to_record[0], at)
         self._batch = None
         outcome = Outcome(
             stored=self._stored + batch.identified,
@@ -291,8 +431,12 @@ class Intake:
             quarantined=batch.quarantined,
             ignored=batch.ignored,
         )
+        self.handled += self._spooling.of_this_life(len(batch.messages)) if batch.spooled else len(batch.messages)
+        if batch.mark is not None:
+            self._ledger.spooled_settled(outcome)
+            return self._ask(Release(batch.mark), at)
+        self._spooling.give_up()  # it may have waited for room in the spool
         self._ledger.batch_settled(len(batch.messages), outcome, at - batch.came_at)
-        self.handled += len(batch.messages)
         return [Acknowledge(batch.receipts), *self._begin(at)]
 
     def _record_less(self, error: Exception, at: float) -> list[Action]:
@@ -303,20 +447,24 @@ class Intake:
         report = [] if halves else [Report(f"left out of the records: {record!r:.300}: {error}")]
         return [*report, *self._record_next(batch, at)]
 
-    def _ask(self, action: Pending) -> list[Action]:
+    def _ask(self, action: Pending, at: float) -> list[Action]:
         self._pending = action
+        self._asked_at = at
+        self._failures = 0
         return [action]
 
-    def _again(self) -> list[Action]:
-        self._retry_at = None
-        return [] if self._pending is None else [self._pending]
-
-    def _done(self) -> Batch:
-        if self._batch is None:
+    def _answered(self) -> None:
+        if self._pending is None:
             raise Invalid("an answer came although nothing was asked")
         self._pending = None
         self._retry_at = None
         self._pause = 0.0
+        self._failures = 0
+
+    def _done(self) -> Batch:
+        self._answered()
+        if self._batch is None:
+            raise Invalid("an answer came although there is no batch")
         return self._batch
 
     # -- what is waiting

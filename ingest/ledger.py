@@ -11,6 +11,9 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ingest.spool import SpoolState
+from ingest.spool_metrics import spool_metrics
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SIZES = (1, 5, 10, 50, 100, 250, 500, 1000, 2000, 5000, 10_000)
 
@@ -31,7 +34,10 @@ class Outcome:
 
 
 class Ledger(Collector):
-    """Counts since the process began. Written by the ingestor's thread, read by any."""
+    """Counts since the process began, with what it found in its spools. Written by the ingestor's threads, read by any.
+
+    A message in the spool is not decoded yet and counts as one sample; when it is decoded, the others are added.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -39,6 +45,7 @@ class Ledger(Collector):
         self._samples = dict.fromkeys(("received", "stored", "duplicate", "quarantined", "ignored", "spooled"), 0)
         self._messages = dict.fromkeys(("received", "acknowledged", "returned"), 0)
         self._connections = {True: 0, False: 0}  # by whether the broker had kept our session
+        self._spools: dict[str, Callable[[], SpoolState]] = {}
         self._retries = 0
         self._started = monotonic()
         self._last_message: float | None = None
@@ -78,11 +85,66 @@ class Ledger(Collector):
     def batch_settled(self, messages: int, outcome: Outcome, seconds: float) -> None:
         """A batch is durable and its messages are acknowledged, ``seconds`` after the first of them came."""
         with self._turn:
-            for name in ("stored", "duplicate", "quarantined", "ignored"):
-                self._samples[name] += getattr(outcome, name)
+            self._count(outcome)
             self._messages["acknowledged"] += messages
             self._last_commit = self._monotonic()
         self._acknowledge.observe(seconds)
+
+    # -- the spool
+
+    def spool_opened(self, name: str, state: Callable[[], SpoolState]) -> None:
+        """A session has a spool; ``state`` tells how it is, from any thread. What is in it counts as received."""
+        with self._turn:
+            self._spools[name] = state
+            self._add_spooled(state().messages)
+
+    def spool_closed(self, name: str) -> None:
+        """A session was let go; what is in its spool waits for whoever has it next."""
+        with self._turn:
+            state = self._spools.pop(name, None)
+            if state is not None:
+                self._add_spooled(-min(state().messages, self._samples["spooled"]))
+
+    def messages_spooled(self, messages: int, seconds: float) -> None:
+        """Messages were put into the spool undecoded, and acknowledged ``seconds`` after the first of them came."""
+        with self._turn:
+            self._add_spooled(messages)
+            self._messages["acknowledged"] += messages
+        self._acknowledge.observe(seconds)
+
+    def batch_spooled(self, messages: int, samples: int, seconds: float) -> None:
+        """A decoded batch was put into the spool, and acknowledged."""
+        with self._turn:
+            self._samples["spooled"] += samples
+            self._messages["acknowledged"] += messages
+        self._acknowledge.observe(seconds)
+
+    def spooled_decoded(self, messages: int, samples: int) -> None:
+        """Messages of the spool were decoded, and hold so many samples."""
+        with self._turn:
+            self._add_spooled(samples - messages)
+        self._batch.observe(messages)
+
+    def spooled_settled(self, outcome: Outcome) -> None:
+        """A batch of the spool is durable in the stores."""
+        with self._turn:
+            self._samples["spooled"] -= outcome.samples
+            self._count(outcome)
+            self._last_commit = self._monotonic()
+
+    def spool_damaged(self, messages: int) -> None:
+        """Messages of the spool cannot be read any more; they were set aside, which is a quarantine too."""
+        with self._turn:
+            self._samples["spooled"] -= messages
+            self._samples["quarantined"] += messages
+
+    def _add_spooled(self, samples: int) -> None:
+        self._samples["received"] += samples
+        self._samples["spooled"] += samples
+
+    def _count(self, outcome: Outcome) -> None:
+        for name in ("stored", "duplicate", "quarantined", "ignored"):
+            self._samples[name] += getattr(outcome, name)
 
     def stored_in(self, seconds: float) -> None:
         """A write to the telemetry store took this long."""
@@ -112,6 +174,11 @@ class Ledger(Collector):
         with self._turn:
             return dict(self._messages)
 
+    def spools(self) -> dict[str, SpoolState]:
+        """How the spool of each session is."""
+        with self._turn:
+            return {name: state() for name, state in self._spools.items()}
+
     def ages(self) -> dict[str, float | None]:
         """Seconds since the last message and the last commit; None where there was none yet."""
         with self._turn:
@@ -129,13 +196,16 @@ class Ledger(Collector):
     def collect(self) -> Iterator[Metric]:
         """Counters and gauges as Prometheus wants them."""
         samples = self.snapshot()
-        in_flight, received = samples.pop("in_flight"), samples.pop("received")
+        in_flight, received, spooled = (samples.pop(name) for name in ("in_flight", "received", "spooled"))
         yield _counter("hearthwatch_ingest_samples_received", "Samples decoded from messages.", received)
         outcomes = CounterMetricFamily("hearthwatch_ingest_samples", "Samples by where they went.", labels=["outcome"])
         for name, count in samples.items():
             outcomes.add_metric([name], count)
         yield outcomes
         yield _gauge("hearthwatch_ingest_samples_in_flight", "Samples decoded and not durable yet.", in_flight)
+        text = "Samples that wait in the spool; a message that is not decoded yet counts as one."
+        yield _gauge("hearthwatch_ingest_samples_spooled", text, spooled)
+        yield from spool_metrics(self.spools())
         messages = CounterMetricFamily("hearthwatch_ingest_messages", "Messages of the broker.", labels=["state"])
         for name, count in self.messages().items():
             messages.add_metric([name], count)

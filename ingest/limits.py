@@ -20,6 +20,8 @@ class Limits:
     metric_budget: int = 512
     clock_skew_s: int = 300
     raw_days: int = 30
+    spool_after_failures: int = 3
+    spool_after_seconds: float = 5.0
 
     @property
     def batch_size(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hearthwatch.errors import HearthwatchError, Unavailable
+from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.ports import Clock, Receipt, Subscriber, TelemetryStore
 from hearthwatch.records import decoder_states, devices, findings, metric_names, quarantine
 from hearthwatch.records.database import Database
@@ -20,10 +20,13 @@ from hearthwatch.values import Message
 from hearthwatch.wire.native_memory import joined
 from hearthwatch.wire.registry import Decoder
 from hearthwatch.wire.shared import SharedDecoder, is_shared
-from ingest.intake import Acknowledge, Action, Intake, Prepare, Record, Report, Store
+from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record, Release, Report, Store, Unspool
+from ingest.intake import Spool as ToSpool
 from ingest.ledger import Ledger
 from ingest.limits import Limits
 from ingest.redelivery import CONVENTION, FirstReceipts
+from ingest.spool import Spool
+from ingest.spool_health import told
 
 __all__ = ["Limits", "Runner"]
 
@@ -36,6 +39,7 @@ LEARN_SECONDS = 2.0
 CLOCKS_APART = timedelta(seconds=60)
 """How far the clocks of ingestors' machines may be apart: what another saved is looked for from so long ago."""
 _IDLE_SECONDS = 1.0
+_URGENT_SECONDS = 0.05
 
 _Arrival = tuple[Message, Receipt] | tuple[bool, bool]
 """A message with its receipt, or a change of the connection (up, session present)."""
@@ -44,7 +48,8 @@ _Arrival = tuple[Message, Receipt] | tuple[bool, bool]
 class Runner:
     """Reads messages until stopped. ``name`` tells the sessions of one installation apart.
 
-    With a `SharedDecoder` it learns every few seconds what other sessions remembered of the same devices.
+    With a `SharedDecoder` it learns every few seconds what other sessions remembered of the same devices. The ``spool`` is this session's
+    own; it is closed with the runner.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Runner:
         ledger: Ledger,
         *,
         name: str = "ingest",
+        spool: Spool | None = None,
     ) -> None:
         self._subscriber = subscriber
         self._store = store
@@ -65,10 +71,14 @@ class Runner:
         self._clock = clock
         self._limits = limits
         self._ledger = ledger
+        self._name = name
+        self._spool = spool
         self._shared = decoder if isinstance(decoder, SharedDecoder) else None
         self._learned_at = clock.now()
         self._learn_next = time.monotonic() + LEARN_SECONDS
         self._intake = self._make_intake(decoder, name)
+        if spool is not None:
+            ledger.spool_opened(name, lambda: spool.state)
         self._arrived: deque[_Arrival] = deque()
         self._wake = threading.Event()
         self._sleeping = False
@@ -99,6 +109,9 @@ class Runner:
         if self._thread.is_alive():
             self._thread.join()
         self._subscriber.stop(forget=forget)
+        if self._spool is not None:
+            self._ledger.spool_closed(self._name)
+            self._spool.close()
 
     def drain(self, messages: int, timeout: float) -> None:
         """Wait until so many messages since the start were handled to the end, without waiting for a batch to fill up.
@@ -124,13 +137,15 @@ class Runner:
         alive = self._thread.is_alive()
         connected = self._connected.is_set()
         stuck = self._intake.stuck
+        spool = None if self._spool is None else told(self._spool.state, self._spool.bounds, self._clock.now())
         return {
-            "ok": alive and connected and not stuck,
+            "ok": alive and connected and not stuck and (spool is None or spool["ok"]),
             "running": alive,
             "connected": connected,
             "session_present": self._session_present,
             "store_away": stuck,
             "last_error": self._last_error,
+            "spool": spool,
             "waiting_messages": self._intake.waiting + len(self._arrived),
             "handled_messages": self._handled,
             **{f"{name}_age_s": age for name, age in self._ledger.ages().items()},
@@ -173,13 +188,13 @@ class Runner:
     def _is_over(self) -> bool:
         if self._stop_at is None:
             return False
-        return (self._intake.idle and not self._arrived) or time.monotonic() > self._stop_at
+        return (self._intake.safe and not self._arrived) or time.monotonic() > self._stop_at
 
     def _sleep(self) -> None:
         due = self._intake.due()
         wait = _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, due - time.monotonic())
-        if wait <= 0 or self._is_urgent():
-            wait = 0.0 if not self._intake.stuck else min(_IDLE_SECONDS, 0.05)
+        if self._is_urgent():
+            wait = 0.0 if not self._intake.stuck else _URGENT_SECONDS
         self._sleeping = True
         if not self._arrived and wait > 0:
             self._wake.wait(wait)
@@ -228,6 +243,8 @@ class Runner:
         if isinstance(action, Report):
             LOG.error(action.text)
             return []
+        if isinstance(action, ToSpool):
+            return self._put_into_spool(action)
         try:
             following = self._write(action)
         except Exception as error:  # a store's bug is treated like its absence: the batch stays, and is tried again
@@ -239,7 +256,22 @@ class Runner:
         self._last_error = None
         return following
 
-    def _write(self, action: Prepare | Store | Record) -> list[Action]:
+    def _put_into_spool(self, action: ToSpool) -> list[Action]:
+        try:
+            mark = self._its_spool().append(action.messages)
+        except Exception as error:  # whatever it is, nothing was acknowledged, and the broker keeps it
+            if not isinstance(error, HearthwatchError):
+                LOG.exception("the spool failed")
+            LOG.error("%s; nothing is acknowledged until there is room or the store is back", error)
+            return self._intake.not_spooled(error, time.monotonic())
+        return self._intake.spooled(mark, time.monotonic())
+
+    def _its_spool(self) -> Spool:
+        if self._spool is None:
+            raise Invalid("the intake asked for a spool although there is none")
+        return self._spool
+
+    def _write(self, action: Pending) -> list[Action]:
         if isinstance(action, Store):
             began = time.monotonic()
             result = self._store.write(action.values)
@@ -249,6 +281,11 @@ class Runner:
         if isinstance(action, Prepare):
             admitted = self._prepare(action)
             return self._intake.prepared(admitted, time.monotonic())
+        if isinstance(action, Unspool):
+            piece = self._its_spool().read(action.messages, action.size)
+            return self._intake.unspooled(piece, time.monotonic())
+        if isinstance(action, Release):
+            return self._intake.released(self._its_spool().release(action.mark), time.monotonic())
         self._record(action)
         return self._intake.recorded(time.monotonic())
 
@@ -260,7 +297,16 @@ class Runner:
             saved = decoder_states.load(connection, conventions=[CONVENTION])
         received = {partition: state for (_, partition), state in saved.items()}
         first_receipts = FirstReceipts(name, 2 * self._limits.receive_maximum, received)
-        return Intake(decoder, self._clock, self._limits, self._ledger, names=names, first_receipts=first_receipts)
+        spooled = None if self._spool is None else self._spool.state.messages
+        return Intake(
+            decoder,
+            self._clock,
+            self._limits,
+            self._ledger,
+            names=names,
+            first_receipts=first_receipts,
+            spooled=spooled,
+        )
 
     def _prepare(self, action: Prepare) -> set[str]:
         now = self._clock.now()

@@ -36,7 +36,7 @@ from hearthwatch.values import Observation
 from tests.platform_processes import Installation, Role, wait
 
 SEED = int(os.environ.get("HEARTHWATCH_TEST_SEED", "4"))
-SECONDS = float(os.environ.get("HEARTHWATCH_TEST_SECONDS", "40"))
+SECONDS = float(os.environ.get("HEARTHWATCH_TEST_SECONDS", "20"))
 PER_SECOND = 300
 DEVICES = 25
 SICK = 40

@@ -50,6 +50,7 @@ def test_a_notebook_runs_from_top_to_bottom_without_a_warning(
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
+    monkeypatch.delenv("HEARTHWATCH_DATA", raising=False)  # with real drives it takes minutes; other tests read those
     notebook = read(path)
     NotebookClient(
         notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
