@@ -64,6 +64,21 @@ class Settings(BaseSettings):
         512, ge=1, description="Distinct metric names the fleet may create; later ones are quarantined."
     )
     clock_skew_s: int = Field(300, ge=0, description="How far in the future a device's time may lie, in seconds.")
+    spool_max_bytes: int = Field(
+        4 << 30,
+        ge=0,
+        description="Size of the spool in `data_dir` that takes messages while a store is away, for each session of an ingestor, in bytes;"
+        " when it is full, nothing is acknowledged. 0: no spool.",
+    )
+    spool_max_age_s: int = Field(
+        7 * 86_400, ge=60, description="An ingestor is not well when a message waits longer in the spool, in seconds."
+    )
+    spool_free_share: float = Field(0.1, ge=0, lt=1, description="Share of the disk that the spool leaves free,")
+    spool_free_bytes: int = Field(1 << 30, ge=0, description="and at least so many bytes.")
+    spool_after_failures: int = Field(
+        3, ge=1, description="Messages go to the spool after a store was away so many times in a row,"
+    )
+    spool_after_s: float = Field(5.0, gt=0, description="or for so long, in seconds.")
     raw_days: int = Field(30, ge=1, description="Days to keep raw readings.")
     rollup_days: int = Field(730, ge=1, description="Days to keep hourly rollups.")
 

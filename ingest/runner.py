@@ -262,7 +262,8 @@ class Runner:
         except Exception as error:  # whatever it is, nothing was acknowledged, and the broker keeps it
             if not isinstance(error, HearthwatchError):
                 LOG.exception("the spool failed")
-            LOG.error("%s; nothing is acknowledged until there is room or the store is back", error)
+            if not self._intake.spool_full:
+                LOG.warning("%s; nothing is acknowledged until there is room, or the store is back", error)
             return self._intake.not_spooled(error, time.monotonic())
         return self._intake.spooled(mark, time.monotonic())
 

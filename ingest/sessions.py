@@ -255,4 +255,6 @@ def _stop(held: _Held) -> None:
 
 def _told(health: dict[str, Any]) -> dict[str, Any]:
     """What a session's own part tells that the whole does not."""
-    return {name: health[name] for name in ("ok", "connected", "session_present", "waiting_messages", "last_error")}
+    return {
+        name: health[name] for name in ("ok", "connected", "session_present", "waiting_messages", "last_error", "spool")
+    }

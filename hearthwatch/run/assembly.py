@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,6 +34,8 @@ from hearthwatch.wire.shared import SharedDecoder
 from ingest.ledger import Ledger
 from ingest.runner import Limits, Runner
 from ingest.sessions import Plan, Sessions, Split
+from ingest.spool import Spool, SpoolBounds
+from ingest.spools import folder_of
 
 COMMAND_CLIENT = "hearthwatch-commands"
 EMBEDDED = ("duckdb:", "sqlite:")
@@ -215,16 +218,45 @@ def build_runner(platform: Platform, plan: Plan | None = None) -> Runner:
         metric_budget=settings.metric_budget,
         clock_skew_s=settings.clock_skew_s,
         raw_days=settings.raw_days,
+        spool_after_failures=settings.spool_after_failures,
+        spool_after_seconds=settings.spool_after_s,
     )
-    return Runner(
-        subscriber,
-        SharedDecoder(spoken, states) if plan.shared else Decoder(spoken, states),
-        platform.store,
-        platform.database,
-        platform.clock,
-        limits,
-        platform.ledger,
-        name=plan.client_id,
+    return _with_spool(
+        settings,
+        plan.client_id,
+        lambda spool: Runner(
+            subscriber,
+            SharedDecoder(spoken, states) if plan.shared else Decoder(spoken, states),
+            platform.store,
+            platform.database,
+            platform.clock,
+            limits,
+            platform.ledger,
+            name=plan.client_id,
+            spool=spool,
+        ),
+    )
+
+
+def _with_spool(settings: Settings, client_id: str, make: Callable[[Spool | None], Runner]) -> Runner:
+    """A runner with the spool of its session, in `data_dir`; with none where it is turned off, or nothing outlasts this process."""
+    if not settings.spool_max_bytes or settings.broker.startswith("local://"):
+        return make(None)
+    spool = Spool(folder_of(settings.data_dir, client_id), spool_bounds(settings))
+    try:
+        return make(spool)
+    except BaseException:
+        spool.close()
+        raise
+
+
+def spool_bounds(settings: Settings) -> SpoolBounds:
+    """When a spool is full, or too old."""
+    return SpoolBounds(
+        max_bytes=settings.spool_max_bytes,
+        max_age=timedelta(seconds=settings.spool_max_age_s),
+        free_share=settings.spool_free_share,
+        free_bytes=settings.spool_free_bytes,
     )
 
 

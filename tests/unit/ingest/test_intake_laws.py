@@ -9,11 +9,19 @@ from tests.unit.ingest.world import KINDS, World
 
 
 def live(
-    world: World, steps: int, *, crashes: bool = False, sessions_are_lost: bool = False, breaks: bool = True
+    world: World,
+    steps: int,
+    *,
+    crashes: bool = False,
+    sessions_are_lost: bool = False,
+    breaks: bool = True,
+    outages: bool = False,
 ) -> None:
     """Let a world run for some steps."""
     chance = world.random
     for _ in range(steps):
+        if outages and chance.random() < 0.06:
+            world.away ^= {chance.choice(("telemetry", "records"))}
         roll = chance.random()
         if roll < 0.35:
             for _ in range(chance.randint(1, 6)):
@@ -39,6 +47,46 @@ def test_nothing_is_lost_or_stored_twice_whatever_fails(seed: int, faults: float
     live(world, 120, crashes=True)
     world.finish()
     world.check_the_end()
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32), st.sampled_from((0.0, 0.05, 0.3)), st.sampled_from((0, 1, 3, 1000)))
+def test_with_a_spool_of_any_size_nothing_is_lost_or_stored_twice_whatever_fails(
+    seed: int, faults: float, room: int
+) -> None:
+    world = World(seed, faults=faults, spool=room)
+    world.connect(session_present=False)
+    live(world, 160, crashes=True, outages=True)
+    world.finish()
+    world.check_the_end()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32))
+def test_when_the_broker_forgets_the_session_what_is_spooled_is_still_kept(seed: int) -> None:
+    world = World(seed, faults=0.1, spool=5)
+    world.connect(session_present=False)
+    live(world, 160, sessions_are_lost=True, outages=True)
+    world.finish()
+    world.check_the_end()
+
+
+def test_an_outage_of_hours_is_spooled_and_everything_is_acknowledged_meanwhile() -> None:
+    world = World(1, spool=100_000)
+    world.connect(session_present=False)
+    world.away.add("telemetry")
+    for _ in range(500):
+        for _ in range(10):
+            world.publish("reading")
+        world.deliver()
+        world.wait(10.0)
+    assert world.spooled_at_all == 5000
+    assert not world.broker.in_flight
+    assert not world.rows
+    assert world.ledger.snapshot()["spooled"] == 5000
+    world.finish()
+    world.check_the_end()
+    assert world.ledger.snapshot()["stored"] == 5000
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

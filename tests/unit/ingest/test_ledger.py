@@ -46,7 +46,7 @@ def test_prometheus_sees_samples_messages_connections_and_times() -> None:
     seen = shown(ledger)
     assert seen["hearthwatch_ingest_samples_received_total"] == 10
     assert seen['hearthwatch_ingest_samples_total{outcome="stored"}'] == 9
-    assert seen['hearthwatch_ingest_samples_total{outcome="spooled"}'] == 0
+    assert seen["hearthwatch_ingest_samples_spooled"] == 0
     assert seen["hearthwatch_ingest_samples_in_flight"] == 0
     assert seen['hearthwatch_ingest_messages_total{state="received"}'] == 4
     assert seen['hearthwatch_ingest_messages_total{state="acknowledged"}'] == 3

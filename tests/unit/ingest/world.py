@@ -14,10 +14,23 @@ from hearthwatch.errors import Conflict, Invalid, Unavailable
 from hearthwatch.ports import Receipt
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, WriteResult
 from ingest.batch import Stored
-from ingest.intake import Acknowledge, Action, Intake, Prepare, Record, Report, Store
+from ingest.intake import (
+    Acknowledge,
+    Action,
+    Intake,
+    Pending,
+    Prepare,
+    Record,
+    Release,
+    Report,
+    Spool,
+    Store,
+    Unspool,
+)
 from ingest.ledger import Ledger
 from ingest.limits import Limits
 from ingest.redelivery import CONVENTION, FirstReceipts
+from ingest.spool import Mark, Piece, SpoolState
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 KNOWN = frozenset({"value"})
@@ -147,16 +160,67 @@ class Broker:
                 del self.in_flight[packet_id]
 
 
-class World:
-    """Everything around an intake. ``faults`` is the share of actions that fail."""
+@dataclass(slots=True)
+class Disk:
+    """A spool with room for some records; what is in it stays when the process dies."""
 
-    def __init__(self, seed: int, *, faults: float = 0.0, limits: Limits | None = None) -> None:
+    room: int
+    records: deque[tuple[int, list[Message]]] = field(default_factory=deque)
+    last: int = 0
+
+    def append(self, messages: Sequence[Message]) -> Mark:
+        """Raises `Unavailable` when there is no room."""
+        if len(self.records) >= self.room:
+            raise Unavailable("the spool is full")
+        self.last += 1
+        self.records.append((self.last, list(messages)))
+        return Mark(0, self.last)
+
+    def read(self, messages: int) -> Piece:
+        found: list[Message] = []
+        mark = 0
+        for number, record in self.records:
+            if found and len(found) + len(record) > messages:
+                break
+            found += record
+            mark = number
+        return Piece(found, Mark(0, mark))
+
+    def release(self, mark: Mark) -> int:
+        while self.records and self.records[0][0] <= mark.offset:
+            self.records.popleft()
+        return self.messages
+
+    @property
+    def messages(self) -> int:
+        return sum(len(record) for _, record in self.records)
+
+    @property
+    def numbers(self) -> set[int]:
+        """Of the messages that wait."""
+        return {int(message.payload.split()[0]) for _, record in self.records for message in record}
+
+    def state(self) -> SpoolState:
+        return SpoolState(self.messages, len(self.records))
+
+
+class World:
+    """Everything around an intake. ``faults`` is the share of actions that fail; ``spool`` the room of its spool, if it has one.
+
+    A store that is `away` stays so until it is taken out.
+    """
+
+    def __init__(
+        self, seed: int, *, faults: float = 0.0, limits: Limits | None = None, spool: int | None = None
+    ) -> None:
         self.random = random.Random(seed)
         self.faults = faults
         self.limits = limits or Limits(batch_messages=7, receive_maximum=12, metric_budget=4, batch_seconds=0.25)
         self.clock = SteppedClock(START + timedelta(days=1))
         self.at = 0.0
         self.broker = Broker(self.limits.receive_maximum)
+        self.disk = None if spool is None else Disk(spool)
+        self.away: set[str] = set()
         self.kinds: dict[int, str] = {}
         # what is durable
         self.rows: Counter[str] = Counter()
@@ -167,13 +231,22 @@ class World:
         self.reports: list[str] = []
         self.ledger = Ledger(lambda: self.at)
         self.intake = self._new_intake()
+        self.spooled_at_all = 0
 
     def _new_intake(self) -> Intake:
         saved = {partition: state for (convention, partition), state in self.states.items() if convention == CONVENTION}
         first = FirstReceipts("ingest", 2 * self.limits.receive_maximum, saved)
         count = self.states.get(("n", "all"), {"count": 0})["count"]
+        if self.disk is not None:
+            self.ledger.spool_opened("ingest", self.disk.state)
         return Intake(
-            NumberDecoder(count), self.clock, self.limits, self.ledger, names=self.names, first_receipts=first
+            NumberDecoder(count),
+            self.clock,
+            self.limits,
+            self.ledger,
+            names=self.names,
+            first_receipts=first,
+            spooled=None if self.disk is None else self.disk.messages,
         )
 
     # -- what happens
@@ -230,7 +303,9 @@ class World:
             self.reports.append(action.text)
             return []
         fault = self.random.random()
-        if fault < self.faults:  # before anything was done
+        if isinstance(action, Spool):
+            return self._spool(action, fault)
+        if fault < self.faults or self._needs(action) in self.away:  # before anything was done
             return self.intake.failed(Unavailable("away"), self.at)
         try:
             answer = self._write(action)
@@ -240,7 +315,24 @@ class World:
             return self.intake.failed(Unavailable("timeout", retry_after=0.1), self.at)
         return answer(self.at)
 
-    def _write(self, action: Prepare | Store | Record) -> Callable[[float], list[Action]]:
+    @staticmethod
+    def _needs(action: Pending) -> str:
+        if isinstance(action, Store):
+            return "telemetry"
+        return "records" if isinstance(action, Prepare | Record) else "disk"
+
+    def _spool(self, action: Spool, fault: float) -> list[Action]:
+        assert self.disk is not None
+        try:
+            if fault < self.faults:
+                raise Unavailable("the disk is slow today")
+            mark = self.disk.append(action.messages)
+        except Unavailable as error:
+            return self.intake.not_spooled(error, self.at)
+        self.spooled_at_all += len(action.messages)
+        return self.intake.spooled(mark, self.at)
+
+    def _write(self, action: Pending) -> Callable[[float], list[Action]]:
         if isinstance(action, Store):
             result = self._store(action.values)
             return lambda at: self.intake.stored(result, at)
@@ -250,6 +342,14 @@ class World:
             admitted = set(list(action.names)[: max(0, room)])
             self.names |= admitted
             return lambda at: self.intake.prepared(admitted, at)
+        if isinstance(action, Unspool):
+            assert self.disk is not None
+            piece = self.disk.read(action.messages)
+            return lambda at: self.intake.unspooled(piece, at)
+        if isinstance(action, Release):
+            assert self.disk is not None
+            left = self.disk.release(action.mark)
+            return lambda at: self.intake.released(left, at)
         if any(claim.serial == "13" for claim in action.identities):
             raise Conflict("the records do not allow this")
         self.claims |= {str(claim.serial) for claim in action.identities}
@@ -282,7 +382,7 @@ class World:
         counts = self.ledger.snapshot()
         assert all(count >= 0 for count in counts.values()), counts
         if self.intake.idle:
-            assert counts["in_flight"] == 0, counts
+            assert counts["in_flight"] == counts["spooled"] == 0, counts
         messages = self.ledger.messages()
         assert messages["acknowledged"] + messages["returned"] <= messages["received"]
 
@@ -291,7 +391,8 @@ class World:
             assert isinstance(receipt, tuple)
             sent = self.broker.in_flight.get(receipt[1]) if receipt[0] == self.broker.epoch else None
             if sent is not None:
-                assert self.is_durable(sent.number), f"{sent} was acknowledged too early"
+                spooled = self.disk is not None and sent.number in self.disk.numbers
+                assert spooled or self.is_durable(sent.number), f"{sent} was acknowledged too early"
 
     def expected(self, number: int) -> list[str]:
         """Keys of the rows a message makes, as far as they are known beforehand."""
@@ -320,6 +421,7 @@ class World:
     def finish(self) -> None:
         """Everything heals, and there is time enough."""
         self.faults = 0.0
+        self.away.clear()
         if not self.broker.up:
             self.connect()
         for _ in range(2000):
@@ -330,6 +432,7 @@ class World:
         assert self.intake.idle
         assert not self.broker.queue
         assert not self.broker.in_flight
+        assert self.disk is None or not self.disk.records
 
     def check_the_end(self) -> None:
         """Nothing lost, nothing twice."""

@@ -20,6 +20,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.records.tables import job_runs
 from hearthwatch.run.metrics import FRESH_SECONDS, PlatformMetrics, RequestMetrics
 from ingest.ledger import Ledger
+from ingest.spool import SpoolState
 from tests.records_rows import fill
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "prometheus.md"
@@ -46,7 +47,9 @@ def monotonic() -> Monotonic:
 def registry(database: Database, store: TelemetryStore, clock: SteppedClock, monotonic: Monotonic) -> CollectorRegistry:
     """What a process that does everything shows."""
     made = CollectorRegistry()
-    Ledger().register(made)
+    ledger = Ledger()
+    ledger.spool_opened("ingest", SpoolState)
+    ledger.register(made)
     PlatformMetrics(database, store, clock, monotonic).register(made)
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
