@@ -31,6 +31,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 administration(app)
+bench = typer.Typer(
+    help="Measure on this machine, beside a reference that runs in the same minutes.", no_args_is_help=True
+)
+app.add_typer(bench, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 Role = Literal["all", "ingest", "jobs", "api"]
@@ -230,3 +234,18 @@ def doctor(
         for line in printed(report):
             typer.echo(line)
     return DONE if report["ok"] else NO
+
+
+@bench.command("ingest")
+def bench_ingest(
+    messages: Annotated[int, typer.Option(min=1000, help="Messages of one run.")] = 60_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs of each contestant; the median counts.")] = 3,
+    latency_seconds: Annotated[float, typer.Option(min=1, help="How long each latency is measured.")] = 10.0,
+    as_json: Json = False,
+) -> None:
+    """How fast messages become durable here, beside the broker's own limit."""
+    from hearthwatch.run.bench.ingest import Options, run_ingest
+
+    logs.configure("error", "text")
+    options = Options(messages=messages, rounds=rounds, latency_seconds=latency_seconds)
+    show(run_ingest(options, lambda line: typer.echo(line, err=True)), as_json)
