@@ -7,29 +7,69 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Convention, State
 from hearthwatch.values import Decoded, Message
+from hearthwatch.wire.home_assistant import HomeAssistant
+from hearthwatch.wire.homie import Homie
 from hearthwatch.wire.native import Native
 from hearthwatch.wire.shelly_gen1 import ShellyGen1
 from hearthwatch.wire.shelly_gen2 import ShellyGen2
+from hearthwatch.wire.sparkplug import Sparkplug
 from hearthwatch.wire.tasmota import Tasmota
+from hearthwatch.wire.zigbee2mqtt import BASE_TOPIC, Zigbee2Mqtt
 
 # In this order a topic is offered: the narrowest topics first.
 CONVENTIONS: Mapping[str, Convention] = {
-    convention.name: convention for convention in (Native(), Tasmota(), ShellyGen1(), ShellyGen2())
+    convention.name: convention
+    for convention in (
+        Native(),
+        Homie(),
+        Sparkplug(),
+        Zigbee2Mqtt(),
+        Tasmota(),
+        ShellyGen1(),
+        ShellyGen2(),
+        HomeAssistant(),
+    )
 }
 
 StateKey = tuple[str, str]
 """(name of the convention, partition)."""
 
 
+PLACED = frozenset({Zigbee2Mqtt.name, HomeAssistant.name})
+"""Conventions whose topics may be named: ``zigbee2mqtt@house/z2m``."""
+
+
 def conventions(names: Iterable[str]) -> tuple[Convention, ...]:
-    """The named conventions, each once, in the order in which a topic is offered to them. Raises `Invalid` for an unknown name."""
-    wanted = set(names)
-    unknown = sorted(wanted - CONVENTIONS.keys())
+    """The named conventions, each once, in the order in which a topic is offered to them. Raises `Invalid` for an unknown name.
+
+    After ``@`` a name may say where the convention speaks: a base topic of Zigbee2MQTT, a topic filter of Home Assistant discovery.
+    It may come several times; alone it means the usual place.
+    """
+    places: dict[str, list[str]] = {}
+    for item in names:
+        name, at, place = item.partition("@")
+        if at and (not place or name not in PLACED):
+            raise Invalid(f"no topic can be named for {name}: {item}", where="conventions")
+        places.setdefault(name, []).append(place)
+    unknown = sorted(places.keys() - CONVENTIONS.keys())
     if unknown:
         raise Invalid(
             f"no such convention: {', '.join(unknown)} (there are {', '.join(CONVENTIONS)})", where="conventions"
         )
-    return tuple(convention for name, convention in CONVENTIONS.items() if name in wanted)
+    spoken: list[Convention] = []
+    for name, convention in CONVENTIONS.items():
+        if name in places:
+            spoken.append(_placed(convention, places[name], spoken))
+    return tuple(spoken)
+
+
+def _placed(convention: Convention, places: Sequence[str], before: Sequence[Convention]) -> Convention:
+    """A convention as it is spoken here: on the topics that were named, beside those that were asked before it."""
+    if isinstance(convention, Zigbee2Mqtt):
+        return Zigbee2Mqtt([place or BASE_TOPIC for place in places])
+    if isinstance(convention, HomeAssistant):
+        return HomeAssistant(places, beside=before)
+    return convention
 
 
 class Decoder:
