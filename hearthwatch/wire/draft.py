@@ -5,9 +5,9 @@ State of one device: ``{"fw", "online", "up_at", "up_s", "boot_fw"}`` and what t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from hearthwatch.errors import Invalid
 from hearthwatch.firmware import version
@@ -29,6 +29,14 @@ from hearthwatch.wire.rejections import bounded
 UPTIME_TOLERANCE_S = 5.0
 """How much less an uptime may be than an earlier one without a boot between them."""
 LONGEST_UPTIME_S = 20 * 365 * 86_400.0
+
+
+class Outcome(NamedTuple):
+    """What a draft collected: values, what was refused, and the state, which is the given object when nothing changed."""
+
+    values: Sequence[Value]
+    rejected: Sequence[Rejection]
+    state: State | None
 
 
 class Draft:
@@ -111,7 +119,9 @@ class Draft:
             detail = {"from": known, "to": firmware}
             self.event(stream, at or self.message.received_at, "update", "installed", detail)
 
-    def learn_uptime(self, stream: str, at: datetime, uptime_s: float, code: str) -> None:
+    def learn_uptime(
+        self, stream: str, at: datetime, uptime_s: float, code: str, detail: Mapping[str, Any] | None = None
+    ) -> None:
         """A device that is up for less time than since it was last known to be up has booted in between.
 
         The first uptime ever heard of starts no event: that boot may be old. How long the device was up is only remembered when
@@ -124,7 +134,7 @@ class Draft:
             if at < before:
                 return
             if booted_at > before or uptime_s + UPTIME_TOLERANCE_S < up_s:
-                self.event(stream, booted_at, "reboot", self.reboot_code(code))
+                self.event(stream, booted_at, "reboot", self.reboot_code(code), detail)
             elif uptime_s < 2 * up_s:
                 return
         self._state.update(up_at=spell(at), up_s=uptime_s, boot_fw=self.firmware)
@@ -141,25 +151,33 @@ class Draft:
         place = part if part.isprintable() and is_wholesome(part) else shown(part)
         self._rejected.append(Rejection(reason, place[:MAX_TEXT], self.device, samples=0))
 
-    def measure(self, numbers: dict[str, float], name: str, value: Any, part: str, *, factor: float = 1.0) -> None:
+    def measure(
+        self, numbers: dict[str, float], name: str, value: Any, part: str, *, factor: float = 1.0, offset: float = 0.0
+    ) -> None:
         """Add a number; a null is a sensor that has nothing to say, any other thing that is no finite number is refused."""
         if value is None:
             return
         taken = number(value)
-        if taken is None or number(taken * factor) is None:
+        converted = None if taken is None else number(taken * factor + offset)
+        if converted is None:
             self.refuse(part, f"not a finite number: {shown(value)}")
         else:
-            numbers[name] = taken * factor
+            numbers[name] = converted
 
     # -- the answer
 
     def finish(self, ignored: str | None = None) -> tuple[Decoded, State | None]:
         """The answer and the next state, which is the given object when nothing changed. Raises `Invalid` when all was refused."""
-        if self._rejected and not self._values:
-            raise Invalid(f"{self._rejected[0].part}: {self._rejected[0].reason}")
+        values, rejected, state = self.outcome()
+        if rejected and not values:
+            raise Invalid(f"{rejected[0].part}: {rejected[0].reason}")
+        reason = None if values else ignored or "nothing in it that we measure"
+        return Decoded(tuple(values), bounded(rejected), reason), state
+
+    def outcome(self) -> Outcome:
+        """What was collected so far, for answers that are made of several drafts."""
         state = self._given if self._state == dict(self._given or {}) else self._state
-        reason = None if self._values else ignored or "nothing in it that we measure"
-        return Decoded(tuple(self._values), bounded(self._rejected), reason), state
+        return Outcome(self._values, self._rejected, state)
 
 
 def text_or_none(value: Any) -> str | None:

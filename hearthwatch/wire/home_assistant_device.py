@@ -1,0 +1,89 @@
+"""Which device an entity of Home Assistant belongs to: its hardware, not the name somebody gave it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from hearthwatch.errors import Invalid
+from hearthwatch.wire.draft import text_or_none
+from hearthwatch.wire.hardware_address import ieee_within, mac_of, mac_within
+from hearthwatch.wire.limits import is_device
+
+_SHELLY = re.compile(r"shelly[a-z0-9]*-[0-9a-f]{6,16}", re.IGNORECASE)
+"""An id as Shelly gives it; devices of that maker are known by it in Shelly's own topics."""
+_SERIAL = re.compile(r"(?=.*[0-9]).{5,}", re.DOTALL)
+"""A serial number and not ``0`` or ``unknown``."""
+_MAX_IDENTIFIERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a description says of its device. ``esphome``: its firmware is ESPHome's."""
+
+    device: str
+    model: str | None
+    hardware: str | None
+    firmware: str | None
+    serial: str | None
+    esphome: bool
+
+
+def claim_of(given: Any, origin: Any) -> Claim:
+    """The device of a description. Raises `Invalid` where nothing says which hardware it is."""
+    if not isinstance(given, dict):
+        raise Invalid("describes no device, so nobody knows which hardware this is")
+    identifiers = list(_identifiers(given.get("identifiers")))
+    connections = list(_connections(given.get("connections")))
+    serial = text_or_none(given.get("serial_number"))
+    mac = next((mac for kind, one in connections if kind == "mac" and (mac := mac_of(one))), None)
+    mac = mac or next((mac for one in identifiers if (mac := mac_within(one))), None)
+    device = _device_id(identifiers, [one for _, one in connections], mac, serial)
+    firmware = text_or_none(given.get("sw_version"))
+    maker = origin.get("name") if isinstance(origin, dict) else None
+    return Claim(
+        device=device,
+        model=text_or_none(given.get("model")),
+        hardware=text_or_none(given.get("hw_version")),
+        firmware=firmware,
+        serial=serial or (mac.upper() if mac else None) or ieee_within(device),
+        esphome="esphome" in f"{maker} {firmware}".lower(),
+    )
+
+
+def _device_id(identifiers: list[str], connections: list[str], mac: str | None, serial: str | None) -> str:
+    shelly = next((one for one in identifiers if _SHELLY.fullmatch(one)), None)
+    ieee = next((ieee for one in (*identifiers, *connections) if (ieee := ieee_within(one))), None)
+    own = serial if serial and _SERIAL.fullmatch(serial) else None
+    named = shelly or ieee or mac or own or next(iter(identifiers), None)
+    if named is None:
+        raise Invalid("describes a device without identifiers, connections or serial number")
+    return named if is_device(named) else _as_id(named)
+
+
+def _as_id(text: str) -> str:
+    """An id for a text that is none; the digest keeps apart what becomes alike."""
+    letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text[:48])
+    return f"{letters}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def _identifiers(given: Any) -> Iterator[str]:
+    for one in given[:_MAX_IDENTIFIERS] if isinstance(given, list) else [given]:
+        if isinstance(one, int) and not isinstance(one, bool) and abs(one) < 2**63:
+            yield str(one)
+        elif text_or_none(one):
+            yield one
+
+
+def _connections(given: Any) -> Iterator[tuple[str, str]]:
+    for pair in given[:_MAX_IDENTIFIERS] if isinstance(given, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and all(text_or_none(one) for one in pair):
+            yield pair[0], pair[1]
+
+
+def claimed(claim: Claim) -> list[str | None]:
+    """The claim as JSON, to see whether it was made before."""
+    return [claim.model, claim.hardware, claim.firmware, claim.serial]
