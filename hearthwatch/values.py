@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
+
 DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -31,12 +33,12 @@ class Message:
     redelivered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One sample of a device. Key: (device, stream, at); without a device clock (device, boot, seq), see `clockless`.
 
     ``stream`` is a convention's message kind (``native``, ``tasmota/SENSOR``), so that two messages in one second are two readings.
     ``firmware`` is the verbatim string, or None where the device did not say; metrics hold finite numbers in the unit of their name.
+    A struct and no dataclass, because there are hundreds of thousands a second: it is made in a tenth of the time.
     """
 
     device: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import TelemetryStore
@@ -100,7 +102,7 @@ def _add_late_metrics(batch: Batch, page: Sequence[_Held]) -> None:
         held_alone = {_METRIC.split(item.part)[-1] for item in page[origin].items if item.samples == 0}
         if isinstance(value, Reading) and not held_alone.isdisjoint(value.metrics):
             late = {name: number for name, number in value.metrics.items() if name in held_alone}
-            batch.values.append(replace(value, stream=value.stream + LATE, metrics=late))
+            batch.values.append(msgspec.structs.replace(value, stream=value.stream + LATE, metrics=late))
             batch.origins.append(origin)
 
 

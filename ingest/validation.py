@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import msgspec
+
 from hearthwatch.values import Event, Message, Presence, Reading, Rejection, Value
 from ingest.limits import Limits
 
@@ -57,7 +59,7 @@ def without_metrics(reading: Reading, unwanted: Collection[str]) -> tuple[Readin
         for name in dropped
     ]
     if kept:
-        return replace(reading, metrics=kept), rejections
+        return msgspec.structs.replace(reading, metrics=kept), rejections
     rejections[-1] = replace(rejections[-1], samples=1)
     return None, rejections
 

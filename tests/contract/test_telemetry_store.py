@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -139,12 +140,12 @@ def test_a_number_that_is_not_finite_is_refused(store: TelemetryStore, number: f
 )
 def test_a_time_that_no_store_can_keep_is_refused(store: TelemetryStore, at: datetime) -> None:
     with pytest.raises(Invalid):
-        store.write([replace(reading(), at=at)])
+        store.write([msgspec.structs.replace(reading(), at=at)])
 
 
 def test_what_is_no_text_or_number_is_refused(store: TelemetryStore) -> None:
     with pytest.raises(Invalid):
-        store.write([replace(reading(), firmware="\ud800")])
+        store.write([msgspec.structs.replace(reading(), firmware="\ud800")])
     with pytest.raises(Invalid):
         store.write([replace(event(), detail={"x": float("nan")})])
     with pytest.raises(Invalid):
@@ -276,16 +277,16 @@ def test_devices_do_not_share_keys(store: TelemetryStore) -> None:
 
 def test_without_a_clock_the_boot_and_its_count_are_the_key(store: TelemetryStore) -> None:
     first = Reading("a", "native", START, {"x": 1.0}, boot="b1", seq=7, clockless=True)
-    assert store.write([first, replace(first, seq=8, metrics={"x": 2.0})]) == WriteResult(2, 0)
-    again = replace(first, at=START + 5 * DAY, metrics={"x": 9.0})
-    assert store.write([again, replace(again, boot="b2")]) == WriteResult(1, 1)
+    assert store.write([first, msgspec.structs.replace(first, seq=8, metrics={"x": 2.0})]) == WriteResult(2, 0)
+    again = msgspec.structs.replace(first, at=START + 5 * DAY, metrics={"x": 9.0})
+    assert store.write([again, msgspec.structs.replace(again, boot="b2")]) == WriteResult(1, 1)
     assert [row[-1] for row in series(store, "a")] == [1.0, 2.0, 9.0]
 
 
 def test_a_reading_with_a_clock_is_no_copy_of_one_without(store: TelemetryStore) -> None:
     clockless = Reading("a", "native", START, {"x": 1.0}, boot="b1", seq=7, clockless=True)
     assert store.write([clockless]) == WriteResult(1, 0)
-    assert store.write([replace(clockless, clockless=False), replace(clockless, seq=8)]) == WriteResult(2, 0)
+    assert store.write([msgspec.structs.replace(clockless, clockless=False), msgspec.structs.replace(clockless, seq=8)]) == WriteResult(2, 0)
 
 
 def test_events_of_one_instant_are_told_apart_by_what_they_say(store: TelemetryStore) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Conflict, Invalid, Unavailable
 from hearthwatch.ports import Receipt
@@ -52,13 +54,13 @@ class NumberDecoder:
             case "reading":
                 return "n", Decoded((reading,))
             case "batch":
-                return "n", Decoded(tuple(replace(reading, stream=f"s{part}") for part in range(3)))
+                return "n", Decoded(tuple(msgspec.structs.replace(reading, stream=f"s{part}") for part in range(3)))
             case "timeless":
                 return "n", Decoded((Presence(device, f"p{number}", message.received_at, True),))
             case "event":
                 return "n", Decoded((Event(device, "e", at, "reboot", "panic"),))
             case "poison":  # the store does not take it; its neighbour in the message is good
-                return "n", Decoded((replace(reading, stream="bad"), reading))
+                return "n", Decoded((msgspec.structs.replace(reading, stream="bad"), reading))
             case "claim":
                 return "n", Decoded((Identity(device, at, model="m", serial=number),))
             case "partly":
@@ -66,9 +68,9 @@ class NumberDecoder:
                     (reading,), (Rejection("no number", "m.x", device, 0), Rejection("no time", "s[1]", device))
                 )
             case "novel":
-                return "n", Decoded((replace(reading, metrics={"value": 1.0, f"new{number}": 2.0}),))
+                return "n", Decoded((msgspec.structs.replace(reading, metrics={"value": 1.0, f"new{number}": 2.0}),))
             case "future":
-                return "n", Decoded((replace(reading, at=START + timedelta(days=400)),))
+                return "n", Decoded((msgspec.structs.replace(reading, at=START + timedelta(days=400)),))
             case "ignored":
                 return None, Decoded(ignored="not ours")
             case "bug":
