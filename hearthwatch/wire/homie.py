@@ -6,7 +6,7 @@ Version 5 describes a device in one JSON document, the earlier ones in a topic p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hearthwatch.errors import Invalid
@@ -31,6 +31,7 @@ from hearthwatch.wire.homie_properties import (
 from hearthwatch.wire.limits import check_device, is_device, shown
 from hearthwatch.wire.payload import parse_object, parse_text
 
+BASE_TOPIC = "homie"
 MAX_CHILDREN = 256
 """Children of one root whose presence follows it."""
 MAX_ALERTS = 64
@@ -58,13 +59,14 @@ _LOGGED = frozenset({"warn", "error", "fatal"})
 class _Place:
     """A topic taken apart: what stands below the device, and whether it is of version 5."""
 
+    base: str
     device: str
     rest: tuple[str, ...]
     five: bool
 
 
 class Homie:
-    """Decoder of Homie below one base topic, which may have several levels.
+    """Decoder of Homie below base topics, each of which may have several levels.
 
     State per device: firmware, claims, presence, declared properties, standing alerts, children.
     """
@@ -72,16 +74,17 @@ class Homie:
     name = "homie"
     shareable: tuple[str, ...] = ()
 
-    def __init__(self, base: str = "homie") -> None:
-        self._base = f"{base}/"
-        self.filters = (f"{base}/+/+", f"{base}/+/+/+", f"{base}/+/+/+/+")
+    def __init__(self, bases: Sequence[str] = (BASE_TOPIC,)) -> None:
+        self._bases = tuple(f"{base}/" for base in dict.fromkeys(bases))
+        self.filters = tuple(f"{base}{levels}" for base in self._bases for levels in ("+/+", "+/+/+", "+/+/+/+"))
 
     def partition(self, topic: str) -> str | None:
-        """The device, of version 5 with that number before it: it may speak an earlier version as well."""
+        """The device; of version 5 with that number before it (it may speak an earlier one as well), elsewhere with the base topic."""
         place = self._split(topic)
         if place is None:
             return None
-        return f"5/{place.device}" if place.five else place.device
+        own = f"5/{place.device}" if place.five else place.device
+        return own if place.base == f"{BASE_TOPIC}/" else f"{place.base}{own}"
 
     def decode(self, state: State | None, message: Message) -> tuple[Decoded, State | None]:
         """Values of one message. Raises `Invalid` when all of it is malformed."""
@@ -105,9 +108,10 @@ class Homie:
         return draft.finish(_value(draft, place))
 
     def _split(self, topic: str) -> _Place | None:
-        if not topic.startswith(self._base):
+        base = next((one for one in self._bases if topic.startswith(one)), None)
+        if base is None:
             return None
-        device, *rest = topic[len(self._base) :].split("/")
+        device, *rest = topic[len(base) :].split("/")
         five = device == "5"
         if five:
             device, *rest = rest or [""]
@@ -115,7 +119,7 @@ class Homie:
             return None
         if rest[0] == "$state" and len(rest) != 1:
             return None
-        return _Place(device, tuple(rest), five)
+        return _Place(base, device, tuple(rest), five)
 
 
 # -- presence ---------------------------------------------------------------------------------------------------------------

@@ -206,13 +206,13 @@ def wholesome(source: str, suffix: str) -> str:
 
 def apart(quantity: Quantity, source: str, owned: Mapping[str, str]) -> Quantity:
     """The quantity under a name that no other source owns: the second temperature carries its own words before the name."""
-    if owned.get(quantity.metric, source) == source:
-        return quantity
-    for name in (wholesome(f"{source} {quantity.metric}", ""), wholesome(f"{_digest(source)} {quantity.metric}", "")):
-        if owned.get(name, source) == source:
-            return Quantity(name, quantity.factor, quantity.offset)
-    return Quantity(f"s_{sha256(source.encode()).hexdigest()[:32]}", quantity.factor, quantity.offset)
+    metric = quantity.metric
+    said = [word for word in words(source) if word not in metric.split("_")]
+    own = wholesome(" ".join(said), metric) if said else metric
+    names = (metric, own, wholesome(f"s {_digest(source)}", metric))
+    free = next((name for name in names if owned.get(name, source) == source), None)
+    return Quantity(free or f"s_{_digest(source, 32)}", quantity.factor, quantity.offset)
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+def _digest(text: str, length: int = 8) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]

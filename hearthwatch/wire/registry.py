@@ -8,6 +8,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.ports import Convention, State
 from hearthwatch.values import Decoded, Message
 from hearthwatch.wire.home_assistant import HomeAssistant
+from hearthwatch.wire.homie import BASE_TOPIC as HOMIE_TOPIC
 from hearthwatch.wire.homie import Homie
 from hearthwatch.wire.native import Native
 from hearthwatch.wire.shelly_gen1 import ShellyGen1
@@ -35,15 +36,15 @@ StateKey = tuple[str, str]
 """(name of the convention, partition)."""
 
 
-PLACED = frozenset({Zigbee2Mqtt.name, HomeAssistant.name})
+PLACED = frozenset({Homie.name, Zigbee2Mqtt.name, HomeAssistant.name})
 """Conventions whose topics may be named: ``zigbee2mqtt@house/z2m``."""
 
 
 def conventions(names: Iterable[str]) -> tuple[Convention, ...]:
     """The named conventions, each once, in the order in which a topic is offered to them. Raises `Invalid` for an unknown name.
 
-    After ``@`` a name may say where the convention speaks: a base topic of Zigbee2MQTT, a topic filter of Home Assistant discovery.
-    It may come several times; alone it means the usual place.
+    After ``@`` a name may say where the convention speaks: a base topic of Zigbee2MQTT or Homie, a topic filter of
+    Home Assistant discovery. It may come several times; alone it means the usual place.
     """
     places: dict[str, list[str]] = {}
     for item in names:
@@ -67,6 +68,8 @@ def _placed(convention: Convention, places: Sequence[str], before: Sequence[Conv
     """A convention as it is spoken here: on the topics that were named, beside those that were asked before it."""
     if isinstance(convention, Zigbee2Mqtt):
         return Zigbee2Mqtt([place or BASE_TOPIC for place in places])
+    if isinstance(convention, Homie):
+        return Homie([place or HOMIE_TOPIC for place in places])
     if isinstance(convention, HomeAssistant):
         return HomeAssistant(places, beside=before)
     return convention
