@@ -208,6 +208,36 @@ _words = st.sampled_from(
         "fw_ver",
         "battery",
         "percent",
+        "ieee_address",
+        "friendly_name",
+        "definition",
+        "exposes",
+        "features",
+        "property",
+        "unit",
+        "software_build_id",
+        "installed_version",
+        "state",
+        "coordinator",
+        "data",
+        "type",
+        "last_seen",
+        "linkquality",
+        "voltage",
+        "dev",
+        "ids",
+        "cns",
+        "cmps",
+        "p",
+        "o",
+        "~",
+        "stat_t",
+        "avty_t",
+        "avty",
+        "avty_mode",
+        "val_tpl",
+        "unit_of_meas",
+        "dev_cla",
     ]
 )
 _leaves = (
@@ -220,6 +250,9 @@ _leaves = (
         ["NotifyStatus", "NotifyFullStatus", "NotifyEvent", "ota_error", "sys", "ON", "F", "C", "2026-05-01T13:00:00"]
     )
     | st.sampled_from(["2026-05-01T12:00:00Z", "dev-1", "shellyplus1pm-aabbccddeeff", "b71", "2.4.1", "overtemp"])
+    | st.sampled_from(
+        ["0x00158d00018255df", "lamp", "{{ value_json.sys | float }}", "{{ 1 + 1 }}", "node/status", "~/x"]
+    )
 )
 json_values: st.SearchStrategy[Any] = st.recursive(
     _leaves,
