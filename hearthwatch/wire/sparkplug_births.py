@@ -114,10 +114,9 @@ def _settle_roles(declared: Mapping[str, dict[str, Any]]) -> None:
 def name_of(draft: Draft, metric: Metric) -> tuple[str, Mapping[str, Any]] | None:
     """The name and declaration of a metric that came by alias or by name; None where no certificate has it."""
     declared, aliases = draft.recall("metrics") or {}, draft.recall("alias") or {}
-    name = aliases.get(str(metric.alias)) if metric.alias is not None else None
-    name = metric.name if name is None else name
-    entry = declared.get(name) if name is not None else None
-    return None if name is None or entry is None else (name, entry)
+    name = metric.name or aliases.get(str(metric.alias))
+    entry = declared.get(name) if name else None
+    return None if entry is None else (name, entry)
 
 
 def worth(datatype: int, metric: Metric) -> float | str | None:

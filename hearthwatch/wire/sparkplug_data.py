@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hearthwatch.errors import Invalid
 from hearthwatch.wire.claims import claim
@@ -29,13 +31,18 @@ def take(draft: Draft, kind: str, payload: Payload) -> str | None:
     samples: dict[Sample, dict[str, float]] = {}
     said: dict[str, str] = {}
     compound = False
+    is_birth = kind.endswith("BIRTH")
     for metric in payload.metrics:
+        found = name_of(draft, metric)
         if metric.compound:
             compound = True
-            if kind.endswith("BIRTH"):  # told once per session, not with every message
-                draft.refuse(metric.name or f"alias {metric.alias}", _COMPOUND)
-        elif not (metric.null or metric.transient) and metric.good:
-            _take_one(draft, payload, metric, samples, said)
+            if found and is_birth:  # told once per session, not with every message
+                draft.refuse(found[0], _COMPOUND)
+        elif found is None and not is_birth:  # what a certificate has that cannot be declared was refused there
+            part = metric.name or f"alias {metric.alias}"
+            draft.refuse(part, "not in the birth certificate: ask the edge node for a rebirth")
+        elif found and not (metric.null or metric.transient) and metric.good:
+            _take_one(draft, payload, metric, found, samples, said)
     if said:
         claim(draft, kind, {STANDS_FOR.get(role, role): text for role, text in said.items()})
     for (at, historical), metrics in sorted(samples.items()):
@@ -46,12 +53,13 @@ def take(draft: Draft, kind: str, payload: Payload) -> str | None:
 
 
 def _take_one(
-    draft: Draft, payload: Payload, metric: Metric, samples: dict[Sample, dict[str, float]], said: dict[str, str]
+    draft: Draft,
+    payload: Payload,
+    metric: Metric,
+    found: tuple[str, Mapping[str, Any]],
+    samples: dict[Sample, dict[str, float]],
+    said: dict[str, str],
 ) -> None:
-    found = name_of(draft, metric)
-    if found is None:
-        part = metric.name if metric.alias is None else f"alias {metric.alias}"
-        return draft.refuse(part or "metric", "not in the birth certificate: ask the edge node for a rebirth")
     name, entry = found
     try:
         value = worth(entry["t"], metric)
