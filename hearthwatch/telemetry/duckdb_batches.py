@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from hearthwatch.telemetry.checks import (
     stamps_of,
 )
 from hearthwatch.telemetry.duckdb_schema import Draft, texts
-from hearthwatch.telemetry.times import HOUR_US, microseconds
+from hearthwatch.telemetry.times import HOUR_US, all_microseconds
 from hearthwatch.values import Event, Presence, Reading
 
 _STAMP = pa.timestamp("us")
@@ -31,7 +31,7 @@ def head(values: Sequence[Reading | Event | Presence], draft: Draft) -> dict[str
     for value in values:
         if not value.device or not value.stream:
             raise Invalid("a value needs a device and a stream", where=value.device or "device")
-    stamps = np.fromiter((microseconds(value.at) for value in values), np.int64, len(values))
+    stamps = all_microseconds([value.at for value in values])
     return {
         **_numbers(
             stamps,
@@ -58,12 +58,21 @@ def readings(values: Sequence[Reading], draft: Draft) -> pa.Table:
 
 def metrics(values: Sequence[Reading]) -> dict[str, pa.Array]:
     """Metrics of readings by name, null where a reading has none. Raises `Invalid` for names and numbers nobody may store."""
-    names = dict.fromkeys(name for value in values for name in value.metrics)
     found = {}
-    for name in names:
+    for name, column in _columns([value.metrics for value in values]).items():
         metric_name(name)
-        found[name] = finite(floats([value.metrics.get(name) for value in values], name), name)
+        found[name] = finite(floats(column, name), name)
     return found
+
+
+def _columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, Sequence[float | None]]:
+    shapes = dict.fromkeys(map(tuple, metrics))
+    if len(shapes) == 1:  # devices of one kind, as mostly
+        (names,) = shapes
+        return dict(zip(names, zip(*(one.values() for one in metrics), strict=True), strict=True))
+    return {
+        name: [one.get(name) for one in metrics] for name in dict.fromkeys(name for shape in shapes for name in shape)
+    }
 
 
 def events(values: Sequence[Event], draft: Draft) -> pa.Table:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from hearthwatch.errors import Invalid
 
@@ -13,6 +15,7 @@ HOUR_US = 3_600_000_000
 GAP_HOURS = 6
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2262, 1, 1, tzinfo=UTC)
+_UTC_US = pa.timestamp("us", tz="UTC")
 _MICROSECOND = timedelta(microseconds=1)
 END_US = (LAST - FIRST) // _MICROSECOND
 
@@ -24,6 +27,15 @@ def microseconds(at: datetime) -> int:
     if not FIRST <= at < LAST:
         raise Invalid(f"a time outside 1970..2261: {at.isoformat()}", where="at")
     return (at - FIRST) // _MICROSECOND
+
+
+def all_microseconds(times: Sequence[datetime]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """`microseconds` of many times at once, in a tenth of the time."""
+    if all(at.tzinfo is UTC for at in times):
+        stamps: np.ndarray[Any, np.dtype[np.int64]] = pa.array(times, _UTC_US).cast(pa.int64()).to_numpy()
+        if len(stamps) == 0 or (stamps.min() >= 0 and stamps.max() < END_US):
+            return stamps
+    return np.fromiter((microseconds(at) for at in times), np.int64, len(times))  # says which one is wrong
 
 
 def last_hour(at: datetime) -> int:
