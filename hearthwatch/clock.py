@@ -7,6 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 from hearthwatch.errors import Invalid
 
+SET_BACK = timedelta(seconds=1)
+
+
+def was_set_back(last: datetime, now: datetime) -> bool:
+    """Whether a clock that showed ``last`` and shows ``now`` was set back, and did not just stand still or slow down a little.
+
+    Stamps that must all differ go on from the last one while a clock stands still; one that was set back they have to follow, or
+    they would lie in the future for as long as it was wrong.
+    """
+    return last - now > SET_BACK
+
 
 class SystemClock:
     """The machine's clock, in UTC."""

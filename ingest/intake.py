@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hearthwatch.clock import was_set_back
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.ports import Clock, Receipt
 from hearthwatch.records.devices import Sighting
@@ -213,8 +214,9 @@ class Intake:
             self._oldest_at = at
         self._newest_at = at
         for message, receipt in arrived:
-            if message.received_at <= self._last_stamp:  # the time may become a key, so no two have the same
-                message = _received_at(message, self._last_stamp + _TICK)
+            last = self._last_stamp
+            if message.received_at <= last and not was_set_back(last, message.received_at):
+                message = _received_at(message, last + _TICK)  # the time may become a key, so no two have the same
             self._last_stamp = message.received_at
             self._waiting.append((message, receipt))
             self._waiting_bytes += len(message.payload)

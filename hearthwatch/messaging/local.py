@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from hearthwatch.clock import was_set_back
 from hearthwatch.errors import Conflict, Invalid, Unavailable
 from hearthwatch.messaging.topics import matches
 from hearthwatch.ports import Clock, Receipt
@@ -248,7 +249,9 @@ class LocalSubscriber:
                 if self._stopping:
                     break
                 hub.changed.notify_all()  # there is room again
-            now, epoch = max(self._clock.now(), now), session.epoch
+            last, now, epoch = now, self._clock.now(), session.epoch
+            if now < last and not was_set_back(last, now):
+                now = last
             for one in taken:
                 now += _TICK  # no two messages have the same time
                 message = Message(

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from hearthwatch.clock import was_set_back
 from hearthwatch.messaging.address import BrokerAddress
 from hearthwatch.messaging.link import Link
 from hearthwatch.messaging.mqtt import Connection
@@ -123,7 +124,9 @@ class MqttSubscriber:
 
         An error in the callback costs that message its acknowledgement, not the connection.
         """
-        now, epoch, waiting = max(self._clock.now(), self._last_stamp), self._epoch, self._waiting
+        now, epoch, waiting = self._clock.now(), self._epoch, self._waiting
+        if now < self._last_stamp and not was_set_back(self._last_stamp, now):
+            now = self._last_stamp
         room = self._window - self._held
         taken = 0
         while waiting and taken < room:

@@ -309,6 +309,15 @@ def test_no_two_messages_have_the_same_time(desk: Desk) -> None:
     assert len({value.at for value in store.values}) == 3
 
 
+def test_after_this_machines_clock_was_set_right_what_comes_has_the_right_time(desk: Desk) -> None:
+    ahead, receipt = desk.message("timeless")
+    ahead = replace(ahead, received_at=ahead.received_at + timedelta(hours=1))
+    (asked,) = [*desk.intake.received([(ahead, receipt), desk.message("timeless")], 0.0), *desk.intake.flush(0.0)]
+    (record,) = desk.answer(desk.answer([asked]))
+    assert isinstance(record, Record)
+    assert [item.payload for item in record.held] == [b"1 timeless"]
+
+
 def test_an_answer_to_nothing_is_a_bug(desk: Desk) -> None:
     with pytest.raises(Invalid):
         desk.intake.recorded(0.0)
