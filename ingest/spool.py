@@ -163,6 +163,7 @@ class Spool:
                         unreadable += 0 if decoded else header.messages
                         left -= header.length
                         offset = header.end
+                        mark = Mark(segment.number, offset)
                     mark = Mark(segment.number, offset)
         return Piece(found, mark, unreadable)
 
