@@ -241,11 +241,12 @@ def bench_ingest(
     messages: Annotated[int, typer.Option(min=1000, help="Messages of one run.")] = 60_000,
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each contestant; the median counts.")] = 3,
     latency_seconds: Annotated[float, typer.Option(min=1, help="How long each latency is measured.")] = 10.0,
+    influxdb: Annotated[bool, typer.Option(help="Measure into InfluxDB as well, where influxd is installed.")] = True,
     as_json: Json = False,
 ) -> None:
     """How fast messages become durable here, beside the broker's own limit."""
     from hearthwatch.run.bench.ingest import Options, run_ingest
 
     logs.configure("error", "text")
-    options = Options(messages=messages, rounds=rounds, latency_seconds=latency_seconds)
+    options = Options(messages=messages, rounds=rounds, latency_seconds=latency_seconds, influxdb=influxdb)
     show(run_ingest(options, lambda line: typer.echo(line, err=True)), as_json)

@@ -43,6 +43,7 @@ class Options:
     messages: int = 60_000
     rounds: int = 3
     latency_seconds: float = 10.0
+    influxdb: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def run_ingest(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="hearthwatch-bench-"))
     try:
         with ExitStack() as stack:
-            program = servers.find_influxd()
+            program = servers.find_influxd() if options.influxdb else None
             server = stack.enter_context(servers.influxd(program, folder / "influxd")) if program else None
             bench = Bench(folder, subscriber, server, say)
             found = {samples: bench.interleaved(options, samples) for samples in (1, 10)}
