@@ -2,7 +2,7 @@
 
 ::
 
-    segment = magic, version | record | record ...
+    segment = magic, version, CRC-32 of both | record | record ...
     record  = header | payload
     header  = length of the payload, messages, oldest receipt (microseconds since 1970), CRC-32 of the payload, CRC-32 of the header
     payload = a MessagePack array of messages
@@ -25,16 +25,23 @@ import msgspec
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.values import Message
 
-MAGIC, VERSION = b"HWSPOOL", b"1"
-START = len(MAGIC) + len(VERSION)
-"""Where the first record of a segment begins."""
-
 _FIELDS = struct.Struct("<IIqI")
 _CHECKSUM = struct.Struct("<I")
+_MAGIC, _VERSION = b"HWSPOOL", 1
 HEADER_BYTES = _FIELDS.size + _CHECKSUM.size
 _CHUNK = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def beginning(version: int = _VERSION) -> bytes:
+    """What a segment begins with."""
+    name = _MAGIC + bytes([version])
+    return name + _CHECKSUM.pack(zlib.crc32(name))
+
+
+START = len(beginning())
+"""Where the first record of a segment begins."""
 
 _Row = tuple[bytes, bytes, int, bool, int, bytes | None, int, bool]
 _encode = msgspec.msgpack.Encoder().encode
@@ -104,9 +111,11 @@ def messages_of(payload: bytes) -> list[Message] | None:
 def is_segment(file: int) -> bool:
     """Whether the file begins as a segment does. Raises `Unavailable` for one that a newer version wrote."""
     head = os.pread(file, START, 0)
-    if head[: len(MAGIC)] == MAGIC and len(head) == START and VERSION < head[len(MAGIC) :] <= b"9":
+    if len(head) < START or head != beginning(head[len(_MAGIC)]):
+        return False
+    if head[len(_MAGIC)] > _VERSION:
         raise Unavailable("a newer version of hearthwatch wrote to the spool; run that one until it is empty")
-    return head == MAGIC + VERSION
+    return True
 
 
 def scan(file: int, offset: int, size: int, *, thorough: bool = True) -> Scan:

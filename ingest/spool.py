@@ -230,7 +230,7 @@ class Spool:
         path = self._folder / f"{self._next:010d}{SUFFIX}"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            write_all(file, segments.MAGIC + segments.VERSION, 0)
+            write_all(file, segments.beginning(), 0)
             sync_folder(self._folder)
         except OSError:
             os.close(file)
