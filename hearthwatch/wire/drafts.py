@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from hearthwatch.ports import State
@@ -11,9 +11,9 @@ from hearthwatch.wire.draft import Draft
 
 
 class Drafts:
-    """A `Draft` for each device that a message speaks of. ``known`` are their states, by device."""
+    """A `Draft` for each device that a message speaks of. ``known`` gives the state that a device has."""
 
-    def __init__(self, convention: str, known: Mapping[str, State], message: Message) -> None:
+    def __init__(self, convention: str, known: Callable[[str], State | None], message: Message) -> None:
         self._convention = convention
         self._known = known
         self._message = message
@@ -22,7 +22,7 @@ class Drafts:
     def of(self, device: str) -> Draft:
         """The draft of a device, the same one every time."""
         if device not in self._drafts:
-            known = self._known.get(device)
+            known = self._known(device)
             given = known if isinstance(known, dict) else None
             self._drafts[device] = Draft(self._convention, device, given, self._message)
         return self._drafts[device]
@@ -36,6 +36,6 @@ class Drafts:
             outcome = draft.outcome()
             values += outcome.values
             rejected += outcome.rejected
-            if outcome.state is not None and outcome.state is not self._known.get(device):
+            if outcome.state is not None and outcome.state is not self._known(device):
                 changed[device] = dict(outcome.state)
         return values, rejected, changed

@@ -26,14 +26,12 @@ from hearthwatch.wire.payload import parse_object
 
 PREFIX = "homeassistant"
 """The discovery prefix of an installation that was not told another."""
-ESPHOME_TOPICS = ("+/+/+/state", "+/status")
-"""Where ESPHome speaks by default: ``<node>/<component>/<object>/state`` and its birth and last will."""
+ESPHOME_TOPICS = ("+/+/+/state", "+/status", "esphome/+/+/+/state", "esphome/+/status")
+"""Where ESPHome speaks: ``<node>/<component>/<object>/state`` and its birth and last will; also below the usual ``esphome/<node>``."""
 
 _CONFIG = "/config"
-_OTHERS = frozenset(
-    {"hearthwatch", "tele", "stat", "cmnd", "tasmota", "zigbee2mqtt", "homie", "spBv1.0", "shellies", PREFIX}
-)
-"""First levels that belong to other conventions, or to nobody's device, where a filter begins with ``+``."""
+_OTHERS = frozenset({"hearthwatch", "tele", "stat", "cmnd", "tasmota", "zigbee2mqtt", "homie", "spBv1.0", "shellies"})
+"""First levels that belong to other conventions, where a filter begins with ``+``."""
 _HOME = "home"
 MAX_COMPONENTS = 256
 """Components of one device's description."""
@@ -68,6 +66,8 @@ class HomeAssistant:
 
     def partition(self, topic: str) -> str | None:
         """One for all: which topics are a device's is only known from descriptions, which may come under any name."""
+        if topic.endswith("/status") and topic[: -len("/status")] in self._prefixes:
+            return None  # Home Assistant's own birth and last will
         if self._described(topic) is not None or any(pattern.fullmatch(topic) for pattern in self._patterns):
             return _HOME
         return None

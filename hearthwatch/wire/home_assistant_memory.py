@@ -2,7 +2,7 @@
 
 State: ``{"entities": {key: entity}, "topics": {topic: [keys]}, "devices": {device: state}, "waiting": {topic: word}}``. A key is the
 discovery topic between prefix and ``/config``, for a component of a bundle with its own key after it. A topic may be anybody's, and
-a device may be described before or after it speaks, so all of it is one state.
+a device may be described before or after it speaks, so all of it is one state; each of its four maps is a `Shelf`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hearthwatch.wire.home_assistant_entity import Entity, topics_of
 from hearthwatch.wire.limits import KNOWN_COPY
 from hearthwatch.wire.naming import Quantity, wholesome
 from hearthwatch.wire.rejections import bounded
+from hearthwatch.wire.shelf import Shelf
 
 NAME = "home_assistant"
 
@@ -36,26 +37,18 @@ class Memory:
     """The answer to one message while it is being made, over the state that was given."""
 
     def __init__(self, state: State | None, message: Message) -> None:
-        self._given: Mapping[str, Any] = state or {}
-        self._no_state = state is None
-        self._changed: dict[str, dict[str, Any]] = {}
-        self._drafts = Drafts(NAME, self._map("devices"), message)
+        self._given = state
+        known = state or {}
+        self._entities = Shelf(known.get("entities"))
+        self._topics = Shelf(known.get("topics"))
+        self._devices = Shelf(known.get("devices"))
+        self._waiting = Shelf(known.get("waiting"))
+        self._drafts = Drafts(NAME, self._devices.get, message)
         self.message = message
-
-    def _map(self, key: str) -> Mapping[str, Any]:
-        known = self._changed.get(key, self._given.get(key))
-        return known if isinstance(known, dict) else {}
-
-    def _own(self, key: str) -> dict[str, Any]:
-        """A part of the state to write to: copied once."""
-        if key not in self._changed:
-            self._changed[key] = dict(self._map(key))
-        return self._changed[key]
 
     def draft(self, device: str) -> Draft:
         """The draft of a device. Raises `Invalid` for one device more than can be remembered."""
-        known = self._map("devices")
-        if device not in known and len(known) >= MAX_DEVICES:
+        if self._devices.get(device) is None and len(self._devices) >= MAX_DEVICES:
             raise Invalid(f"more than {MAX_DEVICES} devices")
         return self._drafts.of(device)
 
@@ -63,17 +56,17 @@ class Memory:
 
     def entity(self, key: str) -> Entity | None:
         """The entity that was described under a key."""
-        known: Entity | None = self._map("entities").get(key)
+        known: Entity | None = self._entities.get(key, _bundle_of(key))
         return known
 
     def listeners(self, topic: str) -> list[tuple[str, Entity]]:
         """The entities that listen to a topic, with their keys."""
-        entities = self._map("entities")
-        return [(key, entities[key]) for key in self._map("topics").get(topic, ()) if key in entities]
+        found = ((key, self.entity(key)) for key in self._topics.get(topic) or ())
+        return [(key, entity) for key, entity in found if entity is not None]
 
     def components(self, bundle: str) -> list[str]:
         """Keys of the components that a bundle described."""
-        return [key for key in self._map("entities") if key.startswith(bundle + "/")]
+        return [key for key in self._entities.beside(_bundle_of(bundle) or bundle) if key.startswith(bundle + "/")]
 
     def describe(self, key: str, entity: Entity | None) -> None:
         """Put an entity in the place of what was described under its key; None removes it. Raises `Invalid` beyond the limits."""
@@ -85,10 +78,9 @@ class Memory:
         if before is not None:
             self._forget(key, before)
         if entity is not None:
-            self._own("entities")[key] = entity
-            topics = self._own("topics")
+            self._entities.put(key, entity, _bundle_of(key))
             for topic in topics_of(entity):
-                topics[topic] = sorted({*topics.get(topic, ()), key})
+                self._topics.put(topic, sorted({*(self._topics.get(topic) or ()), key}))
             draft = self.draft(entity["d"])
             draft.keep("keys", sorted({*_keys(draft), key}))
             self.disown(entity["d"], key)
@@ -96,22 +88,18 @@ class Memory:
             draft.keep("owners", {**_owners(draft), **owned} or None)
 
     def _check_room(self, key: str, entity: Entity, *, new: bool) -> None:
-        if new and len(self._map("entities")) >= MAX_ENTITIES:
+        if new and len(self._entities) >= MAX_ENTITIES:
             raise Invalid(f"more than {MAX_ENTITIES} entities")
         if len({*_keys(self.draft(entity["d"])), key}) > MAX_ENTITIES_OF_DEVICE:
             raise Invalid(f"more than {MAX_ENTITIES_OF_DEVICE} entities of one device")
-        topics = self._map("topics")
-        if any(len(topics.get(topic, ())) >= MAX_ENTITIES_OF_TOPIC for topic in topics_of(entity)):
+        if any(len(self._topics.get(topic) or ()) >= MAX_ENTITIES_OF_TOPIC for topic in topics_of(entity)):
             raise Invalid(f"more than {MAX_ENTITIES_OF_TOPIC} entities that listen to one topic")
 
     def _forget(self, key: str, entity: Entity) -> None:
-        del self._own("entities")[key]
-        topics = self._own("topics")
+        self._entities.put(key, None, _bundle_of(key))
         for topic in topics_of(entity):
-            left = [other for other in topics.get(topic, ()) if other != key]
-            topics[topic] = left
-            if not left:
-                del topics[topic]
+            left = [other for other in self._topics.get(topic) or () if other != key]
+            self._topics.put(topic, left or None)
         draft = self.draft(entity["d"])
         draft.keep("keys", [other for other in _keys(draft) if other != key] or None)
         self.disown(entity["d"], key)
@@ -136,16 +124,14 @@ class Memory:
 
     def wait(self, topic: str, word: str) -> str:
         """Keep a word that may tell a presence until somebody says whose it is."""
-        waiting = self._map("waiting")
-        if waiting.get(topic) != word and (topic in waiting or len(waiting) < MAX_WAITING):
-            self._own("waiting")[topic] = word
+        if self._waiting.get(topic) is not None or len(self._waiting) < MAX_WAITING:
+            self._waiting.put(topic, word)
         return "no description says yet whose presence this is"
 
     def waited(self, topic: str) -> str | None:
         """The word that was kept for a topic; it waits no longer."""
-        word = self._map("waiting").get(topic)
-        if word is not None:
-            del self._own("waiting")[topic]
+        word = self._waiting.get(topic)
+        self._waiting.put(topic, None)
         return word if isinstance(word, str) else None
 
     def judge_presence(self, device: str, *, heard: bool) -> str | None:
@@ -177,15 +163,26 @@ class Memory:
         values, rejected, changed = self._drafts.gather()
         if rejected and not values:
             raise Invalid(f"{rejected[0].part}: {rejected[0].reason}")
-        if changed:
-            self._own("devices").update(changed)
-        state = {**self._given, **self._changed}
-        state = {key: part for key, part in state.items() if part}
-        same = all(self._given.get(key, {}) == part for key, part in self._changed.items())
+        for device, following in changed.items():
+            self._devices.put(device, following)
+        shelves = {
+            "entities": self._entities,
+            "topics": self._topics,
+            "devices": self._devices,
+            "waiting": self._waiting,
+        }
+        known = self._given or {}
+        parts = {key: shelf.settled() for key, shelf in shelves.items()}
+        same = all(parts[key] is known.get(key) or not (parts[key] or known.get(key)) for key in parts)
         ignored = "a description, which is remembered" if ignored == KNOWN_COPY and not same else ignored
         reason = None if values else ignored or "nothing in it that we measure"
-        following = (None if self._no_state else self._given) if same else state
-        return Decoded(tuple(values), bounded(rejected), reason), following
+        state = self._given if same else {key: part for key, part in parts.items() if part}
+        return Decoded(tuple(values), bounded(rejected), reason), state
+
+
+def _bundle_of(key: str) -> str | None:
+    """What the components of a bundle have in common; they are looked for together."""
+    return "/".join(key.split("/")[:2]) if key.startswith("device/") else None
 
 
 def signature(place: Sequence[Any]) -> str:

@@ -35,7 +35,7 @@ class Network:
         self._given = state
         self._message = message
         self._state: dict[str, Any] = dict(state or {})
-        self._drafts = Drafts(NAME, self._map("devices"), message)
+        self._drafts = Drafts(NAME, self._map("devices").get, message)
         self._gone: set[str] = set()
         self._rejected: list[Rejection] = []
 
