@@ -163,6 +163,7 @@ class Intake:
         self._retry_at: float | None = None
         self._asked_at = 0.0
         self._failures = 0
+        self._store_away = False
         self._spooling = Spooling(spooled)
         self.handled = 0
 
@@ -186,8 +187,8 @@ class Intake:
 
     @property
     def stuck(self) -> bool:
-        """Whether a store is away, as far as the last answer tells."""
-        return self._pause > 0
+        """Whether a store is away, as far as the last answer tells, or that it did not come."""
+        return self._pause > 0 or self._store_away
 
     @property
     def spool_full(self) -> bool:
@@ -289,6 +290,7 @@ class Intake:
         receipts: Sequence[Receipt] = [receipt for _, receipt in taken]
         if batch is not None:
             batch.spooled, batch.mark = True, mark
+            self._store_away = True
             self._ledger.batch_spooled(len(taken), batch.samples, at - batch.came_at)
         else:
             self._ledger.messages_spooled(len(taken), at - self._spooling.came_at)
@@ -335,7 +337,7 @@ class Intake:
     def _spool_at(self) -> float | None:
         """When the batch has waited long enough for a store, or None while it is not to be spooled."""
         batch = self._batch
-        if not self._spooling.exists or batch is None or batch.spooled or self._spooling.taken or not self._failures:
+        if not self._spooling.exists or batch is None or batch.spooled or self._spooling.taken:
             return None
         return self._asked_at + self._limits.spool_after_seconds
 
@@ -461,6 +463,7 @@ class Intake:
         self._pending = None
         self._retry_at = None
         self._pause = 0.0
+        self._store_away = False
         self._failures = 0
 
     def _done(self) -> Batch:

@@ -1,4 +1,7 @@
-"""The ingestor at work: brings messages to the state machine of `ingest.intake` and carries out what it says, in one thread."""
+"""The ingestor at work: brings messages to the state machine of `ingest.intake` and carries out what it says.
+
+One thread hears and decides. With a spool the stores are asked in a second one, and waited for as long as it takes to turn to the spool.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,6 +24,7 @@ from hearthwatch.values import Message
 from hearthwatch.wire.native_memory import joined
 from hearthwatch.wire.registry import Decoder
 from hearthwatch.wire.shared import SharedDecoder, is_shared
+from ingest.errands import Answer, Errands, attempt
 from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record, Release, Report, Store, Unspool
 from ingest.intake import Spool as ToSpool
 from ingest.ledger import Ledger
@@ -90,6 +95,8 @@ class Runner:
         self._session_present: bool | None = None
         self._moved_at = time.monotonic()
         self._last_error: str | None = None
+        self._errands = Errands("ingest stores", self._wake.set)
+        self._underway: Pending | None = None
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self, *, wait: float = CONNECT_SECONDS) -> None:
@@ -110,6 +117,7 @@ class Runner:
             self._thread.join()
         self._subscriber.stop(forget=forget)
         if self._spool is not None:
+            self._errands.close()
             self._ledger.spool_closed(self._name)
             self._spool.close()
 
@@ -179,6 +187,7 @@ class Runner:
             self._sleep()
             try:
                 self._learn()
+                self._perform(self._answered_late())
                 self._perform(self._hear())
                 self._perform(self._force() if self._is_urgent() else self._intake.tick(time.monotonic()))
             except Exception:  # a bug must not end the ingestor in silence; what is unacknowledged comes again
@@ -232,29 +241,59 @@ class Runner:
         todo = deque(actions)
         while todo:
             todo.extend(self._carry_out(todo.popleft()))
+            if self._handled != self._intake.handled:
+                with self._done:
+                    self._handled = self._intake.handled
+                    self._done.notify_all()
 
     def _carry_out(self, action: Action) -> list[Action]:
         if isinstance(action, Acknowledge):
             self._subscriber.acknowledge(action.receipts)
-            with self._done:
-                self._handled = self._intake.handled
-                self._done.notify_all()
             return []
         if isinstance(action, Report):
             LOG.error(action.text)
             return []
         if isinstance(action, ToSpool):
             return self._put_into_spool(action)
-        try:
-            following = self._write(action)
-        except Exception as error:  # a store's bug is treated like its absence: the batch stays, and is tried again
-            if not isinstance(error, HearthwatchError):
-                LOG.exception("a store failed")
-            self._last_error = str(error)
-            LOG.warning("%s: %s", type(action).__name__.lower(), error)
-            return self._intake.failed(error, time.monotonic())
+        errand = partial(self._write, action)
+        if self._spool is None or isinstance(action, Unspool | Release):
+            return self._answered(action, attempt(errand))
+        answer = self._errands.run(errand, self._limits.spool_after_seconds)
+        if answer is not None:
+            return self._answered(action, answer)
+        self._underway = action
+        self._last_error = f"{_name(action)}: no answer for {self._limits.spool_after_seconds:g} s"
+        LOG.warning(self._last_error)
+        return []
+
+    def _answered_late(self) -> list[Action]:
+        """What follows from an answer that was not waited for."""
+        action, answer = self._underway, self._errands.late()
+        if action is None or answer is None:
+            return []
+        self._underway = None
+        return self._answered(action, answer)
+
+    def _answered(self, action: Pending, answer: Answer) -> list[Action]:
+        if answer.error is not None:  # a store's bug is treated like its absence: the batch stays, and is tried again
+            if not isinstance(answer.error, HearthwatchError):
+                LOG.error("a store failed", exc_info=answer.error)
+            self._last_error = str(answer.error)
+            LOG.warning("%s: %s", _name(action), answer.error)
+            return self._intake.failed(answer.error, time.monotonic())
         self._last_error = None
-        return following
+        at = time.monotonic()
+        match action:
+            case Store():
+                return self._intake.stored(answer.result, at)
+            case Prepare():
+                return self._intake.prepared(answer.result, at)
+            case Record():
+                return self._intake.recorded(at)
+            case Unspool():
+                return self._intake.unspooled(answer.result, at)
+            case Release():
+                return self._intake.released(answer.result, at)
 
     def _put_into_spool(self, action: ToSpool) -> list[Action]:
         try:
@@ -272,23 +311,22 @@ class Runner:
             raise Invalid("the intake asked for a spool although there is none")
         return self._spool
 
-    def _write(self, action: Pending) -> list[Action]:
-        if isinstance(action, Store):
-            began = time.monotonic()
-            result = self._store.write(action.values)
-            ended = time.monotonic()
-            self._ledger.stored_in(ended - began)
-            return self._intake.stored(result, ended)
-        if isinstance(action, Prepare):
-            admitted = self._prepare(action)
-            return self._intake.prepared(admitted, time.monotonic())
-        if isinstance(action, Unspool):
-            piece = self._its_spool().read(action.messages, action.size)
-            return self._intake.unspooled(piece, time.monotonic())
-        if isinstance(action, Release):
-            return self._intake.released(self._its_spool().release(action.mark), time.monotonic())
-        self._record(action)
-        return self._intake.recorded(time.monotonic())
+    def _write(self, action: Pending) -> Any:
+        """Carry out what a batch waits for. Returns what the state machine is to hear; may run in the errands' thread."""
+        match action:
+            case Store():
+                began = time.monotonic()
+                result = self._store.write(action.values)
+                self._ledger.stored_in(time.monotonic() - began)
+                return result
+            case Prepare():
+                return self._prepare(action)
+            case Record():
+                return self._record(action)
+            case Unspool():
+                return self._its_spool().read(action.messages, action.size)
+            case Release():
+                return self._its_spool().release(action.mark)
 
     # -- the records
 
@@ -351,3 +389,7 @@ class Runner:
             return
         self._shared.learn(saved)
         self._learned_at = now
+
+
+def _name(action: Pending) -> str:
+    return type(action).__name__.lower()
