@@ -4,9 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10
+SEED ?= 1
+CASES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-seeds cohort-study up test check format services lock wheel wheel-test notebooks notebooks-strip screenshots clean
+.PHONY: help install demo demo-seeds cohort-study fuzz-wire up test check format services lock wheel wheel-test notebooks notebooks-strip screenshots sim-ingest clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,11 +32,18 @@ demo-seeds: install ## the demo's story for ten seeds, over Mosquitto when it is
 cohort-study: install ## false alarms and power of the release comparison, simulated (long; ARGS="--part s1")
 	$(RUN) tests/benchmarks/cohort_study.py $(ARGS)
 
+fuzz-wire: install ## real messages made wrong through all conventions (CASES=100000 SEED=1; HEARTHWATCH_DATA names the recordings)
+	$(RUN) -m tests.simulation.fuzz_wire --cases $(CASES) --seed $(SEED)
+
 up: install ## run the platform here
 	$(BIN)/hearthwatch up
 
 test: install ## all tests that this machine can run (ARGS="-k decode")
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+sim-ingest: SEEDS = 10000
+sim-ingest: install ## the ingestor under simulated faults in virtual time, on all cores (SEEDS=10000 ARGS="--first 20000")
+	$(RUN) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 check: install ## lint, types, import contracts, dead code
 	$(BIN)/ruff check .

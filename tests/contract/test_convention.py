@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import random
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,10 +16,13 @@ from hypothesis import strategies as st
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Convention, State
-from hearthwatch.values import DEVICE_ID, METRIC_NAME, Decoded, Event, Identity, Message, Presence, Reading, Reply
-from hearthwatch.wire.describe import describe
+from hearthwatch.values import Decoded, Message
 from hearthwatch.wire.registry import CONVENTIONS
+from tests.payload_mutations import mutated
+from tests.recorded_messages import printed, recorded
+from tests.spoken import spoken
 from tests.strategies import HOSTILE, START, messages
+from tests.well_formed import check_well_formed
 
 TOPICS = {
     "native": [
@@ -102,11 +108,13 @@ TOPICS = {
         "node/sensor/x/state",
         "node/sensor/both/state",
         "node/status",
+        "esphome/node/status",
+        "homeassistant/sensor/x/state",
         "stranger/sensor/x/state",
         "stranger/status",
     ],
 }
-PRELUDES = {
+PRELUDES: dict[str, list[tuple[str, Any]]] = {
     "zigbee2mqtt": [
         (
             "zigbee2mqtt/bridge/devices",
@@ -128,6 +136,27 @@ PRELUDES = {
             ("switch", "relay", "node/sensor/both/state", "{{ value_json.relays[0] | default('OFF') }}", {}),
             ("update", "firmware", "node/sensor/both/state", "{{ value_json.ver }}", {}),
         )
+    ]
+    + [
+        (
+            "homeassistant/device/x/config",
+            {
+                "dev": {"ids": ["x"], "cns": [["mac", "78:e3:6d:64:57:10"]], "sw": "1.0", "sn": "7"},
+                "o": {"name": "esphome"},
+                "~": "node",
+                "cmps": {
+                    "a": {
+                        "p": "sensor",
+                        "stat_t": "~/sensor/both/state",
+                        "val_tpl": "{{ value_json.a[0] | float(1) }}",
+                    },
+                    "b": {"p": "binary_sensor", "stat_t": "~/sensor/x/state", "pl_on": 1, "dev_cla": "smoke"},
+                    "c": {"p": "climate", "curr_temp_t": "~/sensor/x/state", "temp_unit": "F"},
+                },
+                "avty": [{"t": "~/status", "pl_avail": "online"}, {"t": "stranger/status", "val_tpl": "{{ 1 }}"}],
+                "avty_mode": "all",
+            },
+        )
     ],
 }
 """What comes first where nothing else is understood without it: the description of devices."""
@@ -148,7 +177,6 @@ FOREIGN = (
     "hearthwatch/v2/dev/telemetry",
     "a/b/c/d/e/f",
 )
-VALUES = (Reading, Event, Presence, Identity, Reply)
 
 
 every_convention = pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=list(CONVENTIONS))
@@ -156,7 +184,9 @@ every_convention = pytest.mark.parametrize("convention", CONVENTIONS.values(), i
 
 def sessions(name: str) -> st.SearchStrategy[list[Message]]:
     first = [Message(topic, msgspec.json.encode(said), START, retain=True) for topic, said in PRELUDES.get(name, ())]
-    drawn = st.lists(messages(st.sampled_from(TOPICS[name])), max_size=6)
+    anything = messages(st.sampled_from(TOPICS[name]))
+    understood = spoken(name, TOPICS[name])
+    drawn = st.lists(anything if understood is None else anything | understood, max_size=6)
     return drawn | drawn.map(lambda others: [*first, *others])
 
 
@@ -224,6 +254,17 @@ def test_any_messages_give_well_formed_values(convention: Convention, data: st.D
         assert msgspec.json.decode(msgspec.json.encode(state)) == state
 
 
+def test_real_payloads_made_wrong_are_decoded_or_invalid(third_party_data: Path) -> None:
+    samples = printed() + recorded(third_party_data / "mqtt-payloads")
+    payloads = [payload for _, payload in samples]
+    for seed in range(30):
+        rng = random.Random(seed)
+        wrong = [Message(topic, mutated(rng, payload, payloads), START) for topic, payload in samples]
+        for convention in CONVENTIONS.values():
+            own = [message for message in wrong if convention.partition(message.topic) is not None]
+            check(decode_all(convention, own)[0])
+
+
 @every_convention
 @given(data=st.data())
 def test_saving_and_loading_a_state_changes_nothing(convention: Convention, data: st.DataObject) -> None:
@@ -285,21 +326,4 @@ def check(answers: Sequence[Decoded | str]) -> None:
         if isinstance(answer, str):
             assert answer
             continue
-        assert answer.values or answer.rejected or answer.ignored
-        assert not (answer.values and answer.ignored)
-        for value in answer.values:
-            assert isinstance(value, VALUES)
-            assert DEVICE_ID.fullmatch(value.device)
-            assert value.at.utcoffset() is not None
-            assert not value.at.utcoffset()
-            if isinstance(value, Reading):
-                check_metrics(value)
-        msgspec.json.encode(describe("any", answer))
-
-
-def check_metrics(reading: Reading) -> None:
-    assert 1 <= len(reading.metrics) <= 64
-    for name, value in reading.metrics.items():
-        assert METRIC_NAME.fullmatch(name)
-        assert type(value) is float
-        assert abs(value) <= 1e15
+        check_well_formed(answer)

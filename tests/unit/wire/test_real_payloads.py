@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hearthwatch.errors import Invalid
 from hearthwatch.firmware import version
 from hearthwatch.metrics import BY_NAME
-from hearthwatch.values import Identity, Reading
+from hearthwatch.values import Event, Identity, Presence, Reading, Value
+from hearthwatch.wire.homie import Homie
 from hearthwatch.wire.shelly_gen1 import ShellyGen1
 from hearthwatch.wire.shelly_gen2 import ShellyGen2
+from hearthwatch.wire.sparkplug import Sparkplug, device_id
 from hearthwatch.wire.tasmota import Tasmota
+from tests.recorded_messages import homie, sparkplug
 from tests.unit.wire.conversation import Conversation
 
 
@@ -89,3 +94,59 @@ def test_shelly_rpc_answers(collected: Path) -> None:
             assert [type(value) for value in answer.values] == [Reading]
         elif path.name.endswith("shelly.json"):
             assert [type(value) for value in answer.values] == [Identity]
+
+
+def test_homie(collected: Path) -> None:
+    talk = Conversation(Homie())
+    values = [value for topic, said in homie(collected) for value in _understood(talk, topic, said)]
+    assert {value.device for value in values} == {"super-car", "my-device"}
+    assert [value.online for value in values if isinstance(value, Presence)] == [True]
+    assert [value.metrics for value in values if isinstance(value, Reading)] == [{"uptime_s": 120.0}]
+    assert [(value.kind, value.code) for value in values if isinstance(value, Event)] == [
+        ("log", "warn"),
+        ("log", "error"),
+    ]
+    identity = [value for value in values if isinstance(value, Identity)][-1]
+    assert (identity.model, identity.firmware) == ("weatherstation-firmware", "1.0.0")
+    assert identity.serial == "DE:AD:BE:EF:FE:ED"
+
+
+def _understood(talk: Conversation, topic: str, said: bytes) -> Sequence[Value]:
+    """The values of one example; where the convention prints a note instead of the document it speaks of, that is refused."""
+    if topic.endswith("$description"):
+        with pytest.raises(Invalid, match="not JSON"):
+            talk.say(topic, said)
+        return ()
+    if talk.convention.partition(topic) is None:
+        pytest.fail(f"{topic} is not claimed")
+    answer = talk.say(topic, said)
+    assert not answer.rejected, topic
+    return answer.values
+
+
+def test_sparkplug(collected: Path) -> None:
+    talk = Conversation(Sparkplug())
+    answers = [talk.say(topic, payload) for topic, payload in sparkplug(collected)]
+    assert not any(answer.rejected for answer in answers)
+    values = [value for answer in answers for value in answer.values]
+    node = device_id("Sparkplug B Devices", "Raspberry Pi")
+    device = device_id("Sparkplug B Devices", "Raspberry Pi", "Pibrella")
+    readings = [value for value in values if isinstance(value, Reading)]
+    assert [(value.device, dict(value.metrics)) for value in readings if value.device == node] == [
+        (node, {"supply_voltage": 12.1}),
+        (node, {"supply_voltage": 12.3}),
+    ]
+    born, changed = (value for value in readings if value.device == device)
+    assert len(born.metrics) == 13
+    assert changed.metrics == {"inputs_a": 1.0, "inputs_c": 1.0}
+    assert {value.firmware for value in readings if value.device == node} == {"Jessie with PIXEL/11.01.2017"}
+    identities = {value.device: value.model for value in values if isinstance(value, Identity)}
+    assert identities == {node: "Pi 3 Model B", device: "Pibrella"}
+    assert [(value.device, value.online) for value in values if isinstance(value, Presence)] == [
+        (node, True),
+        (device, True),
+        (node, False),
+        (device, False),
+    ]
+    (gap,) = (value for value in values if isinstance(value, Event))
+    assert (gap.kind, gap.detail["missing"]) == ("gap", 253), "the examples jump from 2 to 0"

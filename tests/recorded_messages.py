@@ -1,0 +1,145 @@
+"""MQTT messages that others recorded or printed, in the order in which they come, for tests.
+
+Recorded: Shelly (Apache-2.0), Tasmota (Home Assistant's tests, Apache-2.0), the topics of the Homie convention (CC BY 4.0) and the
+examples of the Sparkplug specification (EPL-2.0), from the folder that ``HEARTHWATCH_DATA`` names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.sparkplug_payloads import encode
+
+Sample = tuple[str, bytes]
+"""(topic, payload)."""
+
+# Shapes as the makers' documentation prints them: zigbee2mqtt.io, home-assistant.io/integrations/mqtt, esphome.io.
+PRINTED: tuple[tuple[str, Any], ...] = (
+    (
+        "zigbee2mqtt/bridge/devices",
+        [
+            {
+                "ieee_address": "0x90fd9ffffe6494fc",
+                "type": "Router",
+                "friendly_name": "my_bulb",
+                "definition": {"model": "LED1624G9", "vendor": "IKEA", "exposes": []},
+                "power_source": "Mains (single phase)",
+                "software_build_id": "1.3.009",
+                "interview_completed": True,
+            }
+        ],
+    ),
+    ("zigbee2mqtt/bridge/state", {"state": "online"}),
+    ("zigbee2mqtt/my_bulb/availability", {"state": "online"}),
+    ("zigbee2mqtt/my_bulb", {"battery": 100, "linkquality": 204, "update": {"installed_version": 16, "state": "idle"}}),
+    (
+        "homeassistant/device/ea334450945afc/config",
+        {
+            "dev": {"ids": "ea334450945afc", "name": "Kitchen", "mdl": "xya", "sw": "1.0", "sn": "ea334450945afc"},
+            "o": {"name": "bla2mqtt", "sw": "2.1"},
+            "cmps": {
+                "one": {
+                    "p": "sensor",
+                    "device_class": "temperature",
+                    "unit_of_measurement": "°C",
+                    "value_template": "{{ value_json.temperature}}",
+                    "unique_id": "temp01ae_t",
+                }
+            },
+            "state_topic": "sensorBedroom/state",
+        },
+    ),
+    ("sensorBedroom/state", {"temperature": 21.5}),
+    (
+        "homeassistant/sensor/gdo/uptime/config",
+        {
+            "~": "esphome/gdo",
+            "dev_cla": "duration",
+            "unit_of_meas": "s",
+            "stat_t": "~/sensor/uptime/state",
+            "avty_t": "~/status",
+            "uniq_id": "78e36d645710-uptime",
+            "dev": {"ids": "78e36d645710", "sw": "esphome v2023.10.4", "mdl": "esp32dev", "mf": "espressif"},
+        },
+    ),
+    ("esphome/gdo/status", "online"),
+    ("esphome/gdo/sensor/uptime/state", "120"),
+    ("hearthwatch/v1/lamp-7/presence", {"online": True, "boot": "b71"}),
+    ("hearthwatch/v1/lamp-7/identity", {"model": "lamp", "fw": "2.4.1", "boot": "b71", "parts": {"relay": "r1"}}),
+    (
+        "hearthwatch/v1/lamp-7/telemetry",
+        {
+            "fw": "2.4.1",
+            "boot": "b71",
+            "seq": 3,
+            "samples": [{"at": "2026-05-01T12:00:00Z", "m": {"temperature_c": 41}}],
+        },
+    ),
+    ("hearthwatch/v1/lamp-7/event", {"at": "2026-05-01T12:00:00Z", "kind": "reboot", "code": "watchdog"}),
+    ("hearthwatch/v1/lamp-7/reply", {"id": "c1", "ok": True, "detail": {"heap": 1000}}),
+    ("shellies/announce", {"id": "shelly1pm-AABBCC", "model": "SHSW-PM", "mac": "AABBCCDDEEFF", "fw_ver": "v1.11.8"}),
+    ("shellies/shelly1pm-AABBCC/online", "true"),
+    ("shellies/shelly1pm-AABBCC/relay/0/power", "12.5"),
+)
+
+
+def printed() -> list[Sample]:
+    """The documented ones, and a description of Homie 5 as its specification gives it."""
+    engine = {"properties": {"temperature": {"datatype": "float", "unit": "°C"}, "on": {"datatype": "boolean"}}}
+    described = {"homie": "5.0", "version": 7, "name": "Car", "nodes": {"engine": engine}, "children": ["wheel"]}
+    spoken = (
+        *PRINTED,
+        ("homie/5/super-car/$description", described),
+        ("homie/super-car/engine/temperature/$datatype", "float"),
+    )
+    return [(topic, _bytes(payload)) for topic, payload in spoken]
+
+
+def homie(folder: Path) -> list[Sample]:
+    """The examples of the convention. Its text puts payloads in quotation marks, and notes beside them."""
+    samples = []
+    for line in (folder / "homie" / "topic_examples.tsv").read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            _, topic, said = line.split("\t")
+            samples.append((topic, re.sub(r"\s*\(.*\)$", "", said.strip()).strip('"').encode()))
+    return samples
+
+
+def sparkplug(folder: Path) -> list[Sample]:
+    """The examples of the specification, as the bytes that its JSON views stand for."""
+    lines = (folder / "sparkplug" / "spec_examples.jsonl").read_text(encoding="utf-8").splitlines()
+    return [(given["topic"], encode(given["payload_json_view"])) for given in map(json.loads, lines)]
+
+
+def recorded(folder: Path) -> list[Sample]:
+    """Everything below a folder of payloads."""
+    tasmota = (folder / "tasmota" / "payloads.jsonl").read_text(encoding="utf-8").splitlines()
+    return [
+        *((given["topic"], _bytes(given["payload"])) for given in map(json.loads, tasmota)),
+        *_shelly(folder / "shelly"),
+        *homie(folder),
+        *sparkplug(folder),
+    ]
+
+
+def _shelly(folder: Path) -> Iterator[Sample]:
+    for path in sorted(folder.glob("*.json")):
+        given = json.loads(path.read_text(encoding="utf-8"))
+        if path.name.startswith("gen1_"):
+            yield f"shellies/{given['settings']['device']['hostname']}/info", _bytes(given["status"])
+        elif path.name.startswith("gen2_"):
+            device = given["shelly"]["id"]
+            yield f"{device}/hearthwatch/rpc", _bytes({"id": 1, "src": device, "result": given["shelly"]})
+            full = {"src": device, "method": "NotifyFullStatus", "params": {"ts": 1707326936.5, **given["status"]}}
+            yield f"{device}/events/rpc", _bytes(full)
+        else:
+            answer = given if "error" in given else {"id": 1, "src": path.name.split("__")[1], "result": given}
+            yield "hearthwatch/rpc", _bytes(answer)
+
+
+def _bytes(payload: Any) -> bytes:
+    return (payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)).encode()
