@@ -114,8 +114,8 @@ def _settle_roles(declared: Mapping[str, dict[str, Any]]) -> None:
 def name_of(draft: Draft, metric: Metric) -> tuple[str, Mapping[str, Any]] | None:
     """The name and declaration of a metric that came by alias or by name; None where no certificate has it."""
     declared, aliases = draft.recall("metrics") or {}, draft.recall("alias") or {}
-    name = metric.name or aliases.get(str(metric.alias))
-    entry = declared.get(name) if name else None
+    name = metric.name or aliases.get(str(metric.alias), "")
+    entry = declared.get(name)
     return None if entry is None else (name, entry)
 
 
