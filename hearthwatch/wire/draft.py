@@ -1,6 +1,6 @@
 """The answer to one message while it is being made; the conventions that remember a device share it.
 
-State of one device: ``{"fw", "online", "up_at", "up_s", "boot_fw"}`` and what the convention itself adds.
+State of one device: ``{"fw", "fw_at", "online", "up_at", "up_s", "boot_fw"}`` and what the convention itself adds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.firmware import version
 from hearthwatch.ports import State
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Value
+from hearthwatch.wire.hardware_address import mac_of
 from hearthwatch.wire.instants import spell
 from hearthwatch.wire.limits import (
     KNOWN_COPY,
@@ -102,7 +103,7 @@ class Draft:
 
     def identity(self, *, model: Any = None, hardware: Any = None, firmware: Any = None, serial: Any = None) -> None:
         """What the device says about itself. Claims that are no texts are left out; nothing when there is no claim."""
-        claims = [text_or_none(claim) for claim in (model, hardware, firmware, serial)]
+        claims = [text_or_none(claim) for claim in (model, hardware, firmware, _one_spelling(serial))]
         if not any(claims):
             return
         at = self.message.received_at
@@ -112,12 +113,20 @@ class Draft:
     def learn_firmware(self, stream: str, said: Any, at: datetime | None = None) -> None:
         """Remember the firmware; another version than before is an update that was installed."""
         firmware, known = text_or_none(said), self.firmware
-        if firmware is None or firmware == known:
+        if firmware is None or firmware == known or self._is_old_news("fw_at"):
             return
-        self._state["fw"] = firmware
+        self._state.update(fw=firmware, fw_at=spell(self.message.received_at))
         if known is not None and version(known).key != version(firmware).key:
             detail = {"from": known, "to": firmware}
             self.event(stream, at or self.message.received_at, "update", "installed", detail)
+
+    def _is_old_news(self, key: str) -> bool:
+        """Whether this message came again and what is known came after it. After a restart the broker sends messages again whose
+        effect is saved already: an older firmware among them is no update."""
+        known = self._state.get(key)
+        if not self.message.redelivered or not isinstance(known, str):
+            return False
+        return self.message.received_at < datetime.fromisoformat(known)
 
     def learn_uptime(
         self, stream: str, at: datetime, uptime_s: float, code: str, detail: Mapping[str, Any] | None = None
@@ -186,6 +195,12 @@ def text_or_none(value: Any) -> str | None:
         return optional_text(value, "text")
     except Invalid:
         return None
+
+
+def _one_spelling(serial: Any) -> Any:
+    """A MAC address without its separators, as most families write it: the same hardware then has the same serial everywhere."""
+    mac = mac_of(serial)
+    return mac.upper() if mac is not None and mac != serial.lower() else serial
 
 
 def on_or_off(value: Any) -> bool | None:

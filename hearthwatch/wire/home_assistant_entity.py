@@ -97,7 +97,8 @@ def _sensor(_kind: str, given: Mapping[str, Any], source: str, own: Own) -> list
     said = set(words(source)) | set(words(name if isinstance(name, str) else ""))
     if given.get("unit_of_measurement") is None and "reason" in said and said & _BOOT_WORDS:
         return _heard(given, "reset")
-    if given.get("device_class") in _NO_NUMBERS:
+    known = given.get("device_class")
+    if isinstance(known, str) and known in _NO_NUMBERS:
         return []
     plain = not any(given.get(key) for key in ("unit_of_measurement", "state_class", "device_class"))
     return _named(_heard(given, "text" if plain else "number"), measured_by(given, source), source, own)

@@ -56,7 +56,7 @@ KITCHEN: dict[str, Any] = {
 }
 
 
-def entity(kind: str, name: str, **more: Any) -> dict[str, Any]:
+def entity(kind: str, name: str, /, **more: Any) -> dict[str, Any]:
     """A description as ESPHome sends it."""
     return {
         "name": name.replace("_", " ").title(),
@@ -71,7 +71,7 @@ def entity(kind: str, name: str, **more: Any) -> dict[str, Any]:
 class Home(Conversation):
     """A talk in which entities can be described briefly."""
 
-    def describe(self, kind: str, name: str, *, retain: bool = True, **more: Any) -> str:
+    def describe(self, kind: str, name: str, /, *, retain: bool = True, **more: Any) -> str:
         """Announce an entity; returns its state topic."""
         described = entity(kind, name, **more)
         self.say(f"homeassistant/{kind}/garage/{name}/config", described, retain=retain)
@@ -181,6 +181,14 @@ def test_a_template_that_finds_nothing_says_nothing(home: Home) -> None:
 def test_a_topic_that_is_none_is_refused(home: Home, topic: Any) -> None:
     answer = home.say("homeassistant/sensor/garage/x/config", entity("sensor", "x", stat_t=topic))
     assert [one.part for one in answer.rejected] == ["sensor/garage/x"]
+
+
+@pytest.mark.parametrize("key", ["dev_cla", "stat_cla", "unit_of_meas", "ent_cat", "name", "uniq_id", "obj_id", "~"])
+@pytest.mark.parametrize("value", [[], {}, [["x"]], 7, True, None, "\x00", "x" * 5000])
+def test_a_property_that_is_something_else_than_a_text_does_not_matter(home: Home, key: str, value: Any) -> None:
+    for kind in ("sensor", "binary_sensor", "switch", "light", "update", "climate"):
+        home.describe(kind, "thing", **{key: value})
+    assert home.readings("garage/switch/thing/state", "ON")
 
 
 @pytest.mark.parametrize("place", ["a//b", "a/b#", "a/#/b", "+x/state", "/"])
