@@ -177,6 +177,7 @@ class BatchBuilder:
             if wrong is not None:
                 batch.hold(origin, wrong)
             elif isinstance(value, Identity):
+                timeless = timeless or value.at == message.received_at  # it may be older than what a decoder saved
                 self._identify(batch, value, message)
             else:
                 stored = _as_event(value) if isinstance(value, Reply) else value

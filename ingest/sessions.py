@@ -8,7 +8,8 @@
 An ingestor takes the first share that is free, so one that was restarted takes up the session that a killed one left, with all that
 the broker kept in it. Whoever loses a lease lets go of its session at once; should another have it already, the broker has ended
 our connection, because it knows one for each client id. A session that nobody has held for a while (there are fewer ingestors now)
-is emptied and ended by one of the others: the broker would park its share in it for ever.
+is emptied and ended by one of the others: the broker would park its share in it for ever. The same is done for what waits in the spool
+of a session that nobody has, by an ingestor on the machine where it waits.
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Split:
         filters = tuple(f"$share/{self.client_id}/{one}" for one in self.shared)
         return Plan(f"{self.client_id}-{number}", filters, shared=True)
 
+    def is_share(self, client_id: str) -> bool:
+        """Whether a session is, or was, an ingestor's share."""
+        name, _, number = client_id.rpartition("-")
+        return name == self.client_id and number.isdigit()
+
     def solo(self) -> Plan:
         """The session of whoever hears everything else."""
         return Plan(f"{self.client_id}-solo", self.alone)
@@ -81,7 +87,8 @@ class _Held:
 
 
 class Sessions:
-    """Holds what leases it can get, until stopped. ``open_runner`` opens a session; ``holder`` names this process."""
+    """Holds what leases it can get, until stopped. ``open_runner`` opens a session; ``holder`` names this process; ``spools`` tells
+    the sessions of which messages wait on this machine's disk: they are taken first, or emptied when nobody has them."""
 
     def __init__(
         self,
@@ -91,6 +98,7 @@ class Sessions:
         clock: Clock,
         ledger: Ledger,
         holder: str,
+        spools: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._split = split
         self._open_runner = open_runner
@@ -98,6 +106,7 @@ class Sessions:
         self._clock = clock
         self._ledger = ledger
         self._holder = holder
+        self._spools = spools
         self._started_at = clock.now()
         self._leases: dict[str, Lease] = {}
         self._share: _Held | None = None
@@ -179,7 +188,9 @@ class Sessions:
             self._note()
 
     def _first_free_share(self) -> _Held | None:
-        return next((held for number in range(SHARES) if (held := self._take(self._split.share(number)))), None)
+        spooled = self._spools()  # what waits on this machine can be stored from here alone
+        plans = sorted(map(self._split.share, range(SHARES)), key=lambda plan: plan.client_id not in spooled)
+        return next((held for plan in plans if (held := self._take(plan))), None)
 
     def _take(self, plan: Plan) -> _Held | None:
         """Open a session if its lease can be had. Raises `Unavailable` when the records are away."""
@@ -235,10 +246,11 @@ class Sessions:
         self._left = [one.client_id for one in left]
         if self._leaving is not None or self._share is None or now - self._started_at < LEFT_AFTER:
             return
-        for session in left:
-            filters = tuple(dict.fromkeys((*session.filters, *undivided.filters)))
-            shared = any(one.startswith("$share/") for one in session.filters)
-            self._leaving = self._take(Plan(session.client_id, filters, shared=shared, leaving=True))
+        known = {session.client_id: session.filters for session in left}
+        known |= {one: self._split.share(0).filters for one in self._spools() if one not in known and one not in ours}
+        for client_id, had in known.items():
+            filters = tuple(dict.fromkeys((*had, *undivided.filters)))
+            self._leaving = self._take(Plan(client_id, filters, shared=self._split.is_share(client_id), leaving=True))
             if self._leaving is not None:
                 break
 

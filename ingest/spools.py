@@ -18,6 +18,11 @@ def folder_of(data_dir: Path, client_id: str) -> Path:
     return data_dir / "spool" / (f"%2E{name[1:]}" if name.startswith(".") else name)
 
 
+def sessions_with_a_spool(data_dir: Path) -> list[str]:
+    """Sessions for which messages may wait on this machine: there are segments."""
+    return sorted({unquote(path.parent.name) for path in (data_dir / "spool").glob(f"*/*{SUFFIX}")})
+
+
 def survey(data_dir: Path) -> dict[str, SpoolState]:
     """The spools of a machine by session, as far as can be told without opening them: checksums of payloads are not looked at."""
     found = {}

@@ -35,7 +35,7 @@ from ingest.ledger import Ledger
 from ingest.runner import Limits, Runner
 from ingest.sessions import Plan, Sessions, Split
 from ingest.spool import Spool, SpoolBounds
-from ingest.spools import folder_of
+from ingest.spools import folder_of, sessions_with_a_spool
 
 COMMAND_CLIENT = "hearthwatch-commands"
 EMBEDDED = ("duckdb:", "sqlite:")
@@ -187,6 +187,7 @@ def build_ingestor(platform: Platform) -> Runner | Sessions:
         platform.clock,
         platform.ledger,
         platform.holder,
+        lambda: sessions_with_a_spool(platform.settings.data_dir),
     )
 
 

@@ -14,6 +14,7 @@ from hearthwatch.wire.registry import Decoder, conventions
 from ingest.batch import Batch, BatchBuilder
 from ingest.limits import Limits
 from ingest.quarantine import OF_ANOTHER
+from ingest.redelivery import key_of
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NAMES = frozenset({"temperature_c", "rssi_dbm"})
@@ -190,3 +191,16 @@ def test_a_sample_of_which_nothing_is_left_is_held_as_a_whole(builder: BatchBuil
     batch.drop_metrics(frozenset({"odd", "odder"}))
     assert batch.values == []
     assert (batch.quarantined, len(batch.held), batch.samples) == (1, 2, 1)
+
+
+def test_an_announcement_that_comes_again_after_a_restart_is_no_update_back(builder: BatchBuilder) -> None:
+    def announced(firmware: str, packet_id: int, *, redelivered: bool = False) -> Message:
+        payload = msgspec.json.encode({"id": "s1", "fw_ver": firmware})
+        received_at = NOW + timedelta(seconds=packet_id + 60 * redelivered)
+        return Message("shellies/s1/announce", payload, received_at, packet_id=packet_id, redelivered=redelivered)
+
+    first = build(builder, [announced("1.0.0", 1), announced("1.1.0", 2)])
+    again = [(announced("1.0.0", 1, redelivered=True), None), (announced("1.1.0", 2, redelivered=True), None)]
+    second = builder.build(again, 0.0, NOW, NAMES, lambda message: first.first_receipts.get(key_of(message)))
+    assert [value.detail for value in first.values if isinstance(value, Event)] == [{"from": "1.0.0", "to": "1.1.0"}]
+    assert [value for value in second.values if isinstance(value, Event)] == []

@@ -24,6 +24,7 @@ from hearthwatch.wire.registry import Decoder, conventions
 from ingest import runner as module
 from ingest.ledger import Ledger
 from ingest.runner import Limits, Runner
+from ingest.spool import Spool
 
 PATIENCE_S = 20.0
 LIMITS = Limits(batch_seconds=60.0, metric_budget=4)  # a batch is stored when somebody asks, or never
@@ -85,7 +86,7 @@ class Bench:
         self.ledger = Ledger()
         self._runners: list[Runner] = []
 
-    def runner(self, *, deaf: bool = False, limits: Limits = LIMITS) -> Runner:
+    def runner(self, *, deaf: bool = False, limits: Limits = LIMITS, spool: Spool | None = None) -> Runner:
         spoken = conventions(("native", "shelly_gen1"))
         subscriber: Subscriber = open_subscriber(
             self.address,
@@ -99,7 +100,7 @@ class Bench:
             decoder = Decoder(spoken, decoder_states.load(connection))
         self.ledger = Ledger()
         chosen = Deaf(subscriber) if deaf else subscriber
-        made = Runner(chosen, decoder, self.store, self.database, self.clock, limits, self.ledger)
+        made = Runner(chosen, decoder, self.store, self.database, self.clock, limits, self.ledger, spool=spool)
         made.start()
         self._runners.append(made)
         return made
