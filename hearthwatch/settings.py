@@ -50,7 +50,8 @@ class Settings(BaseSettings):
     )
     conventions: Annotated[tuple[str, ...], NoDecode] = Field(
         ("native", "tasmota", "shelly_gen1", "shelly_gen2"),
-        description="Device conventions to listen to, separated by commas.",
+        description="Device conventions to listen to, separated by commas. A name may be followed by where it speaks, several times:"
+        " `zigbee2mqtt@house/z2m`, `homie@site/homie`, `home_assistant@acme/+/telemetry`; see docs/wire.md.",
     )
     session_expiry_s: int = Field(
         7 * 86_400, ge=0, description="How long the broker keeps our session while we are away, in seconds."

@@ -28,6 +28,32 @@ def test_conventions_come_once_and_the_narrowest_first() -> None:
     assert conventions([]) == ()
 
 
+@pytest.mark.parametrize(
+    "name", ["native@x", "zigbee2mqtt@", "zigbee2mqtt@a/+", "home_assistant@a//b", "zwave@x", "@x"]
+)
+def test_a_place_that_a_convention_cannot_have_is_refused(name: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        conventions([name])
+    assert refusal.value.where == "conventions"
+
+
+def test_a_convention_may_speak_in_several_places() -> None:
+    decoder = Decoder(conventions(["zigbee2mqtt", "zigbee2mqtt@house/z2m"]))
+    for topic in ("zigbee2mqtt/lamp", "house/z2m/lamp"):
+        assert decoder.convention_of(topic) == "zigbee2mqtt"
+    (elsewhere,) = conventions(["zigbee2mqtt@house/z2m"])
+    assert elsewhere.partition("zigbee2mqtt/lamp") is None
+
+
+def test_what_another_convention_tells_is_left_to_it_where_that_one_is_spoken() -> None:
+    described = b'{"stat_t":"tele/plug/SENSOR","dev":{"ids":["0000AA49A3BC"],"mdl":"Basic"}}'
+    topic = "homeassistant/sensor/49A3BC_power/config"
+    _, both = Decoder(conventions(["home_assistant", "tasmota"])).decode(message(topic, described))
+    _, alone = Decoder(conventions(["home_assistant"])).decode(message(topic, described))
+    assert (both.values, both.ignored) == ((), "a device of which tasmota tells")
+    assert [value.device for value in alone.values] == ["0000aa49a3bc"]
+
+
 def test_a_topic_that_nobody_knows_is_ignored() -> None:
     name, decoded = Decoder(conventions(ALL)).decode(message("zigbee2mqtt/lamp", b"\xff"))
     assert name is None
