@@ -60,7 +60,7 @@ def sessions(rng: random.Random, samples: Sequence[Sample], cases: int) -> Itera
         for number in range(length):
             step = start + number if rng.random() < 0.8 else rng.randrange(len(samples))
             topic, payload = samples[step % len(samples)]
-            if rng.random() < 0.8:
+            if rng.random() < 0.6:
                 payload = mutated(rng, payload, payloads)
             if rng.random() < 0.1:
                 topic = _changed_topic(rng, topic)
