@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,55 @@ PRINTED: tuple[tuple[str, Any], ...] = (
 )
 
 
+_MS = 1_777_636_800_000
+# A session as chapters 5 and 6 of the Sparkplug specification describe it: certificates, data by alias, history, deaths.
+_SESSION: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    (
+        "NBIRTH/gate",
+        {
+            "seq": 0,
+            "timestamp": _MS,
+            "metrics": [
+                {"name": "bdSeq", "dataType": "UInt64", "value": 7},
+                {"name": "Node Control/Rebirth", "dataType": "Boolean", "value": False},
+                {"name": "Properties/FW", "dataType": "String", "value": "3.1.0"},
+                {"name": "Uptime", "alias": 1, "dataType": "UInt32", "value": 9000, "properties": {"engUnit": "s"}},
+            ],
+        },
+    ),
+    (
+        "DBIRTH/gate/pump",
+        {
+            "seq": 1,
+            "timestamp": _MS,
+            "metrics": [
+                {"name": "In/Temp", "alias": 5, "dataType": "Float", "value": 40.5, "properties": {"engUnit": "°C"}},
+                {"name": "Out/Temp", "alias": 6, "dataType": "Double", "value": 30.5, "properties": {"engUnit": "°F"}},
+                {"name": "Steps", "alias": 7, "dataType": "Int16", "value": -3, "properties": {"Quality": 192}},
+                {"name": "Running", "alias": 8, "dataType": "Boolean", "value": True},
+            ],
+        },
+    ),
+    (
+        "DDATA/gate/pump",
+        {
+            "seq": 2,
+            "timestamp": _MS + 1000,
+            "metrics": [
+                {"alias": 5, "dataType": "Float", "declared": False, "value": 41.5},
+                {"alias": 7, "dataType": "Int16", "declared": False, "value": -4, "timestamp": _MS + 500},
+                {"alias": 6, "dataType": "Double", "value": 1.5, "timestamp": _MS - 9000, "is_historical": True},
+            ],
+        },
+    ),
+    ("NDATA/gate", {"seq": 3, "timestamp": _MS + 2000, "metrics": [{"alias": 1, "dataType": "UInt32", "value": 3}]}),
+    ("DDEATH/gate/pump", {"seq": 5, "timestamp": _MS + 3000}),
+    ("NDEATH/gate", {"metrics": [{"name": "bdSeq", "dataType": "UInt64", "value": 7}]}),
+)
+
+
 def printed() -> list[Sample]:
-    """The documented ones, and a description of Homie 5 as its specification gives it."""
+    """The documented ones, a description of Homie 5 as its specification gives it, and a session of Sparkplug."""
     engine = {"properties": {"temperature": {"datatype": "float", "unit": "°C"}, "on": {"datatype": "boolean"}}}
     described = {"homie": "5.0", "version": 7, "name": "Car", "nodes": {"engine": engine}, "children": ["wheel"]}
     spoken = (
@@ -96,7 +143,8 @@ def printed() -> list[Sample]:
         ("homie/5/super-car/$description", described),
         ("homie/super-car/engine/temperature/$datatype", "float"),
     )
-    return [(topic, _bytes(payload)) for topic, payload in spoken]
+    session = ((f"spBv1.0/plant/{kind}", encode(view)) for kind, view in _SESSION)
+    return [*((topic, _bytes(payload)) for topic, payload in spoken), *session]
 
 
 def homie(folder: Path) -> list[Sample]:

@@ -6,6 +6,7 @@ State: ``{"session": bdSeq, "seq", "gone", "missing", "units": {"": node, device
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hearthwatch.errors import Invalid
@@ -96,14 +97,17 @@ class Edge:
     def follow(self, payload: Payload) -> None:
         """Hold the message's number against the one before. The first gap since a birth is an event, all are counted until the next.
 
-        A message that the broker sent again is not held against itself.
+        What the broker sends again, because it does not know that we have it, is not held against what came after it.
         """
         seq, last = _checked(payload.seq), self._state.get("seq")
-        if seq is None or (seq == last and self._message.redelivered):
+        if seq is None:
+            return
+        if not isinstance(last, int):
+            self._state["seq"] = seq
+            return
+        if self._message.redelivered and (last - seq) % SEQUENCE < SEQUENCE // 2:
             return
         self._state["seq"] = seq
-        if not isinstance(last, int):
-            return
         lost = (seq - last - 1) % SEQUENCE
         if not lost:
             return
@@ -127,15 +131,13 @@ class Edge:
         values: list[Value] = []
         rejected: list[Rejection] = []
         for device, draft in self._drafts.items():
-            try:
-                decoded, following = draft.finish()
-            except Invalid as error:
-                rejected.append(Rejection(str(error), "", draft.device))
-                continue
-            values.extend(decoded.values)
-            rejected.extend(decoded.rejected)
-            if following is not None:
-                self._units[device] = following
+            outcome = draft.outcome()
+            values.extend(outcome.values)
+            rejected.extend(outcome.rejected)
+            if outcome.state is not None:
+                self._units[device] = outcome.state
+        if rejected and not values:  # then they stand for the sample that the message would have been
+            rejected[0] = replace(rejected[0], samples=1)
         if self._units:
             self._state["units"] = self._units
         state = self._given if self._state == dict(self._given or {}) else self._state

@@ -368,7 +368,7 @@ def test_firmware_comes_with_everything_and_its_change_is_an_update(talk: Conver
     talk.say("homie/car/$implementation", "esp8266", retain=True)
     (identity,) = talk.identities("homie/car/$fw/version", "1.0.0", retain=True)
     assert (identity.model, identity.firmware) == ("weatherstation-firmware", "1.0.0")
-    assert (identity.hardware, identity.serial) == ("esp8266", "DE:AD:BE:EF:FE:ED")
+    assert (identity.hardware, identity.serial) == ("esp8266", "DEADBEEFFEED")
     (reading,) = talk.readings("homie/car/$stats/battery", "80")
     assert reading.firmware == "1.0.0"
     assert talk.say("homie/car/$fw/version", "1.0.0", retain=True).ignored == KNOWN_COPY

@@ -108,7 +108,7 @@ def test_homie(collected: Path) -> None:
     ]
     identity = [value for value in values if isinstance(value, Identity)][-1]
     assert (identity.model, identity.firmware) == ("weatherstation-firmware", "1.0.0")
-    assert identity.serial == "DE:AD:BE:EF:FE:ED"
+    assert identity.serial == "DEADBEEFFEED"
 
 
 def _understood(talk: Conversation, topic: str, said: bytes) -> Sequence[Value]:

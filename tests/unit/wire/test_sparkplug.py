@@ -370,6 +370,17 @@ def test_what_the_broker_sends_again_is_no_gap(talk: Conversation) -> None:
     assert state is talk.states["plant/edge"]
 
 
+def test_a_stretch_that_the_broker_sends_again_is_no_gap_and_stores_nothing_twice(talk: Conversation) -> None:
+    born(talk, metric("Level", "Float", 1.0, alias=1))
+    first = [talk.say(NODE.format("NDATA"), level(seq)).values for seq in (1, 2, 3)]
+    state = talk.states["plant/edge"]
+    for seq, earlier in zip((1, 2, 3), first, strict=True):
+        again = Message(NODE.format("NDATA"), level(seq), talk.now, redelivered=True)
+        answer, state = talk.convention.decode(state, again)
+        assert answer.values == earlier
+    assert not gaps(talk.say(NODE.format("NDATA"), level(4)))
+
+
 def test_a_device_whose_node_was_not_heard_is_taken_in_and_the_node_asked_for(talk: Conversation) -> None:
     answer = talk.say(DEVICE.format("DBIRTH"), payload(metric("Level", "Float", 1.0, alias=1), seq=9))
     (gap,) = gaps(answer)
@@ -434,7 +445,9 @@ def test_metrics_of_one_instant_are_one_reading_and_history_keeps_its_time(talk:
 def test_history_without_a_time_is_refused(talk: Conversation) -> None:
     born(talk, metric("A", "Float", 1.0))
     answer = talk.say(NODE.format("NDATA"), payload(metric("A", "Float", 1.0, is_historical=True), seq=1))
-    assert [rejection.reason for rejection in answer.rejected] == ["A: told afterwards, without a time"]
+    assert [(one.part, one.reason, one.samples) for one in answer.rejected] == [
+        ("A", "told afterwards, without a time", 1)
+    ]
 
 
 def test_a_clock_that_was_never_set_gives_way_to_the_arrival(talk: Conversation) -> None:
