@@ -124,7 +124,8 @@ def unit_of(said: Any) -> str | None:
 
 def known_of(draft: Draft, node: str, name: str) -> Mapping[str, Any] | None:
     """What is known of a property. Elements of a node array (``lights_0``, Homie 3) may be declared for the array."""
-    properties = table(draft)
+    known = draft.recall("properties")
+    properties: Mapping[str, Mapping[str, Any]] = known if isinstance(known, dict) else {}
     found = properties.get(f"{node}/{name}")
     if found is None or "t" not in found:
         element = _ARRAY_ELEMENT.fullmatch(node)
@@ -176,9 +177,9 @@ def quantity_of(draft: Draft, path: str, known: Mapping[str, Any] | None) -> Qua
         meant = measured(path, "s" if kind == "duration" else "%" if kind == "percent" else unit)
     if meant.metric == "temperature_c" and declared.get("s") is True:
         meant = Quantity("setpoint_c", meant.factor, meant.offset)
-    properties = table(draft)
     if isinstance(declared.get("m"), str):
         return Quantity(declared["m"], meant.factor, meant.offset)
+    properties = table(draft)
     if path not in properties and len(properties) >= MAX_PROPERTIES:
         draft.refuse(path, f"more than {MAX_PROPERTIES} properties of one device")
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 MAX_NAME = 63
@@ -164,6 +165,7 @@ def identity_role(name: str) -> str | None:
     return _ROLES.get(" ".join(words(name)))
 
 
+@lru_cache(maxsize=8192)
 def measured(source: str, unit: str | None) -> Quantity:
     """What a number is called that a device gives under ``source`` (``engine/temperature``) in some unit."""
     suffix, factor, offset = _UNITS.get(unit or "", ("", 1.0, 0.0))
@@ -178,6 +180,7 @@ def measured(source: str, unit: str | None) -> Quantity:
     return Quantity(metric or wholesome(source, suffix), factor, offset)
 
 
+@lru_cache(maxsize=8192)
 def switched(source: str, *, settable: bool) -> Quantity:
     """What a yes or no is called. Only what can be commanded is a relay."""
     said = words(source)

@@ -92,7 +92,7 @@ def quantity_of(name: str, entry: Mapping[str, Any]) -> Quantity | None:
     if "m" not in entry:
         return None
     meant = _meant(name, entry)
-    return Quantity(entry["m"], meant.factor, meant.offset)
+    return meant if meant.metric == entry["m"] else Quantity(entry["m"], meant.factor, meant.offset)
 
 
 def _role(name: str) -> str | None:

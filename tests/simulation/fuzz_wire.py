@@ -144,7 +144,11 @@ def main(arguments: Sequence[str]) -> int:
         except Broken as broken:
             print(broken, file=sys.stderr)
             print("\n".join(as_line(message) for message in shrunk(session)))
-            print(f"seed {options.seed}: broken after {tally.cases} cases", file=sys.stderr)
+            print(
+                f"seed {options.seed}: broken after {tally.cases} cases; replay the lines on standard output with",
+                file=sys.stderr,
+            )
+            print(f"HEARTHWATCH_CONVENTIONS={','.join(CONVENTIONS)} hearthwatch decode", file=sys.stderr)
             return 1
     figures = {
         "cases": tally.cases,
