@@ -176,6 +176,7 @@ def _describe(memory: Memory, draft: Draft, claim: Claim, key: str, kind: str, c
         memory.disown(claim.device, key)
         draft.refuse(key, str(error))
         return
+    memory.ask_neighbours(entity)
     for topic in topics_of(entity):
         word = memory.waited(topic)
         if word is not None:

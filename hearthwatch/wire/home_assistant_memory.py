@@ -134,14 +134,31 @@ class Memory:
         self._waiting.put(topic, None)
         return word if isinstance(word, str) else None
 
+    def hear_availability(
+        self, draft: Draft, availability: Mapping[str, Any], place: Sequence[Any], *, here: bool
+    ) -> None:
+        """Remember what one of the topics of an availability said."""
+        draft.keep("seen", {**_seen(draft), signature(place): here, of_all(availability): here})
+
+    def ask_neighbours(self, entity: Entity) -> None:
+        """What a topic said to other devices it says to this one too: a gateway's presence comes once, before or between descriptions."""
+        draft, availability = self.draft(entity["d"]), entity.get("a")
+        for place in availability["of"] if availability else ():
+            if signature(place) in _seen(draft):
+                continue
+            others = {other["d"] for _, other in self.listeners(place[0])} - {entity["d"]}
+            told = (_seen(self.draft(other)).get(signature(place)) for other in sorted(others))
+            here = next((word for word in told if word is not None), None)
+            if here is not None and availability is not None:
+                self.hear_availability(draft, availability, place, here=bool(here))
+
     def judge_presence(self, device: str, *, heard: bool) -> str | None:
         """A device is online when one of its entities is available, by what was heard so far; returns why that is nothing new.
 
         ``heard``: its availability was told just now. Else only a change counts, such as by a new description.
         """
         draft = self.draft(device)
-        seen = draft.recall("seen")
-        seen = seen if isinstance(seen, dict) else {}
+        seen = _seen(draft)
         entities = [self.entity(key) for key in _keys(draft)]
         verdicts = [
             _available(entity["a"], seen) for entity in entities if entity is not None and entity.get("a") is not None
@@ -203,6 +220,11 @@ def _available(availability: Mapping[str, Any], seen: Mapping[str, bool]) -> boo
     if availability["mode"] == "any":
         return True if True in heard else None if None in heard else False
     return False if False in heard else None if None in heard else True
+
+
+def _seen(draft: Draft) -> Mapping[str, Any]:
+    seen = draft.recall("seen")
+    return seen if isinstance(seen, dict) else {}
 
 
 def _keys(draft: Draft) -> list[str]:

@@ -9,7 +9,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.wire.draft import Draft, on_or_off, text_or_none
 from hearthwatch.wire.home_assistant_boots import hear_reason, hear_uptime
 from hearthwatch.wire.home_assistant_entity import rendered
-from hearthwatch.wire.home_assistant_memory import Memory, of_all, signature
+from hearthwatch.wire.home_assistant_memory import Memory
 from hearthwatch.wire.home_assistant_template import MISSING, evaluate, numeric
 from hearthwatch.wire.limits import shown
 from hearthwatch.wire.payload import parse_json, parse_text
@@ -63,7 +63,7 @@ def hear(memory: Memory, topic: str | None = None, raw: bytes | None = None) -> 
             if source["t"] == place:
                 streams.setdefault(device, str(source.get("m", "state")))
                 numbers.setdefault(device, {}).update(_read(draft, source, said))
-        spoke[device] = _available(draft, entity.get("a"), place, said) or spoke.get(device, False)
+        spoke[device] = _available(memory, draft, entity.get("a"), said, place) or spoke.get(device, False)
     reasons = [memory.judge_presence(device, heard=True) for device, any_word in spoke.items() if any_word]
     reasons += [_measured(memory.draft(device), streams[device], metrics) for device, metrics in numbers.items()]
     return next((reason for reason in reasons if reason is not None), None)
@@ -146,10 +146,12 @@ def _measured(draft: Draft, stream: str, metrics: Numbers) -> str | None:
 # -- availability ---------------------------------------------------------------------------------------------------------------
 
 
-def _available(draft: Draft, availability: Mapping[str, Any] | None, topic: str, said: Payload) -> bool:
+def _available(memory: Memory, draft: Draft, availability: Mapping[str, Any] | None, said: Payload, topic: str) -> bool:
     """Remember what an availability topic says; whether it said anything."""
+    if availability is None:
+        return False
     spoke = False
-    for place in availability["of"] if availability else ():
+    for place in availability["of"]:
         if place[0] != topic:
             continue
         try:
@@ -157,14 +159,10 @@ def _available(draft: Draft, availability: Mapping[str, Any] | None, topic: str,
         except Invalid as error:
             draft.refuse("availability", str(error))
             continue
-        here = {place[1]: True, place[2]: False}.get(text)
+        here = {place[2]: False, place[1]: True}.get(text)
         if here is None:
-            draft.refuse("availability", f"neither {place[1]} nor {place[2]}: {shown(text)}")
+            draft.refuse("availability", f"neither {shown(place[1])} nor {shown(place[2])}: {shown(text)}")
             continue
-        seen = draft.recall("seen")
-        heard = {**(seen if isinstance(seen, dict) else {}), signature(place): here}
-        if availability is not None:
-            heard[of_all(availability)] = here
-        draft.keep("seen", heard)
+        memory.hear_availability(draft, availability, place, here=here)
         spoke = True
     return spoke

@@ -13,7 +13,7 @@ import pytest
 
 from hearthwatch.errors import Invalid
 from hearthwatch.metrics import REBOOT_CODES_EXPECTED
-from hearthwatch.values import Event, Message
+from hearthwatch.values import Event, Message, Presence
 from hearthwatch.wire.home_assistant import HomeAssistant
 from hearthwatch.wire.registry import Decoder, conventions
 from hearthwatch.wire.tasmota import Tasmota
@@ -345,9 +345,13 @@ def test_an_entity_that_moves_listens_on_its_new_topic_alone(home: Home) -> None
         home.say(old, "5")
 
 
+def base(topic: str) -> dict[str, Any]:
+    return {"~": topic}
+
+
 def test_the_base_topic_stands_at_either_end(home: Home) -> None:
-    home.describe("sensor", "a", stat_t="~/state", **{"~": "garage/sensor/a"}, unit_of_meas="W", dev_cla="power")
-    home.describe("sensor", "b", stat_t="garage/sensor/~", **{"~": "b/state"}, unit_of_meas="V", dev_cla="voltage")
+    home.describe("sensor", "a", stat_t="~/state", **base("garage/sensor/a"), unit_of_meas="W", dev_cla="power")
+    home.describe("sensor", "b", stat_t="garage/sensor/~", **base("b/state"), unit_of_meas="V", dev_cla="voltage")
     assert home.metrics("garage/sensor/a/state", "5") == {"power_w": 5.0}
     assert home.metrics("garage/sensor/b/state", "5") == {"voltage_v": 5.0}
 
@@ -469,6 +473,25 @@ def test_a_birth_before_the_description_waits_for_it(home: Home) -> None:
     assert home.presences("homeassistant/sensor/garage/b/config", entity("sensor", "b")) == []
 
 
+def test_the_presence_of_a_gateway_is_that_of_all_behind_it_whenever_they_are_described(home: Home) -> None:
+    seen: list[tuple[str, bool]] = []
+    for device, word in (("first", "offline"), ("second", ""), ("third", "online"), ("fourth", "")):
+        if word:
+            said = home.say("garage/status", word, retain=True)
+            seen += [(one.device, one.online) for one in said.values if isinstance(one, Presence)]
+        described = entity("sensor", device, dev={"ids": [device]})
+        said = home.say(f"homeassistant/sensor/{device}/x/config", described, retain=True)
+        seen += [(one.device, one.online) for one in said.values if isinstance(one, Presence)]
+    assert seen == [
+        ("first", False),
+        ("second", False),
+        ("first", True),
+        ("second", True),
+        ("third", True),
+        ("fourth", True),
+    ]
+
+
 def listed(mode: str | None) -> dict[str, Any]:
     places = [{"t": "one/status"}, {"t": "two/status", "pl_avail": "yes", "pl_not_avail": "no"}]
     return {"avty": places, "avty_t": None, **({"avty_mode": mode} if mode else {})}
@@ -497,7 +520,7 @@ def test_availability_may_have_a_template(home: Home) -> None:
 
 def test_a_word_that_is_no_presence_is_invalid(home: Home) -> None:
     home.describe("sensor", "a")
-    with pytest.raises(Invalid, match="neither online nor offline"):
+    with pytest.raises(Invalid, match="neither 'online' nor 'offline'"):
         home.say("garage/status", "perhaps")
 
 

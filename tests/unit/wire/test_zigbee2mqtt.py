@@ -222,12 +222,13 @@ def test_a_removed_device_is_told_once(home: Conversation) -> None:
 
 
 def test_what_happens_on_the_network_is_an_event(home: Conversation) -> None:
-    announced = {"type": "device_announce", "data": {"friendly_name": "my_bulb", "ieee_address": BULB.upper()[2:]}}
-    assert home.say("zigbee2mqtt/bridge/event", announced).ignored
-    announced["data"] = {"ieee_address": BULB}
-    assert [one.code for one in home.events("zigbee2mqtt/bridge/event", announced)] == ["announced"]
-    failed = {"type": "device_interview", "data": {"ieee_address": BULB, "status": "failed"}}
-    assert [one.code for one in home.events("zigbee2mqtt/bridge/event", failed)] == ["interview_failed"]
+    def codes(kind: str, **data: str) -> list[str]:
+        return [one.code for one in home.events("zigbee2mqtt/bridge/event", {"type": kind, "data": data})]
+
+    assert codes("device_announce", ieee_address="0x0000000000000001") == []
+    assert codes("device_announce", ieee_address=BULB) == ["announced"]
+    assert codes("device_interview", ieee_address=BULB, status="started") == []
+    assert codes("device_interview", ieee_address=BULB, status="failed") == ["interview_failed"]
 
 
 def test_each_device_tells_which_bridge_it_depends_on(stranger: Conversation) -> None:
@@ -242,8 +243,8 @@ def test_several_bridges_live_beside_each_other() -> None:
     talk = Conversation(Zigbee2Mqtt(["zigbee2mqtt", "zigbee2mqtt/annex", "house/z2m"]))
     for base, device in (("zigbee2mqtt", plug("x")), ("zigbee2mqtt/annex", bulb("x")), ("house/z2m", sensor("x"))):
         talk.say(f"{base}/bridge/devices", [device])
-    for base, device in (("zigbee2mqtt", PLUG), ("zigbee2mqtt/annex", BULB), ("house/z2m", SENSOR)):
-        assert [one.device for one in talk.readings(f"{base}/x", {"temperature": 1})] == [device]
+    for base, address in (("zigbee2mqtt", PLUG), ("zigbee2mqtt/annex", BULB), ("house/z2m", SENSOR)):
+        assert [one.device for one in talk.readings(f"{base}/x", {"temperature": 1})] == [address]
     assert talk.convention.partition("elsewhere/x") is None
 
 
