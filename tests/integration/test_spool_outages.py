@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -42,6 +44,7 @@ class House:
             "conventions": "native",
             "spool_after_s": "1",
             "spool_free_share": "0",
+            "batch_messages": "100",
         }
         self.platform = Role("platform", "all", options, folder / "platform.log")
         self.sent = 0
@@ -95,6 +98,10 @@ class House:
         wait(lambda: bool(figures := self.figures()) and told(figures), f"{what}: {self.figures()}")
         return self.figures()
 
+    def waiting(self) -> int:
+        """Messages in the spool, whether the platform runs or not."""
+        return sum(state.messages for state in survey(self.data).values())
+
     def parts(self) -> tuple[int, dict[str, Any]]:
         """What /readyz answers."""
         answer = self.platform.get("/readyz")
@@ -119,9 +126,8 @@ class House:
         influxdb_server.stop(self._influxd_process)
 
 
-def wait(done: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
+def wait(done: Callable[[], bool], what: str, seconds: float = PATIENCE_S, pause: float = 0.1) -> None:
     until = time.monotonic() + seconds
-    pause = 0.1
     while not done():
         assert time.monotonic() < until, what
         time.sleep(pause)
@@ -193,3 +199,28 @@ def test_influxdb_stands_still_and_what_comes_is_acknowledged_all_the_same(house
     told = house.wait_for("the spool is empty", lambda told: told["spool_messages"] == 0 and closes(told))
     assert told["samples_total stored"] + told["samples_total duplicate"] >= 210 * each
     house.check_stored()
+
+
+def test_killed_again_and_again_while_it_spools_and_while_it_empties_the_spool(house: House) -> None:
+    chance = random.Random(7)
+    house.start()
+    for _ in range(2):
+        house.kill_influxd()
+        for _ in range(2):  # a kill while it spools
+            house.send(60)
+            threading.Event().wait(chance.uniform(0.2, 1.5))
+            house.platform.kill()
+            house.start()
+        house.start_influxd()
+        before = house.waiting()
+        assert before > 500
+        house.platform.kill()
+        house.platform.start()
+        wait(lambda left=before: 0 < house.waiting() < left, "it empties the spool", pause=0.002)  # type: ignore[misc]
+        house.platform.kill()
+        print(f"killed when {house.waiting()} of {before} messages were left, of {house.sent * (DEVICES + 1)} sent")
+        house.start()
+        house.send(20)
+    told = house.wait_for("the spool is empty", lambda told: told["spool_messages"] == 0 and closes(told))
+    house.check_stored()
+    assert told["samples_in_flight"] == 0
