@@ -15,7 +15,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.ports import Convention, State
 from hearthwatch.values import Decoded, Message
 from hearthwatch.wire.draft import Draft
-from hearthwatch.wire.home_assistant_device import Claim, claim_of, claimed
+from hearthwatch.wire.home_assistant_device import Claim, claim_of, claimed, is_of_esphome
 from hearthwatch.wire.home_assistant_entity import entity_of, topics_of
 from hearthwatch.wire.home_assistant_memory import NAME, Memory, new_claim
 from hearthwatch.wire.home_assistant_names import full, with_base_topic
@@ -150,7 +150,8 @@ def _components(given: Mapping[str, Any], place: str) -> dict[str, tuple[str, Ma
 
 def _identify(draft: Draft, claim: Claim) -> str | None:
     """What the device claims, where that is new; every entity of a device repeats it."""
-    draft.keep("esphome", claim.esphome or None)
+    if claim.esphome:
+        draft.keep("esphome", value=True)
     draft.keep("fw_by", "device" if claim.firmware else draft.recall("fw_by"))
     draft.learn_firmware("discovery", claim.firmware)
     nothing_new = new_claim(draft, claimed(claim))
@@ -165,6 +166,8 @@ def _describe(memory: Memory, draft: Draft, claim: Claim, key: str, kind: str, c
     def own(quantity: Quantity, source: str) -> Quantity:
         return memory.own_name(claim.device, key, quantity, source)
 
+    if is_of_esphome(component.get("unique_id"), kind, key.rpartition("/")[2]):
+        draft.keep("esphome", value=True)
     before = memory.entity(key)
     if before is not None and before["d"] != claim.device:
         memory.describe(key, None)

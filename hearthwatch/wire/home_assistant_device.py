@@ -17,6 +17,8 @@ _SHELLY = re.compile(r"shelly[a-z0-9]*-[0-9a-f]{6,16}", re.IGNORECASE)
 """An id as Shelly gives it; devices of that maker are known by it in Shelly's own topics."""
 _SERIAL = re.compile(r"(?=.*[0-9]).{5,}", re.DOTALL)
 """A serial number and not ``0`` or ``unknown``."""
+_ESPHOME_ID = re.compile(r"[0-9a-f]{12}-[a-z_]+-[0-9a-f]{8}")
+"""A unique id as ESPHome makes it of a MAC address, a component and a digest. Its firmware string does not always hold its name."""
 _MAX_IDENTIFIERS = 32
 
 
@@ -52,6 +54,13 @@ def claim_of(given: Any, origin: Any) -> Claim:
         serial=serial or (mac.upper() if mac else None) or ieee_within(device),
         esphome="esphome" in f"{maker} {firmware}".lower(),
     )
+
+
+def is_of_esphome(unique_id: Any, kind: str, name: str) -> bool:
+    """Whether a unique id is one that ESPHome gives to an entity of this kind and name, new (with the MAC address) or old."""
+    if not isinstance(unique_id, str):
+        return False
+    return _ESPHOME_ID.fullmatch(unique_id) is not None or unique_id == f"ESP{kind}{name}"
 
 
 def _device_id(identifiers: list[str], connections: list[str], mac: str | None, serial: str | None) -> str:

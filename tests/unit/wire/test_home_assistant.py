@@ -535,10 +535,10 @@ def test_an_unknown_mode_is_refused(home: Home) -> None:
 class Node(Home):
     """An ESPHome node that tells its uptime and, where asked, why it was reset."""
 
-    def __init__(self, *, reasons: bool = False, uptimes: bool = True) -> None:
+    def __init__(self, *, reasons: bool = False, uptimes: bool = True, **more: Any) -> None:
         super().__init__(HomeAssistant())
         if uptimes:
-            self.describe("sensor", "uptime", unit_of_meas="s", dev_cla="duration", stat_cla="total_increasing")
+            self.describe("sensor", "uptime", unit_of_meas="s", dev_cla="duration", stat_cla="total_increasing", **more)
         if reasons:
             self.describe("sensor", "reset_reason", ent_cat="diagnostic")
         self.status("online")
@@ -596,12 +596,22 @@ def test_a_reboot_soon_after_it_was_lost_is_a_crash() -> None:
     assert event.code not in REBOOT_CODES_EXPECTED
 
 
-def test_other_firmware_has_no_such_excuse() -> None:
-    node = Node()
-    node.describe("sensor", "uptime", unit_of_meas="s", dev={**NODE, "sw": "1.0", "mf": "acme"})
+@pytest.mark.parametrize(
+    ("firmware", "unique_id", "excused"),
+    [
+        (ESPHOME, "x", True),
+        ("1.4 (ESPHome 2026.1.0)", "x", True),
+        ("2026.1.0 (config hash 0x1234abcd)", f"{MAC}-sensor-0badcafe", True),
+        ("2022.1.0 (Jan  1 2022, 00:00:00)", "ESPsensoruptime", True),
+        ("1.0", f"{MAC}-sensor-uptime", False),
+        ("1.0", "ESPsensorother", False),
+    ],
+)
+def test_only_esphome_has_this_excuse(firmware: str, unique_id: str, excused: bool) -> None:
+    node = Node(dev={**NODE, "sw": firmware}, uniq_id=unique_id)
     node.up(86_400)
     node.status("online", timedelta(minutes=40))
-    assert [one.code for one in node.up(9 * 60)] == ["unknown"]
+    assert [one.code in REBOOT_CODES_EXPECTED for one in node.up(9 * 60)] == [excused]
 
 
 @pytest.mark.parametrize(
