@@ -123,10 +123,12 @@ def _birth(edge: Edge, place: _Place, payload: Payload) -> str | None:
 
 
 def _data(edge: Edge, place: _Place, payload: Payload) -> str | None:
-    whose = "device" if place.device else "edge node"
-    if not edge.is_born(place.device):
-        raise Invalid(f"data before the birth certificate of its {whose}: {_REBIRTH}")
+    if not edge.is_born(place.device) and not edge.is_born(NODE):
+        raise Invalid(f"data before the birth certificate of its edge node: {_REBIRTH}")
     edge.follow(payload)
+    if not edge.is_born(place.device):
+        edge.draft(place.device).refuse("", f"data before the birth certificate of its device: {_REBIRTH}")
+        return None
     return take(edge.draft(place.device), place.kind, payload)
 
 
