@@ -122,11 +122,18 @@ class BatchBuilder:
         now: datetime,
         names: frozenset[str] | set[str],
         first_time: Callable[[Message], datetime | None],
+        is_settled: Callable[[Message], bool] | None = None,
     ) -> Batch:
-        """Decode messages in the order they came. ``names`` are the metrics that are known; others end up in `Batch.unknown`."""
+        """Decode messages in the order they came. ``names`` are the metrics that are known; others end up in `Batch.unknown`.
+
+        What comes again and ``is_settled`` is a duplicate. A message without a receipt may come again too: from the spool.
+        """
         batch = Batch([message for message, _ in taken], [receipt for _, receipt in taken], came_at)
         window = TimeWindow.at(now, self._limits)
-        for origin, (message, _) in enumerate(taken):
+        for origin, (message, receipt) in enumerate(taken):
+            if is_settled is not None and (message.redelivered or receipt is None) and is_settled(message):
+                batch.duplicate += 1
+                continue
             first = None
             if message.redelivered:  # its first copy may stand in this very batch
                 first = first_time(message) or batch.first_receipts.get(key_of(message))

@@ -387,7 +387,8 @@ class Intake:
         return self._begin_preparing(batch, at)
 
     def _build(self, taken: Sequence[tuple[Message, Receipt]], came_at: float, now: datetime) -> Batch:
-        batch = self._builder.build(taken, came_at, now, self._names, self._first_receipts.first_time)
+        receipts = self._first_receipts
+        batch = self._builder.build(taken, came_at, now, self._names, receipts.first_time, receipts.is_settled)
         self._batch = batch
         self._stored = self._duplicate = 0
         return batch
@@ -411,7 +412,9 @@ class Intake:
         if self._to_store:
             first, last = self._to_store[0]
             return self._ask(Store(batch.values[first:last]), at)
-        record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), tuple(batch.states.items()))
+        settling = self._first_receipts.settling() if batch.first_receipts else {}
+        states = (*batch.states.items(), *settling.items())  # in this order, should the record have to be divided
+        record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), states)
         self._to_record = deque([record] if record != Record() else [])
         return self._record_next(batch, at)
 
@@ -429,6 +432,8 @@ class Intake:
         if self._to_record:
             return self._ask(self._to_record[0], at)
         self._batch = None
+        if batch.first_receipts:
+            self._first_receipts.settled()
         outcome = Outcome(
             stored=self._stored + batch.identified,
             duplicate=self._duplicate + batch.duplicate,

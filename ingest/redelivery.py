@@ -4,6 +4,9 @@ A value without a time of its own takes the time its message was received, and t
 lost connection the broker sends unacknowledged messages again, under their old packet id: they must get their old time, or they
 would be stored twice. So the times of such messages are kept in the records, written before the values are stored, for as many
 messages as can be unacknowledged.
+
+A decoder whose state was saved must not hear such a message once more: an older firmware would look like an update. So it is written
+down, with the states, up to which generation everything is durable; what comes again of those is known without being decoded.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from hearthwatch.values import Message
 
 CONVENTION = "ingest/received"
 """Under this name the times stand among the decoders' states."""
+
+_SETTLED = "settled"
 
 Key = tuple[int, str]
 """Packet id and digest of a message."""
@@ -48,6 +53,8 @@ class FirstReceipts:
         self._generations: OrderedDict[int, list[Key]] = OrderedDict()
         self._size = 0
         self._next = 0
+        settled = (saved or {}).get(f"{owner}/{_SETTLED}", {}).get("generation")
+        self._settled = settled if isinstance(settled, int) else -1
         for number, entries in sorted(self._saved(saved or {}).items()):
             self._add(number, {(one[0], one[1]): datetime.fromisoformat(one[2]) for one in entries})
 
@@ -55,6 +62,19 @@ class FirstReceipts:
         """When a redelivered message was received first; None where that is not known, or it comes for the first time."""
         known = self._times.get(key_of(message)) if message.redelivered else None
         return None if known is None else known[1]
+
+    def is_settled(self, message: Message) -> bool:
+        """Whether a message that comes again, from the broker or from the spool, was decoded, and all that came of it is durable."""
+        number, at = self._times.get(key_of(message), (None, None))
+        return number is not None and number <= self._settled and (message.redelivered or at == message.received_at)
+
+    def settling(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """The state to save together with what the batch of the latest generation told."""
+        return {(CONVENTION, f"{self._owner}/{_SETTLED}"): {"generation": self._next - 1}}
+
+    def settled(self) -> None:
+        """All that came of the latest generation is durable."""
+        self._settled = self._next - 1
 
     def remember(self, receipts: Mapping[Key, datetime]) -> dict[tuple[str, str], Mapping[str, Any] | None]:
         """Add a generation. Returns the states to save; None stands for one that is to be forgotten."""

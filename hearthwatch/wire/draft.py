@@ -1,6 +1,6 @@
 """The answer to one message while it is being made; the conventions that remember a device share it.
 
-State of one device: ``{"fw", "fw_at", "online", "up_at", "up_s", "boot_fw"}`` and what the convention itself adds.
+State of one device: ``{"fw", "online", "up_at", "up_s", "boot_fw"}`` and what the convention itself adds.
 """
 
 from __future__ import annotations
@@ -113,20 +113,12 @@ class Draft:
     def learn_firmware(self, stream: str, said: Any, at: datetime | None = None) -> None:
         """Remember the firmware; another version than before is an update that was installed."""
         firmware, known = text_or_none(said), self.firmware
-        if firmware is None or firmware == known or self._is_old_news("fw_at"):
+        if firmware is None or firmware == known:
             return
-        self._state.update(fw=firmware, fw_at=spell(self.message.received_at))
+        self._state["fw"] = firmware
         if known is not None and version(known).key != version(firmware).key:
             detail = {"from": known, "to": firmware}
             self.event(stream, at or self.message.received_at, "update", "installed", detail)
-
-    def _is_old_news(self, key: str) -> bool:
-        """Whether this message came again and what is known came after it. After a restart the broker sends messages again whose
-        effect is saved already: an older firmware among them is no update."""
-        known = self._state.get(key)
-        if not self.message.redelivered or not isinstance(known, str):
-            return False
-        return self.message.received_at < datetime.fromisoformat(known)
 
     def learn_uptime(
         self, stream: str, at: datetime, uptime_s: float, code: str, detail: Mapping[str, Any] | None = None

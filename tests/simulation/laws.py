@@ -183,6 +183,8 @@ class Laws:
     def _has_all_metrics(self, told: Told, row: Reading | Event | Presence, held: dict[str, QuarantineItem]) -> bool:
         if not isinstance(row, Reading):
             return True
+        if any(item.reason.startswith(_BY_CLOCK) for item in held.values()):
+            return True  # the whole of it is held as well
         missing = told.metrics - row.metrics.keys()
         return all(any(part.endswith(f" {name}") for part in held) for name in missing)
 

@@ -19,7 +19,6 @@ from ingest.spool import Mark, Piece
 from tests.simulation.disk import WatchedSpool
 from tests.simulation.ingestor import Make
 
-
 SPENT: Receipt = (-1, 0)
 """A receipt that acknowledges nothing, for what was acknowledged already."""
 

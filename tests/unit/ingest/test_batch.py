@@ -14,7 +14,7 @@ from hearthwatch.wire.registry import Decoder, conventions
 from ingest.batch import Batch, BatchBuilder
 from ingest.limits import Limits
 from ingest.quarantine import OF_ANOTHER
-from ingest.redelivery import key_of
+from ingest.redelivery import FirstReceipts
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NAMES = frozenset({"temperature_c", "rssi_dbm"})
@@ -199,8 +199,11 @@ def test_an_announcement_that_comes_again_after_a_restart_is_no_update_back(buil
         received_at = NOW + timedelta(seconds=packet_id + 60 * redelivered)
         return Message("shellies/s1/announce", payload, received_at, packet_id=packet_id, redelivered=redelivered)
 
+    receipts = FirstReceipts("me", 10)
     first = build(builder, [announced("1.0.0", 1), announced("1.1.0", 2)])
+    receipts.remember(first.first_receipts)
+    receipts.settled()
     again = [(announced("1.0.0", 1, redelivered=True), None), (announced("1.1.0", 2, redelivered=True), None)]
-    second = builder.build(again, 0.0, NOW, NAMES, lambda message: first.first_receipts.get(key_of(message)))
+    second = builder.build(again, 0.0, NOW, NAMES, receipts.first_time, receipts.is_settled)
     assert [value.detail for value in first.values if isinstance(value, Event)] == [{"from": "1.0.0", "to": "1.1.0"}]
-    assert [value for value in second.values if isinstance(value, Event)] == []
+    assert (second.values, second.duplicate, second.samples) == ([], 2, 2)

@@ -88,3 +88,24 @@ def test_a_packet_id_that_is_used_anew_outlives_its_older_use() -> None:
     first.remember(receipts(later))
     first.remember(receipts(message(2)))  # the oldest generation goes
     assert first.first_time(again(message(1))) == later.received_at
+
+
+def test_what_was_only_received_is_not_settled_whatever_was_before_it() -> None:
+    first = FirstReceipts("me", 10)
+    states = saved(first.remember(receipts(message(1))))
+    assert not first.is_settled(again(message(1)))
+    states.update(saved(first.settling()))
+    first.settled()
+    states.update(saved(first.remember(receipts(message(2)))))
+    for one in (first, FirstReceipts("me", 10, states)):
+        assert one.is_settled(again(message(1)))
+        assert not one.is_settled(again(message(2)))
+        assert not one.is_settled(again(message(3)))
+
+
+def test_the_spool_tells_a_settled_message_by_its_time() -> None:
+    first = FirstReceipts("me", 10)
+    first.remember(receipts(message(1)))
+    first.settled()
+    assert first.is_settled(message(1))
+    assert not first.is_settled(replace(message(1), received_at=NOW + timedelta(hours=1)))
