@@ -40,6 +40,7 @@ MAX_LEVELS = 8
 """Levels below a device; extensions nest deep."""
 
 _OLD_COPY = "a retained copy without a time"
+_CLEARED = "a topic that was cleared"
 # A sleeping device is well: it said that it would be silent.
 _ONLINE = {"init": True, "ready": True, "alert": True, "sleeping": True, "disconnected": False, "lost": False}
 _STATS: Mapping[str, tuple[str, float]] = {
@@ -75,7 +76,11 @@ class Homie:
     shareable: tuple[str, ...] = ()
 
     def __init__(self, bases: Sequence[str] = (BASE_TOPIC,)) -> None:
-        self._bases = tuple(f"{base}/" for base in dict.fromkeys(bases))
+        for base in bases:
+            if "" in base.split("/") or set("+#$") & set(base):
+                raise Invalid(f"not a base topic: {shown(base)}", where="conventions")
+        # The longest first: one base may lie below another.
+        self._bases = tuple(f"{base}/" for base in sorted(set(bases), key=lambda base: (-len(base), base)))
         self.filters = tuple(f"{base}{levels}" for base in self._bases for levels in ("+/+", "+/+/+", "+/+/+/+"))
 
     def partition(self, topic: str) -> str | None:
@@ -93,7 +98,7 @@ class Homie:
             raise Invalid("not a topic of Homie")
         draft = Draft("homie", check_device(place.device), state, message)
         first, last = place.rest[0], place.rest[-1]
-        if first == "$state" and place.five and not message.payload:
+        if first == "$state" and not message.payload:
             return _removed(draft, state)
         if first == "$state":
             return _with_children(draft, draft.finish(_state(draft)))
@@ -103,8 +108,8 @@ class Homie:
             return draft.finish("a command to the device")
         if last.startswith("$"):
             return draft.finish(_declaration(draft, place))
-        if len(place.rest) != 2:
-            return draft.finish("nothing that Homie defines")
+        if len(place.rest) != 2 or not message.payload:
+            return draft.finish("nothing that Homie defines" if message.payload else _CLEARED)
         return draft.finish(_value(draft, place))
 
     def _split(self, topic: str) -> _Place | None:
@@ -144,7 +149,7 @@ def _state(draft: Draft) -> str | None:
 
 
 def _removed(draft: Draft, state: State | None) -> tuple[Decoded, State | None]:
-    """An empty state takes a device of version 5 away, with all that was known of it."""
+    """An empty state takes a device away, with all that was known of it: version 5 says so, and tools clear others likewise."""
     ignored = None
     if draft.recall("online") is True:
         ignored = draft.presence("state", online=False)
@@ -173,7 +178,7 @@ def _attribute(draft: Draft, place: _Place) -> str | None:
     path = "/".join(place.rest)
     if path in _CLAIMS:
         claimed = _CLAIMS[path]
-        return claim(draft, path, {claimed: _said(draft)}) if draft.message.payload else "an attribute was removed"
+        return claim(draft, path, {claimed: _said(draft)}) if draft.message.payload else _CLEARED
     read = _ATTRIBUTES.get(place.rest[0])
     wanted = 1 if place.rest[0] == "$description" else 2
     if read is None or len(place.rest) != wanted:
@@ -184,6 +189,8 @@ def _attribute(draft: Draft, place: _Place) -> str | None:
 def _stats(draft: Draft, name: str) -> str | None:
     if name not in _STATS:
         return "a statistic that holds nothing we measure"
+    if not draft.message.payload:
+        return _CLEARED
     if draft.message.retain:
         return _OLD_COPY
     metric, factor = _STATS[name]

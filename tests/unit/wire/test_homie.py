@@ -40,7 +40,7 @@ def one(node: str, name: str, **given: Any) -> dict[str, Any]:
 # -- what is refused --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("payload", ["READY", "online", "1", ""])
+@pytest.mark.parametrize("payload", ["READY", "online", "1", " "])
 def test_a_state_that_is_none_is_refused(talk: Conversation, payload: str) -> None:
     with pytest.raises(Invalid, match="not a state of Homie"):
         talk.say("homie/car/$state", payload)
@@ -53,7 +53,7 @@ def test_a_number_that_is_none_is_refused(talk: Conversation, payload: str) -> N
         talk.say("homie/car/engine/temperature", payload)
 
 
-@pytest.mark.parametrize("payload", ["TRUE", "1", "on", ""])
+@pytest.mark.parametrize("payload", ["TRUE", "1", "on", " "])
 def test_booleans_are_true_or_false_in_small_letters(talk: Conversation, payload: str) -> None:
     declared(talk, "door/open", datatype="boolean")
     with pytest.raises(Invalid, match="neither true nor false"):
@@ -191,6 +191,20 @@ def test_a_removed_device_is_gone_and_forgotten(talk: Conversation) -> None:
     assert talk.states["5/car"] == {}
     assert talk.say("homie/5/car/$state", b"").ignored == "the device was removed"
     assert talk.say("homie/5/car/engine/temperature", "20").ignored == "a property that no description told of yet"
+
+
+def test_a_device_of_an_earlier_version_is_removed_likewise(talk: Conversation) -> None:
+    talk.say("homie/car/$state", "ready")
+    assert [presence.online for presence in talk.presences("homie/car/$state", b"")] == [False]
+    assert talk.states["car"] == {}
+
+
+def test_topics_that_are_cleared_are_no_broken_values(talk: Conversation) -> None:
+    declared(talk, "engine/temperature", datatype="float", unit="°C")
+    for topic in ("engine/temperature", "$stats/uptime", "$fw/version"):
+        assert talk.say(f"homie/car/{topic}", b"").ignored == "a topic that was cleared"
+    talk.say("homie/car/engine/temperature/$unit", b"")
+    assert talk.metrics("homie/car/engine/temperature", "5") == {"engine_temperature": 5.0}
 
 
 def test_a_removed_description_describes_nothing_any_more(talk: Conversation) -> None:
@@ -434,6 +448,19 @@ def test_one_device_may_speak_two_versions(talk: Conversation) -> None:
 )
 def test_what_is_not_below_a_device_is_not_claimed(topic: str) -> None:
     assert Homie().partition(topic) is None
+
+
+@pytest.mark.parametrize("base", ["a//b", "/homie", "homie/", "+/homie", "homie/#", "$SYS"])
+def test_what_can_be_no_base_topic_is_refused(base: str) -> None:
+    with pytest.raises(Invalid, match="not a base topic"):
+        conventions([f"homie@{base}"])
+
+
+def test_one_base_topic_may_lie_below_another() -> None:
+    (convention,) = conventions(["homie", "homie@homie/site"])
+    talk = Conversation(convention)
+    assert [one.device for one in talk.presences("homie/site/car/$state", "ready")] == ["car"]
+    assert [one.device for one in talk.presences("homie/car/$state", "ready")] == ["car"]
 
 
 def test_the_base_topic_may_have_several_levels() -> None:
