@@ -236,6 +236,7 @@ class Intake:
         self._ledger.connected(session_present=session_present)
         if not session_present:
             self._ours_alone = max(self._ours_alone, self._of_older_connection)
+            self._first_receipts.begin_session(self._began_at())
         elif self._of_older_connection:
             self._let_go(self._of_older_connection)
         self._of_older_connection = 0
@@ -503,6 +504,13 @@ class Intake:
         self._of_older_connection = max(0, self._of_older_connection - len(taken))
         self._ours_alone = max(0, self._ours_alone - len(taken))
         return taken
+
+    def _began_at(self) -> datetime:
+        """When the first message of this connection came, or the next one may come."""
+        if len(self._waiting) > self._of_older_connection:
+            return self._waiting[self._of_older_connection][0].received_at
+        now, last = self._clock.now(), self._last_stamp
+        return now if now > last or was_set_back(last, now) else last + _TICK
 
     def _let_go(self, count: int) -> None:
         """Forget the first ``count`` that wait, but for those that nobody sends again."""

@@ -7,6 +7,8 @@ messages as can be unacknowledged.
 
 A decoder whose state was saved must not hear such a message once more: an older firmware would look like an update. So it is written
 down, with the states, up to which generation everything is durable; what comes again of those is known without being decoded.
+
+Packet ids begin anew with a session, so what came by an older session is never taken for what comes again by the present one.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from hearthwatch.values import Message
 CONVENTION = "ingest/received"
 """Under this name the times stand among the decoders' states."""
 
-_SETTLED = "settled"
+_SETTLED, _SESSION = "settled", "session"
 
 Key = tuple[int, str]
 """Packet id and digest of a message."""
@@ -55,18 +57,27 @@ class FirstReceipts:
         self._next = 0
         settled = (saved or {}).get(f"{owner}/{_SETTLED}", {}).get("generation")
         self._settled = settled if isinstance(settled, int) else -1
+        since = (saved or {}).get(f"{owner}/{_SESSION}", {}).get("since")
+        self._since = datetime.fromisoformat(since) if isinstance(since, str) else None
+        self._since_is_saved = True
         for number, entries in sorted(self._saved(saved or {}).items()):
             self._add(number, {(one[0], one[1]): datetime.fromisoformat(one[2]) for one in entries})
 
+    def begin_session(self, at: datetime) -> None:
+        """The broker forgot the session; what is received from ``at`` on comes by a new one. Written down with the next generation."""
+        self._since, self._since_is_saved = at, False
+
     def first_time(self, message: Message) -> datetime | None:
         """When a redelivered message was received first; None where that is not known, or it comes for the first time."""
-        known = self._times.get(key_of(message)) if message.redelivered else None
+        known = self._known(message) if message.redelivered else None
         return None if known is None else known[1]
 
     def is_settled(self, message: Message) -> bool:
         """Whether a message that comes again, from the broker or from the spool, was decoded, and all that came of it is durable."""
-        number, at = self._times.get(key_of(message), (None, None))
-        return number is not None and number <= self._settled and (message.redelivered or at == message.received_at)
+        known = self._known(message)
+        if known is None or known[0] > self._settled:
+            return False
+        return message.redelivered or known[1] == message.received_at
 
     def settling(self) -> dict[tuple[str, str], Mapping[str, Any]]:
         """The state to save together with what the batch of the latest generation told."""
@@ -89,7 +100,17 @@ class FirstReceipts:
                 if self._times.get(key, (None,))[0] == number:  # else a younger message took its place
                     del self._times[key]
             states[CONVENTION, self._partition(number)] = None
+        if not self._since_is_saved and self._since is not None:
+            states[CONVENTION, f"{self._owner}/{_SESSION}"] = {"since": self._since.isoformat()}
+            self._since_is_saved = True
         return states
+
+    def _known(self, message: Message) -> tuple[int, datetime] | None:
+        """Generation and time of a message's first receipt, unless that was another message, of an older session."""
+        known = self._times.get(key_of(message))
+        if known is not None and self._since is not None and known[1] < self._since <= message.received_at:
+            return None
+        return known
 
     def _add(self, number: int, receipts: Mapping[Key, datetime]) -> None:
         self._times.update({key: (number, at) for key, at in receipts.items()})

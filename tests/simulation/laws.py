@@ -164,6 +164,11 @@ class Laws:
         if not self._is_durable(sent):
             raise Violation(f"{complaint}: {sent}")
 
+    def _was_held(self, sent: Sent) -> bool:
+        """Whether it was settled once, in quarantine for a wrong clock, and came again: then it has what firmware is known by then."""
+        held = self._held.get((sent.topic, sent.payload), {})
+        return any(item.reason.startswith(_BY_CLOCK) for item in held.values())
+
     def _is_durable(self, sent: Sent) -> bool:
         held = self._held.get((sent.topic, sent.payload), {})
         if sent.malformed:
@@ -184,7 +189,7 @@ class Laws:
         if not isinstance(row, Reading):
             return True
         if any(item.reason.startswith(_BY_CLOCK) for item in held.values()):
-            return True  # the whole of it is held as well
+            return True  # all of it is held as well
         missing = told.metrics - row.metrics.keys()
         return all(any(part.endswith(f" {name}") for part in held) for name in missing)
 
@@ -203,7 +208,7 @@ class Laws:
         expected = set()
         for sent in self._naming[name]:
             told = next(told for told in sent.told if told.name == name)
-            unheard = told.relies_on is not None and told.relies_on.number in self._lost
+            unheard = told.relies_on is not None and (told.relies_on.number in self._lost or self._was_held(sent))
             if not told.firmware_is_sure or unheard or (sent.qos == 0 and told.relies_on is not None):
                 return
             expected.add(told.firmware)

@@ -318,6 +318,20 @@ def test_after_this_machines_clock_was_set_right_what_comes_has_the_right_time(d
     assert [item.payload for item in record.held] == [b"1 timeless"]
 
 
+def test_a_message_of_a_new_session_is_not_taken_for_one_of_the_old_that_looks_the_same(desk: Desk) -> None:
+    old, receipt = desk.message("timeless")
+    desk.intake.received([(old, receipt)], 0.0)
+    desk.answer_all(desk.intake.flush(0.0))
+    desk.clock.advance(timedelta(minutes=1))
+    desk.intake.disconnected(60.0)
+    desk.intake.connected(False, 60.0)
+    new = replace(old, redelivered=True, received_at=desk.clock.now())  # its first delivery did not reach us
+    desk.intake.received([(new, receipt)], 60.0)
+    desk.answer_all(desk.intake.flush(60.0))
+    counts = desk.ledger.snapshot()
+    assert (counts["stored"], counts["duplicate"]) == (2, 0)
+
+
 def test_an_answer_to_nothing_is_a_bug(desk: Desk) -> None:
     with pytest.raises(Invalid):
         desk.intake.recorded(0.0)

@@ -109,3 +109,17 @@ def test_the_spool_tells_a_settled_message_by_its_time() -> None:
     first.settled()
     assert first.is_settled(message(1))
     assert not first.is_settled(replace(message(1), received_at=NOW + timedelta(hours=1)))
+
+
+def test_a_packet_id_of_a_session_that_is_forgotten_means_another_message() -> None:
+    first = FirstReceipts("me", 10)
+    states = saved(first.remember(receipts(message(1))))
+    first.settled()
+    of_the_spool = again(message(1))
+    first.begin_session(NOW + timedelta(hours=2))
+    alike = replace(again(message(1)), received_at=NOW + timedelta(hours=3))
+    states.update(saved(first.remember(receipts(message(2)))))
+    for one in (first, FirstReceipts("me", 10, states)):
+        assert one.first_time(alike) is None
+        assert not one.is_settled(alike)
+        assert one.first_time(of_the_spool) == NOW
