@@ -100,6 +100,8 @@ class HomeAssistant:
                 memory.describe(key, None)
             return "the description was removed"
         given = full(parse_object(memory.message.payload))
+        if given.get("migrate_discovery") is True:
+            return "a description that is about to move to another topic"
         parts = _components(given, place) if bundle else {place: (place.partition("/")[0], with_base_topic(given))}
         owner = self._owner(parts)
         if owner is not None:
@@ -154,6 +156,9 @@ def _identify(draft: Draft, claim: Claim) -> str | None:
         draft.keep("esphome", value=True)
     draft.keep("fw_by", "device" if claim.firmware else draft.recall("fw_by"))
     draft.learn_firmware("discovery", claim.firmware)
+    if claim.bridge is not None and draft.recall("bridge") != claim.bridge:
+        draft.event("bridge", draft.message.received_at, "network", "joined", {"bridge": claim.bridge})
+        draft.keep("bridge", claim.bridge)
     nothing_new = new_claim(draft, claimed(claim))
     if nothing_new is None:
         draft.identity(model=claim.model, hardware=claim.hardware, firmware=claim.firmware, serial=claim.serial)

@@ -24,7 +24,7 @@ _MAX_IDENTIFIERS = 32
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a description says of its device. ``esphome``: its firmware is ESPHome's."""
+    """What a description says of its device. ``esphome``: its firmware is ESPHome's. ``bridge``: the device that it speaks through."""
 
     device: str
     model: str | None
@@ -32,6 +32,7 @@ class Claim:
     firmware: str | None
     serial: str | None
     esphome: bool
+    bridge: str | None
 
 
 def claim_of(given: Any, origin: Any) -> Claim:
@@ -53,6 +54,7 @@ def claim_of(given: Any, origin: Any) -> Claim:
         firmware=firmware,
         serial=serial or (mac.upper() if mac else None) or ieee_within(device),
         esphome="esphome" in f"{maker} {firmware}".lower(),
+        bridge=_bridge(text_or_none(given.get("via_device"))),
     )
 
 
@@ -71,6 +73,13 @@ def _device_id(identifiers: list[str], connections: list[str], mac: str | None, 
     if named is None:
         raise Invalid("describes a device without identifiers, connections or serial number")
     return named if is_device(named) else _as_id(named)
+
+
+def _bridge(via: str | None) -> str | None:
+    """The id of the device behind ``via_device``, which is one of its identifiers; only an address in it is sure to be its id."""
+    if via is None:
+        return None
+    return via if _SHELLY.fullmatch(via) else ieee_within(via) or mac_within(via)
 
 
 def _as_id(text: str) -> str:

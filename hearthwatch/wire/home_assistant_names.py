@@ -20,6 +20,7 @@ _SHORT: Mapping[str, str] = {
     "dev": "device",
     "dev_cla": "device_class",
     "ent_cat": "entity_category",
+    "migr_discvry": "migrate_discovery",
     "o": "origin",
     "obj_id": "object_id",
     "p": "platform",

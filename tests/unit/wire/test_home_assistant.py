@@ -280,6 +280,21 @@ def test_another_firmware_is_an_update(home: Home) -> None:
     assert (event.kind, event.code, event.detail) == ("update", "installed", {"from": ESPHOME, "to": newer["sw"]})
 
 
+def test_a_device_tells_once_which_bridge_it_speaks_through(home: Home) -> None:
+    described = {"dev": {"ids": ["AA:BB:CC:DD:EE:01"], "mdl": "thermometer", "via_device": "OMG_AABBCCDDEEFF"}}
+    (event,) = home.events("homeassistant/sensor/x/config", described)
+    assert (event.kind, event.code, event.detail) == ("network", "joined", {"bridge": "aabbccddeeff"})
+    assert home.events("homeassistant/sensor/y/config", described) == []
+    described["dev"]["via_device"] = "the gateway in the hall"
+    assert home.events("homeassistant/sensor/z/config", described) == []
+
+
+def test_a_description_that_moves_is_no_description(home: Home) -> None:
+    topic = home.describe("sensor", "power", unit_of_meas="W", dev_cla="power")
+    assert home.say("homeassistant/sensor/garage/power/config", {"migr_discvry": True}).ignored
+    assert home.metrics(topic, "5") == {"power_w": 5.0}
+
+
 def test_devices_that_have_a_convention_of_their_own_are_left_to_it() -> None:
     talk = Conversation(HomeAssistant(beside=[Tasmota(), Zigbee2Mqtt()]))
     device = {"ids": ["49A3BC"], "cns": [["mac", "00:00:00:49:A3:BC"]], "mdl": "Sonoff Basic"}
