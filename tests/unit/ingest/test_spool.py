@@ -108,6 +108,8 @@ def test_torn_at_every_byte_the_whole_records_before_the_tear_are_read_and_new_o
         (folder / segment.name).write_bytes(image[:length])
         whole = sum(end <= length for end in ends[1:])
         with opened(folder) as spool:
+            left = [path.stat().st_size for path in folder.glob("*.segment")]
+            assert left == ([ends[whole]] if whole else []), "the tear is cut off"
             spool.append([message(100)])
             numbers = [one.packet_id for one in emptied(spool)]
         assert numbers == [*range(whole), 100]
@@ -344,6 +346,7 @@ def test_after_a_sync_that_failed_the_segment_is_not_trusted_any_more(
             broken.setattr(os, "fdatasync", fails)
             with pytest.raises(Unavailable, match="Input/output"):
                 spool.append(batch(3))
+        assert [path.stat().st_size for path in tmp_path.glob("*.segment")] == [spool.state.bytes], "it is taken back"
         spool.append(batch(6))
         assert len(list(tmp_path.glob("*.segment"))) == 2
         assert [one.packet_id for one in emptied(spool)] == [0, 1, 2, 6, 7, 8]
@@ -370,6 +373,23 @@ def test_what_was_read_and_not_released_is_read_again_by_the_next_process(tmp_pa
     with opened(tmp_path) as spool:
         assert [one.packet_id for one in emptied(spool)] == list(range(6, 15))
         assert not list(tmp_path.glob("*.segment"))
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_killed_before_a_segment_that_was_stored_could_be_removed_it_is_removed_at_the_next_start(
+    tmp_path: Path, flipped: bool
+) -> None:
+    (segment,) = filled(tmp_path)
+    image = bytearray(segment.read_bytes())
+    with opened(tmp_path) as spool:
+        emptied(spool, 100)
+        spool.append(batch(50))
+    image[-1] ^= flipped
+    segment.write_bytes(image)
+    with opened(tmp_path) as spool:
+        assert not segment.exists()
+        assert [path.name for path in damaged(tmp_path)] == ([segment.name] if flipped else [])
+        assert [one.packet_id for one in emptied(spool)] == [50, 51, 52]
 
 
 def test_a_process_killed_while_it_writes_leaves_whole_records_and_all_it_said_was_safe(tmp_path: Path) -> None:
