@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Protocol
 
 from hearthwatch.errors import Invalid
@@ -178,9 +179,11 @@ class BatchBuilder:
                 batch.duplicate += repeated
                 batch.ignored += not repeated
             return False
+        if message.user is None and self._take_usual(batch, origin, decoded.values, convention, window, names):
+            return any(value.at == message.received_at for value in decoded.values)
         timeless = False
         for value in decoded.values:
-            wrong = None if _is_plainly_good(value, message, window) else validation.objection(value, message, window)
+            wrong = validation.objection(value, message, window)
             if wrong is not None:
                 batch.hold(origin, wrong)
             elif isinstance(value, Identity):
@@ -196,6 +199,36 @@ class BatchBuilder:
                 batch.origins.append(origin)
         return timeless
 
+    def _take_usual(
+        self,
+        batch: Batch,
+        origin: int,
+        values: Sequence[Value],
+        convention: str | None,
+        window: TimeWindow,
+        names: frozenset[str] | set[str],
+    ) -> bool:
+        """Take readings of one device that are good and bring nothing unknown; if any is not, nothing is taken."""
+        readings: list[Reading] = []
+        for value in values:
+            if (
+                type(value) is not Reading
+                or not window.earliest <= value.at <= window.latest
+                or not value.metrics.keys() <= names
+            ):
+                return False
+            readings.append(value)
+        newest = max(readings, key=_time)
+        if any(
+            one.device != newest.device or one.firmware != newest.firmware or one.boot != newest.boot
+            for one in readings
+        ):
+            return False
+        self._sightings.hear(newest, convention)
+        batch.values += readings
+        batch.origins += [origin] * len(readings)
+        return True
+
     def _identify(self, batch: Batch, claim: Identity, message: Message) -> None:
         known = self._claims.get(claim.device)
         same = known is not None and replace(claim, at=known.at) == known
@@ -207,9 +240,7 @@ class BatchBuilder:
         batch.identities.append(claim)
 
 
-def _is_plainly_good(value: Value, message: Message, window: TimeWindow) -> bool:
-    """The usual case of `validation.objection`, without a call for each of its questions."""
-    return type(value) is Reading and message.user is None and window.earliest <= value.at <= window.latest
+_time = attrgetter("at")
 
 
 def _as_event(reply: Reply) -> Event:

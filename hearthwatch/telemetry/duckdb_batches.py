@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,15 +29,15 @@ _STAMP = pa.timestamp("us")
 
 def head(values: Sequence[Reading | Event | Presence], draft: Draft) -> dict[str, pa.Array]:
     """The columns that all three kinds share: device, stream, stamp, hour, firmware, batch, boot."""
-    for value in values:
-        if not value.device or not value.stream:
-            raise Invalid("a value needs a device and a stream", where=value.device or "device")
-    stamps = all_microseconds([value.at for value in values])
+    devices, streams = [value.device for value in values], [value.stream for value in values]
+    if not (all(devices) and all(streams)):
+        named = next((one.device for one in values if one.device and not one.stream), "device")
+        raise Invalid("a value needs a device and a stream", where=named)
     return {
         **_numbers(
-            stamps,
-            draft.ids("device", [value.device for value in values]),
-            draft.ids("stream", [value.stream for value in values]),
+            all_microseconds([value.at for value in values]),
+            draft.ids("device", devices),
+            draft.ids("stream", streams),
             draft.ids("firmware", [value.firmware for value in values]),
             draft.batch,
         ),
@@ -61,18 +62,22 @@ def metrics(values: Sequence[Reading]) -> dict[str, pa.Array]:
     found = {}
     for name, column in _columns([value.metrics for value in values]).items():
         metric_name(name)
-        found[name] = finite(floats(column, name), name)
+        found[name] = finite(column, name)
     return found
 
 
-def _columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, Sequence[float | None]]:
+def _columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, pa.Array]:
     shapes = dict.fromkeys(map(tuple, metrics))
-    if len(shapes) == 1:  # devices of one kind, as mostly
+    if len(shapes) == 1:  # devices of one kind, as mostly: all numbers in one go
         (names,) = shapes
-        return dict(zip(names, zip(*(one.values() for one in metrics), strict=True), strict=True))
-    return {
-        name: [one.get(name) for one in metrics] for name in dict.fromkeys(name for shape in shapes for name in shape)
-    }
+        numbers = chain.from_iterable(one.values() for one in metrics)
+        try:
+            table = np.fromiter(numbers, np.float64, len(metrics) * len(names)).reshape(len(metrics), len(names))
+            return {name: pa.array(np.ascontiguousarray(table[:, place])) for place, name in enumerate(names)}
+        except (TypeError, ValueError, OverflowError):
+            pass  # the way below says which metric it is
+    names = tuple(dict.fromkeys(name for shape in shapes for name in shape))
+    return {name: floats([one.get(name) for one in metrics], name) for name in names}
 
 
 def events(values: Sequence[Event], draft: Draft) -> pa.Table:

@@ -8,7 +8,7 @@ brought them, so that a rollup finds what is new. No table has an index: row gro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -117,10 +117,13 @@ class Draft:
         self.newest = catalogue.newest
         self.batch = catalogue.batch + 1
 
-    def ids(self, kind: str, names: Iterable[str | None]) -> list[int]:
+    def ids(self, kind: str, names: Collection[str | None]) -> list[int]:
         """The number of each name; unknown ones get the next."""
         known = self._catalogue.ids[kind]
-        return [known[name] if name in known else self._add(kind, name) for name in names]
+        try:
+            return [known[name] for name in names]  # as nearly always
+        except KeyError:
+            return [known[name] if name in known else self._add(kind, name) for name in names]
 
     def _add(self, kind: str, name: str | None) -> int:
         new = self._new[kind]
