@@ -173,9 +173,6 @@ def _describe(memory: Memory, draft: Draft, claim: Claim, key: str, kind: str, c
 
     if is_of_esphome(component.get("unique_id"), kind, key.rpartition("/")[2]):
         draft.keep("esphome", value=True)
-    before = memory.entity(key)
-    if before is not None and before["d"] != claim.device:
-        memory.describe(key, None)
     try:
         entity = entity_of(kind, component, claim.device, _source(key, claim.device, component), own)
         memory.describe(key, entity if topics_of(entity) else None)

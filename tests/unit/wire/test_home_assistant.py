@@ -127,6 +127,8 @@ def test_a_bundle_without_components_is_invalid(home: Home, components: Any) -> 
         "{{ value_json.a | round(99999999) }}",
         "{{ value_json.a | float(default=value_json.b) }}",
         "{{ value_json.a[0:9] }}",
+        "{{ value_json.a | float(*value_json.b) }}",
+        "{{ value_json.a | float(**value_json.b) }}",
         "{{ value_json[value_json.a] }}",
         "prefix {{ value_json.a }}",
         "{{ value_json.a }}{{ value_json.b }}",
@@ -244,6 +246,7 @@ def test_what_is_too_much_is_refused(home: Home) -> None:
         ({"identifiers": ["lamp-78-E3"], "connections": [["mac", "78-e3-6d-64-57-10"]]}, MAC, MAC.upper()),
         ({"ids": ["wled_78E36D645710"], "sn": "S-001"}, MAC, "S-001"),
         ({"ids": ["zigbee2mqtt_0x00158D00018255DF"]}, "0x00158d00018255df", "0x00158d00018255df"),
+        ({"ids": ["0x00158D00018255DF"], "cns": [["mac", "78:E3:6D:64:57:10"]]}, "0x00158d00018255df", MAC.upper()),
         ({"ids": ["shellyplus1pm-aabbccddeeff"]}, "shellyplus1pm-aabbccddeeff", "AABBCCDDEEFF"),
         ({"ids": ["x"], "sn": "SN 001/7"}, None, "SN 001/7"),
         ({"ids": ["boiler"], "sn": "0"}, "boiler", "0"),
@@ -455,6 +458,23 @@ def test_the_first_of_several_keeps_the_plain_name(home: Home) -> None:
     assert home.metrics(first, "68") == {"temperature_c": pytest.approx(20)}
 
 
+def test_a_name_that_an_entity_no_longer_has_is_free(home: Home) -> None:
+    for device_class, unit in (("power", "W"), ("voltage", "V")):
+        home.describe("sensor", "first", unit_of_meas=unit, dev_cla=device_class)
+    second = home.describe("sensor", "second", unit_of_meas="W", dev_cla="power")
+    assert home.metrics(second, "5") == {"power_w": 5.0}
+    home.say("homeassistant/sensor/garage/first/config", "")
+    third = home.describe("sensor", "third", unit_of_meas="V", dev_cla="voltage")
+    assert home.metrics(third, "230") == {"voltage_v": 230.0}
+
+
+def test_an_entity_that_is_described_for_another_device_speaks_for_that_one_alone(home: Home) -> None:
+    topic = home.describe("sensor", "power", unit_of_meas="W", dev_cla="power")
+    home.describe("sensor", "power", unit_of_meas="W", dev_cla="power", dev={"ids": ["another"]})
+    assert [one.device for one in home.readings(topic, "5")] == ["another"]
+    assert [one.device for one in home.presences("garage/status", "online")] == ["another"]
+
+
 def test_an_update_entity_names_the_firmware_where_the_device_does_not(home: Home) -> None:
     nameless = {"ids": MAC, "mdl": "lamp"}
     topic = home.describe("update", "firmware", dev=nameless)
@@ -520,6 +540,12 @@ def test_availability_of_several_topics(home: Home, mode: str, expected: list[li
     home.describe("sensor", "a", **listed(mode))
     said = [("one/status", "online"), ("two/status", "yes"), ("two/status", "no"), ("two/status", "yes")]
     assert [presences(home, topic, payload) for topic, payload in said] == expected
+
+
+def test_while_one_of_several_was_not_heard_nobody_knows_that_a_device_is_gone(home: Home) -> None:
+    home.describe("sensor", "a", **listed("any"))
+    said = [("one/status", "offline"), ("two/status", "no"), ("one/status", "online")]
+    assert [presences(home, topic, payload) for topic, payload in said] == [[], [False], [True]]
 
 
 def test_by_default_the_latest_word_counts(home: Home) -> None:

@@ -304,6 +304,10 @@ def test_a_sensor_on_a_battery(home: Conversation) -> None:
     }
 
 
+def test_the_voltage_of_a_device_on_a_battery_is_that_of_its_battery(home: Conversation) -> None:
+    assert home.metrics("zigbee2mqtt/kitchen/window/sensor", {"voltage": 2995}) == {"battery_v": 2.995}
+
+
 def test_units_are_those_of_the_definition(home: Conversation) -> None:
     metrics = home.metrics("zigbee2mqtt/my_plug", {"voltage": 230.1, "energy": 1500, "power": 12, "linkquality": 255})
     assert metrics == {"voltage_v": 230.1, "energy_kwh": 1.5, "power_w": 12.0, "link_quality_pct": 100.0}
