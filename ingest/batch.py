@@ -141,7 +141,7 @@ class BatchBuilder:
             if first is not None:
                 message = replace(message, received_at=first)
             timeless = self._sort(batch, origin, message, self._decode(message), window, names)
-            if timeless and message.packet_id and first is None:
+            if timeless and message.packet_id:
                 batch.first_receipts[key_of(message)] = message.received_at
         batch.states = self._decoder.changed()
         batch.sightings = self._sightings.news()

@@ -52,16 +52,19 @@ class FirstReceipts:
         self._owner = owner
         self._keep = keep
         self._times: dict[Key, tuple[int, datetime]] = {}  # with the generation that holds it
-        self._generations: OrderedDict[int, list[Key]] = OrderedDict()
+        self._generations: OrderedDict[int, dict[Key, None]] = OrderedDict()
         self._size = 0
         self._next = 0
-        settled = (saved or {}).get(f"{owner}/{_SETTLED}", {}).get("generation")
-        self._settled = settled if isinstance(settled, int) else -1
+        self._settled: set[int] = set()
+        self._dropped: list[int] = []
         since = (saved or {}).get(f"{owner}/{_SESSION}", {}).get("since")
         self._since = datetime.fromisoformat(since) if isinstance(since, str) else None
         self._since_is_saved = True
         for number, entries in sorted(self._saved(saved or {}).items()):
             self._add(number, {(one[0], one[1]): datetime.fromisoformat(one[2]) for one in entries})
+        marker = (saved or {}).get(f"{owner}/{_SETTLED}", {})
+        self._settled |= {one for one in self._generations if one <= marker.get("generation", -1)}
+        self._settled -= set(marker.get("open", ()))
 
     def begin_session(self, at: datetime) -> None:
         """The broker forgot the session; what is received from ``at`` on comes by a new one. Written down with the next generation."""
@@ -75,17 +78,19 @@ class FirstReceipts:
     def is_settled(self, message: Message) -> bool:
         """Whether a message that comes again, from the broker or from the spool, was decoded, and all that came of it is durable."""
         known = self._known(message)
-        if known is None or known[0] > self._settled:
+        if known is None or known[0] not in self._settled:
             return False
         return message.redelivered or known[1] == message.received_at
 
     def settling(self) -> dict[tuple[str, str], Mapping[str, Any]]:
         """The state to save together with what the batch of the latest generation told."""
-        return {(CONVENTION, f"{self._owner}/{_SETTLED}"): {"generation": self._next - 1}}
+        latest = self._next - 1
+        left_open = [one for one in self._generations if one != latest and one not in self._settled]
+        return {(CONVENTION, f"{self._owner}/{_SETTLED}"): {"generation": latest, "open": left_open}}
 
     def settled(self) -> None:
         """All that came of the latest generation is durable."""
-        self._settled = self._next - 1
+        self._settled.add(self._next - 1)
 
     def remember(self, receipts: Mapping[Key, datetime]) -> dict[tuple[str, str], Mapping[str, Any] | None]:
         """Add a generation. Returns the states to save; None stands for one that is to be forgotten."""
@@ -93,13 +98,12 @@ class FirstReceipts:
         entries = [[packet_id, digest_, at.isoformat()] for (packet_id, digest_), at in receipts.items()]
         states[CONVENTION, self._partition(self._next)] = {"received": entries}
         self._add(self._next, receipts)
+        oldest = iter(list(self._generations))
         while self._size > self._keep and len(self._generations) > 1:
-            number, keys = self._generations.popitem(last=False)
-            self._size -= len(keys)
-            for key in keys:
-                if self._times.get(key, (None,))[0] == number:  # else a younger message took its place
-                    del self._times[key]
+            self._drop(next(oldest))
+        for number in self._dropped:
             states[CONVENTION, self._partition(number)] = None
+        self._dropped.clear()
         if not self._since_is_saved and self._since is not None:
             states[CONVENTION, f"{self._owner}/{_SESSION}"] = {"since": self._since.isoformat()}
             self._since_is_saved = True
@@ -113,10 +117,27 @@ class FirstReceipts:
         return known
 
     def _add(self, number: int, receipts: Mapping[Key, datetime]) -> None:
-        self._times.update({key: (number, at) for key, at in receipts.items()})
-        self._generations[number] = list(receipts)
+        """Add a generation; what another one holds, which was never settled or means another message now, moves to it."""
+        for key, at in receipts.items():
+            older = self._times.get(key)
+            self._times[key] = (number, at)
+            if older is not None:
+                keys = self._generations[older[0]]
+                del keys[key]
+                self._size -= 1
+                if not keys:
+                    self._drop(older[0])
+        self._generations[number] = dict.fromkeys(receipts)
         self._size += len(receipts)
         self._next = number + 1
+
+    def _drop(self, number: int) -> None:
+        keys = self._generations.pop(number)
+        self._size -= len(keys)
+        for key in keys:
+            del self._times[key]
+        self._settled.discard(number)
+        self._dropped.append(number)
 
     def _partition(self, number: int) -> str:
         return f"{self._owner}/{number}"

@@ -103,6 +103,29 @@ def test_what_was_only_received_is_not_settled_whatever_was_before_it() -> None:
         assert not one.is_settled(again(message(3)))
 
 
+def test_what_a_killed_process_left_open_is_not_settled_by_what_is_younger_until_it_was_decoded_again() -> None:
+    states = saved(FirstReceipts("me", 10).remember(receipts(message(1))))
+    next_life = FirstReceipts("me", 10, states)
+    states.update(saved(next_life.remember(receipts(message(2))), next_life.settling()))
+    next_life.settled()
+    for one in (next_life, FirstReceipts("me", 10, states)):
+        assert one.is_settled(again(message(2)))
+        assert not one.is_settled(again(message(1)))
+    states.update(saved(next_life.remember(receipts(message(1))), next_life.settling()))
+    next_life.settled()
+    assert next_life.is_settled(again(message(1)))
+    assert FirstReceipts("me", 10, states).is_settled(again(message(1)))
+
+
+def test_decoding_the_same_again_and_again_pushes_nothing_else_out() -> None:
+    first = FirstReceipts("me", 4)
+    states = saved(first.remember(receipts(message(1), message(2))))
+    for _ in range(10):
+        states.update(saved(first.remember(receipts(message(3)))))
+    assert first.first_time(again(message(1))) == NOW
+    assert FirstReceipts("me", 4, states).first_time(again(message(2))) == NOW
+
+
 def test_the_spool_tells_a_settled_message_by_its_time() -> None:
     first = FirstReceipts("me", 10)
     first.remember(receipts(message(1)))
