@@ -83,7 +83,6 @@ class Memory:
                 self._topics.put(topic, sorted({*(self._topics.get(topic) or ()), key}))
             draft = self.draft(entity["d"])
             draft.keep("keys", sorted({*_keys(draft), key}))
-            self.disown(entity["d"], key)
             owned = {source["m"]: key for source in entity["s"] if "m" in source}
             draft.keep("owners", {**_owners(draft), **owned} or None)
 
