@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from tests.simulation.timeline import Timeline
 
 if TYPE_CHECKING:
-    from tests.simulation.fleet import Sent
     from tests.simulation.laws import Laws
     from tests.simulation.line import Line
+    from tests.simulation.told import Sent
 
 
 @dataclass(slots=True, eq=False)

@@ -15,59 +15,13 @@ from typing import Any, Final
 
 import msgspec
 
-from hearthwatch.values import Event, Identity, Presence, Reading
+from hearthwatch.values import Event, Identity, Presence
 from hearthwatch.wire import native
 from tests.simulation.faults import Faults
 from tests.simulation.timeline import Timeline
+from tests.simulation.told import EXPIRED, POISON, STOLEN, Sent, Told, name_of
 
 KINDS: Final = ("says", "boots", "plain", "clockless", "shelly")
-POISON: Final = "poison"
-EXPIRED: Final = "expired"
-KNOWN_METRICS: Final = frozenset({"value", "power_w", POISON, EXPIRED})
-STOLEN: Final = "stolen"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One value a message tells. ``name`` names it for ever, or, for what has no time and no count, all that look the same."""
-
-    name: str
-    firmware: str | None
-    metrics: frozenset[str] = frozenset()
-    bad: bool = False
-    may_be_ignored: bool = False
-    relies_on: Sent | None = None
-    firmware_is_sure: bool = True
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sent:
-    """A message as published. One that is ``malformed`` can only be held back."""
-
-    number: int
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
-    told: tuple[Told, ...] = ()
-    malformed: bool = False
-
-
-def name_of(value: Reading | Event | Presence) -> str:
-    """The `Told.name` of a stored value."""
-    if isinstance(value, Reading):
-        if value.clockless:
-            return f"{value.device} clockless {value.boot} {value.seq}"
-        if value.stream.startswith("shelly"):
-            return f"{value.device} {value.stream} {sorted(value.metrics.items())}"
-        return f"{value.device} reading {value.at.isoformat()}"
-    if isinstance(value, Event):
-        if value.stream.startswith("shelly"):
-            return f"{value.device} {value.kind}"
-        return f"{value.device} event {value.boot} {value.seq}"
-    if value.online:
-        return f"{value.device} online {value.at.isoformat()}"
-    return f"{value.device} will {value.boot}"
 
 
 @dataclass(slots=True)

@@ -5,97 +5,35 @@ Only the thread's loop and the records are stood in for. It can be killed at any
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from unittest import mock
 
-from hearthwatch.errors import HearthwatchError, Unavailable
+from hearthwatch.errors import Unavailable
 from hearthwatch.messaging import subscriber as subscriber_module
 from hearthwatch.messaging.address import parse_broker
 from hearthwatch.messaging.session import Session
 from hearthwatch.messaging.subscriber import MqttSubscriber
 from hearthwatch.ports import Receipt
-from hearthwatch.records.database import Database
 from hearthwatch.values import Message
 from hearthwatch.wire.registry import Decoder, conventions
 from ingest import runner as runner_module
-from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record
 from ingest.ledger import Ledger
 from ingest.limits import Limits
-from ingest.redelivery import CONVENTION, FirstReceipts
-from ingest.runner import Runner
+from ingest.redelivery import CONVENTION
 from ingest.spool import Spool, SpoolBounds
-from tests.simulation.disk import Disk, WatchedSpool
+from tests.simulation.disk import Disk
 from tests.simulation.errands import VirtualErrands
 from tests.simulation.line import Network, PacketId, VirtualLink
-from tests.simulation.stores import Killed, SimulatedRecords, SimulatedStore, Trouble, Unforeseen
-from tests.simulation.timeline import Violation
+from tests.simulation.simulated_runner import Make, SimulatedRunner
+from tests.simulation.stores import Killed, SimulatedRecords, SimulatedStore, Trouble
 
 if TYPE_CHECKING:
-    from hearthwatch.wire.shared import SharedDecoder
-    from tests.simulation.fleet import Sent
+    from tests.simulation.told import Sent
 
 ADDRESS = parse_broker("mqtt://simulated")
 CONVENTIONS = conventions(("native", "shelly_gen1"))
-
-
-class Make:
-    """How the parts under test are made; a mutant makes one of them differently."""
-
-    intake: type[Intake] = Intake
-    first_receipts: type[FirstReceipts] = FirstReceipts
-    subscriber: type[MqttSubscriber] = MqttSubscriber
-    ledger: type[Ledger] = Ledger
-    spool: type[WatchedSpool] = WatchedSpool
-
-    def states(self, saved: Mapping[tuple[str, str], Any]) -> Mapping[tuple[str, str], Any]:
-        """What a new process finds of what was saved."""
-        return saved
-
-
-class SimulatedRunner(Runner):
-    """The runner with records that are stood in for."""
-
-    def __init__(self, make: Make, records: SimulatedRecords, trouble: Trouble, **parts: Any) -> None:
-        self._make = make
-        self._records = records
-        self._trouble = trouble
-        super().__init__(database=cast(Database, None), **parts)
-
-    def _make_intake(self, decoder: Decoder | SharedDecoder, name: str) -> Intake:
-        saved = self._make.states(self._records.states())
-        received = {partition: state for (convention, partition), state in saved.items() if convention == CONVENTION}
-        first = self._make.first_receipts(name, 2 * self._limits.receive_maximum, received)
-        return self._make.intake(
-            decoder,
-            self._clock,
-            self._limits,
-            self._ledger,
-            names=frozenset(self._records.names),
-            first_receipts=first,
-            spooled=None if self._spool is None else self._spool.state.messages,
-        )
-
-    def _carry_out(self, action: Action) -> list[Action]:
-        self._trouble.timeline.tell("ingestor", _shown(action))
-        if not isinstance(action, Acknowledge):
-            return super()._carry_out(action)
-        self._trouble.kill(self._trouble.faults().killed_before, "before it acknowledges")
-        following = super()._carry_out(action)
-        self._trouble.kill(self._trouble.faults().killed_after, "after it acknowledged")
-        return following
-
-    def _write(self, action: Pending) -> Any:
-        with _only_meant_errors():
-            return super()._write(action)
-
-    def _prepare(self, action: Prepare) -> set[str]:
-        return self._records.prepare(action)
-
-    def _record(self, action: Record) -> None:
-        self._records.record(action)
 
 
 class Ingestor:
@@ -289,23 +227,3 @@ class Ingestor:
             link.vanish()
         self._network.laws.forgotten(self._network.broker.holds())
         self._timeline.after(self._network.chance.uniform(0.1, 10.0), self.start)
-
-
-@contextmanager
-def _only_meant_errors() -> Iterator[None]:
-    """The runner takes every error for an absence; one that nobody simulates is a bug."""
-    try:
-        yield
-    except (HearthwatchError, Unforeseen):
-        raise
-    except Exception as error:
-        raise Violation(f"{type(error).__name__}: {error}") from error
-
-
-def _shown(action: Action) -> str:
-    sizes: Sequence[str] = [
-        f"{name}={len(part)}"
-        for name in ("names", "states", "values", "receipts", "messages", "sightings", "identities", "held")
-        if isinstance(part := getattr(action, name, None), Sized) and part
-    ]
-    return f"{type(action).__name__.lower()} {' '.join(sizes)}"

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Event, Presence, Reading
 from ingest.ledger import Ledger
-from tests.simulation.fleet import Sent, Told
 from tests.simulation.timeline import Timeline, Violation
+from tests.simulation.told import Sent, Told
 
 _BY_CLOCK = "the time lies"
 _BY_BUDGET = "a new metric name beyond the budget"

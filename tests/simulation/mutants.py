@@ -17,7 +17,7 @@ from ingest.ledger import Ledger
 from ingest.redelivery import FirstReceipts, Key
 from ingest.spool import Mark, Piece
 from tests.simulation.disk import WatchedSpool
-from tests.simulation.ingestor import Make
+from tests.simulation.simulated_runner import Make
 
 SPENT: Receipt = (-1, 0)
 """A receipt that acknowledges nothing, for what was acknowledged already."""

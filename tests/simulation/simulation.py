@@ -22,12 +22,14 @@ from ingest.spool import SpoolBounds
 from tests.simulation.broker import Broker
 from tests.simulation.disk import Disk
 from tests.simulation.faults import Faults
-from tests.simulation.fleet import KNOWN_METRICS, Fleet, Sent
-from tests.simulation.ingestor import Ingestor, Make
+from tests.simulation.fleet import Fleet
+from tests.simulation.ingestor import Ingestor
 from tests.simulation.laws import Laws
 from tests.simulation.line import Network
+from tests.simulation.simulated_runner import Make
 from tests.simulation.stores import SimulatedRecords, SimulatedStore, Trouble
 from tests.simulation.timeline import Timeline, Violation
+from tests.simulation.told import KNOWN_METRICS, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Event, Identity, Presence, Reading, WriteResult
 from ingest.intake import Prepare, Record
 from tests.simulation.faults import Faults
-from tests.simulation.fleet import EXPIRED, KNOWN_METRICS, POISON, STOLEN, name_of
 from tests.simulation.timeline import Timeline
+from tests.simulation.told import EXPIRED, KNOWN_METRICS, POISON, STOLEN, name_of
 
 Value = Reading | Event | Presence
 
