@@ -57,9 +57,9 @@ class FirstReceipts:
         self._next = 0
         self._settled: set[int] = set()
         self._dropped: list[int] = []
-        since = (saved or {}).get(f"{owner}/{_SESSION}", {}).get("since")
-        self._since = datetime.fromisoformat(since) if isinstance(since, str) else None
-        self._since_is_saved = True
+        session = (saved or {}).get(f"{owner}/{_SESSION}")
+        self._session = None if session is None else (session["generation"], datetime.fromisoformat(session["since"]))
+        self._session_is_saved = True
         for number, entries in sorted(self._saved(saved or {}).items()):
             self._add(number, {(one[0], one[1]): datetime.fromisoformat(one[2]) for one in entries})
         marker = (saved or {}).get(f"{owner}/{_SETTLED}", {})
@@ -68,7 +68,7 @@ class FirstReceipts:
 
     def begin_session(self, at: datetime) -> None:
         """The broker forgot the session; what is received from ``at`` on comes by a new one. Written down with the next generation."""
-        self._since, self._since_is_saved = at, False
+        self._session, self._session_is_saved = (self._next, at), False
 
     def first_time(self, message: Message) -> datetime | None:
         """When a redelivered message was received first; None where that is not known, or it comes for the first time."""
@@ -104,17 +104,20 @@ class FirstReceipts:
         for number in self._dropped:
             states[CONVENTION, self._partition(number)] = None
         self._dropped.clear()
-        if not self._since_is_saved and self._since is not None:
-            states[CONVENTION, f"{self._owner}/{_SESSION}"] = {"since": self._since.isoformat()}
-            self._since_is_saved = True
+        if not self._session_is_saved and self._session is not None:
+            generation, since = self._session
+            session = {"generation": generation, "since": since.isoformat()}
+            states[CONVENTION, f"{self._owner}/{_SESSION}"] = session
+            self._session_is_saved = True
         return states
 
     def _known(self, message: Message) -> tuple[int, datetime] | None:
         """Generation and time of a message's first receipt, unless that was another message, of an older session."""
         known = self._times.get(key_of(message))
-        if known is not None and self._since is not None and known[1] < self._since <= message.received_at:
-            return None
-        return known
+        if known is None or self._session is None:
+            return known
+        generation, since = self._session
+        return None if known[0] < generation and since <= message.received_at else known
 
     def _add(self, number: int, receipts: Mapping[Key, datetime]) -> None:
         """Add a generation; what another one holds, which was never settled or means another message now, moves to it."""
