@@ -82,7 +82,9 @@ class Laws:
         """The process is gone with its memory."""
         kept = kept_by_broker | self._promised
         gone = [one for one in self._hands.values() if one.number not in kept]
-        gone = [one for one in gone if not one.told or not self._is_durable(one)]  # of a claim nobody here can tell
+        # Of a claim that makes no row nobody here can tell whether it was heard.
+        silent = [one for one in gone if all(told.may_be_ignored for told in one.told)]
+        gone = [*silent, *(one for one in gone if not self._is_durable(one))]
         self.lost(gone, "in the memory of the process, and with nobody else")
         self._hands.clear()
 
