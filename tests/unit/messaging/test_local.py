@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -108,3 +109,41 @@ def test_nothing_is_left_when_everybody_has_left(address: str) -> None:
     listener.stop()
     assert messages == []
     assert connected == [(True, False), (False, False)]
+
+
+class JumpingClock:
+    """This machine's clock, which may be set back."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 5, 1, 13, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.mark.parametrize("back", [timedelta(0), timedelta(milliseconds=3), timedelta(hours=1)])
+def test_no_two_messages_have_the_same_time_and_a_clock_that_was_set_back_is_followed(
+    address: str, back: timedelta
+) -> None:
+    clock = JumpingClock()
+    times: list[datetime] = []
+    came = threading.Semaphore(0)
+
+    def take(message: Message, _receipt: Receipt) -> None:
+        times.append(message.received_at)
+        came.release()
+
+    listener = open_subscriber(
+        address, client_id="me", filters=["t"], session_expiry_s=60, receive_maximum=10, clock=clock
+    )
+    listener.start(take, lambda _up, _present: None)
+    publisher = open_publisher(address, client_id="p")
+    publish(publisher, 2)
+    assert all(came.acquire(timeout=PATIENCE_S) for _ in range(2))
+    clock.at -= back
+    publish(publisher, 2)
+    assert all(came.acquire(timeout=PATIENCE_S) for _ in range(2))
+    listener.stop()
+    publisher.close()
+    assert len(set(times)) == 4
+    assert times[-1] - clock.at < timedelta(seconds=1)
