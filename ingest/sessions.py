@@ -112,6 +112,8 @@ class Sessions:
         self._share: _Held | None = None
         self._solo: _Held | None = None
         self._leaving: _Held | None = None
+        self._lost: list[_Held] = []
+        self._has_asked = False
         self._handled_before = 0
         self._left: list[str] = []
         self._ended = 0
@@ -141,12 +143,12 @@ class Sessions:
     def health(self) -> dict[str, Any]:
         """Whether it works, and where each session stands."""
         sessions = {one.plan.client_id: one.runner.health() for one in self._all()}
-        alive, has_share = self._thread.is_alive(), self._share is not None
+        alive, complete = self._thread.is_alive(), self._has_asked and self._is_complete()
         errors = [one["last_error"] for one in sessions.values() if one["last_error"]]
         return {
-            "ok": alive and has_share and all(one["ok"] for one in sessions.values()),
+            "ok": alive and complete and all(one["ok"] for one in sessions.values()),
             "running": alive and all(one["running"] for one in sessions.values()),
-            "connected": has_share and all(one["connected"] for one in sessions.values()),
+            "connected": complete and all(one["connected"] for one in sessions.values()),
             "store_away": any(one["store_away"] for one in sessions.values()),
             "last_error": next(iter(errors), self._error),
             "waiting_messages": sum(one["waiting_messages"] for one in sessions.values()),
@@ -174,13 +176,16 @@ class Sessions:
             self._stopping.wait(STEP_SECONDS)
 
     def _step(self) -> None:
-        self._share, self._solo, self._leaving = (
-            one if one is None or self._still_ours(one) else None for one in (self._share, self._solo, self._leaving)
-        )
-        if self._share is None:
+        self._share = self._kept(self._share)
+        self._solo = self._kept(self._solo)
+        self._leaving = self._kept(self._leaving)
+        for lost in self._take_lost():
+            self._let_go(lost)
+        if not self._is_complete():
             self._share = self._first_free_share()
         if self._solo is None and self._split.alone:
             self._solo = self._take(self._split.solo())
+        self._has_asked = True
         if self._leaving is not None:
             self._end_when_empty(self._leaving)
         if time.monotonic() >= self._note_at:
@@ -211,13 +216,28 @@ class Sessions:
         LOG.info("session %s is %s", plan.client_id, "emptied" if plan.leaving else "ours")
         return _Held(plan, lease, runner)
 
-    def _still_ours(self, held: _Held) -> bool:
-        if held.lease.hold():
-            return True
+    def _kept(self, held: _Held | None) -> _Held | None:
+        """A session as long as its lease is ours; one whose lease is lost is let go after the others were asked for theirs."""
+        if held is None or held.lease.hold():
+            return held
         LOG.warning("the lease on session %s is lost; it is let go", held.plan.client_id)
-        _stop(held)
+        self._lost.append(held)
+        return None
+
+    def _take_lost(self) -> list[_Held]:
+        lost, self._lost = self._lost, []
+        return lost
+
+    def _let_go(self, held: _Held) -> None:
+        try:
+            _stop(held)
+        except Exception:  # it is not ours any more, however it ends
+            LOG.exception("session %s did not stop in order", held.plan.client_id)
         self._count(held)
-        return False
+
+    def _is_complete(self) -> bool:
+        """Whether it has its share, or there is nothing to share: then one ingestor hears everything, and the others stand by."""
+        return self._share is not None or not self._split.shared
 
     def _end_when_empty(self, held: _Held) -> None:
         if held.runner.still_for() < EMPTY_AFTER_SECONDS:
@@ -244,7 +264,7 @@ class Sessions:
             left = broker_sessions.left(connection, now - LEFT_AFTER)
         left = [one for one in left if one.client_id not in ours]
         self._left = [one.client_id for one in left]
-        if self._leaving is not None or self._share is None or now - self._started_at < LEFT_AFTER:
+        if self._leaving is not None or not self._is_complete() or now - self._started_at < LEFT_AFTER:
             return
         known = {session.client_id: session.filters for session in left}
         known |= {one: self._split.share(0).filters for one in self._spools() if one not in known and one not in ours}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hearthwatch.clock import SystemClock
 from hearthwatch.messaging import open_publisher, open_subscriber
-from hearthwatch.ports import Publisher, TelemetryStore
+from hearthwatch.ports import Convention, Publisher, TelemetryStore
 from hearthwatch.records import broker_sessions, decoder_states, devices
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.wire.registry import Decoder, conventions
@@ -41,7 +41,7 @@ class House:
         self.running: list[tuple[Sessions, Database]] = []
         self.sent = 0
 
-    def ingestor(self, holder: str) -> Sessions:
+    def ingestor(self, holder: str, split: Split = SPLIT, spoken: Sequence[Convention] = SPOKEN) -> Sessions:
         """A process of its own, but for the process."""
         database = open_database(self.records)
         ledger = Ledger()
@@ -57,10 +57,10 @@ class House:
             )
             with database.reading() as connection:
                 states = decoder_states.load(connection)
-            decoder = SharedDecoder(SPOKEN, states) if plan.shared else Decoder(SPOKEN, states)
+            decoder = SharedDecoder(spoken, states) if plan.shared else Decoder(spoken, states)
             return Runner(subscriber, decoder, self.store, database, SystemClock(), LIMITS, ledger, name=plan.client_id)
 
-        made = Sessions(SPLIT, open_runner, database, SystemClock(), ledger, holder)
+        made = Sessions(split, open_runner, database, SystemClock(), ledger, holder)
         made.start()
         self.running.append((made, database))
         wait(lambda: bool(made.health()["ok"]))
@@ -190,15 +190,47 @@ def test_a_firmware_that_only_the_identity_names_reaches_those_who_hear_the_samp
 def test_who_loses_the_connection_that_carries_the_leases_takes_sessions_again(house: House) -> None:
     first, second = house.ingestor("first"), house.ingestor("second")
     house.send(200)
+    carried = carriers(house)
     with house.database.transaction() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
         )
     house.send(200)
+    wait(lambda: len(carriers(house) - carried) == len(carried))
     wait(lambda: first.health()["ok"] and second.health()["ok"])
     house.send(200)
     house.wait_until_all_is_stored()
     wait(lambda: sorted([*names(first), *names(second)]) == ["house-0", "house-1", "house-solo"])
+
+
+def test_where_nothing_can_be_shared_one_ingestor_hears_all_and_another_takes_over(house: House) -> None:
+    tasmota = conventions(("tasmota",))
+    split = Split("house", (), tasmota[0].filters)
+    first, second = house.ingestor("first", split, tasmota), house.ingestor("second", split, tasmota)
+    assert (names(first), names(second)) == ({"house-solo"}, set())
+    for hour, stopped in ((10, None), (11, first)):
+        if stopped is not None:
+            house.stop(stopped)
+        said = {"Time": f"{BASE:%Y-%m-%d}T{hour}:00:00", "UptimeSec": hour}
+        house.publisher.publish("tele/plug1/STATE", json.dumps(said).encode())
+        house.publisher.flush(PATIENCE_S)
+        wait(lambda hour=hour: float(hour) in uptimes(house))  # type: ignore[misc]
+    assert names(second) == {"house-solo"}
+    assert uptimes(house) == [10.0, 11.0]
+
+
+def uptimes(house: House) -> list[float]:
+    told = house.store.window("plug1", BASE - timedelta(days=2), BASE + timedelta(days=3), metrics=["uptime_s"])
+    values: list[float] = told["value"].to_pylist()
+    return values
+
+
+def carriers(house: House) -> set[int]:
+    """The server's sessions that carry leases."""
+    with house.database.reading() as connection:
+        return set(
+            connection.exec_driver_sql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted").scalars()
+        )
 
 
 def online(house: House) -> bool | None:
