@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from hearthwatch.errors import Unavailable
@@ -130,6 +131,18 @@ class StoresAroundTheSpool(Intake):
         return self._begin_batch(self._take(), self._oldest_at, at)
 
 
+class NeverFollowsTheClockBack(Intake):
+    """A clock that was set right leaves the times of receipt where it had been."""
+
+    def received(self, arrived: Sequence[tuple[Message, Receipt]], at: float) -> list[Action]:
+        later = []
+        for message, receipt in arrived:
+            newest = max(message.received_at, getattr(self, "_newest", message.received_at) + timedelta(microseconds=1))
+            self._newest = newest
+            later.append((replace(message, received_at=newest), receipt))
+        return super().received(later, at)
+
+
 class SpoolsOnlyTheFirst(Intake):
     """Of a batch that is to be spooled the first messages are, and all are acknowledged."""
 
@@ -204,6 +217,14 @@ class SpoolWithoutSync(WatchedSpool):
             self._disk.syncs = True
 
 
+class SpoolThatStandsStill(WatchedSpool):
+    """What was read of a segment is never behind the mark that is released."""
+
+    def read(self, messages: int, size: int) -> Piece:
+        piece = super().read(messages, size)
+        return piece if piece.mark.offset >= self._segments[0].end else replace(piece, mark=self._position)
+
+
 class SpoolThatReleasesWhatIsRead(WatchedSpool):
     """What was read from the spool is taken for stored."""
 
@@ -255,6 +276,7 @@ MUTANTS: Mapping[str, Make] = {
             LetsGoOfWhatNobodySendsAgain,
             LetsGoOfQos0,
             StoresAroundTheSpool,
+            NeverFollowsTheClockBack,
             SpoolsOnlyTheFirst,
         )
     },
@@ -268,7 +290,7 @@ MUTANTS: Mapping[str, Make] = {
     },
     **{
         one.__name__: _with(spool=one)
-        for one in (SpoolWithoutSync, SpoolThatReleasesWhatIsRead, SpoolThatDeletesWhenFull)
+        for one in (SpoolWithoutSync, SpoolThatStandsStill, SpoolThatReleasesWhatIsRead, SpoolThatDeletesWhenFull)
     },
     "CountsDuplicatesTwice": _with(ledger=CountsDuplicatesTwice),
     "ForgetfulDecoders": ForgetfulDecoders(),

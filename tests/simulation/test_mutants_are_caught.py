@@ -10,7 +10,7 @@ from tests.simulation import __main__ as command
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.simulation import Failure, run
 
-SEEDS = 150
+SEEDS = 300
 
 
 def caught(name: str) -> Failure | None:
