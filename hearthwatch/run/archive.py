@@ -7,11 +7,8 @@ appears under its name only when it is whole and on the disk.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
-import secrets
 import shutil
 import zipfile
 import zlib
@@ -21,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hearthwatch.errors import Invalid, Missing, Unavailable
+from hearthwatch.errors import Invalid, Missing
+from hearthwatch.run.whole_file import told_plainly, whole_file
 
 MANIFEST = "manifest.json"
 KIND = "hearthwatch-backup"
 FORMAT = 1
 _CHUNK = 1 << 20
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +78,19 @@ def writing(target: Path) -> Iterator[tuple[Writer, dict[str, Any]]]:
     Raises `Invalid` when something else lies under its name, `Unavailable` when the disk is full.
     """
     _check_target(target)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     manifest: dict[str, Any] = {"kind": KIND, "format": FORMAT}
-    try:
-        with told_plainly(target.parent):
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as raw:
-                with zipfile.ZipFile(raw, "w", compresslevel=6) as file:
-                    yield Writer(file), manifest
-                    file.writestr(_compressed(MANIFEST), json.dumps(manifest, indent=1, default=str))
-                raw.flush()
-                os.fsync(raw.fileno())
-            temporary.replace(target)
-            sync_folder(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as raw, zipfile.ZipFile(raw, "w", compresslevel=6) as file:
+        yield Writer(file), manifest
+        file.writestr(_compressed(MANIFEST), json.dumps(manifest, indent=1, default=str))
 
 
 def take_over(made: Path, target: Path) -> None:
     """Give a whole archive another name, also on another disk; on failure it stays where it is. Raises `Invalid` or `Unavailable`."""
     _check_target(target)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with told_plainly(target.parent):
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as copy, made.open("rb") as source:
-                shutil.copyfileobj(source, copy, _CHUNK)
-                copy.flush()
-                os.fsync(copy.fileno())
-            temporary.replace(target)
-            sync_folder(target.parent)
-            made.unlink()
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as copy, made.open("rb") as source:
+        shutil.copyfileobj(source, copy, _CHUNK)
+    with told_plainly(made.parent):
+        made.unlink()
 
 
 def _compressed(name: str) -> zipfile.ZipInfo:
@@ -201,26 +178,6 @@ def _manifest(path: Path, file: zipfile.ZipFile) -> Mapping[str, Any]:
         says = f"was made by Hearthwatch {version} in format {written}; this version reads up to {FORMAT}: update first"
         raise Invalid(says, where=str(path))
     return dict(manifest)
-
-
-@contextmanager
-def told_plainly(folder: Path) -> Iterator[None]:
-    """Errors of files in our words. A full disk is `Unavailable`: make room and try again."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise Unavailable("no space left to write", where=str(folder)) from error
-        raise Unavailable(str(error.strerror or error), where=str(error.filename or folder)) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """See that names in a folder are on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

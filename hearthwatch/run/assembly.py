@@ -27,6 +27,7 @@ from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
 from hearthwatch.run.backup import backup_of_running
 from hearthwatch.run.metrics import PlatformMetrics, RequestMetrics
+from hearthwatch.run.whole_file import told_plainly, whole_file
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.wire.registry import Decoder, conventions
@@ -40,6 +41,8 @@ from ingest.spools import folder_of, sessions_with_a_spool
 COMMAND_CLIENT = "hearthwatch-commands"
 EMBEDDED = ("duckdb:", "sqlite:")
 PLATFORM_LEASE = "platform"
+SHORTEST_KEY = 16
+"""Characters of a key that nobody guesses."""
 
 T = TypeVar("T")
 
@@ -77,11 +80,11 @@ class Opener:
 def open_platform(settings: Settings, clock: Clock, role: str = "all", opener: Opener | None = None) -> Platform:
     """Open both stores, bring the schema up to date, see that a policy exists. Raises `Unavailable` or `Invalid`."""
     check_roles(settings, role)
-    key = secret_key(settings, role)
     once, patient = Opener(), opener or Opener()
     database = open_database(settings.records_address)
     held = _claim_embedded_records(settings, database)
     try:
+        key = secret_key(settings, role)  # under the lease: of two that start at once one makes it
         (once if settings.records_address.startswith(EMBEDDED) else patient).attempt(database.upgrade)
         waiting = once if settings.telemetry_address.startswith(EMBEDDED) else patient
         store = waiting.attempt(lambda: open_store(settings.telemetry_address))
@@ -314,7 +317,8 @@ def _context(platform: Platform, health: Mapping[str, object]) -> ApiContext:
 def secret_key(settings: Settings, role: str = "all") -> str:
     """The key that signs sessions and links: the configured one, else one made at first start, readable by us alone.
 
-    Processes with the role ``api`` must all have the same one: raises `Invalid` where none is configured. The other roles sign nothing.
+    Processes with the role ``api`` must all have the same one: raises `Invalid` where none is configured, and for a file that holds none.
+    Raises `Unavailable` where the file can not be made or read. The other roles sign nothing.
     """
     configured = settings.secret_key.get_secret_value()
     if configured:
@@ -328,9 +332,13 @@ def secret_key(settings: Settings, role: str = "all") -> str:
     if role != "all":
         return secrets.token_urlsafe(48)
     path = Path(settings.data_dir) / "secret.key"
-    if not path.exists():
+    with told_plainly(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-    return path.read_text().strip()
+        if not path.exists():
+            with whole_file(path) as file:
+                file.write(secrets.token_urlsafe(48).encode())
+        key = path.read_text().strip()
+    if len(key) < SHORTEST_KEY:
+        says = "is too short to sign anything: restore it from a backup, or delete it (all sessions and customers' links then end)"
+        raise Invalid(says, where=str(path))
+    return key

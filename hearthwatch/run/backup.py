@@ -19,7 +19,8 @@ from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import audit, portable
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.run import archive, running
-from hearthwatch.run.archive import Writer, told_plainly
+from hearthwatch.run.archive import Writer
+from hearthwatch.run.whole_file import told_plainly
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry.duckdb_copy import copy_tables, schema_version
 from hearthwatch.telemetry.duckdb_file import DuckDBFile

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hearthwatch.errors import HearthwatchError
+from hearthwatch.run.assembly import SHORTEST_KEY
 from hearthwatch.run.checks import Check, advice, guarded, unfit, well
 from hearthwatch.run.doctor_broker import check_broker
 from hearthwatch.run.doctor_influxdb import influxdb_time
@@ -89,7 +90,7 @@ def _secret_key(settings: Settings) -> Check:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         return unfit("secret_key", f"{path} may be read by others (mode {mode:04o})", f"chmod 600 {path}")
-    if len(path.read_text().strip()) < 16:
+    if len(path.read_text().strip()) < SHORTEST_KEY:
         return unfit(
             "secret_key",
             f"{path} is too short to be one",

@@ -25,9 +25,10 @@ from hearthwatch.records import audit, portable
 from hearthwatch.records.database import Database, open_database, translated
 from hearthwatch.records.leases import lease
 from hearthwatch.run import archive
-from hearthwatch.run.archive import Reader, told_plainly
+from hearthwatch.run.archive import Reader
 from hearthwatch.run.assembly import PLATFORM_LEASE
 from hearthwatch.run.schedule import LEASE
+from hearthwatch.run.whole_file import sync_folder, told_plainly, whole_file
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import duckdb_copy
 from hearthwatch.telemetry.duckdb_copy import TableCopy
@@ -227,7 +228,7 @@ def _take_place(new: Path, target: Path, side_files: tuple[str, ...]) -> None:
     for ending in side_files:
         target.with_name(target.name + ending).unlink(missing_ok=True)
     new.replace(target)
-    archive.sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _restore_secret_key(settings: Settings, reader: Reader) -> str:
@@ -238,12 +239,8 @@ def _restore_secret_key(settings: Settings, reader: Reader) -> str:
     path = settings.data_dir / "secret.key"
     with told_plainly(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(".secret.key.part")
-        new.unlink(missing_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(reader.text("secret.key"))
-        new.replace(path)
+    with whole_file(path) as file:
+        file.write(reader.text("secret.key").encode())
     return "restored"
 
 
