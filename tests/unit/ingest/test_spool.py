@@ -322,9 +322,12 @@ def test_a_record_counts_only_when_the_disk_has_it_and_the_name_of_a_new_segment
         path = Path(f"/proc/self/fd/{file}").readlink()
         synced.append((path.name, path.stat().st_size if path.is_file() else 0))
 
-    with opened(tmp_path / "s", segment_bytes=100) as spool:
-        for name in ("fsync", "fdatasync"):
-            monkeypatch.setattr(os, name, noted)
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, noted)
+    with opened(tmp_path / "data" / "s", segment_bytes=100) as spool:
+        assert [name for name, _ in synced][:3] == [tmp_path.name, "data", "s"], (
+            "the folders have to outlast a power cut"
+        )
         for number in range(2):
             synced.clear()
             mark = spool.append([message(number, 100)])
