@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         " installation, and another for each installation on one broker.",
     )
     conventions: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("native", "tasmota", "shelly_gen1", "shelly_gen2"),
+        ("native", "homie", "sparkplug", "zigbee2mqtt", "tasmota", "shelly_gen1", "shelly_gen2", "home_assistant"),
         description="Device conventions to listen to, separated by commas. A name may be followed by where it speaks, several times:"
         " `zigbee2mqtt@house/z2m`, `homie@site/homie`, `home_assistant@acme/+/telemetry`; see docs/wire.md.",
     )

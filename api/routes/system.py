@@ -21,7 +21,7 @@ from api.guard import Guard
 from api.paging import Page, Paging
 from api.security import READERS, Admin, Engineer, Reader, identify, is_local, permit
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import audit, job_runs, model_versions, processes, prognoses, quarantine
+from hearthwatch.records import audit, decoder_states, job_runs, model_versions, processes, prognoses, quarantine
 from hearthwatch.records.audit import AuditEntry
 from hearthwatch.records.job_runs import JobRun
 from hearthwatch.records.model_versions import ModelVersion
@@ -294,7 +294,10 @@ def count_quarantine(context: Context, _caller: Reader) -> Counts:
 def replay_quarantine(context: Context, caller: Engineer) -> Counts:
     """Try again what is held, through today's decoders; what is still malformed stays held."""
     now = context.clock.now()
-    answer = replay(context.store, context.database, Decoder(conventions(context.settings.conventions)), now)
+    with context.database.reading() as connection:
+        states = decoder_states.load(connection)
+    decoder = Decoder(conventions(context.settings.conventions), states)
+    answer = replay(context.store, context.database, decoder, now)
     with context.database.transaction() as connection:
         audit.note(
             connection, at=now, actor=caller.name, action="quarantine.replay", object="quarantine", detail=answer

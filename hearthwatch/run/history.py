@@ -52,11 +52,14 @@ def run_training(settings: Settings) -> Mapping[str, Any]:
 
 def run_replay(settings: Settings) -> Mapping[str, Any]:
     """Try held messages again, through today's decoders."""
+    from hearthwatch.records import decoder_states
     from hearthwatch.wire.registry import Decoder, conventions
     from ingest.quarantine import replay
 
     with closing(open_platform(settings, SystemClock())) as platform:
-        decoder = Decoder(conventions(settings.conventions))
+        with platform.database.reading() as connection:
+            states = decoder_states.load(connection)
+        decoder = Decoder(conventions(settings.conventions), states)
         return replay(platform.store, platform.database, decoder, platform.clock.now())
 
 
