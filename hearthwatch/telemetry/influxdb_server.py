@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,9 @@ _retention_rule: Any = BucketRetentionRules
 CONNECT_MS, ANSWER_MS = 5_000, 120_000
 DEFAULT_PORT = 8086
 DAY_S = 86_400
+
+_ID = re.compile("[0-9a-f]{16}")
+"""An organisation's id, which may stand for its name."""
 
 # The CSV of /query drops the error of a statement. What ran through is followed by the answer to this one, which never is empty.
 _SENTINEL = "EXPLAIN SELECT a FROM b"
@@ -178,26 +182,24 @@ class Server:
         """Let the server delete what is older, by whole shards; changes nothing when the rule is about the same already."""
         self._ensure()
         with self._translated():
-            buckets = self._client.buckets_api()
-            found = buckets.find_bucket_by_name(bucket)
+            found = self._bucket(bucket)
             now = found.retention_rules[0].every_seconds if found.retention_rules else 0
             if now == 0 or abs(now - seconds) > DAY_S:
                 rule = _retention_rule(
                     type="expire", every_seconds=seconds, shard_group_duration_seconds=_shard_seconds(seconds)
                 )
                 found.retention_rules = [rule]
-                buckets.update_bucket(found)
+                self._client.buckets_api().update_bucket(found)
 
     def admit(self, bucket: str, oldest_s: float) -> None:
         """Have the server keep everything again, if its rule would refuse what is as old as this. `retain` brings the rule back."""
         self._ensure()
         with self._translated():
-            buckets = self._client.buckets_api()
-            found = buckets.find_bucket_by_name(bucket)
+            found = self._bucket(bucket)
             seconds = found.retention_rules[0].every_seconds if found.retention_rules else 0
             if seconds and oldest_s < time.time() - seconds + DAY_S:
                 found.retention_rules = [_retention_rule(type="expire", every_seconds=0)]
-                buckets.update_bucket(found)
+                self._client.buckets_api().update_bucket(found)
 
     def _answer(self, bucket: str, query: str) -> Iterator[bytes]:
         self._ensure()
@@ -226,11 +228,34 @@ class Server:
         if self._ensured:
             return
         with self._ensuring, self._translated():
-            buckets = self._client.buckets_api()
             for name in (self.address.raw, self.address.rollups, self.address.state):
-                if buckets.find_bucket_by_name(name) is None:
-                    _create(buckets, name, self.address.org)
+                if self._find_bucket(name) is None:
+                    self._create(name)
             self._ensured = True
+
+    def _bucket(self, name: str) -> Any:
+        found = self._find_bucket(name)
+        if found is None:
+            raise Unavailable(f"the bucket {name} is gone, or the token may not see it", where="influxdb")
+        return found
+
+    def _find_bucket(self, name: str) -> Any:
+        """Our bucket of this name: a token that sees several organisations may see several."""
+        organisation = {"org_id" if _ID.fullmatch(self.address.org) else "org": self.address.org}
+        try:
+            found = self._client.buckets_api().find_buckets(name=name, **organisation).buckets
+        except ApiException as error:
+            if error.status != 404:  # 404: no such bucket, or no such organisation, which creating it will say
+                raise
+            return None
+        return found[0] if found else None
+
+    def _create(self, name: str) -> None:
+        try:
+            self._client.buckets_api().create_bucket(bucket_name=name, org=self.address.org)
+        except ApiException as error:
+            if error.status != 422 or self._find_bucket(name) is None:  # 422: another process was faster
+                raise
 
     @contextmanager
     def _translated(self, *, writing: bool = False) -> Iterator[None]:
@@ -242,14 +267,6 @@ class Server:
             raise Unavailable(f"{error}; name an existing one, or a token that may see it", where="influxdb") from None
         except (HTTPError, OSError) as error:
             raise Unavailable(f"{self.address.url} does not answer: {error!s:.300}", where="influxdb") from None
-
-
-def _create(buckets: Any, name: str, org: str) -> None:
-    try:
-        buckets.create_bucket(bucket_name=name, org=org)
-    except ApiException as error:
-        if error.status != 422 or buckets.find_bucket_by_name(name) is None:  # 422: another process was faster
-            raise
 
 
 def _shard_seconds(retention: int) -> int:
