@@ -80,7 +80,7 @@ class Intake:
         self._limits = limits
         self._ledger = ledger
         self._names = set(names)
-        self._first_receipts = first_receipts or FirstReceipts("ingest", 2 * limits.receive_maximum)
+        self.first_receipts = first_receipts or FirstReceipts("ingest", 2 * limits.receive_maximum)
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._waiting: deque[tuple[Message, Receipt]] = deque()
         self._waiting_bytes = 0
@@ -169,7 +169,7 @@ class Intake:
         self._ledger.connected(session_present=session_present)
         if not session_present:
             self._ours_alone = max(self._ours_alone, self._of_older_connection)
-            self._first_receipts.begin_session(self._began_at())
+            self.first_receipts.begin_session(self._began_at())
         elif self._of_older_connection:
             self._let_go(self._of_older_connection)
         self._of_older_connection = 0
@@ -321,7 +321,7 @@ class Intake:
         return self._begin_preparing(batch, at)
 
     def _build(self, taken: Sequence[tuple[Message, Receipt]], came_at: float, now: datetime) -> Batch:
-        receipts = self._first_receipts
+        receipts = self.first_receipts
         batch = self._builder.build(taken, came_at, now, self._names, receipts.first_time, receipts.is_settled)
         self._batch = batch
         self._stored = self._duplicate = 0
@@ -330,7 +330,7 @@ class Intake:
     def _begin_preparing(self, batch: Batch, at: float) -> list[Action]:
         states: Mapping[tuple[str, str], Mapping[str, Any] | None] = {}
         if batch.first_receipts:
-            states = self._first_receipts.remember(batch.first_receipts)
+            states = self.first_receipts.remember(batch.first_receipts)
         room = self._limits.metric_budget - len(self._names)
         if states or (batch.unknown and room > 0):
             return self._ask(Prepare(batch.unknown if room > 0 else {}, states), at)
@@ -346,7 +346,7 @@ class Intake:
         if self._to_store:
             first, last = self._to_store[0]
             return self._ask(Store(batch.values[first:last]), at)
-        settling = self._first_receipts.settling() if batch.first_receipts else {}
+        settling = self.first_receipts.settling() if batch.first_receipts else {}
         states = (*batch.states.items(), *settling.items())  # in this order, should the record have to be divided
         record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), states)
         self._to_record = deque([record] if record != Record() else [])
@@ -367,7 +367,7 @@ class Intake:
             return self._ask(self._to_record[0], at)
         self._batch = None
         if batch.first_receipts:
-            self._first_receipts.settled()
+            self.first_receipts.settled()
         outcome = Outcome(
             stored=self._stored + batch.identified,
             duplicate=self._duplicate + batch.duplicate,

@@ -67,7 +67,7 @@ class FirstReceipts:
         self._settled -= set(marker.get("open", ()))
 
     def begin_session(self, at: datetime) -> None:
-        """The broker forgot the session; what is received from ``at`` on comes by a new one. Written down with the next generation."""
+        """The broker forgot the session; what is received from ``at`` on comes by a new one. To be saved, see `unsaved`."""
         self._session, self._session_is_saved = (self._next, at), False
 
     def first_time(self, message: Message) -> datetime | None:
@@ -104,12 +104,18 @@ class FirstReceipts:
         for number in self._dropped:
             states[CONVENTION, self._partition(number)] = None
         self._dropped.clear()
-        if not self._session_is_saved and self._session is not None:
-            generation, since = self._session
-            session = {"generation": generation, "since": since.isoformat()}
-            states[CONVENTION, f"{self._owner}/{_SESSION}"] = session
-            self._session_is_saved = True
         return states
+
+    def unsaved(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """The state to save, best before anything of a new session is acknowledged; empty when that was done, see `saved`."""
+        if self._session_is_saved or self._session is None:
+            return {}
+        generation, since = self._session
+        return {(CONVENTION, f"{self._owner}/{_SESSION}"): {"generation": generation, "since": since.isoformat()}}
+
+    def saved(self) -> None:
+        """What was `unsaved` is durable."""
+        self._session_is_saved = True
 
     def _known(self, message: Message) -> tuple[int, datetime] | None:
         """Generation and time of a message's first receipt, unless that was another message, of an older session."""

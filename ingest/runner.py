@@ -223,7 +223,20 @@ class Runner:
             actions += self._intake.received(messages, at)
             messages = []
             actions += self._intake.connected(bool(one[1]), at) if one[0] else self._intake.disconnected(at)
+        self._note_session()
         return actions + self._intake.received(messages, at)
+
+    def _note_session(self) -> None:
+        """Write down that the broker forgot our session, before anything of the new one is acknowledged."""
+        states = self._intake.first_receipts.unsaved()
+        if not states:
+            return
+        try:
+            self._save_session(states)
+        except Exception as error:  # noqa: BLE001  tried again in the next round; a message is rarely taken for another
+            LOG.warning("that the broker forgot the session could not be written down: %s", error)
+        else:
+            self._intake.first_receipts.saved()
 
     def _is_urgent(self) -> bool:
         """Whether somebody waits for what is here."""
@@ -356,6 +369,10 @@ class Runner:
                 admitted |= metric_names.admit(connection, wanted, device, now, self._limits.metric_budget)
             decoder_states.save(connection, action.states, now)
         return admitted
+
+    def _save_session(self, states: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        with self._database.transaction(alone=False) as connection:
+            decoder_states.save(connection, states, self._clock.now())
 
     def _record(self, action: Record) -> None:
         # What other ingestors write at the same time is joined row by row; only identities are decided by what is there.

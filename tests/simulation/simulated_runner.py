@@ -75,6 +75,9 @@ class SimulatedRunner(Runner):
     def _prepare(self, action: Prepare) -> set[str]:
         return self._records.prepare(action)
 
+    def _save_session(self, states: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        self._records.save_session(states)
+
     def _record(self, action: Record) -> None:
         self._records.record(action)
 

@@ -166,6 +166,10 @@ class SimulatedRecords:
         self._trouble.after("prepare")
         return admitted | (self.names & set(action.names))
 
+    def save_session(self, states: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        """Save states, of the moment; that the records are away just then and the process is killed before they are back is left out."""
+        self._save(states)
+
     def record(self, action: Record) -> None:
         """Write down what a batch told."""
         self._begin("record")

@@ -141,7 +141,9 @@ def test_a_packet_id_of_a_session_that_is_forgotten_means_another_message() -> N
     of_the_spool = again(message(1))
     first.begin_session(NOW + timedelta(hours=2))
     alike = replace(again(message(1)), received_at=NOW + timedelta(hours=3))
-    states.update(saved(first.remember(receipts(message(2)))))
+    states.update(saved(first.unsaved()))
+    first.saved()
+    assert first.unsaved() == {}
     for one in (first, FirstReceipts("me", 10, states)):
         assert one.first_time(alike) is None
         assert not one.is_settled(alike)
