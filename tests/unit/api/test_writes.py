@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from api import guard
 from api.app import ApiContext
-from hearthwatch.records import audit, findings, job_runs, model_versions, prognoses, quarantine
+from hearthwatch.errors import Invalid
+from hearthwatch.records import audit, decoder_states, findings, job_runs, model_versions, prognoses, quarantine
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.quarantine import QuarantineItem
-from hearthwatch.values import Observation
+from hearthwatch.values import Message, Observation
+from hearthwatch.wire.registry import Decoder, conventions
 from tests.unit.api.conftest import Client
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -209,6 +212,23 @@ def test_what_is_in_quarantine_is_shown_whatever_it_is_made_of(client: Client, c
     assert caller.get("/api/v1/quarantine/counts").json() == {"counts": {"held": 1, "discarded": 1}}
     assert caller.patch("/api/v1/quarantine/99", json={"state": "discarded"}).status_code == 404
     assert caller.patch(f"/api/v1/quarantine/{text['id']}", json={"state": "replayed"}).status_code == 422
+
+
+def test_what_waited_for_its_description_is_replayed_with_what_the_ingestor_learned_since(
+    client: Client, context: ApiContext
+) -> None:
+    decoder = Decoder(conventions(["zigbee2mqtt"]))
+    sensor = {"ieee_address": "0x00158d0001a2b3c4", "type": "EndDevice", "friendly_name": "hall"}
+    with pytest.raises(Invalid, match="hall"):
+        decoder.decode(Message("zigbee2mqtt/hall", b'{"temperature": 21.5}', AT))
+    listed = Message("zigbee2mqtt/bridge/devices", json.dumps([sensor]).encode(), AT, retain=True)
+    decoder.decode(listed)
+    held = QuarantineItem(AT, "mqtt", "zigbee2mqtt/hall", b'{"temperature": 21.5}', None, "", "not described yet")
+    with context.database.transaction() as connection:
+        quarantine.hold(connection, [held])
+        decoder_states.save(connection, decoder.changed(), AT)
+    answer = client("engineer").post("/api/v1/quarantine/replay").json()["counts"]
+    assert (answer["replayed"], answer["still_bad"], answer["stored"]) == (1, 0, 1)
 
 
 def test_models_are_shown_without_what_was_saved_and_promoted(client: Client, context: ApiContext) -> None:
