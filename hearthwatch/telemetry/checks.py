@@ -14,6 +14,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.telemetry.answers import UTC_TIME
 from hearthwatch.telemetry.times import END_US
 from hearthwatch.values import METRIC_NAME
+from hearthwatch.wire.limits import MAX_TEXT
 
 
 def metric_name(name: str) -> str:
@@ -21,6 +22,13 @@ def metric_name(name: str) -> str:
     if not METRIC_NAME.fullmatch(name):
         raise Invalid(f"not a metric name: {name!r:.80}", where="metric")
     return name
+
+
+def firmware(text: str | None) -> str | None:
+    """The firmware as it is. Raises `Invalid` for a longer one than the wire takes: rollups hold many of them in one row."""
+    if text is not None and len(text) > MAX_TEXT:
+        raise Invalid(f"longer than {MAX_TEXT} characters: {text:.40}...", where="firmware")
+    return text
 
 
 def finite(numbers: Any, where: str) -> Any:
@@ -85,6 +93,9 @@ def encoded_names(names: pa.ChunkedArray, kind: str) -> pa.DictionaryArray:
     coded = names.combine_chunks().dictionary_encode(null_encoding="encode")
     if kind == "device" and "" in coded.dictionary.to_pylist():
         raise Invalid("a reading needs a device", where=kind)
+    if kind == "firmware":
+        for name in coded.dictionary.to_pylist():
+            firmware(name)
     return coded
 
 

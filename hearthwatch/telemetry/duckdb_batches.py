@@ -13,6 +13,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.telemetry.checks import (
     encoded_names,
     finite,
+    firmware,
     floats,
     integers,
     json_text,
@@ -33,12 +34,15 @@ def head(values: Sequence[Reading | Event | Presence], draft: Draft) -> dict[str
     if not (all(devices) and all(streams)):
         named = next((one.device for one in values if one.device and not one.stream), "device")
         raise Invalid("a value needs a device and a stream", where=named)
+    firmwares = [value.firmware for value in values]
+    for one in set(firmwares):
+        firmware(one)
     return {
         **_numbers(
             all_microseconds([value.at for value in values]),
             draft.ids("device", devices),
             draft.ids("stream", streams),
-            draft.ids("firmware", [value.firmware for value in values]),
+            draft.ids("firmware", firmwares),
             draft.batch,
         ),
         "boot": texts([value.boot for value in values], "boot"),

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hearthwatch.errors import Invalid
-from hearthwatch.telemetry.checks import encoded_names, json_text, metric_name, metrics_of, stamps_of
+from hearthwatch.telemetry.checks import encoded_names, firmware, json_text, metric_name, metrics_of, stamps_of
 from hearthwatch.telemetry.times import microseconds
 from hearthwatch.values import Event, Presence, Reading
 
@@ -112,7 +112,7 @@ def metric_of(field: str) -> str:
 
 def reading(value: Reading) -> str:
     """The fields of a reading. Raises `Invalid`."""
-    parts = [f"Firmware={_quoted(value.firmware)}"]
+    parts = [f"Firmware={_firmware(value.firmware)}"]
     if value.boot is not None:
         parts.append(f"Boot={_quoted(value.boot)}")
     if value.seq is not None:
@@ -126,7 +126,7 @@ def reading(value: Reading) -> str:
 def event(value: Event) -> str:
     """The fields of an event. Raises `Invalid`."""
     parts = [
-        f"Firmware={_quoted(value.firmware)}",
+        f"Firmware={_firmware(value.firmware)}",
         f"Kind={_quoted(value.kind)}",
         f"Code={_quoted(value.code)}",
         f"Detail={_quoted(json_text(value.detail))}",
@@ -141,7 +141,7 @@ def event(value: Event) -> str:
 def presence(value: Presence) -> str:
     """The fields of a coming or going. Raises `Invalid`."""
     boot = "" if value.boot is None else f",Boot={_quoted(value.boot)}"
-    return f"Firmware={_quoted(value.firmware)},Online={'true' if value.online else 'false'}{boot}"
+    return f"Firmware={_firmware(value.firmware)},Online={'true' if value.online else 'false'}{boot}"
 
 
 def clockless(value: Reading) -> bool:
@@ -206,6 +206,10 @@ def _quoted(text: str | None) -> str:
     if not isinstance(text, str):
         raise Invalid(f"not text: {text!r:.80}", where="text")
     return _short(text) if len(text) <= SHORT else _escaped(text)
+
+
+def _firmware(text: str | None) -> str:
+    return _quoted(text if not isinstance(text, str) or len(text) <= SHORT else firmware(text))
 
 
 def _escaped(text: str) -> str:

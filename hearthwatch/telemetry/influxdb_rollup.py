@@ -31,6 +31,8 @@ CELLS = 8_000_000
 """Values held in memory at once."""
 ALL_DEVICES = 3_000
 """From so many devices on, points are asked for without naming the devices."""
+FIRMWARES_AN_HOUR = 32
+"""Beyond so many of one device, they count under the newest: a day of the longest ones has to fit a field of a MiB."""
 
 COLUMN = "m_"
 """What the columns of metrics begin with here."""
@@ -172,7 +174,8 @@ class Rollup:
         engine.register("came", rows)
         engine.register("said", said)
         engine.register("due", piece.due)
-        engine.execute(f"CREATE OR REPLACE TEMP TABLE new_hours AS {_NEW_HOURS.format(key=piece.key)}")
+        self._count(piece)
+        engine.execute(f"CREATE OR REPLACE TEMP TABLE new_hours AS {_NEW_HOURS}")
         engine.execute(f"CREATE OR REPLACE TEMP TABLE new_hourly AS {self._new_hourly(piece.key)}")
         touched = engine.sql("SELECT DISTINCT device FROM new_hours ORDER BY device").to_arrow_table()["device"]
         if len(touched) == 0:
@@ -197,6 +200,17 @@ class Rollup:
             logger.warning("%d days of rollups are not kept: %s", len(refused), refused[0].reason)
         written = "new_hourly ANTI JOIN old_hourly USING (device, hour, firmware, metric)" if expired else "new_hourly"
         return int(engine.execute(f"SELECT count(*) FROM {written}").fetchall()[0][0])
+
+    def _count(self, piece: Piece) -> None:
+        """Readings by device, hour and firmware, of which no hour has so many that its day does not fit a point."""
+        engine, counting = self._engine, f"CREATE OR REPLACE TEMP TABLE counted AS {_COUNTED.format(key=piece.key)}"
+        engine.execute(counting)
+        engine.execute(f"CREATE OR REPLACE TEMP TABLE renamed AS {_RENAMED}")
+        if engine.execute("SELECT count(*) FROM renamed").fetchall()[0][0]:
+            for name in ("came", "said"):
+                rows = engine.sql(_RENAMING.format(name=name)).to_arrow_table()
+                engine.register(name, rows)
+            engine.execute(counting)
 
     def _points(self, piece: Piece, devices: list[str]) -> pa.Table:
         first, last = piece.first // 24 * 24, piece.last
@@ -286,14 +300,26 @@ _KEY = "device, hour // 24 * 86400000000 AS day, hour"
 _STATISTICS = """count(*) AS n, avg(value) AS mean, min(value) AS minimum, max(value) AS maximum, arg_max(value, us) AS last,
     max(us) AS last_us, firmware"""
 
+_COUNTED = """
+SELECT device, hour, firmware, sum(readings)::BIGINT AS readings, min(us) AS first_us, max(us) AS last_us FROM (
+    SELECT device, hour, firmware, us, 1 AS readings FROM came SEMI JOIN due USING ({key})
+    UNION ALL SELECT device, hour, firmware, us, 0 FROM said SEMI JOIN due USING ({key})
+) GROUP BY device, hour, firmware"""
+_RENAMED = f"""
+WITH placed AS (
+    SELECT *, count(*) OVER hours AS firmwares, row_number() OVER (hours ORDER BY first_us, firmware) AS place,
+        arg_max(firmware, last_us) OVER hours AS name
+    FROM counted WHERE firmware <> '' WINDOW hours AS (PARTITION BY device, hour)
+)
+SELECT device, hour, firmware, name FROM placed
+WHERE firmwares > {FIRMWARES_AN_HOUR} AND place >= {FIRMWARES_AN_HOUR} AND firmware <> name"""
+_RENAMING = """
+SELECT {name}.* REPLACE (coalesce(renamed.name, {name}.firmware) AS firmware)
+FROM {name} LEFT JOIN renamed USING (device, hour, firmware)"""
+
 # A message without a firmware counts for the one the device had in that hour, so that no hour of it counts twice.
 _NEW_HOURS = """
-WITH counted AS (
-    SELECT device, hour, firmware, sum(readings)::BIGINT AS readings, max(us) AS last_us FROM (
-        SELECT device, hour, firmware, us, 1 AS readings FROM came SEMI JOIN due USING ({key})
-        UNION ALL SELECT device, hour, firmware, us, 0 FROM said SEMI JOIN due USING ({key})
-    ) GROUP BY device, hour, firmware
-), named AS (
+WITH named AS (
     SELECT device, hour, arg_max(firmware, last_us) AS named FROM counted WHERE firmware <> '' GROUP BY device, hour
 ), told AS (
     SELECT device, hour, CASE firmware WHEN '' THEN coalesce(named, firmware) ELSE firmware END AS firmware, readings, last_us

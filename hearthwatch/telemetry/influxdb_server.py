@@ -35,6 +35,8 @@ _retention_rule: Any = BucketRetentionRules
 CONNECT_MS, ANSWER_MS = 5_000, 120_000
 DEFAULT_PORT = 8086
 DAY_S = 86_400
+BLOCK, STREAM_BLOCK = 1 << 20, 4 << 20
+"""Bytes of an answer that are read at once."""
 
 _ID = re.compile("[0-9a-f]{16}")
 """An organisation's id, which may stand for its name."""
@@ -137,11 +139,13 @@ class Server:
         if not rows.strip():
             return pa.table({})
         header = rows[: rows.index(b"\n")].decode()
-        return pacsv.read_csv(
-            pa.py_buffer(rows),
-            parse_options=pacsv.ParseOptions(newlines_in_values=False),
-            convert_options=_converted(header, types),
-        )
+        with _read_as_csv():
+            return pacsv.read_csv(
+                pa.py_buffer(rows),
+                read_options=pacsv.ReadOptions(block_size=_block_size(rows)),
+                parse_options=pacsv.ParseOptions(newlines_in_values=False),
+                convert_options=_converted(header, types),
+            )
 
     def stream(self, bucket: str, query: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """As `select`, for answers that do not fit memory: in pieces, while the server still reads."""
@@ -156,14 +160,13 @@ class Server:
             ended.append(row.text or "")
             return "skip"
 
-        batches = pacsv.open_csv(
-            source,
-            read_options=pacsv.ReadOptions(block_size=4 << 20, use_threads=False),
-            parse_options=pacsv.ParseOptions(invalid_row_handler=other_shape),
-            convert_options=_converted(header.decode(), types),
-        )
-        with self._translated():
-            yield from batches
+        with self._translated(), _read_as_csv():
+            yield from pacsv.open_csv(
+                source,
+                read_options=pacsv.ReadOptions(block_size=STREAM_BLOCK, use_threads=False),
+                parse_options=pacsv.ParseOptions(invalid_row_handler=other_shape),
+                convert_options=_converted(header.decode(), types),
+            )
         if ended[:1] != ["name,tags,QUERY PLAN"]:
             raise Unavailable(f"the query was not answered in full: {query:.200}", where="influxdb")
 
@@ -320,6 +323,19 @@ def _converted(header: str, types: Mapping[str, pa.DataType]) -> pacsv.ConvertOp
         strings_can_be_null=False,
         include_columns=[name for name in names if name != "name"],
     )
+
+
+def _block_size(rows: bytes) -> int:
+    """Bytes read at once, at most 2 GiB: a row that does not fit is an error, and a row may hold many texts of a MiB."""
+    return min(max(BLOCK, len(rows)), 2**31 - 1)
+
+
+@contextmanager
+def _read_as_csv() -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        raise Unavailable(f"the answer cannot be read: {error!s:.300}", where="influxdb") from None
 
 
 def _type_of(name: str) -> pa.DataType:

@@ -135,6 +135,21 @@ def test_a_number_that_is_not_finite_is_refused(store: TelemetryStore, number: f
         store.write_table("native", table([reading(x=number)]))
 
 
+def test_a_firmware_longer_than_the_wire_takes_is_refused(store: TelemetryStore) -> None:
+    store.write([reading(firmware="x" * 256)])
+    values = (
+        reading("b", firmware="x" * 257),
+        event("b", firmware="x" * 257),
+        replace(presence("b"), firmware="x" * 257),
+    )
+    for value in values:
+        with pytest.raises(Invalid, match="firmware"):
+            store.write([value])
+    with pytest.raises(Invalid, match="firmware"):
+        store.write_table("native", table([reading("b", firmware="x" * 257)]))
+    assert series(store, "b") == []
+
+
 @pytest.mark.parametrize(
     "at", [START.replace(tzinfo=None), datetime(1969, 12, 31, tzinfo=UTC), datetime(2262, 6, 1, tzinfo=UTC)]
 )
@@ -286,7 +301,9 @@ def test_without_a_clock_the_boot_and_its_count_are_the_key(store: TelemetryStor
 def test_a_reading_with_a_clock_is_no_copy_of_one_without(store: TelemetryStore) -> None:
     clockless = Reading("a", "native", START, {"x": 1.0}, boot="b1", seq=7, clockless=True)
     assert store.write([clockless]) == WriteResult(1, 0)
-    assert store.write([msgspec.structs.replace(clockless, clockless=False), msgspec.structs.replace(clockless, seq=8)]) == WriteResult(2, 0)
+    assert store.write(
+        [msgspec.structs.replace(clockless, clockless=False), msgspec.structs.replace(clockless, seq=8)]
+    ) == WriteResult(2, 0)
 
 
 def test_events_of_one_instant_are_told_apart_by_what_they_say(store: TelemetryStore) -> None:

@@ -38,7 +38,7 @@ class Administration:
     def retention(self, organisation: str, bucket: str) -> float:
         """Days that a bucket keeps; 0 is for ever."""
         (found,) = self._ask("GET", f"/api/v2/buckets?orgID={organisation}&name={bucket}")["buckets"]
-        return sum(rule["everySeconds"] for rule in found["retentionRules"]) / 86_400
+        return float(sum(rule["everySeconds"] for rule in found["retentionRules"])) / 86_400
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         headers = {"Content-Type": "application/json", "Authorization": f"Token {self._server.token}"}
