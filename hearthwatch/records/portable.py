@@ -22,17 +22,26 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.records.database import Database, batched, open_database
+from hearthwatch.records.tables import metadata as ours
 from hearthwatch.records.tables.columns import Instant
 
 PASSING = frozenset({"leases", "processes"})
 """Tables about processes that run right now: they mean nothing later."""
 MADE_AT_START = frozenset({*PASSING, "policies", "brakes", "job_runs", "analysis_states", "broker_sessions"})
 """Tables that a platform without devices and people fills by itself."""
-_VERSION_TABLE = "alembic_version"
+_ALL = frozenset({*ours.tables, *PASSING, "alembic_version"})
+_TABLES_OF_OUR_USER = """
+SELECT tablename FROM pg_tables
+WHERE schemaname = current_schema() AND tableowner = current_user AND NOT EXISTS (
+    SELECT 1 FROM pg_depend
+    WHERE classid = 'pg_class'::regclass AND objid = format('%I.%I', schemaname, tablename)::regclass AND deptype = 'e'
+)
+"""
 _ROWS = 500
 
 
@@ -76,25 +85,46 @@ def knows(revision: str) -> bool:
 
 
 def migrate(connection: Connection, revision: str) -> None:
-    """Bring the schema up to a migration (``base``: take it down), in the connection's transaction."""
+    """Bring the schema up to a migration, in the connection's transaction. Raises `Invalid` where there is no way to it."""
     config = _alembic()
     config.attributes["connection"] = connection
-    if revision == "base":
-        command.downgrade(config, revision)
-    else:
+    with _told_plainly():
         command.upgrade(config, revision)
 
 
+def take_down(connection: Connection) -> None:
+    """Drop all of ours, in the connection's transaction. Raises `Invalid` where it can not be done.
+
+    What a later version made is not known here by name: there every table goes that belongs to our user and to no extension.
+    """
+    revision = revision_of(connection)
+    if revision is None:
+        return
+    if knows(revision):
+        config = _alembic()
+        config.attributes["connection"] = connection
+        with _told_plainly():
+            command.downgrade(config, "base")
+        return
+    names = connection.exec_driver_sql(_TABLES_OF_OUR_USER).scalars().all()
+    preparer = connection.dialect.identifier_preparer
+    # Together: they refer to one another.
+    connection.exec_driver_sql("DROP TABLE " + ", ".join(preparer.quote(name) for name in names))
+
+
 def tables_of(connection: Connection) -> list[sa.Table]:
-    """The tables that are there, but for `PASSING` ones, in an order in which their rows may be inserted."""
+    """Our tables that are there, but for `PASSING` ones, in an order in which their rows may be inserted."""
     metadata = sa.MetaData()
     sa.event.listen(metadata, "column_reflect", _take_our_types)
-    metadata.reflect(connection)
-    return [table for table in metadata.sorted_tables if table.name not in {*PASSING, _VERSION_TABLE}]
+    there = set(sa.inspect(connection).get_table_names())
+    metadata.reflect(connection, only=sorted(there & set(ours.tables) - PASSING))
+    return metadata.sorted_tables
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether no device and no person has left anything in the records."""
+    """Whether no device and no person has left anything in the records; on SQLite, whose file goes as a whole, nor anybody else."""
+    if connection.dialect.name == "sqlite" and not _ALL.issuperset(sa.inspect(connection).get_table_names()):
+        return False
     return all(
         connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is None
         for table in tables_of(connection)
@@ -154,6 +184,14 @@ def set_next_ids(connection: Connection, tables: Sequence[sa.Table], given: Mapp
             sequence = _sequence(connection, table, column)
             if sequence is not None:
                 connection.exec_driver_sql(f"SELECT setval('{sequence}', {int(given[table.name])})")
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise Invalid(f"the schema can not be brought there: {error}", where="records") from error
 
 
 def _alembic() -> Config:

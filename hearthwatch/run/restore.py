@@ -1,7 +1,7 @@
 """``hearthwatch restore``: what ``hearthwatch backup`` wrote comes back, into SQLite or PostgreSQL alike; all of it or nothing.
 
 Everything is read, checked and built beside the target first. Only then it takes the target's place: a rename for an embedded store, a
-commit for PostgreSQL.
+commit for PostgreSQL. Files that can not be read any more are not replaced but set aside, for whoever wants to know what happened.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from alerts import brakes
 from hearthwatch.clock import SystemClock
-from hearthwatch.errors import Conflict, Invalid, Unavailable
+from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Unavailable
 from hearthwatch.records import audit, portable
 from hearthwatch.records.database import Database, open_database, translated
 from hearthwatch.records.leases import lease
@@ -37,6 +37,10 @@ ALIVE_FOR = timedelta(seconds=60)
 ACTOR = "restore"
 ACTION = "backup.restore"
 _SIDE_FILES = ("-journal", "-wal", "-shm")
+_IN_USE = "has it open"
+_LOCKED = "database is locked"
+
+Finish = Callable[[], list[Path]]
 
 
 def run_restore(
@@ -50,11 +54,11 @@ def run_restore(
         telemetry = _Telemetry(settings, reader, undo, force=force) if with_telemetry else None
         records = _restored_records(settings, reader, undo, force=force, keep_sending=keep_sending)
         with records as finish:
-            finish()
+            set_aside = finish()
             if telemetry is not None:
-                telemetry.finish()
+                set_aside += telemetry.finish()
         key = _restore_secret_key(settings, reader)
-    return _answer(reader, telemetry, key=key, keep_sending=keep_sending)
+    return {**_answer(reader, telemetry, key=key, keep_sending=keep_sending), "set_aside": list(map(str, set_aside))}
 
 
 def _check_revision(reader: Reader) -> None:
@@ -87,7 +91,8 @@ class _Telemetry:
         target = Path(address.removeprefix("duckdb:///"))
         with told_plainly(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not duckdb_copy.is_empty(target) and not force:
+        self._damaged = False
+        if target.exists() and not self._is_empty(target, force=force) and not force:
             raise Conflict(f"{target} holds telemetry; say --force to replace it", where="telemetry")
         folder = _folder_beside(target, undo)
         with told_plainly(folder):
@@ -98,10 +103,20 @@ class _Telemetry:
         self.rows = sum(one["rows"] for one in told["tables"].values())
         self.target = target
 
-    def finish(self) -> None:
-        """Take the target's place."""
-        if self.target is not None:
-            _take_place(self._new, self.target, (".wal",))
+    def _is_empty(self, target: Path, *, force: bool) -> bool:
+        try:
+            return duckdb_copy.is_empty(target)
+        except HearthwatchError as error:
+            if not force or _IN_USE in str(error):
+                raise
+            self._damaged = True
+            return False
+
+    def finish(self) -> list[Path]:
+        """Take the target's place; returns what of it was set aside."""
+        if self.target is None:
+            return []
+        return _take_place(self._new, self.target, (".wal",), damaged=self._damaged)
 
 
 def _extracted(reader: Reader, folder: Path, name: str, told: Mapping[str, Any]) -> TableCopy:
@@ -116,28 +131,36 @@ def _extracted(reader: Reader, folder: Path, name: str, told: Mapping[str, Any])
 @contextmanager
 def _restored_records(
     settings: Settings, reader: Reader, undo: ExitStack, *, force: bool, keep_sending: bool
-) -> Iterator[Any]:
+) -> Iterator[Finish]:
     """The records built and checked; what is given puts them into place."""
     address = settings.records_address
     path = address.partition("?")[0].removeprefix("sqlite:///") if address.startswith("sqlite:") else None
     with closing(open_database(address)) as database, _alone(database):
-        if path is None or Path(path).exists():  # to open a file would make it
-            _check_target(database, force=force)
         if path is None:
+            _check_target(database, force=force)
             with translated(), database.engine.connect() as connection, connection.begin() as transaction:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
-                if portable.revision_of(connection) is not None:
-                    portable.migrate(connection, "base")
+                portable.take_down(connection)
                 _fill(connection, reader, keep_sending=keep_sending)
-                yield transaction.commit
+
+                def commit() -> list[Path]:
+                    transaction.commit()
+                    return []
+
+                yield commit
             return
+        damaged = False
+        if Path(path).exists():  # to open a file would make it
+            damaged = force and _is_damaged(database)
+            if not damaged:
+                _check_target(database, force=force)
         folder = _folder_beside(Path(path), undo)
         with told_plainly(folder):
             new = folder / "records.sqlite3"
             # It is not waited for the disk at every step, but once, before the file takes its place.
             with closing(open_database(f"sqlite:///{new}?synchronous=off")) as made, made.transaction() as connection:
                 _fill(connection, reader, keep_sending=keep_sending)
-        yield lambda: _take_place(new, Path(path), _SIDE_FILES)
+        yield lambda: _take_place(new, Path(path), _SIDE_FILES, damaged=damaged)
 
 
 def _fill(connection: Connection, reader: Reader, *, keep_sending: bool) -> None:
@@ -182,6 +205,17 @@ def _check_target(database: Database, *, force: bool) -> None:
             raise Conflict("the records are not empty; say --force to replace all of them", where="records")
 
 
+def _is_damaged(database: Database) -> bool:
+    """Whether a SQLite file can not be read as a whole. Raises `Unavailable` while somebody writes to it."""
+    try:
+        with database.reading() as connection:
+            return bool(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() != "ok")
+    except HearthwatchError as error:
+        if _LOCKED in str(error):
+            raise
+        return True
+
+
 @contextmanager
 def _alone(database: Database) -> Iterator[None]:
     """Hold what a running platform holds. Raises `Unavailable` when one is running."""
@@ -221,14 +255,22 @@ def _folder_beside(target: Path, undo: ExitStack) -> Path:
     return folder
 
 
-def _take_place(new: Path, target: Path, side_files: tuple[str, ...]) -> None:
+def _take_place(new: Path, target: Path, side_files: tuple[str, ...], *, damaged: bool) -> list[Path]:
+    """Put a new file in the target's place; returns where the old one went, if it is damaged."""
     with new.open("rb") as file:
         os.fsync(file.fileno())
+    aside = target.with_name(f"{target.name}.damaged-{SystemClock().now():%Y%m%dT%H%M%SZ}")
     # A log of the old file would be played into the new one.
     for ending in side_files:
-        target.with_name(target.name + ending).unlink(missing_ok=True)
+        log = target.with_name(target.name + ending)
+        if damaged and log.exists():
+            log.replace(aside.with_name(aside.name + ending))
+        log.unlink(missing_ok=True)
+    if damaged:
+        target.replace(aside)
     new.replace(target)
     sync_folder(target.parent)
+    return [aside] if damaged else []
 
 
 def _restore_secret_key(settings: Settings, reader: Reader) -> str:

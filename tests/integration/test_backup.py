@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import shutil
 import stat
 import zipfile
@@ -26,6 +27,7 @@ from hearthwatch.run.restore import run_restore
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Event, Observation, Presence, Reading
+from tests.integration.test_doctor import holding
 from tests.records_rows import ROWS, Row, all_rows, fill
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -460,8 +462,116 @@ def test_a_process_that_reported_itself_a_moment_ago_is_in_the_way(archive: Path
         run_restore(target, archive, force=True)
 
 
+# -- what is broken, or of another version
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"garbage" * 5000)
+
+
+def random_pages(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:12288] + random.Random(1).randbytes(len(whole) - 12288))
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize("spoil", [no_database, random_pages, cut_off])
+def test_damaged_stores_are_replaced_by_force_and_kept_for_a_look(
+    archive: Path, embedded: Settings, spoil: Damage
+) -> None:
+    before = records(embedded), answers(embedded)
+    files = [embedded.data_dir / name for name in ("records.sqlite3", "telemetry.duckdb")]
+    for file in files:
+        spoil(file)
+    damaged = image(embedded.data_dir)
+    with pytest.raises(HearthwatchError):
+        run_restore(embedded, archive, force=False)
+    assert image(embedded.data_dir) == damaged
+    restored = run_restore(embedded, archive, force=True, keep_sending=True)
+    assert (records(embedded), answers(embedded)) == before
+    aside = [Path(name) for name in restored["set_aside"]]
+    assert sorted(path.read_bytes() for path in aside) == sorted(damaged[file.name] for file in files)
+
+
+def test_damage_that_lies_deep_in_the_records_is_kept_for_a_look_too(archive: Path, embedded: Settings) -> None:
+    file = embedded.data_dir / "records.sqlite3"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4096] + b"\xff" * 4096)
+    restored = run_restore(embedded, archive, force=True)
+    assert [Path(name).read_bytes()[-4096:] for name in restored["set_aside"]] == [b"\xff" * 4096]
+
+
+def test_stores_that_are_whole_are_replaced_and_not_kept(archive: Path, embedded: Settings) -> None:
+    names = set(image(embedded.data_dir))
+    assert run_restore(embedded, archive, force=True)["set_aside"] == []
+    assert set(image(embedded.data_dir)) == names
+
+
+def test_force_brings_the_version_before_an_upgrade_back(archive: Path, target: Settings) -> None:
+    run_restore(target, archive, force=False, keep_sending=True)
+    before = records(target)
+    with opened(target) as database, database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("CREATE TABLE of_later (device TEXT PRIMARY KEY REFERENCES devices (id))")
+    with pytest.raises(Conflict, match="--force"):
+        run_restore(target, archive, force=False)
+    run_restore(target, archive, force=True, keep_sending=True)
+    with opened(target) as database:
+        assert database.schema_is_current()
+        database.upgrade()
+    assert records(target) == before
+
+
+def test_going_back_leaves_alone_what_another_user_has_in_our_database(
+    archive: Path, postgresql: str, tmp_path: Path, postgres: Any
+) -> None:
+    target = installation(tmp_path / "target", postgresql)
+    postgres.run("CREATE ROLE somebody_else")
+    with opened(target) as database, database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("CREATE TABLE cards (price NUMERIC)")
+        connection.exec_driver_sql("INSERT INTO cards VALUES (1.5)")
+        connection.exec_driver_sql("ALTER TABLE cards OWNER TO somebody_else")
+    try:
+        run_restore(target, archive, force=True, with_telemetry=False)
+        with opened(target) as database, database.transaction() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM cards").scalar_one() == 1
+            connection.exec_driver_sql("DROP TABLE cards")
+    finally:
+        postgres.run("DROP ROLE somebody_else")
+
+
+def test_tables_that_are_not_ours_are_neither_backed_up_nor_in_the_way(
+    source: Settings, target: Settings, tmp_path: Path
+) -> None:
+    for settings in (source, target):
+        with opened(settings) as database:
+            database.upgrade()
+            with database.transaction() as connection:
+                connection.exec_driver_sql("CREATE TABLE cards (price NUMERIC)")
+                connection.exec_driver_sql("INSERT INTO cards VALUES (1.5)")
+    made = run_backup(source, tmp_path / "b.zip", token=None, with_secret_key=True)
+    assert "records/cards.jsonl" not in zipfile.ZipFile(tmp_path / "b.zip").namelist()
+    if not target.records:  # the file goes as a whole, and their table with it
+        with pytest.raises(Conflict, match="--force"):
+            run_restore(target, tmp_path / "b.zip", force=False)
+    restored = run_restore(target, tmp_path / "b.zip", force=not target.records, keep_sending=True)
+    assert restored["records"] == made["records"]
+    without_cards = BACKUP_WRITES | {"cards"}
+    assert records(target, without_cards) == records(source, without_cards)
+    if target.records:
+        with opened(target) as database, database.reading() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM cards").scalar_one() == 1
+
+
 def test_a_target_whose_telemetry_is_open_elsewhere_is_refused(tmp_path: Path, archive: Path) -> None:
     target = installation(tmp_path / "target")
+    with holding(target.data_dir / "telemetry.duckdb"), pytest.raises(HearthwatchError, match="open"):
+        run_restore(target, archive, force=True)
+    (target.data_dir / "telemetry.duckdb").unlink()
     with closing(open_store(target.telemetry_address)), pytest.raises(HearthwatchError, match="open"):
         run_restore(target, archive, force=True)
     assert not (target.data_dir / "records.sqlite3").exists()
