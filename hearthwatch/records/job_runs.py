@@ -13,10 +13,12 @@ from sqlalchemy import Connection
 from hearthwatch.records.database import insert_missing
 from hearthwatch.records.tables import job_runs
 
+_AGAIN = "tried_again_at"
+
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """One run. ``state``: running, done, failed; ``result`` is what the job returned; ``attempt`` counts who took it over."""
+    """One run. ``state``: running, done, failed; ``result`` is what the job returned; ``attempt`` counts up when it is tried again."""
 
     id: int
     job: str
@@ -31,21 +33,38 @@ class JobRun:
 
 
 def claim(connection: Connection, job: str, due_at: datetime, now: datetime, holder: str) -> int | None:
-    """Take a window for working it: the number of the attempt, or None when the window is done or failed.
+    """Take a window for working it: the number of the attempt, or None when the window is done, failed, or not yet tried again.
 
     For whoever holds the scheduler's lease: a run that is still called running belongs to a process that was killed or lost the lease.
     It is taken over at once, and runs of earlier windows are closed as failed.
     """
     _close_left_behind(connection, job, due_at, now)
-    row = {"job": job, "due_at": due_at, "started_at": now, "state": "running", "holder": holder}
+    row: dict[str, Any] = {"job": job, "due_at": due_at, "started_at": now, "state": "running", "holder": holder}
     if insert_missing(connection, job_runs, [row]):
         return 1
-    return connection.execute(
-        sa.update(job_runs)
-        .where(job_runs.c.job == job, job_runs.c.due_at == due_at, job_runs.c.state == "running")
-        .values(started_at=now, holder=holder, attempt=job_runs.c.attempt + 1)
-        .returning(job_runs.c.attempt)
-    ).scalar_one_or_none()
+    there = _window(connection, job, due_at)
+    if there["state"] != "running":
+        again = _tried_again_at(there)
+        if again is None or again > now:
+            return None
+    row |= {"attempt": there["attempt"] + 1, "finished_at": None, "result": sa.null(), "error": None}
+    connection.execute(sa.update(job_runs).where(job_runs.c.id == there["id"]).values(row))
+    return int(row["attempt"])
+
+
+def tried_again_at(connection: Connection, job: str, due_at: datetime) -> datetime | None:
+    """When a window that failed is tried again; None when it is not, or has not failed."""
+    return _tried_again_at(_window(connection, job, due_at))
+
+
+def _window(connection: Connection, job: str, due_at: datetime) -> sa.RowMapping:
+    where = (job_runs.c.job == job, job_runs.c.due_at == due_at)
+    return connection.execute(sa.select(job_runs).where(*where).with_for_update()).mappings().one()
+
+
+def _tried_again_at(row: sa.RowMapping) -> datetime | None:
+    again = (row["result"] or {}).get(_AGAIN) if row["state"] == "failed" else None
+    return None if again is None else datetime.fromisoformat(again)
 
 
 def _close_left_behind(connection: Connection, job: str, due_at: datetime, now: datetime) -> None:
@@ -65,8 +84,14 @@ def finish(
     *,
     result: Mapping[str, Any] | None = None,
     error: str | None = None,
+    again_at: datetime | None = None,
 ) -> bool:
-    """Write down how an attempt ended. False, and nothing written, when another has taken the window over since."""
+    """Write down how an attempt ended; one that failed is tried again at ``again_at``, where that is given.
+
+    False, and nothing written, when another has taken the window over since.
+    """
+    if again_at is not None:
+        result = {_AGAIN: again_at.isoformat()}
     done = connection.execute(
         sa.update(job_runs)
         .where(job_runs.c.job == job, job_runs.c.due_at == due_at, job_runs.c.attempt == attempt)

@@ -4,6 +4,8 @@ Of several processes with this table, the one that holds the lease works it. Whe
 runs, the server gives the lease to another process, which takes the window over at once, while the first one still works: it can not know.
 That is harmless. The window stays one row: the newcomer's attempt has the next number, and the first one's result is refused. And every
 job may be run twice: its effects have keys (findings, tickets, notices, rollups) or are claimed row by row (the outbox).
+
+A job that fails because something was away (`Unavailable`) is tried again while its window lasts: after 1, 2, 4, ... minutes, at most an hour.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from hearthwatch.errors import HearthwatchError
+from hearthwatch.errors import HearthwatchError, Unavailable
 from hearthwatch.ports import Clock
 from hearthwatch.records import job_runs
 from hearthwatch.records.database import RETRIES, Database
@@ -32,6 +34,8 @@ LOG = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE = "scheduler"
 WATCH_EVERY = timedelta(seconds=5)
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
 
 P = TypeVar("P")
 
@@ -74,6 +78,7 @@ class Schedule(Generic[P]):
         self._leads = False
         self._turn = threading.RLock()  # one job at a time: a run that is called running is never ours
         self._stopping = threading.Event()
+        self._again: dict[str, datetime] = {}  # jobs that failed and are tried again within their window
 
     @property
     def leads(self) -> bool:
@@ -83,19 +88,22 @@ class Schedule(Generic[P]):
     def run_due(self) -> list[Outcome]:
         """Run every job whose window has not been worked yet, in the order of the table; nothing while another holds the lease."""
         with self._turn:
-            outcomes = []
-            for job in self.jobs:
-                if self._stopping.is_set() or not self._lead():
-                    break  # whoever leads now begins at the top of the table, and so do we when we get it back
-                outcomes.append(self._work_window(job))
-            return [outcome for outcome in outcomes if outcome is not None]
+            return self._run_in_order(self.jobs)
 
     def watch(self) -> list[Outcome]:
-        """Ask for the lease; whoever newly gets it works at once what the last holder left undone. Does not wait for a job that runs."""
+        """Ask for the lease; whoever newly gets it works at once what the last holder left undone. Does not wait for a job that runs.
+
+        Whoever has it tries again what failed because something was away.
+        """
         if not self._turn.acquire(blocking=False):
             return []
         try:
-            return [] if self._leads and self._lead() else self.run_due()
+            if not (self._leads and self._lead()):
+                return self.run_due()
+            now = self._clock.now()
+            return self._run_in_order(
+                [job for job in self.jobs if job.name in self._again and self._again[job.name] <= now]
+            )
         finally:
             self._turn.release()
 
@@ -122,12 +130,41 @@ class Schedule(Generic[P]):
         self._leads = self._lease.hold()
         return self._leads
 
+    def _run_in_order(self, jobs: Sequence[Job[P]]) -> list[Outcome]:
+        outcomes = []
+        for job in jobs:
+            if self._stopping.is_set() or not self._lead():
+                break  # whoever leads now begins at the top of the table, and so do we when we get it back
+            outcomes.append(self._work_window(job))
+        return [outcome for outcome in outcomes if outcome is not None]
+
     def _work_window(self, job: Job[P]) -> Outcome | None:
+        try:
+            return self._claim_and_work(job)
+        except Unavailable:
+            # The records were away. Whoever newly leads works all that is due, so this window does not wait for the next.
+            self._leads = False
+            raise
+
+    def _claim_and_work(self, job: Job[P]) -> Outcome | None:
         now = self._clock.now()
         due = job.due_at(now)
         with self._database.transaction(alone=False) as connection:
             attempt = job_runs.claim(connection, job.name, due, now, self._holder)
+            again = job_runs.tried_again_at(connection, job.name, due) if attempt is None else None
+        self._remember(job, again)
         return None if attempt is None else self._work(job, due, now, attempt)
+
+    def _remember(self, job: Job[P], again: datetime | None) -> None:
+        self._again.pop(job.name, None)
+        if again is not None:
+            self._again[job.name] = again
+
+    def _again_at(self, job: Job[P], due: datetime, attempt: int) -> datetime | None:
+        """When a window is tried again in which something was away; None when the next window comes before."""
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 10))
+        again = self._clock.now() + pause
+        return again if again < due + job.every else None
 
     def _worked(self, job: Job[P], now: datetime) -> Mapping[str, Any]:
         for _ in range(RETRIES):
@@ -141,16 +178,22 @@ class Schedule(Generic[P]):
         began = time.perf_counter()
         result: Mapping[str, Any] | None = None
         error: str | None = None
+        again: datetime | None = None
         try:
             result = self._worked(job, now)
         except HearthwatchError as failure:
+            again = self._again_at(job, due, attempt) if isinstance(failure, Unavailable) else None
             error = f"{type(failure).__name__}: {failure}"
             LOG.warning("job %s failed: %s", job.name, error, extra={"job": job.name})
         except Exception as failure:  # one broken job must not stop the others
             error = f"{type(failure).__name__}: {failure}"
             LOG.exception("job %s broke", job.name, extra={"job": job.name})
+        ended = self._clock.now()
         with self._database.transaction(alone=False) as connection:
-            ours = job_runs.finish(connection, job.name, due, self._clock.now(), attempt, result=result, error=error)
+            ours = job_runs.finish(
+                connection, job.name, due, ended, attempt, result=result, error=error, again_at=again
+            )
+        self._remember(job, again)
         if not ours:
             LOG.warning("job %s was taken over by another scheduler while it ran: the lease had been lost", job.name)
         seconds = time.perf_counter() - began
@@ -203,5 +246,5 @@ class Timer(Generic[P]):
     def _surviving(self, name: str, work: Callable[[], object]) -> None:
         try:
             work()
-        except HearthwatchError as failure:  # the records are away: the next window tries again
+        except HearthwatchError as failure:  # the records are away: `watch` tries again
             LOG.warning("job %s could not begin: %s", name, failure)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hearthwatch.clock import SteppedClock, SystemClock
-from hearthwatch.errors import Unavailable
+from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.records import job_runs
 from hearthwatch.records.database import Database
 from hearthwatch.records.leases import lease
@@ -248,3 +248,116 @@ def test_the_real_timer_drives_the_same_table(database: Database) -> None:
         timer.stop()
     with database.reading() as connection:
         assert [run.job for run in job_runs.latest(connection)] == ["once"]
+
+
+# -- a daily or weekly job does not wait for its next window
+
+
+DAILY = timedelta(days=1)
+
+
+class Away:
+    """Records whose n-th transaction from now on finds them away."""
+
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        real = database.transaction
+        left = [at]
+
+        def transaction(**options: bool) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Unavailable("database is locked", where="records")
+            return real(**options)
+
+        monkeypatch.setattr(database, "transaction", transaction)
+
+
+@pytest.mark.parametrize(("fails", "worked"), [("when it is claimed", 1), ("when its end is written down", 2)])
+def test_a_window_is_worked_although_the_records_were_away(
+    database: Database, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch, fails: str, worked: int
+) -> None:
+    seen: list[datetime] = []
+    job = Job("train", DAILY, counting(seen).work)
+    schedule = Schedule([job], None, database, clock, "one")
+    schedule.run_due()
+    clock.advance(DAILY)
+    seen.clear()
+    Away(database, monkeypatch, 1 if fails == "when it is claimed" else 2)
+    with pytest.raises(Unavailable):
+        schedule.run(job)
+    schedule.watch()  # five seconds later
+    schedule.watch()
+    assert len(seen) == worked
+    with database.reading() as connection:
+        assert [run.state for run in job_runs.list_runs(connection)] == ["done", "done"]
+
+
+def failing_until(until: datetime, seen: list[datetime]) -> Job[None]:
+    def work(_platform: None, now: datetime) -> Mapping[str, Any]:
+        seen.append(now)
+        if now < until:
+            raise Unavailable("gone", where="telemetry")
+        return {"rows": 1}
+
+    return Job("anomalies", DAILY, work)
+
+
+def test_a_job_whose_store_is_away_is_tried_again_at_longer_and_longer_pauses(
+    database: Database, clock: SteppedClock
+) -> None:
+    seen: list[datetime] = []
+    start = clock.now()
+    schedule = Schedule([failing_until(start + timedelta(hours=3), seen)], None, database, clock, "one")
+    schedule.run_due()
+    with database.reading() as connection:
+        (run,) = job_runs.list_runs(connection)
+    assert (run.state, run.error) == ("failed", "Unavailable: telemetry: gone")
+    assert run.result == {"tried_again_at": (start + timedelta(minutes=1)).isoformat()}
+    for _ in range(12 * 60 * 5):
+        clock.advance(timedelta(seconds=5 if len(seen) < 3 else 60))
+        schedule.watch()
+    minutes = [(at - start) // timedelta(minutes=1) for at in seen]
+    assert minutes == [0, 1, 3, 7, 15, 31, 63, 123, 183]
+    with database.reading() as connection:
+        newest = job_runs.list_runs(connection)[-1]
+    assert (newest.state, newest.attempt, newest.error, newest.result) == ("done", 9, None, {"rows": 1})
+
+
+def test_who_takes_the_lease_over_goes_on_trying(database: Database, clock: SteppedClock) -> None:
+    seen: list[datetime] = []
+    job = failing_until(clock.now() + timedelta(seconds=30), seen)
+    first = Schedule([job], None, database, clock, "one")
+    first.run_due()
+    first._lease.give_up()  # it is killed
+    second = Schedule([job], None, database, clock, "two")
+    second.watch()
+    assert len(seen) == 1
+    clock.advance(timedelta(minutes=1))
+    second.watch()
+    assert len(seen) == 2
+
+
+def test_what_is_wrong_for_good_and_what_comes_soon_again_is_not_tried_within_the_window(
+    database: Database, clock: SteppedClock
+) -> None:
+    tries: list[str] = []
+
+    def job(name: str, every: timedelta, error: Exception) -> Job[None]:
+        def work(_platform: None, _now: datetime) -> Mapping[str, Any]:
+            tries.append(name)
+            raise error
+
+        return Job(name, every, work)
+
+    jobs = [job("broken", DAILY, Invalid("no")), job("minutely", timedelta(minutes=1), Unavailable("gone"))]
+    schedule = Schedule(jobs, None, database, clock, "one")
+    schedule.run_due()
+    for _ in range(11):
+        clock.advance(timedelta(seconds=5))
+        schedule.watch()
+    assert tries == ["broken", "minutely"]
+    with database.reading() as connection:
+        assert [run.result for run in job_runs.list_runs(connection)] == [None, None]
+    clock.advance(timedelta(hours=5))
+    schedule.watch()
+    assert tries.count("broken") == 1
