@@ -16,7 +16,8 @@ from hearthwatch.settings import Settings
 from hearthwatch.telemetry.influxdb_server import Address, parse
 
 _SECONDS = 5.0
-_DAY = 86_400
+_HOUR = 3_600
+_DAY = 24 * _HOUR
 
 
 def check_influxdb(settings: Settings) -> Iterator[Check]:
@@ -90,7 +91,8 @@ def _retention(name: str, bucket: Mapping[str, Any], days: int | None, option: s
     remedy = f"influx bucket update --id {bucket['id']} --retention {days}d, or change {option}"
     if seconds and seconds < days * _DAY:
         return unfit(name, f"it keeps data {kept}, but {option} is {days}", remedy)
-    if not seconds or seconds >= (days + 2) * _DAY:  # the store may leave a day for late data
+    # `expire` leaves two days for late data, counts from the hour before it runs, and does not mend what is a day off.
+    if not seconds or seconds > (days + 3) * _DAY + _HOUR:
         return advice(name, f"read and write; it keeps data {kept}, although {option} is {days}", remedy)
     return well(name, f"read and write; it keeps data {kept} ({option})")
 

@@ -5,7 +5,8 @@ runs, the server gives the lease to another process, which takes the window over
 That is harmless. The window stays one row: the newcomer's attempt has the next number, and the first one's result is refused. And every
 job may be run twice: its effects have keys (findings, tickets, notices, rollups) or are claimed row by row (the outbox).
 
-A job that fails because something was away (`Unavailable`) is tried again while its window lasts: after 1, 2, 4, ... minutes, at most an hour.
+A job that fails because something was away (`Unavailable`) is tried again after 1, 2, 4, ... minutes, at most an hour,
+while its window lasts.
 """
 
 from __future__ import annotations
