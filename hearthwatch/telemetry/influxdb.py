@@ -12,9 +12,11 @@ import pyarrow as pa
 from hearthwatch.errors import Unavailable
 from hearthwatch.telemetry import influxdb_queries as queries
 from hearthwatch.telemetry.influxdb_lines import Bulk
-from hearthwatch.telemetry.influxdb_rollup import Rollup, pending
+from hearthwatch.telemetry.influxdb_marks import Marks
+from hearthwatch.telemetry.influxdb_requests import send
+from hearthwatch.telemetry.influxdb_rollup import Rollup
 from hearthwatch.telemetry.influxdb_server import Server, parse
-from hearthwatch.telemetry.influxdb_writing import Writing, send
+from hearthwatch.telemetry.influxdb_writing import Writing
 from hearthwatch.telemetry.times import HOUR_US, last_hour
 from hearthwatch.values import Event, Presence, Reading, WriteResult
 
@@ -160,10 +162,10 @@ class InfluxDBStore:
 
     def _rollup(self, until_hour: int) -> int:
         raw_before, rollups_before = self._hidden(fresh=True)
-        marks = pending(self._server, until_hour, rollups_before)
-        if not marks:
+        if until_hour <= rollups_before:
             return 0
-        return Rollup(self._server, self.metrics(), raw_before).run(marks)
+        marks = Marks(self._server, rollups_before, until_hour)
+        return Rollup(self._server, self.metrics(), raw_before).run(marks) if marks.pending else 0
 
     def _hidden(self, *, fresh: bool = False) -> tuple[int, int]:
         """The hours before which readings, and everything else, has aged out."""

@@ -1,9 +1,4 @@
-"""Rollups: which hours have something new, their raw rows in one pass over the server's answer, the days they lie in written anew.
-
-A write marks each hour it touched with a version of its own, after its data. A rollup reads the marks, computes the hours whose version
-is not the one that was done last, and then says which version it has done: what came in between carries another version, and is done
-next time.
-"""
+"""Rollups: the raw rows of the hours that are marked, in one pass over the server's answer; the days they lie in are written anew."""
 
 from __future__ import annotations
 
@@ -20,8 +15,9 @@ import pyarrow.compute as pc
 from hearthwatch.telemetry import influxdb_days as days
 from hearthwatch.telemetry.influxdb_known import among_devices
 from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS, field_of, packed, text_of
+from hearthwatch.telemetry.influxdb_marks import Mark, Marks
+from hearthwatch.telemetry.influxdb_requests import send
 from hearthwatch.telemetry.influxdb_server import Server
-from hearthwatch.telemetry.influxdb_writing import send
 from hearthwatch.telemetry.times import HOUR_US, ranges
 
 logger = logging.getLogger(__name__)
@@ -37,20 +33,6 @@ FIRMWARES_AN_HOUR = 32
 COLUMN = "m_"
 """What the columns of metrics begin with here."""
 _HOUR_NS = HOUR_US * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """An hour in which something may be new: of one device, or (None) of any."""
-
-    device: str | None
-    hour: int
-    version: int
-
-    def done(self) -> bytes:
-        """The line that says so."""
-        head = "marks" if self.device is None else f"marks,device={self.device}"
-        return f"{head} Done={self.version}i {self.hour * _HOUR_NS}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +56,6 @@ class Piece:
         return f"time >= {self.first * _HOUR_NS} AND time < {(self.last + 1) * _HOUR_NS}"
 
 
-def pending(server: Server, until_hour: int, since_hour: int) -> list[Mark]:
-    """Marks of hours before ``until_hour`` that are not done."""
-    found = server.select(
-        server.address.state,
-        f'SELECT "Version", "Done", device FROM marks WHERE time >= {since_hour * _HOUR_NS} AND time < {until_hour * _HOUR_NS}',
-        {},
-    )
-    if found.num_rows == 0:
-        return []
-    open_ = found.filter(pc.not_equal(pc.fill_null(found["Done"], 0), pc.fill_null(found["Version"], 0)))
-    rows = zip(*(open_[name].to_pylist() for name in ("device", "time", "Version")), strict=True)
-    return [Mark(device or None, ns // _HOUR_NS, version) for device, ns, version in rows]
-
-
 class Rollup:
     """One run over some marks."""
 
@@ -98,8 +66,10 @@ class Rollup:
         self._engine = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"})
         self._engine.register("fields", _fields(metrics))
 
-    def run(self, marks: Sequence[Mark]) -> int:
-        """Compute the hours of the marks. Returns the rollup rows written."""
+    def run(self, found: Marks) -> int:
+        """Compute the hours of the marks that are not done. Returns the rollup rows written."""
+        marks = found.pending
+        found.begin()
         written = 0
         try:
             for expired in (True, False):
@@ -108,7 +78,9 @@ class Rollup:
                     written += self._compute(piece, expired=expired)
         finally:
             self._engine.close()
-        send(lambda body: self._server.write(self._server.address.state, body), [mark.done() for mark in marks])
+        again = found.end()
+        if again:
+            logger.warning("another rollup ran at the same time: %d hours will be done again", again)
         return written
 
     def _compute(self, piece: Piece, *, expired: bool) -> int:

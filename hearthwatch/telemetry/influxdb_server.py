@@ -349,7 +349,9 @@ _OURS = {
     "device": pa.string(),
     "stream": pa.string(),
     **dict.fromkeys(("Firmware", "Boot", "Kind", "Code", "Detail", "Hours", "Daily"), pa.string()),
-    **dict.fromkeys(("Seq", "Version", "Done", "RawBefore", "RollupsBefore", "Stored"), pa.int64()),
+    **dict.fromkeys(
+        ("Seq", "Version", "Done", "Run", "First", "Last", "RawBefore", "RollupsBefore", "Stored"), pa.int64()
+    ),
     **dict.fromkeys(("Clockless", "Online"), pa.bool_()),
 }
 

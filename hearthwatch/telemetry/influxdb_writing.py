@@ -7,7 +7,7 @@ there), or `Invalid` naming what the server refuses for good, after everything e
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,25 +17,16 @@ from hearthwatch.errors import Invalid
 from hearthwatch.telemetry import influxdb_lines as lines
 from hearthwatch.telemetry.influxdb_known import RANKS, WRITERS, Clockless, Key, Known, Stored
 from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS
-from hearthwatch.telemetry.influxdb_server import Malformed, Partial, Server, TooLarge
+from hearthwatch.telemetry.influxdb_marks import marks_of
+from hearthwatch.telemetry.influxdb_requests import Refusal, raise_refused, send
+from hearthwatch.telemetry.influxdb_server import Server
 from hearthwatch.telemetry.times import HOUR_US
 from hearthwatch.values import Event, Presence, Reading, WriteResult
 
-MAX_LINES, MAX_BYTES = 5_000, 4 << 20
 BULK_ROWS = 50_000
-FEW_DEVICES = 20
-"""An hour in which a batch holds so few devices is marked for each of them, else as a whole."""
 
 At = tuple[str, str, int]
 """Device, stream (as tags) and microseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A line the server will never take, and why."""
-
-    line: bytes
-    reason: str
 
 
 @dataclass(slots=True)
@@ -81,7 +72,7 @@ class Writing:
         refused = self._send(self._server.address.raw, plan.raw)
         refused += self._send(self._server.address.rollups, plan.lasting)
         self._mark((item.at[0], item.at[2] // HOUR_US) for item in items)
-        _raise_refused(refused)
+        raise_refused(refused)
         self._known[READINGS].note(plan.stored)
         self._clockless.note(plan.clockless)
         return WriteResult(plan.new, plan.duplicate)
@@ -104,7 +95,7 @@ class Writing:
             if not refused:
                 self._known[READINGS].note(row[:3] for row in new)
             stored += len(new)
-        _raise_refused(refused)
+        raise_refused(refused)
         return WriteResult(stored, len(bulk) - stored)
 
     def _new_rows(self, rows: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, int]]:
@@ -153,60 +144,16 @@ class Writing:
         new = set(names) - self._names
         if new:
             body = [f"names,metric={name} Stored=1i 0".encode() for name in sorted(new)]
-            _raise_refused(self._send(self._server.address.state, body))
+            raise_refused(self._send(self._server.address.state, body))
             self._names |= new
 
     def _mark(self, device_hours: Iterable[tuple[str, int]]) -> None:
         """Say in which hours something may be new; after the data, so that a rollup that saw the mark sees the data."""
-        hours: dict[int, set[str]] = {}
-        for device, hour in device_hours:
-            hours.setdefault(hour, set()).add(device)
-        version = secrets.randbits(62) + 1
-        body = []
-        for hour, devices in hours.items():
-            heads = [f"marks,device={one}" for one in devices] if len(devices) <= FEW_DEVICES else ["marks"]
-            body += [f"{head} Version={version}i {hour * HOUR_US * 1000}".encode() for head in heads]
-        _raise_refused(self._send(self._server.address.state, body))
+        body = [mark.line() for mark in marks_of(device_hours)]
+        raise_refused(self._send(self._server.address.state, body))
 
     def _send(self, bucket: str, body: Sequence[bytes]) -> list[Refusal]:
         return send(lambda part: self._server.write(bucket, part), body)
-
-
-def send(write: Callable[[bytes], None], body: Sequence[bytes]) -> list[Refusal]:
-    """Write lines in requests of bounded size. Returns the lines that are refused for good; all others are stored."""
-    refused: list[Refusal] = []
-    start = size = 0
-    for place, one in enumerate(body):
-        if place > start and (place - start >= MAX_LINES or size + len(one) > MAX_BYTES):
-            _send_part(write, body[start:place], refused)
-            start, size = place, 0
-        size += len(one) + 1
-    if start < len(body):
-        _send_part(write, body[start:], refused)
-    return refused
-
-
-def _send_part(write: Callable[[bytes], None], part: Sequence[bytes], refused: list[Refusal]) -> None:
-    try:
-        write(b"\n".join(part))
-    except (Malformed, TooLarge, Partial) as error:
-        # Writing a line again changes nothing, so the refused ones are found by halving.
-        if len(part) == 1:
-            refused.append(Refusal(part[0], str(error)))
-            return
-        middle = len(part) // 2
-        _send_part(write, part[:middle], refused)
-        _send_part(write, part[middle:], refused)
-
-
-def _raise_refused(refused: Sequence[Refusal]) -> None:
-    if not refused:
-        return
-    first = refused[0]
-    head = first.line.split(b" ", 1)[0].decode("utf-8", "replace")
-    device = next((part[7:] for part in head.split(",") if part.startswith("device=")), head)
-    more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-    raise Invalid(f"the server refuses it: {first.reason}{more}", where=lines.untag(device))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.telemetry import open_store
 from hearthwatch.telemetry.influxdb import InfluxDBStore
-from hearthwatch.telemetry.influxdb_writing import MAX_LINES
+from hearthwatch.telemetry.influxdb_requests import MAX_LINES
 from hearthwatch.values import Event, Reading, WriteResult
 from tests.conftest import free_port
 from tests.influxdb_server import Influxd

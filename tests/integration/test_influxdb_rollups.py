@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -77,3 +78,79 @@ def test_the_longest_firmwares_by_the_dozen_fit_a_day(store: InfluxDBStore, lett
     newest = f"{FIRMWARES_AN_HOUR + 19:03}".ljust(LONGEST_FIRMWARE, letter)
     of_newest = hourly.filter(pa.array([one == newest for one in hourly.column("firmware").to_pylist()]))
     assert of_newest.column("n").to_pylist() == [21] * 24, "what is beyond the bound counts under the last one"
+
+
+# -- two rollups at once ---------------------------------------------------------------------------------------------------
+
+
+def before_first_write(store: InfluxDBStore, beginning: bytes, action: Callable[[], None]) -> None:
+    """Have something happen before the store first writes what contains these bytes."""
+    server = store._server
+    write, happened = server.write, threading.Event()
+
+    def written(bucket: str, body: bytes) -> None:
+        if beginning in body and not happened.is_set():
+            happened.set()
+            action()
+        write(bucket, body)
+
+    server.write = written  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def other(address: str) -> Iterator[InfluxDBStore]:
+    """The same store, as another process has it open."""
+    opened = InfluxDBStore(address)
+    yield opened
+    opened.close()
+
+
+def means(store: InfluxDBStore) -> list[float]:
+    """Means of the day's hours."""
+    table = store.hourly(START, START + DAY).sort_by("hour")
+    return [float(mean) for mean in table.column("mean").to_pylist()]
+
+
+def test_what_a_faster_rollup_did_meanwhile_is_done_again(store: InfluxDBStore, other: InfluxDBStore) -> None:
+    store.write([Reading("d", "native", START, {"x": 1.0})])
+
+    def overtake() -> None:
+        other.write([Reading("d", "native", START + HOUR, {"x": 2.0})])
+        other.rollup(START + 2 * HOUR)
+
+    before_first_write(store, b"days,device=d", overtake)
+    store.rollup(START + HOUR)
+    other.rollup(START + DAY)
+    assert means(other) == [1.0, 2.0]
+
+
+def test_what_a_slower_rollup_wrote_over_is_done_again(store: InfluxDBStore, other: InfluxDBStore) -> None:
+    store.write([Reading("d", "native", START, {"x": 1.0})])
+    has_read, may_write = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        has_read.set()
+        assert may_write.wait(30)
+
+    before_first_write(store, b"days,device=d", wait)
+    slower = threading.Thread(target=store.rollup, args=(START + HOUR,))
+    slower.start()
+    assert has_read.wait(30)
+    other.write([Reading("d", "native", START + HOUR, {"x": 2.0})])
+
+    def let_the_slower_one_end() -> None:
+        may_write.set()
+        slower.join(30)
+
+    before_first_write(other, b" Done=", let_the_slower_one_end)
+    other.rollup(START + 2 * HOUR)
+    store.rollup(START + DAY)
+    assert means(store) == [1.0, 2.0]
+    assert store.rollup(START + DAY) == other.rollup(START + DAY) == 0, "nothing is done for ever"
+
+
+def test_rollups_one_after_the_other_have_nothing_to_do_again(store: InfluxDBStore, other: InfluxDBStore) -> None:
+    store.write([Reading("d", "native", START + n * HOUR, {"x": 1.0}) for n in range(3)])
+    assert store.rollup(START + 2 * HOUR) == 2
+    assert other.rollup(START + DAY) == 1
+    assert store.rollup(START + DAY) == 0
