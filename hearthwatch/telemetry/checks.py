@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from hearthwatch.telemetry.answers import UTC_TIME
 from hearthwatch.telemetry.times import END_US
 from hearthwatch.values import METRIC_NAME
 from hearthwatch.wire.limits import MAX_TEXT
+
+MAX_MAGNITUDE = 1e100
+"""Sums and squares of what is stored stay finite. The wire takes less; a history may hold more (nanoseconds since 1970)."""
 
 
 def metric_name(name: str) -> str:
@@ -31,11 +35,22 @@ def firmware(text: str | None) -> str | None:
     return text
 
 
-def finite(numbers: Any, where: str) -> Any:
-    """Numbers as they are. Raises `Invalid` when one is infinite or not a number."""
-    if pc.all(pc.is_finite(numbers)).as_py() is False:
+def number(value: float, where: str) -> float:
+    """A number as it is. Raises `Invalid` when it is infinite, not a number, or beyond `MAX_MAGNITUDE`."""
+    if not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
+        raise Invalid("is too large" if math.isfinite(value) else "is not a finite number", where=where)
+    return value
+
+
+def numbers(column: Any, where: str) -> Any:
+    """As `number`, for a column."""
+    if pc.all(pc.is_finite(column)).as_py() is False:
         raise Invalid("is not a finite number", where=where)
-    return numbers
+    bounds = pc.min_max(column)
+    for bound in (bounds["min"].as_py(), bounds["max"].as_py()):
+        if bound is not None:
+            number(bound, where)
+    return column
 
 
 def integers(values: Sequence[int | None], where: str) -> pa.Array:
@@ -105,7 +120,7 @@ def metrics_of(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     for name in table.column_names[3:]:
         metric_name(name)
         try:
-            found[name] = finite(table[name].cast(pa.float64()), name)
+            found[name] = numbers(table[name].cast(pa.float64()), name)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise Invalid(f"expected float64: {error}", where=name) from None
     return found

@@ -12,13 +12,13 @@ import pyarrow as pa
 from hearthwatch.errors import Invalid
 from hearthwatch.telemetry.checks import (
     encoded_names,
-    finite,
     firmware,
     floats,
     integers,
     json_text,
     metric_name,
     metrics_of,
+    numbers,
     stamps_of,
 )
 from hearthwatch.telemetry.duckdb_schema import Draft, texts
@@ -66,7 +66,7 @@ def metrics(values: Sequence[Reading]) -> dict[str, pa.Array]:
     found = {}
     for name, column in _columns([value.metrics for value in values]).items():
         metric_name(name)
-        found[name] = finite(column, name)
+        found[name] = numbers(column, name)
     return found
 
 
@@ -74,9 +74,9 @@ def _columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, pa.Array]:
     shapes = dict.fromkeys(map(tuple, metrics))
     if len(shapes) == 1:  # devices of one kind, as mostly: all numbers in one go
         (names,) = shapes
-        numbers = chain.from_iterable(one.values() for one in metrics)
+        values = chain.from_iterable(one.values() for one in metrics)
         try:
-            table = np.fromiter(numbers, np.float64, len(metrics) * len(names)).reshape(len(metrics), len(names))
+            table = np.fromiter(values, np.float64, len(metrics) * len(names)).reshape(len(metrics), len(names))
             return {name: pa.array(np.ascontiguousarray(table[:, place])) for place, name in enumerate(names)}
         except (TypeError, ValueError, OverflowError):
             pass  # the way below says which metric it is

@@ -11,7 +11,6 @@ few names that mean something else to the server: ``Metric_time`` holds the metr
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hearthwatch.errors import Invalid
-from hearthwatch.telemetry.checks import encoded_names, firmware, json_text, metric_name, metrics_of, stamps_of
+from hearthwatch.telemetry.checks import encoded_names, firmware, json_text, metric_name, metrics_of, number, stamps_of
 from hearthwatch.telemetry.times import microseconds
 from hearthwatch.values import Event, Presence, Reading
 
@@ -119,7 +118,7 @@ def reading(value: Reading) -> str:
         parts.append(f"Seq={_whole(value.seq)}")
     if clockless(value):
         parts.append("Clockless=true")
-    parts += [f"{_field(name)}={_number(number, name)}" for name, number in value.metrics.items()]
+    parts += [f"{_field(name)}={_number(one, name)}" for name, one in value.metrics.items()]
     return ",".join(parts)
 
 
@@ -241,9 +240,7 @@ def _number(value: Any, name: str) -> str:
             value = float(value)
         except (TypeError, ValueError, OverflowError):
             raise Invalid("is not a number", where=name) from None
-    if not math.isfinite(value):
-        raise Invalid("is not a finite number", where=name)
-    return repr(value)
+    return repr(number(value, name))
 
 
 def _utf8(text: str, where: str) -> bytes:

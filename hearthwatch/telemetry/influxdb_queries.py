@@ -90,7 +90,7 @@ def events(server: Server, span: Span, devices: Sequence[str] | None, kinds: Seq
             texts_of(found["Firmware"]),
             kind,
             _never_null(texts_of(found["Code"])),
-            found["Detail"],
+            texts_of(found["Detail"]),
             texts_of(found["Boot"]),
             found["Seq"],
         ],

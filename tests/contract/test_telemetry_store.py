@@ -135,6 +135,24 @@ def test_a_number_that_is_not_finite_is_refused(store: TelemetryStore, number: f
         store.write_table("native", table([reading(x=number)]))
 
 
+@pytest.mark.parametrize("number", [1.01e100, -1.7e308])
+def test_a_number_whose_sums_could_overflow_is_refused(store: TelemetryStore, number: float) -> None:
+    with pytest.raises(Invalid, match=r"x: .*too large"):
+        store.write([reading(x=1.0), reading("b", x=number)])
+    with pytest.raises(Invalid, match=r"x: .*too large"):
+        store.write_table("native", table([reading(x=1.0), reading("b", x=number)]))
+    assert store.metrics() == []
+
+
+def test_the_largest_numbers_do_not_hide_what_else_happened(store: TelemetryStore) -> None:
+    store.write([reading(after=timedelta(minutes=n), x=1e100, y=2.0) for n in range(50)])
+    store.rollup(END)
+    for question in (store.hourly, store.daily):
+        found = rows(question(START, END), "metric", "n", "mean", "maximum")
+        assert found == [("x", 50, pytest.approx(1e100), 1e100), ("y", 50, 2.0, 2.0)]
+    assert rows(store.exposure(START, END), "device", "readings") == [("a", 50)]
+
+
 def test_a_firmware_longer_than_the_wire_takes_is_refused(store: TelemetryStore) -> None:
     store.write([reading(firmware="x" * 256)])
     values = (
@@ -417,7 +435,19 @@ def test_a_reading_without_metrics_still_is_one(store: TelemetryStore) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["设备 固件 1.0", "1.0'; DROP TABLE names; --", '"', "\\", "a\tb\nc", "🏠", "=1+1", "a\x00b", "", "1;2|3%41,x=y"],
+    [
+        "设备 固件 1.0",
+        "1.0'; DROP TABLE names; --",
+        '"',
+        "\\",
+        "a\tb\nc",
+        "🏠",
+        "=1+1",
+        "a\x00b",
+        "\x7f",
+        "",
+        "1;2|3%41,x=y",
+    ],
 )
 def test_texts_come_back_as_they_were(store: TelemetryStore, text: str) -> None:
     store.write(
