@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -171,13 +172,23 @@ def _manifest(path: Path, file: zipfile.ZipFile) -> Mapping[str, Any]:
             raise ValueError
         written = int(manifest["format"])
         version = str(manifest["version"])
-        _ = manifest["records"]["tables"], manifest["records"]["revision"], manifest["telemetry"]
-    except (KeyError, ValueError, TypeError):
+        if written <= FORMAT:
+            _check_shape(manifest)
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise Invalid("is no backup of Hearthwatch", where=str(path)) from None
     if written > FORMAT:
         says = f"was made by Hearthwatch {version} in format {written}; this version reads up to {FORMAT}: update first"
         raise Invalid(says, where=str(path))
     return dict(manifest)
+
+
+def _check_shape(manifest: Mapping[str, Any]) -> None:
+    """Raise anything of `KeyError`, `TypeError`, `ValueError`, `AttributeError` when what is read of it later is not there."""
+    records = manifest["records"]
+    datetime.fromisoformat(manifest["created_at"])
+    _ = str(records["revision"]), {name: int(given) for name, given in records["next_ids"].items()}
+    for member in (*records["tables"].values(), *(manifest["telemetry"].get("tables") or {}).values()):
+        _ = int(member["rows"]), str(member["sha256"]), dict(member["columns"])
 
 
 @contextmanager
@@ -186,6 +197,10 @@ def _damage(path: Path, name: str) -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
         raise Invalid(f"{name} is damaged", where=str(path)) from None
+    except RuntimeError as error:
+        if "encrypted" not in str(error):
+            raise
+        raise Invalid("is encrypted; decrypt it first", where=str(path)) from None
 
 
 def _check_target(target: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import ssl
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.run.assembly import SHORTEST_KEY
@@ -22,7 +23,8 @@ from hearthwatch.settings import Settings
 
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)  # no earlier clock can be right: this code is younger
 SKEW_SECONDS = 5.0
-_MAIL_PORTS = {"mailto": 587, "mailtos": 587}
+_MAIL_MODES = {"mailto": "insecure", "mailtos": "starttls"}
+_MAIL_PORTS = {"insecure": 25, "starttls": 587, "ssl": 465}
 _MAIL_SECONDS = 5.0
 _MARKS = {"ok": "ok ", "advice": " ! ", "no": "NO "}
 
@@ -105,24 +107,53 @@ def _mail_server(settings: Settings) -> Check:
         return well(
             "mail_server", "none is configured; notices go to the mailbox and to channels with their own address"
         )
-    parts = urlsplit(address)
-    host, port = parts.hostname or "", parts.port or _MAIL_PORTS.get(parts.scheme, 0)
-    if not port:
+    try:
+        parts = urlsplit(address)
+        host, port, mode = _mail_place(parts)
+    except ValueError:  # what it says may hold the password
+        return unfit("mail_server", "its address can not be read", "set mail_server as in docs/settings.md")
+    if parts.scheme not in _MAIL_MODES:
         return well("mail_server", f"{parts.scheme}:// is a service of its own, not tried")
     try:
-        with smtplib.SMTP(host, port, timeout=_MAIL_SECONDS) as server:
+        with _mail_session(host, port, mode) as server:
             code, words = server.noop()
     except (smtplib.SMTPException, OSError) as error:
         says = f"{host}:{port}: {error.strerror if isinstance(error, socket.gaierror) else error}"
-        return unfit("mail_server", says, "start it, open the firewall, or set mail_server to its address")
+        remedy = "start it, open the firewall, or set mail_server to its address"
+        if port == _MAIL_PORTS["ssl"] and mode != "ssl":
+            remedy = f"port {port} speaks TLS from the first byte: add mode=ssl to mail_server"
+        return unfit("mail_server", says, remedy)
     if code != 250:
         return unfit("mail_server", f"{host}:{port} says {code} {words.decode('utf-8', 'replace')}", "see its log")
     return well("mail_server", f"{host}:{port} answers (nothing was sent, no password tried)")
 
 
+def _mail_place(parts: SplitResult) -> tuple[str, int, str]:
+    """Host, port and mode as Apprise, which sends the letters, takes them from a mail address.
+
+    Raises `ValueError` for what can not be read.
+    """
+    options = parse_qs(parts.query)
+    mode = options.get("mode", [_MAIL_MODES.get(parts.scheme, "")])[-1].lower()
+    host = options.get("smtp", [parts.hostname or ""])[-1]
+    if parts.scheme in _MAIL_MODES and mode not in _MAIL_PORTS:
+        raise ValueError(mode)
+    return host, parts.port or _MAIL_PORTS.get(mode, 0), mode
+
+
+def _mail_session(host: str, port: int, mode: str) -> smtplib.SMTP:
+    if mode == "ssl":
+        return smtplib.SMTP_SSL(host, port, timeout=_MAIL_SECONDS, context=ssl.create_default_context())
+    return smtplib.SMTP(host, port, timeout=_MAIL_SECONDS)
+
+
 def _public_url(settings: Settings) -> Check:
     name = "public_url"
-    parts = urlsplit(settings.public_url)
+    try:
+        parts = urlsplit(settings.public_url)
+        _ = parts.port
+    except ValueError:
+        return unfit(name, f"{settings.public_url!r} can not be read", "set public_url to https://...")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return unfit(name, f"{settings.public_url!r} is not an address of a web page", "set public_url to https://...")
     leaves = bool(settings.mail_server.get_secret_value()) or not is_loopback(settings.host)

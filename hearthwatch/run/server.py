@@ -47,9 +47,10 @@ class WebServer:
             waited += 0.05
 
     def stop(self) -> None:
-        """Finish the requests that are running and end."""
+        """Finish the requests that are running and end; harmless when it was never started."""
         self._server.should_exit = True
-        self._thread.join(timeout=STOP_SECONDS + 2)
+        if self._thread.is_alive():
+            self._thread.join(timeout=STOP_SECONDS + 2)
         self._socket.close()
 
     def _serve(self) -> None:

@@ -370,6 +370,22 @@ def manifest(change: Callable[[dict[str, Any]], None]) -> Damage:
     return changed("manifest.json", rewritten)
 
 
+def encrypt(path: Path) -> None:
+    """Set the bit of a zip that says its members are encrypted (APPNOTE.TXT 4.4.4, bit 0), in both places each member is told of."""
+    whole = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as file:
+        starts, directory = [info.header_offset for info in file.infolist()], file.start_dir
+    for start in starts:
+        whole[start + 6] |= 1
+    for _ in starts:
+        assert whole[directory : directory + 4] == b"PK\x01\x02"
+        whole[directory + 8] |= 1
+        directory += 46 + sum(
+            int.from_bytes(whole[directory + at : directory + at + 2], "little") for at in (28, 30, 32)
+        )
+    path.write_bytes(whole)
+
+
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "empty": (lambda path: path.write_bytes(b""), "not a whole backup"),
     "no zip": (lambda path: path.write_text("dear Ada"), "not a whole backup"),
@@ -382,6 +398,12 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no manifest": (changed("manifest.json", lambda _: None), "no backup of Hearthwatch"),
     "no JSON": (changed("manifest.json", lambda _: b"{"), "no backup of Hearthwatch"),
     "another kind": (manifest(lambda told: told.update(kind="x")), "no backup of Hearthwatch"),
+    "no numbering": (manifest(lambda told: told["records"].pop("next_ids")), "no backup of Hearthwatch"),
+    "no time": (manifest(lambda told: told.pop("created_at")), "no backup of Hearthwatch"),
+    "a time that is none": (manifest(lambda told: told.update(created_at="yesterday")), "no backup of Hearthwatch"),
+    "no telemetry told": (manifest(lambda told: told.update(telemetry=None)), "no backup of Hearthwatch"),
+    "tables that are none": (manifest(lambda told: told["records"].update(tables=["devices"])), "no backup of Hearthwatch"),
+    "encrypted": (encrypt, "encrypted"),
     "a newer format": (manifest(lambda told: told.update(format=99)), "update first"),
     "a newer schema": (manifest(lambda told: told["records"].update(revision="9999")), "update Hearthwatch first"),
     "a table too few": (manifest(lambda told: told["records"]["tables"].pop("outbox")), "outbox"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socketserver
+import ssl
 import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from hearthwatch.run.doctor import examine, printed
 from hearthwatch.run.doctor_stores import BACKUP
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
-from hearthwatch.values import Message
+from hearthwatch.values import Message, Reading
 from tests.conftest import free_port, needed, wait_for_port
 from tests.influxdb_server import Influxd
 
@@ -244,6 +246,70 @@ def test_a_mail_server_that_is_away_is_found(tmp_path: Path) -> None:
     assert checks["public_url"]["level"] == "no"  # customers would get links to 127.0.0.1
 
 
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_mail_server_is_spoken_to_as_letters_will_be(
+    tmp_path: Path, tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail_server(tmp_path, tls=tls) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mail.crt"))
+        address = f"mailtos://u:p@127.0.0.1:{port}?mode={'ssl' if tls else 'starttls'}"
+        checks = examined(settings_for(tmp_path, mail_server=SecretStr(address)))
+        assert checks["mail_server"]["level"] == "ok", checks["mail_server"]
+        wrong = f"mailtos://u:p@127.0.0.1:{port}?mode={'starttls' if tls else 'ssl'}"
+        checks = examined(settings_for(tmp_path, mail_server=SecretStr(wrong)))
+        assert checks["mail_server"]["level"] == "no"
+
+
+@contextmanager
+def mail_server(folder: Path, *, tls: bool) -> Iterator[int]:
+    """A server that greets and says yes to everything (RFC 5321), in plain text or with TLS from the first byte (RFC 8314)."""
+
+    class Dialogue(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.wfile.write(b"220 mail.test\r\n")
+                while verb := self.rfile.readline().strip():
+                    self.wfile.write(b"221 bye\r\n" if verb.upper() == b"QUIT" else b"250 mail.test\r\n")
+
+    class Server(socketserver.ThreadingTCPServer):
+        def get_request(self) -> tuple[Any, Any]:
+            connection, address = super().get_request()
+            connection.settimeout(10)
+            return (context.wrap_socket(connection, server_side=True) if tls else connection), address
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if tls:
+        key, certificate = folder / "mail.key", folder / "mail.crt"
+        command = (
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mail.test -addext subjectAltName=IP:127.0.0.1"
+        )
+        subprocess.run(
+            [*command.split(), "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+        )
+        context.load_cert_chain(certificate, key)
+    with Server(("127.0.0.1", 0), Dialogue) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield int(server.server_address[1])
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("mail_server", "mailto://u:opensesame@host:abc"),
+        ("public_url", "http://["),
+        ("mail_server", "mailto://["),
+        ("mail_server", "mailto://u:p@host?mode=tls"),
+    ],
+)
+def test_an_address_that_can_not_be_read_is_one_line_of_the_report(tmp_path: Path, option: str, value: str) -> None:
+    checks = examined(settings_for(tmp_path, **{option: SecretStr(value) if option == "mail_server" else value}))
+    assert checks[option]["level"] == "no"
+    assert "opensesame" not in str(checks)
+
+
 # -- servers
 
 
@@ -295,6 +361,21 @@ def test_an_influxdb_needs_its_buckets_its_rights_and_its_retention(tmp_path: Pa
         checks = examined(settings_for(tmp_path, telemetry=address))
         assert says in checks["telemetry.doctor"]["says"], token
         assert token == "none" or token not in str(checks)
+
+
+def test_the_retention_that_the_store_sets_itself_is_fine(tmp_path: Path, influxd: Influxd) -> None:
+    settings = settings_for(tmp_path, telemetry=influxd.address("set-by-itself"))
+    now = datetime.now(UTC)
+    with closing(open_store(settings.telemetry_address)) as store:
+        store.write([Reading("d-1", "native", now, {"temperature_c": 20.0}, "1.0")])
+        store.expire(
+            raw_before=now - timedelta(days=settings.raw_days),
+            rollups_before=now - timedelta(days=settings.rollup_days),
+        )
+    checks = examined(settings)
+    for name, option in (("set-by-itself", "raw_days"), ("set-by-itself_rollups", "rollup_days")):
+        assert checks[f"telemetry.{name}"]["level"] == "ok", checks[f"telemetry.{name}"]
+        assert option in checks[f"telemetry.{name}"]["says"]
 
 
 def make_bucket(client: httpx.Client, organisation: str, name: str, days: int) -> str:
