@@ -145,7 +145,7 @@ class _AdvisoryLock:
             if self._session is None:
                 return self._take()
             try:
-                if self._asked(_MINE):
+                if _asked(self._session, _MINE, self._key):
                     return True
                 LOG.warning("the lease %s is not this session's any more", self._name)
             except pg8000.dbapi.Error:
@@ -158,27 +158,34 @@ class _AdvisoryLock:
             self._end_session()
 
     def _take(self) -> bool:
+        """Ask in a connection of the pool. One that carries the lock leaves the pool: closing it ends the session, and the lock with it."""
+        session: Any = None
         try:
-            self._session = self._engine.raw_connection()
-            self._session.detach()  # it is never given back to the pool: closing it ends the session, and the lock with it
-            if self._asked(_TAKE):
-                return True
+            session = self._engine.raw_connection()
+            if not _asked(session, _TAKE, self._key):
+                session.close()  # back into the pool: to wait for a lease costs the server no session for each time we ask
+                return False
+            session.detach()
         except (pg8000.dbapi.Error, SQLAlchemyError) as error:
             LOG.warning(
                 "the lease %s can not be asked for: the records are away (%s)", self._name, type(error).__name__
             )
-        self._end_session()
-        return False
-
-    def _asked(self, question: str) -> bool:
-        cursor = self._session.cursor()
-        cursor.execute(question, (self._key,))
-        return bool(cursor.fetchone()[0])
+            if session is not None:
+                session.invalidate()  # the lock may be there, and its answer lost
+            return False
+        self._session = session
+        return True
 
     def _end_session(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+
+def _asked(session: Any, question: str, key: int) -> bool:
+    cursor = session.cursor()
+    cursor.execute(question, (key,))
+    return bool(cursor.fetchone()[0])
 
 
 _TAKE = "SELECT pg_try_advisory_lock($1::bigint)"

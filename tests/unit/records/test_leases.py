@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,64 @@ def wait_for(answer: Callable[[], bool], seconds: float = 20) -> None:
             return
         pause.wait(0.02)
     pytest.fail("it is still held")
+
+
+@pytest.fixture
+def two(postgresql: str) -> Iterator[tuple[Database, Database]]:
+    """The same PostgreSQL database, opened by two."""
+    with closing(open_database(postgresql)) as one, closing(open_database(postgresql)) as other:
+        yield one, other
+
+
+def test_who_waits_for_a_lease_makes_no_session_for_each_time_it_asks(two: tuple[Database, Database]) -> None:
+    """A session of PostgreSQL is a process of the server and a signing in."""
+    one, other = two
+    mine, theirs = lease(one, "job"), lease(other, "job")
+    assert mine.hold()
+    holder = sessions(one)
+    seen: set[int] = set()
+    for _ in range(5):
+        assert not theirs.hold()
+        seen |= sessions(one) - holder
+    assert len(seen) == 1
+    mine.give_up()
+    assert theirs.hold()
+    assert sessions(one) - holder == seen
+    theirs.give_up()
+    wait_for(lambda: not sessions(one))
+
+
+def test_who_waits_in_a_session_that_was_ended_gets_it_in_another(two: tuple[Database, Database]) -> None:
+    one, other = two
+    mine, theirs = lease(one, "job"), lease(other, "job")
+    assert mine.hold()
+    assert not theirs.hold()
+    for pid in sessions(one):
+        with one.transaction() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+    assert not mine.hold()
+    wait_for(theirs.hold)
+    assert not mine.hold()
+    theirs.give_up()
+
+
+def test_a_connection_that_was_asked_in_vain_holds_nothing_when_others_use_it(two: tuple[Database, Database]) -> None:
+    one, other = two
+    mine, theirs = lease(one, "job"), lease(other, "job")
+    assert mine.hold()
+    assert not theirs.hold()
+    mine.give_up()
+    with other.transaction() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    wait_for(mine.hold)
+    mine.give_up()
+
+
+def sessions(database: Database) -> set[int]:
+    """The server's processes that were last asked for a lease."""
+    with database.reading() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND query LIKE '%pg_try_advisory_lock(%'"
+        )
+        return {int(pid) for pid in found.scalars()}
