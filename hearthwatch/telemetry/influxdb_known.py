@@ -2,8 +2,8 @@
 
 Readings are trusted to the memory, which does not learn what another process wrote since: a reading that two processes take in may be
 counted as stored by both; the store holds it once, because it is the same point. What is told apart by more than its time (events,
-presence, readings without a clock) is rare, and is looked up every time; only processes that write in the same milliseconds can miss each
-other's, and then number their points apart.
+presence, readings without a clock) is rare, and the server is asked about it every
+time; only processes that write in the same milliseconds can miss each other's, and then number their points apart.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from hearthwatch.telemetry.times import HOUR_US, ranges
 DEVICES_A_QUERY = 300
 MAX_DEVICES = 1_500_000
 MAX_CLOCKLESS_DEVICES = 20_000
+MARGIN_US = HOUR_US
+"""How much earlier than the last message another process may have received one that it stored later."""
 MAX_RANGES = 8
 RANKS, WRITERS = 125, 8
 """Points of one microsecond, in the order they came, for each of so many writers: nanoseconds have three digits to spare."""
@@ -138,25 +140,37 @@ class Clockless:
         self._server = server
         self._bucket = bucket
         self._known: OrderedDict[str, dict[str, Runs]] = OrderedDict()
+        self._asked: dict[str, int] = {}
 
-    def load(self, devices: Iterable[str]) -> None:
-        """Ask for devices that were not seen yet; those seen longest ago are forgotten beyond a bound."""
-        unseen = []
-        for device in devices:
-            if device in self._known:
-                self._known.move_to_end(device)
-            else:
-                unseen.append(device)
-        found: list[tuple[str, str, int]] = []
-        for among in among_devices(unseen):
-            query = f'SELECT "Boot", "Seq", device FROM {READINGS} WHERE "Clockless" = true AND {among}'
+    def load(self, received: Iterable[tuple[str, int]]) -> None:
+        """Ask for devices (with microseconds of receipt): everything, or what other processes may have stored since the last question.
+
+        Devices seen longest ago are forgotten beyond a bound.
+        """
+        first: dict[str, int] = {}
+        for device, us in received:
+            first[device] = min(us, first.get(device, us))
+        since = {
+            device: min(us, self._asked[device]) - MARGIN_US for device, us in first.items() if device in self._asked
+        }
+        self._ask([device for device in first if device not in since], None)
+        latest_last = sorted(since, key=lambda device: since[device])
+        for start in range(0, len(latest_last), DEVICES_A_QUERY):
+            part = latest_last[start : start + DEVICES_A_QUERY]
+            self._ask(part, since[part[0]])
+        for device in first:
+            self._known.setdefault(device, {})
+            self._known.move_to_end(device)
+        self._asked |= first
+        while len(self._known) > max(MAX_CLOCKLESS_DEVICES, len(first)):
+            self._asked.pop(self._known.popitem(last=False)[0], None)
+
+    def _ask(self, devices: Sequence[str], since_us: int | None) -> None:
+        after = "" if since_us is None else f" AND time >= {max(since_us, 0) * 1000}"
+        for among in among_devices(devices):
+            query = f'SELECT "Boot", "Seq", device FROM {READINGS} WHERE "Clockless" = true AND {among}{after}'
             rows = _pairs(self._server.select(self._bucket, query, {}), "device", "Boot", "Seq")
-            found += [(device, text_of(boot) or "", seq) for device, boot, seq in rows]
-        for device in unseen:
-            self._known[device] = {}
-        self.note(found)
-        while len(self._known) > max(MAX_CLOCKLESS_DEVICES, len(unseen)):
-            self._known.popitem(last=False)
+            self.note((device, text_of(boot) or "", seq) for device, boot, seq in rows)
 
     def __contains__(self, key: tuple[str, str, int]) -> bool:
         device, boot, seq = key

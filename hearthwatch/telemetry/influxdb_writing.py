@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hearthwatch.errors import Invalid
+from hearthwatch.errors import HearthwatchError, Invalid
 from hearthwatch.telemetry import influxdb_lines as lines
 from hearthwatch.telemetry.influxdb_known import RANKS, WRITERS, Clockless, Key, Known, Stored
 from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS
@@ -27,6 +27,8 @@ BULK_ROWS = 50_000
 
 At = tuple[str, str, int]
 """Device, stream (as tags) and microseconds."""
+Row = tuple[str, str, int, int]
+"""The same of a row of a table, and its place."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,8 @@ class Writing:
             PRESENCE: Known(server, address.rollups, PRESENCE),
         }
         self._clockless = Clockless(server, address.raw)
+        self._unfinished: set[At] = set()
+        """What was sent of tables that failed half way: given again as a whole, it counts as if for the first time."""
         self._names: set[str] = set()
         self._writer = secrets.randbelow(WRITERS)
 
@@ -83,30 +87,37 @@ class Writing:
             return WriteResult(0, 0)
         self._server.admit(self._server.address.raw, int(bulk.stamps.min()) / 1e6)
         self._add_names(bulk.names)
-        stored = 0
+        seen: set[At] = set()
+        try:
+            raise_refused(self._send_pieces(bulk, seen))
+        except HearthwatchError:
+            self._unfinished |= seen
+            raise
+        self._unfinished -= seen
+        self._known[READINGS].note(seen)
+        return WriteResult(len(seen), len(bulk) - len(seen))
+
+    def _send_pieces(self, bulk: lines.Bulk, seen: set[At]) -> list[Refusal]:
         devices, stamps = bulk.devices.to_pylist(), bulk.stamps.tolist()
         refused: list[Refusal] = []
         for start in range(0, len(bulk), BULK_ROWS):
             rows = [(devices[n], bulk.stream, stamps[n], n) for n in range(start, min(start + BULK_ROWS, len(bulk)))]
-            new = self._new_rows(rows)
+            new = self._new_rows(rows, seen)
             places = np.fromiter((row[3] for row in new), np.int64, len(new))
             refused += self._send(self._server.address.raw, bulk.lines(places))
             self._mark((device, us // HOUR_US) for device, _, us, _ in rows)
-            if not refused:
-                self._known[READINGS].note(row[:3] for row in new)
-            stored += len(new)
-        raise_refused(refused)
-        return WriteResult(stored, len(bulk) - stored)
+        return refused
 
-    def _new_rows(self, rows: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, int]]:
+    def _new_rows(self, rows: list[Row], seen: set[At]) -> list[Row]:
+        """The rows that are neither stored nor among those seen before in the table, to which they are added."""
         known = self._known[READINGS]
         known.load({row[0] for row in rows})
         doubtful = [row[:3] for row in rows if row[2] <= known.newest(row[0], row[1])]
-        seen: set[Key] = known.find(doubtful).keys if doubtful else set()
+        stored: set[Key] = known.find(doubtful).keys if doubtful else set()
         new = []
         for row in rows:
             key = row[:3]
-            if key not in seen:
+            if key not in seen and (key not in stored or key in self._unfinished):
                 seen.add(key)
                 new.append(row)
         return new
@@ -115,7 +126,7 @@ class Writing:
         known = self._known[measurement]
         if measurement == READINGS:
             known.load({item.at[0] for item in items})
-            self._clockless.load({item.at[0] for item in items if item.clockless})
+            self._clockless.load((item.at[0], item.at[2]) for item in items if item.clockless)
             doubtful = [one.at for one in items if one.clockless or one.at[2] <= known.newest(one.at[0], one.at[1])]
         else:
             doubtful = [item.at for item in items]

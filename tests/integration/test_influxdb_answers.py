@@ -363,3 +363,74 @@ def test_events_of_one_instant_that_two_processes_take_in_are_both_kept(influxd:
     assert other.write([clockless]) == WriteResult(0, 1)
     one.close()
     other.close()
+
+
+def clockless(seq: int, received: timedelta, device: str = "d", boot: str = "b") -> Reading:
+    """A reading of a device without a clock."""
+    return Reading(device, "native", START + received, {"x": float(seq)}, boot=boot, seq=seq, clockless=True)
+
+
+def test_without_a_clock_a_reading_is_known_that_another_process_took_in_at_another_time(influxd: Influxd) -> None:
+    address = influxd.address()
+    one, other = open_store(address), open_store(address)
+    assert one.write([clockless(1, timedelta())]) == WriteResult(1, 0)
+    assert other.write([clockless(1, timedelta(seconds=1))]) == WriteResult(0, 1)
+    assert other.write([clockless(2, timedelta(seconds=60)), clockless(1, timedelta(), "e")]) == WriteResult(2, 0)
+    assert one.write([clockless(2, timedelta(seconds=75)), clockless(3, timedelta(seconds=75))]) == WriteResult(1, 1)
+    assert other.write([clockless(3, timedelta(hours=9)), clockless(1, timedelta(hours=9), "e")]) == WriteResult(0, 2)
+    assert one.write([clockless(1, timedelta(seconds=-30), "e")]) == WriteResult(0, 1)
+    assert one.window("d", START, START + timedelta(days=1)).num_rows == 3
+    one.close()
+    other.close()
+
+
+def test_a_table_that_failed_half_way_is_counted_as_if_for_the_first_time(
+    store: InfluxDBStore, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hearthwatch.telemetry.influxdb_writing.BULK_ROWS", 4)
+    values = [*readings(), *readings(3)]  # the last three are there twice
+    table = pa.table(
+        {
+            "device": [one.device for one in values],
+            "at": pa.array([one.at for one in values], pa.timestamp("us", tz="UTC")),
+            "firmware": [one.firmware for one in values],
+            "x": [one.metrics["x"] for one in values],
+        }
+    )
+    script.on_write = lambda name, lines: (
+        said(503, "away") if name == "telemetry" and "device=d4," in lines[0] else STORED
+    )
+    with pytest.raises(Unavailable):
+        store.write_table("import:x", table)
+    assert len(script.stored["telemetry"]) == 4
+    script.on_write = lambda name, lines: STORED
+    assert store.write_table("import:x", table) == WriteResult(10, 3)
+
+
+def test_an_old_table_that_failed_half_way_is_counted_as_if_for_the_first_time(
+    influxd: Influxd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hearthwatch.telemetry.influxdb_writing.BULK_ROWS", 4)
+    store = InfluxDBStore(influxd.address())
+    store.write([Reading("d", "import:x", START + timedelta(days=n), {"x": 1.0}) for n in (0, 9)])
+    table = pa.table(
+        {
+            "device": ["d"] * 10,
+            "at": pa.array([START + timedelta(hours=n) for n in range(10)], pa.timestamp("us", tz="UTC")),
+            "firmware": pa.nulls(10, pa.string()),
+            "x": [2.0] * 10,
+        }
+    )
+    write, calls = store._server.write, iter(range(100))
+
+    def away_once(bucket: str, body: bytes) -> None:
+        if body.startswith(b"readings") and next(calls) == 1:
+            raise Unavailable("away")
+        write(bucket, body)
+
+    store._server.write = away_once  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        store.write_table("import:x", table)
+    assert store.write_table("import:x", table) == WriteResult(9, 1)
+    assert store.write_table("import:x", table) == WriteResult(0, 10)
+    store.close()
