@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     batch_messages: int = Field(2000, ge=1, description="A batch is stored when it has this many messages,")
     batch_bytes: int = Field(1_048_576, ge=1024, description="or this many bytes of payload,")
     batch_seconds: float = Field(0.25, gt=0, description="or is this old, in seconds.")
-    max_payload_bytes: int = Field(262_144, ge=256, description="Larger messages are quarantined unread, in bytes.")
+    max_payload_bytes: int = Field(4_194_304, ge=256, description="Larger messages are quarantined unread, in bytes.")
     metric_budget: int = Field(
         512, ge=1, description="Distinct metric names the fleet may create; later ones are quarantined."
     )

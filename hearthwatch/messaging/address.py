@@ -31,7 +31,7 @@ class BrokerAddress:
     protocol: Protocol = "auto"
     keepalive_s: int = 30
     window: int = 1000
-    max_packet_bytes: int = 524_288
+    max_packet_bytes: int = 4_718_592
     ca: str | None = None
     user_property: str | None = None
     stock: bool = False
@@ -66,7 +66,7 @@ def parse_broker(address: str) -> BrokerAddress:
         protocol=_protocol(options.get("protocol", "auto")),
         keepalive_s=_number(options, "keepalive", 30, 5, 65_535),
         window=_number(options, "window", 1000, 1, 65_535),
-        max_packet_bytes=_number(options, "max_packet", 524_288, 1024, 268_435_455),
+        max_packet_bytes=_number(options, "max_packet", 4_718_592, 1024, 268_435_455),
         ca=options.get("ca"),
         user_property=options.get("user_property"),
         stock=options.get("client") == "stock",

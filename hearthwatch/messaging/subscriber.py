@@ -22,6 +22,8 @@ LOG = logging.getLogger(__name__)
 
 _TICK = timedelta(microseconds=1)
 _EPOCHS = itertools.count(1)  # no two connections of this process share one
+LARGE_BYTES, LARGE_ROOM_BYTES = 16_384, 64 << 20
+"""Payloads from this size on are counted, and so many bytes of them may wait for their acknowledgement; one always may."""
 
 
 class MqttSubscriber:
@@ -31,7 +33,8 @@ class MqttSubscriber:
     message. Receipts of older connections are dropped; the broker sends those messages again.
 
     The window is kept here as well: Mosquitto 2.0 sends more than the receive maximum once the first PUBACK came, and MQTT 3.1.1
-    has none. While it is full nothing more is handed on, nor read from the network.
+    has none. While it is full nothing more is handed on, nor read from the network. It is full as well when large payloads fill what
+    memory there is for them: a window of messages would be gigabytes of the largest ones.
 
     ``leaving`` gives the filters up instead of subscribing: only what waits in the session still comes.
     """
@@ -49,6 +52,7 @@ class MqttSubscriber:
         self._epoch = next(_EPOCHS)
         self._held = 0
         self._to_acknowledge: list[int] = []
+        self._large: dict[int, int] = {}  # bytes of large payloads by packet id
         self._waiting: deque[Delivery] = deque()
         self._announced = False
         self._on_message: Callable[[Message, Receipt], None] = _nobody_listens
@@ -72,6 +76,9 @@ class MqttSubscriber:
             ]
             self._to_acknowledge.extend(ids)
             self._held -= len(ids)
+            if self._large:
+                for packet_id in ids:
+                    self._large.pop(packet_id, None)
         if ids:
             self._link.wake()
 
@@ -109,6 +116,7 @@ class MqttSubscriber:
             self._epoch = next(_EPOCHS)
             self._held = 0
             self._to_acknowledge = []
+            self._large.clear()
         self._waiting.clear()
         if self._announced:
             self._announced = False
@@ -129,7 +137,7 @@ class MqttSubscriber:
             now = self._last_stamp
         room = self._window - self._held
         taken = 0
-        while waiting and taken < room:
+        while waiting and taken < room and (len(waiting[0].payload) < LARGE_BYTES or self._takes_large(waiting[0])):
             topic, payload, packet_id, qos, dup, retain, user = waiting.popleft()
             taken += qos > 0
             now += _TICK  # no two messages have the same time
@@ -140,6 +148,16 @@ class MqttSubscriber:
         self._last_stamp = now
         with self._turn:
             self._held += taken
+
+    def _takes_large(self, delivery: Delivery) -> bool:
+        """Whether there is room for a large payload; then it is counted, until it is acknowledged."""
+        size = len(delivery.payload)
+        with self._turn:
+            if self._large and sum(self._large.values()) + size > LARGE_ROOM_BYTES:
+                return False
+            if delivery.qos:
+                self._large[delivery.packet_id] = size
+        return True
 
     def acknowledged(self, numbers: Sequence[int], refused: int) -> None:
         """We publish nothing here."""

@@ -219,6 +219,23 @@ def test_an_error_in_the_callback_does_not_end_the_stream(address: str, publishe
         subscriber.stop()
 
 
+def test_a_window_of_very_large_messages_does_not_fill_the_memory(
+    mosquitto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hearthwatch.messaging.subscriber.LARGE_ROOM_BYTES", 2_500_000)
+    sent = [bytes([number]) * 1_000_000 for number in range(6)]
+    publisher = open_publisher(mosquitto, client_id="publisher")
+    with listening(mosquitto) as inbox:
+        send(publisher, *sent)
+        inbox.wait_for(2)
+        assert not inbox.wait(lambda: len(inbox.messages) > 2, seconds=0.5)
+        for number in range(6):
+            inbox.wait_for(number + 1)
+            inbox.subscriber.acknowledge([inbox.receipts[number]])
+        assert [message.payload for message in inbox.messages] == sent
+    publisher.close()
+
+
 def test_many_large_messages_do_not_get_stuck(address: str, publisher: Publisher) -> None:
     sent = [bytes([number % 256]) * 50_000 for number in range(200)]
     with listening(address, window=50) as inbox:
