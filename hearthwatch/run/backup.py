@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from hearthwatch.records import audit, portable
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.run import archive, running
 from hearthwatch.run.archive import Writer
-from hearthwatch.run.whole_file import told_plainly
+from hearthwatch.run.whole_file import mark_as_used, remove_left_behind, told_plainly
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry.duckdb_copy import copy_tables, schema_version
 from hearthwatch.telemetry.duckdb_file import DuckDBFile
@@ -33,6 +35,7 @@ INFLUXDB = (
     "the telemetry lies in InfluxDB, which is backed up by its own tool: influx backup FOLDER (docs/operations.md)"
 )
 NONE_YET = "there is no telemetry yet"
+_NAMES = r"hearthwatch-\d{8}T\d{6}Z\.zip"
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -89,21 +92,33 @@ def create(
     with_secret_key: bool,
 ) -> dict[str, Any]:
     """Write an archive, and note in the records that there is one. Raises as `archive.writing`."""
-    with archive.writing(target) as (writer, manifest), told_plainly(target.parent):
-        folder = Path(tempfile.mkdtemp(prefix=".hearthwatch-backup-", dir=target.parent))
-        try:
-            manifest |= {"version": hearthwatch.__version__, "created_at": now.isoformat()}
-            # The records come first: whatever they speak of is in the telemetry that is read after them.
-            manifest["records"] = _add_records(writer, database, folder)
-            manifest["telemetry"] = _add_telemetry(writer, settings, telemetry, folder)
-            manifest["secret_key"] = _add_secret_key(writer, settings) if with_secret_key else None
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with archive.writing(target) as (writer, manifest), _folder_beside(target) as folder:
+        manifest |= {"version": hearthwatch.__version__, "created_at": now.isoformat()}
+        # The records come first: whatever they speak of is in the telemetry that is read after them.
+        manifest["records"] = _add_records(writer, database, folder)
+        manifest["telemetry"] = _add_telemetry(writer, settings, telemetry, folder)
+        manifest["secret_key"] = _add_secret_key(writer, settings) if with_secret_key else None
     answer = _answer(target, manifest)
     with database.transaction() as connection:
         detail = {name: answer[name] for name in ("bytes", "records", "telemetry")}
         audit.note(connection, at=now, actor=actor, action=ACTION, object=f"backup:{target.name}", detail=detail)
     return answer
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """A folder for copies that go into the archive. What killed backups left, which nobody encrypts or looks after, is removed."""
+    with told_plainly(target.parent):
+        left = rf"\.hearthwatch-backup-.+|\.({re.escape(target.name)}|{_NAMES})\.[0-9a-f]{{8}}\.part"
+        remove_left_behind(target.parent, re.compile(left))
+        folder = Path(tempfile.mkdtemp(prefix=".hearthwatch-backup-", dir=target.parent))
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            mark_as_used(handle)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
 
 
 def _of_addresses(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +29,7 @@ def whole_file(target: Path) -> Iterator[BinaryIO]:
         with told_plainly(target.parent):
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as file:
+                mark_as_used(handle)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -53,3 +57,33 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def mark_as_used(handle: int) -> None:
+    """Say, as long as this process lives and has it open, that a file or folder is not left behind. See `remove_left_behind`."""
+    with suppress(OSError):  # a file system without locks: then nothing of it is ever removed
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def remove_left_behind(folder: Path, name: re.Pattern[str]) -> None:
+    """Remove files and folders with such names that a process left which was killed."""
+    for path in folder.iterdir():
+        if name.fullmatch(path.name) and not path.is_symlink() and not _is_used(path):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _is_used(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -9,7 +9,8 @@ import signal
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -90,27 +91,47 @@ def test_a_backup_killed_in_the_middle_leaves_no_file_that_looks_whole(tmp_path:
     folder = tmp_path / "backups"
     folder.mkdir()
     file = folder / "b.zip"
-    # It stands still inside the archive: the telemetry is copied through a pipe that nobody reads.
+    with standing_still(source, file, "copy_tables"):
+        left = {path.name for path in folder.iterdir()}
+        assert len(left) == 2, "a half archive, and a folder for copies"
+        # Another backup leaves what this one is working with alone.
+        assert hearthwatch(environment_of(source), "backup", str(folder / "other.zip")).returncode == 0
+        assert {path.name for path in folder.iterdir()} == {*left, "other.zip"}
+    assert {path.name for path in folder.iterdir()} == {*left, "other.zip"}
+    assert all(name.startswith(".") for name in left)
+    assert hearthwatch(environment_of(source), "backup", str(file)).returncode == 0
+    assert {path.name for path in folder.iterdir()} == {"b.zip", "other.zip"}
+    target = installation(tmp_path / "target")
+    assert hearthwatch(environment_of(target), "restore", str(file)).returncode == 0
+
+
+@contextmanager
+def standing_still(source: Settings, file: Path, inside: str) -> Iterator[None]:
+    """A backup that stands still where it calls a function; in the end it is killed."""
     code = (
         "import sys, time\n"
+        "from contextlib import closing\n"
         "from pathlib import Path\n"
+        "from hearthwatch.records.database import open_database\n"
         "from hearthwatch.run import backup\n"
         "from hearthwatch.settings import load_settings\n"
-        "backup.copy_tables = lambda *_: print('inside', flush=True) or time.sleep(60)\n"
-        "backup.run_backup(load_settings(), Path(sys.argv[1]), token=None, with_secret_key=True)\n"
+        f"backup.{inside} = lambda *_: print('inside', flush=True) or time.sleep(600)\n"
+        "settings, now = load_settings(), backup.SystemClock().now()\n"
+        # Without the telemetry's lock, which would send the other backup to a platform that does not run.
+        "with closing(open_database(settings.records_address)) as database:\n"
+        "    backup.create(settings, Path(sys.argv[1]), database, object(), now, actor='x', with_secret_key=True)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(file)], env=environment_of(source), stdout=subprocess.PIPE
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == b"inside\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert not file.exists()
-    assert all(path.name.startswith(".") for path in folder.iterdir())
-    assert hearthwatch(environment_of(source), "backup", str(file)).returncode == 0
-    assert file.exists()
+    try:
+        assert process.stdout.readline() == b"inside\n"
+        yield
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
 
 
 def limited(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
