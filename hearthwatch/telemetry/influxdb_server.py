@@ -10,9 +10,10 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -40,6 +41,10 @@ BLOCK, STREAM_BLOCK = 1 << 20, 4 << 20
 
 _ID = re.compile("[0-9a-f]{16}")
 """An organisation's id, which may stand for its name."""
+
+_ERROR = re.compile(rb'"error":("(?:[^"\\]|\\.)*")')
+ERROR_PIECES = 16
+"""Pieces of some hundred kilobytes of an answer in which its error is looked for."""
 
 # The CSV of /query drops the error of a statement. What ran through is followed by the answer to this one, which never is empty.
 _SENTINEL = "EXPLAIN SELECT a FROM b"
@@ -134,7 +139,7 @@ class Server:
         """Rows of one InfluxQL SELECT; columns without a given type are numbers. No rows, no columns."""
         body = b"".join(self._answer(bucket, query))
         if not body.endswith(_SENTINEL_ANSWER):
-            raise Unavailable(f"the query was not answered in full: {query:.200}", where="influxdb")
+            raise self._failure(bucket, query)
         rows = body[: -len(_SENTINEL_ANSWER)]
         if not rows.strip():
             return pa.table({})
@@ -151,8 +156,9 @@ class Server:
         """As `select`, for answers that do not fit memory: in pieces, while the server still reads."""
         source = _Parts(self._answer(bucket, query))
         header = source.peek_line()
-        if header == _SENTINEL_ANSWER.splitlines()[0]:
-            source.finish(_SENTINEL_ANSWER)
+        if header in {b"", _SENTINEL_ANSWER.splitlines()[0]}:
+            if source.read() != _SENTINEL_ANSWER:
+                raise self._failure(bucket, query)
             return
         ended: list[str] = []
 
@@ -168,7 +174,7 @@ class Server:
                 convert_options=_converted(header.decode(), types),
             )
         if ended[:1] != ["name,tags,QUERY PLAN"]:
-            raise Unavailable(f"the query was not answered in full: {query:.200}", where="influxdb")
+            raise self._failure(bucket, query)
 
     def flux(self, query: str) -> str:
         """The CSV a Flux query answers with, without annotations."""
@@ -204,14 +210,22 @@ class Server:
                 found.retention_rules = [_retention_rule(type="expire", every_seconds=0)]
                 self._client.buckets_api().update_bucket(found)
 
-    def _answer(self, bucket: str, query: str) -> Iterator[bytes]:
+    def _failure(self, bucket: str, query: str) -> Unavailable:
+        """The error of a query that was not answered in full, in the server's own words: it says them in JSON alone."""
+        reason = ""
+        with suppress(Unavailable), closing(self._answer(bucket, query, accept="application/json")) as answer:
+            found = _ERROR.search(b"".join(islice(answer, ERROR_PIECES)))
+            reason = json.loads(found[1]) + ": " if found else ""
+        return Unavailable(f"the query was not answered in full: {reason:.300}{query:.200}", where="influxdb")
+
+    def _answer(self, bucket: str, query: str, accept: str = "application/csv") -> Generator[bytes, None, None]:
         self._ensure()
         with self._translated():
             answer = self._client.api_client.call_api(
                 "/query",
                 "POST",
                 query_params=[("db", bucket), ("epoch", "ns"), ("chunked", "true"), ("chunk_size", "20000")],
-                header_params={"Accept": "application/csv", "Content-Type": "application/vnd.influxql"},
+                header_params={"Accept": accept, "Content-Type": "application/vnd.influxql"},
                 body=f"{query}; {_SENTINEL}",
                 _preload_content=False,
                 _return_http_data_only=True,
@@ -387,8 +401,3 @@ class _Parts(io.RawIOBase):
                 break
             self._left += part
         return self._left.split(b"\n", 1)[0]
-
-    def finish(self, expected: bytes) -> None:
-        """Read to the end, where nothing but this must stand."""
-        if self.read() != expected:
-            raise Unavailable("the query was not answered in full", where="influxdb")

@@ -434,3 +434,20 @@ def test_an_old_table_that_failed_half_way_is_counted_as_if_for_the_first_time(
     assert store.write_table("import:x", table) == WriteResult(9, 1)
     assert store.write_table("import:x", table) == WriteResult(0, 10)
     store.close()
+
+
+def test_what_the_real_server_says_of_a_query_that_failed_is_said(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from tests.influxdb_server import start, stop
+
+    server, process = start(tmp_path_factory.mktemp("bounded"), "--influxql-max-select-series", "1")
+    store = InfluxDBStore(server.address("bounded"))
+    try:
+        for device in "ab":
+            store.write([Reading(device, "native", START, {"x": 1.0})])
+        with pytest.raises(Unavailable, match=r"max-select-series limit exceeded"):
+            store.rollup(START + timedelta(days=1))
+        with pytest.raises(Unavailable, match=r"max-select-series limit exceeded"):
+            list(store._server.stream("bounded", "SELECT x FROM readings", {}))
+    finally:
+        store.close()
+        stop(process)
