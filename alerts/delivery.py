@@ -46,8 +46,8 @@ class Result:
 def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, *, worker: str) -> Mapping[str, int]:
     """Send everything that is due. Returns counts: delivered, postponed (quiet hours), retried, refused, broken, paused.
 
-    The outbox's brake is looked at before every sending. Raises `Unavailable` when the records are away; what was claimed is
-    then sent once its lease has run out, with the same keys.
+    The outbox's brake, and whether the claim is still ours, are looked at before every sending. Raises `Unavailable` when the records
+    are away; what was claimed is then sent once its lease has run out, with the same keys.
     """
     done: Counter[str] = Counter()
     while True:
@@ -74,22 +74,21 @@ def _send_batch(
     A row of items for one channel that takes many at once is sent and marked as one.
     """
     done: list[Result] = []
+    begun = 0
     for name, row in groupby(items, key=lambda item: item.channel):
         channel = channels.get(name)
         group = list(row)
         shares = [group] if isinstance(channel, BulkChannel) else [[item] for item in group]
         for share in shares:
-            if _paused(database):
-                return done, items[len(done) :]
-            results = _attempt_all(channel, share, now)
+            with database.reading() as connection:
+                if brakes.is_paused(connection)[0]:
+                    return done, items[begun:]
+                ours = outbox.still_claimed(connection, share)
+            begun += len(share)
+            results = _attempt_all(channel, [item for item in share if item.id in ours], now)
             _mark(database, results, now)
             done.extend(results)
     return done, ()
-
-
-def _paused(database: Database) -> bool:
-    with database.reading() as connection:
-        return brakes.is_paused(connection)[0]
 
 
 def _attempt_all(channel: Channel | None, items: Sequence[OutboxItem], now: datetime) -> list[Result]:

@@ -7,7 +7,7 @@ at least once: a receiver that honours the idempotency key gets it once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,6 +114,15 @@ def take_over(connection: Connection, worker: str, now: datetime) -> int:
     return connection.execute(
         sa.update(outbox).where(*theirs).values(claimed_until=now, revision=outbox.c.revision + 1)
     ).rowcount
+
+
+def still_claimed(connection: Connection, items: Sequence[OutboxItem]) -> set[int]:
+    """Ids of those whose claim nobody has ended or taken over since."""
+    rows = connection.execute(
+        sa.select(outbox.c.id, outbox.c.revision).where(outbox.c.id.in_([item.id for item in items]))
+    )
+    revisions = {row.id: row.revision for row in rows}
+    return {item.id for item in items if revisions.get(item.id) == item.revision}
 
 
 def complete(connection: Connection, item: OutboxItem, now: datetime) -> bool:

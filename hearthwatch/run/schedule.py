@@ -3,7 +3,8 @@
 Of several processes with this table, the one that holds the lease works it. When the connection that carries the lease breaks while a job
 runs, the server gives the lease to another process, which takes the window over at once, while the first one still works: it can not know.
 That is harmless. The window stays one row: the newcomer's attempt has the next number, and the first one's result is refused. And every
-job may be run twice: its effects have keys (findings, tickets, notices, rollups) or are claimed row by row (the outbox).
+job may be run twice: its effects have keys (findings, tickets, notices, rollups). What was being sent goes again under the same key, which
+a mail server does not know (docs/adr/0008-postgresql.md).
 
 A job that fails because something was away (`Unavailable`) is tried again after 1, 2, 4, ... minutes, at most an hour,
 while its window lasts.

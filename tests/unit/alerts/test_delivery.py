@@ -98,6 +98,28 @@ def test_a_worker_whose_claim_ran_out_marks_nothing(world: World) -> None:
     assert second.attempts == 2
 
 
+def test_a_worker_whose_claims_another_ended_sends_nothing_more_of_its_batch(world: World) -> None:
+    queued(world, devices=3)
+
+    class TakenOver(RecordingChannel):
+        """While the first letter is sent, another worker comes that holds the first one for dead, and sends all there is."""
+
+        def deliver(self, *, address: str, subject: str, text: str, html: str, key: str) -> None:
+            super().deliver(address=address, subject=subject, text=text, html=html, key=key)
+            if len(self.sent) == 1:
+                with world.database.transaction() as connection:
+                    outbox.take_over(connection, "second", world.now)
+                delivery.deliver(world.database, world.channels, world.now, worker="second")
+
+    letters = TakenOver("mailbox")
+    world.channels["mailbox"] = letters
+    delivery.deliver(world.database, world.channels, world.now, worker="first")
+    keys = [letter["key"] for letter in letters.sent]
+    assert len(keys) == 4, "the one that was being sent goes twice, under one key"
+    assert len(set(keys)) == 3
+    assert {item.state for item in world.outbox()} == {"delivered"}
+
+
 def test_two_workers_never_get_the_same_item(world: World) -> None:
     queued(world, devices=3)
     with world.database.transaction() as connection:
