@@ -165,7 +165,9 @@ class InfluxDBStore:
         if until_hour <= rollups_before:
             return 0
         marks = Marks(self._server, rollups_before, until_hour)
-        return Rollup(self._server, self.metrics(), raw_before).run(marks) if marks.pending else 0
+        written = Rollup(self._server, self.metrics(), raw_before).run(marks) if marks.pending else 0
+        marks.settle()
+        return written
 
     def _hidden(self, *, fresh: bool = False) -> tuple[int, int]:
         """The hours before which readings, and everything else, has aged out."""

@@ -364,7 +364,7 @@ _OURS = {
     "stream": pa.string(),
     **dict.fromkeys(("Firmware", "Boot", "Kind", "Code", "Detail", "Hours", "Daily"), pa.string()),
     **dict.fromkeys(
-        ("Seq", "Version", "Done", "Run", "First", "Last", "RawBefore", "RollupsBefore", "Stored"), pa.int64()
+        ("Seq", "Version", "Done", "Before", "Run", "First", "Last", "RawBefore", "RollupsBefore", "Stored"), pa.int64()
     ),
     **dict.fromkeys(("Clockless", "Online"), pa.bool_()),
 }

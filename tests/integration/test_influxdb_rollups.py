@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -154,3 +154,87 @@ def test_rollups_one_after_the_other_have_nothing_to_do_again(store: InfluxDBSto
     assert store.rollup(START + 2 * HOUR) == 2
     assert other.rollup(START + DAY) == 1
     assert store.rollup(START + DAY) == 0
+
+
+# -- hours that are done stay done -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Sets the clock by which the marks of late hours are told from the others."""
+
+    def is_(at: datetime) -> None:
+        monkeypatch.setattr("hearthwatch.telemetry.influxdb_marks.now_hour", lambda: int(at.timestamp()) // 3600)
+
+    is_(START)
+    return is_
+
+
+def asked_marks(store: InfluxDBStore, until: datetime) -> int:
+    """How many marks a rollup reads."""
+    server, counts = store._server, []
+    select = server.select
+
+    def counting(bucket: str, query: str, types: Mapping[str, pa.DataType]) -> pa.Table:
+        found = select(bucket, query, types)
+        if "marks" in query:
+            counts.append(found.num_rows)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "select", counting)
+        store.rollup(until)
+    return sum(counts)
+
+
+def test_hours_that_were_done_long_ago_are_not_asked_about(
+    store: InfluxDBStore, other: InfluxDBStore, now: Callable[[datetime], None]
+) -> None:
+    for n in range(48):
+        store.write([Reading("d", "native", START + n * HOUR, {"x": 1.0})])
+    store.rollup(START + 2 * DAY)
+    assert asked_marks(store, START + 2 * DAY) == 48
+    now(START + 10 * DAY)
+    store.write([Reading("d", "native", START + 10 * DAY, {"x": 1.0})])
+    store.rollup(START + 11 * DAY)
+    assert asked_marks(store, START + 11 * DAY) == asked_marks(other, START + 11 * DAY) == 1
+
+
+def test_what_comes_late_is_rolled_up_although_its_hour_was_done_long_ago(
+    store: InfluxDBStore, other: InfluxDBStore, now: Callable[[datetime], None]
+) -> None:
+    store.write([Reading("d", "native", START, {"x": 1.0}), Reading("e", "native", START + 10 * DAY, {"x": 1.0})])
+    now(START + 10 * DAY)
+    store.rollup(START + 11 * DAY)
+    store.rollup(START + 11 * DAY)
+    other.write([Reading("d", "native", START + timedelta(minutes=1), {"x": 3.0})])
+    assert store.rollup(START + 11 * DAY) == 1
+    assert means(store) == [2.0]
+    assert store.rollup(START + 11 * DAY) == 0
+
+
+def test_an_hour_that_no_rollup_came_to_is_not_taken_for_done(
+    store: InfluxDBStore, now: Callable[[datetime], None]
+) -> None:
+    store.write([Reading("d", "native", START + HOUR, {"x": 1.0})])
+    now(START + 10 * DAY)
+    store.rollup(START + HOUR)
+    store.rollup(START)
+    assert store.rollup(START + 11 * DAY) == 1
+
+
+def test_what_overlapping_rollups_wrote_over_is_done_again_however_long_ago_it_was(
+    store: InfluxDBStore, other: InfluxDBStore, now: Callable[[datetime], None]
+) -> None:
+    store.write([Reading("d", "native", START, {"x": 1.0})])
+
+    def overtake() -> None:
+        other.write([Reading("d", "native", START + HOUR, {"x": 2.0})])
+        now(START + 10 * DAY)
+        other.rollup(START + 11 * DAY)
+        other.rollup(START + 11 * DAY)
+
+    before_first_write(store, b"days,device=d", overtake)
+    store.rollup(START + HOUR)
+    other.rollup(START + 11 * DAY)
+    assert means(other) == [1.0, 2.0]
