@@ -178,8 +178,15 @@ def test_the_ledger_of_the_dashboard_closes(platform: Platform) -> None:
 
 
 def test_a_person_may_sign_in_with_the_generated_password_and_nobody_without(platform: Platform) -> None:
-    assert httpx.get(f"{platform.api}/api/v1/devices", timeout=20).status_code == 401
-    assert platform.get("/api/v1/devices").status_code == 200
+    wait_until_healthy(platform.machine, "api", "api-1", **platform.environment("api-1"))
+    with httpx.Client(base_url=platform.api, timeout=20) as person:
+        assert person.get("/api/v1/devices").status_code == 401
+        wrong = {"name": "admin", "password": "admin"}
+        assert person.post("/api/v1/session", json=wrong).status_code == 401
+        assert person.get("/api/v1/devices").status_code == 401
+        right = {"name": "admin", "password": platform.secret("hearthwatch", "admin_password")}
+        assert person.post("/api/v1/session", json=right).json() == {"name": "admin", "role": "admin"}
+        assert person.get("/api/v1/devices").status_code == 200
 
 
 def test_an_ingestor_that_was_killed_finds_what_came_meanwhile_when_it_is_started_again(platform: Platform) -> None:
