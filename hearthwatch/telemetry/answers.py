@@ -51,3 +51,12 @@ WINDOW = pa.schema(
 )
 
 Latest = Mapping[str, Mapping[str, tuple[datetime, float]]]
+
+
+def take_newer(
+    found: dict[str, dict[str, tuple[datetime, float]]], device: str, metric: str, at: datetime, value: float
+) -> None:
+    """Take a value in, unless a newer one of its device and metric is known."""
+    known = found.setdefault(device, {}).get(metric)
+    if known is None or known[0] < at:
+        found[device][metric] = (at, value)

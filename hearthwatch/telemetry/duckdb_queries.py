@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hearthwatch.telemetry.answers import DAILY, EVENTS, EXPOSURE, HOURLY, PRESENCE, WINDOW, Latest
+from hearthwatch.telemetry.answers import DAILY, EVENTS, EXPOSURE, HOURLY, PRESENCE, WINDOW, Latest, take_newer
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.telemetry.duckdb_schema import Catalogue, column, meta, wide
 from hearthwatch.telemetry.times import HOUR_US, first_hour, stamp
@@ -192,12 +192,8 @@ def _take_newer(
     value: float | None,
     at: datetime | None,
 ) -> None:
-    if value is None or at is None:
-        return
-    aware = at.replace(tzinfo=UTC)
-    known = found.setdefault(device, {}).get(metric)
-    if known is None or known[0] < aware:
-        found[device][metric] = (aware, value)
+    if value is not None and at is not None:
+        take_newer(found, device, metric, at.replace(tzinfo=UTC), value)
 
 
 def _table(cursor: Cursor, query: str, schema: pa.Schema, parameters: list[Any] | None = None) -> pa.Table:

@@ -14,7 +14,6 @@ from hearthwatch.telemetry.times import ranges
 CHUNK_HOURS = 250_000
 """Device-hours of one transaction: bounds memory, and lets checkpoints happen in between."""
 
-MAX_RANGES = 8
 
 _HOURLY_KEY = "device, firmware, hour, metric"
 
@@ -63,7 +62,7 @@ def chunks(cursor: Cursor, until_hour: int) -> Iterator[Chunk]:
         if not part.any():
             continue
         # One late reading must not make a rollup read all hours between, and a reading a day must not make a transaction a day.
-        for first, last in ranges(hours[part], MAX_RANGES):
+        for first, last in ranges(hours[part]):
             within = (hours >= first) & (hours <= last)
             piece = np.cumsum(devices[within]) // CHUNK_HOURS
             for number in np.unique(piece):

@@ -18,7 +18,6 @@ READING_KEY = ("device", "stream", "stamp")
 CLOCKLESS_KEY = ("device", "boot", "seq")
 EVENT_KEY = ("device", "stream", "stamp", "kind", "code", "boot", "seq")
 PRESENCE_KEY = ("device", "stream", "stamp", "online", "boot")
-MAX_RANGES = 8
 
 
 def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event | Presence]) -> WriteResult:
@@ -143,4 +142,4 @@ def _search(cursor: Cursor, target: str, rows: pa.Table, key: Sequence[str], whe
 
 def _span(hours: np.ndarray[Any, Any]) -> str:
     """The hours of a batch as a condition: few ranges, so that one late message does not make the search read everything between."""
-    return " OR ".join(f"hour BETWEEN {first} AND {last}" for first, last in ranges(hours, MAX_RANGES))
+    return " OR ".join(f"hour BETWEEN {first} AND {last}" for first, last in ranges(hours))

@@ -147,7 +147,7 @@ class InfluxDBStore:
             body = f"watermarks RawBefore={raw_hour}i,RollupsBefore={rollup_hour}i 0".encode()
             send(lambda part: self._server.write(self._server.address.state, part), [body])
             self._watermarks, self._read_at = (raw_hour, rollup_hour), time.monotonic()
-            self._retain(self._server.address.raw, min(raw_hour, rollup_hour) if rollup_hour > raw_hour else raw_hour)
+            self._retain(self._server.address.raw, raw_hour)
             self._retain(self._server.address.rollups, rollup_hour)
         return hidden
 

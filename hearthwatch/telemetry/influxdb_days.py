@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from hearthwatch.telemetry.influxdb_lines import names_of, unpacked
+from hearthwatch.telemetry.influxdb_lines import mapped, names_of, unpacked
 
 DAY_US = 86_400_000_000
 STATISTICS = {"n": pa.int64(), **dict.fromkeys(("mean", "minimum", "maximum", "last"), pa.float64())}
@@ -87,12 +87,7 @@ def unpack(table: pa.Table, field: str) -> pa.Table:
 
 def firmwares(column: Any) -> pa.Array:
     """Packed firmwares as they were."""
-    coded = pc.dictionary_encode(column)
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.combine_chunks()
-    if len(coded) == 0:
-        return pa.array([], pa.string())
-    return pa.array([unpacked(one or "") for one in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    return mapped(column, unpacked)
 
 
 def devices(column: Any) -> pa.Array:

@@ -21,11 +21,12 @@ from hearthwatch.telemetry.influxdb_server import Server
 from hearthwatch.telemetry.times import HOUR_US, ranges
 
 DEVICES_A_QUERY = 300
+ALL_DEVICES = 3_000
+"""From so many devices on, rows are asked for without naming the devices, and picked out here."""
 MAX_DEVICES = 1_500_000
 MAX_CLOCKLESS_DEVICES = 20_000
 MARGIN_US = HOUR_US
 """How much earlier than the last message another process may have received one that it stored later."""
-MAX_RANGES = 8
 RANKS, WRITERS = 125, 8
 """Points of one microsecond, in the order they came, for each of so many writers: nanoseconds have three digits to spare."""
 
@@ -92,7 +93,7 @@ class Known:
         stored = Stored()
         times = np.array([us for _, _, us in doubtful], np.int64)
         wanted = set(doubtful)
-        for first, last in ranges(times // HOUR_US, MAX_RANGES):
+        for first, last in ranges(times // HOUR_US):
             inside = (times >= first * HOUR_US) & (times < (last + 1) * HOUR_US)
             between = f"time >= {int(times[inside].min()) * 1000} AND time < {(int(times[inside].max()) + 1) * 1000}"
             devices = sorted({doubtful[place][0] for place in np.flatnonzero(inside).tolist()})

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -81,22 +81,22 @@ def text_of(stored: str | None) -> str | None:
 
 def texts_of(column: Any) -> pa.Array:
     """`text_of` for a column."""
-    coded = pc.dictionary_encode(column)
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.combine_chunks()
-    if len(coded) == 0:
-        return pa.array([], pa.string())
-    return pa.array([text_of(one) for one in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    return mapped(column, text_of)
 
 
 def names_of(column: Any) -> pa.Array:
     """`untag` for a column."""
+    return mapped(column, untag)
+
+
+def mapped(column: Any, function: Callable[[str], str | None]) -> pa.Array:
+    """A function of texts for a column, called once for each distinct one."""
     coded = pc.dictionary_encode(column)
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.combine_chunks()
     if len(coded) == 0:
         return pa.array([], pa.string())
-    return pa.array([untag(one) for one in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    return pa.array([function(one or "") for one in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
 def field_of(metric: str) -> str:

@@ -14,15 +14,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hearthwatch.telemetry import influxdb_days as days
-from hearthwatch.telemetry.answers import DAILY, EVENTS, EXPOSURE, HOURLY, PRESENCE, UTC_TIME, WINDOW, Latest
-from hearthwatch.telemetry.influxdb_known import among_devices
+from hearthwatch.telemetry.answers import (
+    DAILY,
+    EVENTS,
+    EXPOSURE,
+    HOURLY,
+    PRESENCE,
+    UTC_TIME,
+    WINDOW,
+    Latest,
+    take_newer,
+)
+from hearthwatch.telemetry.influxdb_known import ALL_DEVICES, among_devices
 from hearthwatch.telemetry.influxdb_lines import OF_METRIC, field_of, metric_of, names_of, tag, texts_of, untag
 from hearthwatch.telemetry.influxdb_server import Server
 from hearthwatch.telemetry.times import HOUR_US, first_hour, instant
 from hearthwatch.values import METRIC_NAME
-
-ALL_DEVICES = 3_000
-"""From so many devices on, rows are asked for without naming the devices and picked out here."""
 
 DAY_HOURS = 24
 METRICS_A_QUERY = 100
@@ -211,7 +218,7 @@ def latest(server: Server, devices: Sequence[str], raw_before: int) -> Latest:
     for among in among_devices(tags):
         condition = f'r._measurement == "readings" and {_flux(among)}'
         for device, metric, at, value in _newest(server, server.address.raw, raw_before, condition):
-            _take_newer(found, device, metric, at, value)
+            take_newer(found, device, metric, at, value)
         if raw_before:
             _add_aged(server, among, found)
     return found
@@ -231,7 +238,7 @@ def _add_aged(server: Server, among: str, found: dict[str, dict[str, tuple[datet
             for row in rows.select(["device", "metric", "last", "last_us"]).to_pylist():
                 device = untag(row["device"])
                 if (device, row["metric"]) in wanted:
-                    _take_newer(found, device, row["metric"], _instant_of(row["last_us"]), row["last"])
+                    take_newer(found, device, row["metric"], _instant_of(row["last_us"]), row["last"])
 
 
 def _newest(server: Server, bucket: str, since_hour: int, condition: str) -> Iterator[tuple[str, str, datetime, float]]:
@@ -244,14 +251,6 @@ def _newest(server: Server, bucket: str, since_hour: int, condition: str) -> Ite
     )
     for row in csv.DictReader(line for line in io.StringIO(answer) if line.strip()):
         yield untag(row["device"]), metric_of(row["_field"]), datetime.fromisoformat(row["_time"]), float(row["_value"])
-
-
-def _take_newer(
-    found: dict[str, dict[str, tuple[datetime, float]]], device: str, metric: str, at: datetime, value: float
-) -> None:
-    known = found.setdefault(device, {}).get(metric)
-    if known is None or known[0] < at:
-        found[device][metric] = (at, value)
 
 
 def _records(server: Server, field: str, first: int, end: int, devices: Sequence[str] | None) -> pa.Table:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hearthwatch.telemetry import influxdb_days as days
-from hearthwatch.telemetry.influxdb_known import among_devices
-from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS, field_of, packed, text_of
+from hearthwatch.telemetry.influxdb_known import ALL_DEVICES, among_devices
+from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS, field_of, mapped, packed, text_of
 from hearthwatch.telemetry.influxdb_marks import Mark, Marks
 from hearthwatch.telemetry.influxdb_requests import send
 from hearthwatch.telemetry.influxdb_server import Server
@@ -22,11 +22,8 @@ from hearthwatch.telemetry.times import HOUR_US, ranges
 
 logger = logging.getLogger(__name__)
 
-MAX_RANGES = 8
 CELLS = 8_000_000
 """Values held in memory at once."""
-ALL_DEVICES = 3_000
-"""From so many devices on, points are asked for without naming the devices."""
 FIRMWARES_AN_HOUR = 32
 """Beyond so many of one device, they count under the newest: a day of the longest ones has to fit a field of a MiB."""
 
@@ -215,7 +212,7 @@ def pieces(marks: Sequence[Mark]) -> Iterator[Piece]:
         if not some:
             continue
         hours = np.array([hour for _, hour in some], np.int64)
-        for first, last in ranges(hours, MAX_RANGES):
+        for first, last in ranges(hours):
             inside = [pair for pair in some if first <= pair[1] <= last]
             due = pa.table(
                 {
@@ -236,19 +233,12 @@ def _among(devices: Sequence[str] | None) -> Iterator[str]:
 
 def _columns(device: Any, time: Any, firmware: Any, values: dict[str, Any]) -> pa.Table:
     us = pa.array(time.to_numpy() // 1000)
-    coded = (
-        firmware.combine_chunks().dictionary_encode()
-        if isinstance(firmware, pa.ChunkedArray)
-        else firmware.dictionary_encode()
-    )
-    names = pa.array([packed(text_of(one)) for one in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+    names = mapped(firmware, lambda stored: packed(text_of(stored)))
     return pa.table({"device": device, "us": us, "hour": pc.divide(us, HOUR_US), "firmware": names, **values})
 
 
 def _devices_of_tags(tags: Any) -> pa.Array:
-    coded = tags.combine_chunks().dictionary_encode()
-    names = [one.split(",", 1)[0].removeprefix("device=") for one in coded.dictionary.to_pylist()]
-    return pa.array(names, pa.string()).take(coded.indices)
+    return mapped(tags, lambda both: both.split(",", 1)[0].removeprefix("device="))
 
 
 _SAID = pa.schema([("device", pa.string()), ("us", pa.int64()), ("hour", pa.int64()), ("firmware", pa.string())])

@@ -93,7 +93,8 @@ class Writing:
         except HearthwatchError:
             self._unfinished |= seen
             raise
-        self._unfinished -= seen
+        if self._unfinished:
+            self._unfinished -= seen
         self._known[READINGS].note(seen)
         return WriteResult(len(seen), len(bulk) - len(seen))
 
@@ -114,10 +115,11 @@ class Writing:
         known.load({row[0] for row in rows})
         doubtful = [row[:3] for row in rows if row[2] <= known.newest(row[0], row[1])]
         stored: set[Key] = known.find(doubtful).keys if doubtful else set()
+        stored -= self._unfinished
         new = []
         for row in rows:
             key = row[:3]
-            if key not in seen and (key not in stored or key in self._unfinished):
+            if key not in seen and key not in stored:
                 seen.add(key)
                 new.append(row)
         return new

@@ -13,6 +13,7 @@ from hearthwatch.errors import Invalid
 
 HOUR_US = 3_600_000_000
 GAP_HOURS = 6
+MAX_RANGES = 8
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2262, 1, 1, tzinfo=UTC)
 _UTC_US = pa.timestamp("us", tz="UTC")
@@ -58,7 +59,7 @@ def stamp(at: datetime) -> datetime:
     return max(min(at, LAST), FIRST).astimezone(UTC).replace(tzinfo=None)
 
 
-def ranges(hours: np.ndarray[Any, Any], most: int) -> list[tuple[int, int]]:
+def ranges(hours: np.ndarray[Any, Any], most: int = MAX_RANGES) -> list[tuple[int, int]]:
     """Hours (at least one) as at most so many ranges [first, last], apart where the gaps are widest and over six hours."""
     distinct = np.unique(hours)
     gaps = np.diff(distinct)
