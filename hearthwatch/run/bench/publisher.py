@@ -102,14 +102,16 @@ class _Acknowledged:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._held = b""
+        self._over = False
         self.count = 0
 
     def look(self, wait: float = 0.0) -> None:
         """Take in what came."""
-        while select.select([self._connection], [], [], wait)[0]:
+        if self._over:
+            raise Unavailable("the other end hung up", where="bench")
+        while not self._over and select.select([self._connection], [], [], wait)[0]:
             data = self._connection.recv(262_144)
-            if not data:
-                raise Unavailable("the other end hung up", where="bench")
+            self._over = not data
             came = packets.read(self._held + data, properties=True)
             self._held = (self._held + data)[came.used :]
             self.count += len(came.answers)
