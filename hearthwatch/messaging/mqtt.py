@@ -8,6 +8,7 @@ does not promise, so it is taken only where they exist, and ``?client=stock`` in
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
 import ssl
@@ -166,12 +167,18 @@ class Connection:
             self._client.send(packets.PUBLISH, b"".join(joined))
 
     def disconnect(self, seconds: float, *, forget: bool = False) -> None:
-        """Send what is queued and say goodbye; the session stays as long as it was to stay, or ends now (MQTT 5)."""
+        """Send what is queued and say goodbye; the session stays as long as it was to stay, or ends now (MQTT 5).
+
+        A session that is to end has ended when this returns: the broker hung up.
+        """
+        ending = time.monotonic() + seconds
+        line = _second_hold(self._client.socket()) if forget and self.ready else None
         if self.ready:
             self._client.disconnect(*self._farewell(0 if forget else self._session.expiry_s))
-        ending = time.monotonic() + seconds
         while not self.lost and self.ready and time.monotonic() < ending:
             self.step(0.05)
+        if line is not None:
+            _wait_until_hung_up(line, ending)
         self.close()
 
     def close(self) -> None:
@@ -377,3 +384,16 @@ def _properties(kind: int, **values: int) -> Properties:
 def _pending(plain: Any) -> bool:
     """Whether a TLS socket holds bytes that no selector can see."""
     return isinstance(plain, ssl.SSLSocket) and plain.pending() > 0
+
+
+def _second_hold(plain: Any) -> socket.socket | None:
+    """The connection once more: paho closes its own as soon as the farewell is sent, before the broker has read it."""
+    return None if plain is None else socket.socket(fileno=os.dup(plain.fileno()))
+
+
+def _wait_until_hung_up(line: socket.socket, until: float) -> None:
+    with line, contextlib.suppress(OSError):
+        while (left := until - time.monotonic()) > 0:
+            line.settimeout(left)
+            if not line.recv(_WRITE_BYTES):
+                return
