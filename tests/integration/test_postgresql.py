@@ -287,7 +287,7 @@ def test_a_circle_of_two_who_wait_for_each_other_is_broken_and_the_one_begins_ag
     other.start()
     database.retrying(work("a", "b"), alone=False)
     other.join(SECONDS)
-    assert len(tries) == 3
+    assert len(tries) >= 3, "nobody was in anybody's way"
     with database.reading() as connection:
         assert {one.region for one in devices.find(connection, ["a", "b"]).values()} == {"seen"}
 
