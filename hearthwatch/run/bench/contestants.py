@@ -40,11 +40,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a contestant tells: when the last message was durable (monotonic seconds), its own processor time, and its size."""
+    """What a contestant tells: when the last message was durable (monotonic seconds), its own processor time, and its largest size.
+
+    The size of another program cannot be told: what the system says of it counts the process that started it.
+    """
 
     ended: float
     cpu_s: float
-    rss_mb: float
+    rss_mb: float | None
     stored: int
     latencies_ms: Sequence[float] = ()
 

@@ -52,7 +52,7 @@ class Measured:
 
     rate: float
     cpu_us: float
-    rss_mb: float
+    rss_mb: float | None
     missing: int
 
 
@@ -121,7 +121,7 @@ class Bench:
         self._say(f"  {REPLAY}: {measured.rate * 10:,.0f} rows/s")
         return measured
 
-    def latency(self, rate: float, seconds: float) -> dict[str, float]:
+    def latency(self, rate: float, seconds: float) -> dict[str, float | None]:
         """Milliseconds from a message's publication to its commit in DuckDB, at a rate."""
         folder = self._fresh_folder()
         with servers.mosquitto(folder / "broker") as broker:
@@ -243,7 +243,7 @@ def _median(runs: Sequence[Measured]) -> Measured:
     return Measured(
         statistics.median(run.rate for run in runs),
         statistics.median(run.cpu_us for run in runs),
-        max(run.rss_mb for run in runs),
+        max((run.rss_mb for run in runs if run.rss_mb is not None), default=None),
         sum(run.missing for run in runs),
     )
 
@@ -251,7 +251,7 @@ def _median(runs: Sequence[Measured]) -> Measured:
 def _answer(
     found: Mapping[int, Mapping[str, Sequence[Measured]]],
     replayed: Sequence[Measured],
-    latencies: Mapping[str, Mapping[str, float]],
+    latencies: Mapping[str, Mapping[str, float | None]],
     seconds: float,
 ) -> dict[str, Any]:
     medians = {samples: {name: _median(runs) for name, runs in by_name.items()} for samples, by_name in found.items()}
@@ -283,7 +283,7 @@ def _answer(
                         round(pick(run.rate for run in found[samples][name])) for pick in (min, max)
                     ],
                     "cpu_us": round(one.cpu_us, 1),
-                    "rss_mb": round(one.rss_mb),
+                    **({} if one.rss_mb is None else {"rss_mb": round(one.rss_mb)}),
                 }
                 for name, one in by_name.items()
             }
@@ -291,7 +291,8 @@ def _answer(
         },
         "replay_rows_per_s": round(_median(replayed).rate * 10),
         "latency": {
-            share: {name: round(value, 1) for name, value in told.items()} for share, told in latencies.items()
+            share: {name: value if value is None else round(value, 1) for name, value in told.items()}
+            for share, told in latencies.items()
         },
         "seconds": round(seconds, 1),
     }

@@ -127,7 +127,7 @@ class Listener:
         self._process.returncode = os.waitstatus_to_exitcode(status)
         if self._process.returncode:
             raise Unavailable(f"mosquitto_sub ended with {self._process.returncode}", where="bench")
-        return Run(ended, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, self._count)
+        return Run(ended, used.ru_utime + used.ru_stime, None, self._count)
 
 
 class Telegraf:
@@ -153,7 +153,7 @@ class Telegraf:
         self._process.terminate()
         _, status, used = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        return Run(ended, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, stored)
+        return Run(ended, used.ru_utime + used.ru_stime, None, stored)
 
 
 def make_bucket(server: Influxd, name: str) -> None:
