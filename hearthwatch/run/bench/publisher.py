@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -147,10 +146,3 @@ def _connected(port: int) -> Iterator[socket.socket]:
             raise Unavailable("the broker did not take the publisher", where="bench")
         yield connection
         connection.sendall(b"\xe0\x00")
-
-
-def in_a_thread(work: Any, *arguments: Any) -> threading.Thread:
-    """Start something beside."""
-    thread = threading.Thread(target=work, args=arguments, daemon=True)
-    thread.start()
-    return thread
