@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -154,7 +155,11 @@ class _AdvisoryLock:
             return False
 
     def give_up(self) -> None:
+        """Unlocked by a statement, because the server notices the end of a session only some time after it was closed here."""
         with self._turn:
+            if self._session is not None:
+                with suppress(pg8000.dbapi.Error):  # a lost session has let go, or will
+                    _asked(self._session, _GIVE_UP, self._key)
             self._end_session()
 
     def _take(self) -> bool:
@@ -189,6 +194,7 @@ def _asked(session: Any, question: str, key: int) -> bool:
 
 
 _TAKE = "SELECT pg_try_advisory_lock($1::bigint)"
+_GIVE_UP = "SELECT pg_advisory_unlock($1::bigint)"
 _MINE = """
 SELECT count(*) = 1 FROM pg_locks
 WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1
