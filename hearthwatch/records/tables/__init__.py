@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, users
 from hearthwatch.records.tables.columns import metadata
+from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
 from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
 from hearthwatch.records.tables.operation import broker_sessions, processes
 from hearthwatch.records.tables.registry import (
@@ -63,11 +64,15 @@ __all__ = [
     "audit",
     "brakes",
     "broker_sessions",
+    "broker_users",
     "cohort_looks",
     "consent_events",
     "customer_links",
     "customers",
     "decoder_states",
+    "device_addresses",
+    "device_admissions",
+    "device_aliases",
     "devices",
     "finding_events",
     "findings",
