@@ -250,3 +250,16 @@ def bench_ingest(
     logs.configure("error", "text")
     options = Options(messages=messages, rounds=rounds, latency_seconds=latency_seconds, influxdb=influxdb)
     show(run_ingest(options, lambda line: typer.echo(line, err=True)), as_json)
+
+
+@bench.command("store")
+def bench_store(
+    devices: Annotated[int, typer.Option(min=10, help="Devices, a reading of 5 metrics a minute each.")] = 1000,
+    days: Annotated[int, typer.Option(min=3, help="Days; 1,000 devices and 14 days are 100 million readings.")] = 14,
+    as_json: Json = False,
+) -> None:
+    """How large, and how fast, the embedded store is here, beside its engine on the same rows."""
+    from hearthwatch.run.bench.store import Options, run_store
+
+    logs.configure("error", "text")
+    show(run_store(Options(devices=devices, days=days), lambda line: typer.echo(line, err=True)), as_json)

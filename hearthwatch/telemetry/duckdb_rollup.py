@@ -99,8 +99,8 @@ def _add_hourly(cursor: Cursor, catalogue: Catalogue, chunk: Chunk, due: str) ->
     families = [(family, metrics) for family, metrics in catalogue.columns.items() if metrics]
     for family, metrics in families:
         numbered = [(catalogue.ids["metric"][metric], column(metric)) for metric in metrics]
-        for first in range(0, len(numbered), COLUMNS_AT_ONCE):
-            sources.append(_of_family(family, numbered[first : first + COLUMNS_AT_ONCE], chunk, due))
+        pieces = (numbered[first : first + COLUMNS_AT_ONCE] for first in range(0, len(numbered), COLUMNS_AT_ONCE))
+        sources += [_of_family(family, piece, chunk, due) for piece in pieces]
     if not sources:
         return 0
     rows = " UNION ALL ".join(sources)
@@ -109,7 +109,9 @@ def _add_hourly(cursor: Cursor, catalogue: Catalogue, chunk: Chunk, due: str) ->
     kept = ""
     if chunk.expired:
         kept = f"ANTI JOIN (SELECT {_HOURLY_KEY} FROM hourly WHERE {chunk.within}) AS kept USING ({_HOURLY_KEY})"
-    cursor.execute(f"INSERT INTO hourly SELECT {_HOURLY_KEY}, n, mean, minimum, maximum, last, last_at FROM ({rolled}) {kept}")
+    cursor.execute(
+        f"INSERT INTO hourly SELECT {_HOURLY_KEY}, n, mean, minimum, maximum, last, last_at FROM ({rolled}) {kept}"
+    )
     return count(cursor)
 
 

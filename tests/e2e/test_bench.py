@@ -38,6 +38,18 @@ def test_ingest_is_measured_beside_the_brokers_own_limit_and_loses_nothing() -> 
         assert 0 < told["p50_ms"] <= told["p99_ms"]
 
 
+def test_the_store_is_measured_beside_its_engine() -> None:
+    command = [sys.executable, "-m", "hearthwatch", "bench", "store", "--devices", "10", "--days", "3", "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    answer = json.loads(ran.stdout)
+    assert answer["readings"] == 10 * 3 * 24 * 60 * 5
+    assert answer["rollup_rows"] >= 10 * 3 * 24 * 5
+    assert 0 < answer["raw_bytes_per_reading"] < answer["bytes_per_reading"] <= answer["file_bytes_per_reading"]
+    ratios = ("rollup_ratio", "window_ratio", "size_ratio")
+    assert all(answer[name] > 0 for name in (*ratios, "window_ms", "window_newest_day_ms", "write_rows_per_s"))
+
+
 @pytest.mark.parametrize("samples", [1, 10])
 def test_the_messages_of_the_benchmark_are_such_as_devices_send(samples: int) -> None:
     payload = load.payload(1234, samples, START)
