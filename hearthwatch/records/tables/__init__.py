@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, users
 from hearthwatch.records.tables.columns import metadata
+from hearthwatch.records.tables.commands import commands
 from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
 from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
+from hearthwatch.records.tables.liveness import (
+    blind_spans,
+    device_bridges,
+    device_liveness,
+    liveness_changes,
+    receivers,
+    reporting_plans,
+)
 from hearthwatch.records.tables.operation import broker_sessions, processes
 from hearthwatch.records.tables.registry import (
     consent_events,
@@ -62,10 +71,12 @@ __all__ = [
     "LEDGERS",
     "analysis_states",
     "audit",
+    "blind_spans",
     "brakes",
     "broker_sessions",
     "broker_users",
     "cohort_looks",
+    "commands",
     "consent_events",
     "customer_links",
     "customers",
@@ -73,6 +84,8 @@ __all__ = [
     "device_addresses",
     "device_admissions",
     "device_aliases",
+    "device_bridges",
+    "device_liveness",
     "devices",
     "finding_events",
     "findings",
@@ -81,6 +94,7 @@ __all__ = [
     "imports",
     "installed_parts",
     "job_runs",
+    "liveness_changes",
     "mailbox",
     "metadata",
     "metric_names",
@@ -96,7 +110,9 @@ __all__ = [
     "processes",
     "prognoses",
     "quarantine",
+    "receivers",
     "releases",
+    "reporting_plans",
     "spare_parts",
     "technicians",
     "ticket_events",
