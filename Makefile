@@ -8,7 +8,7 @@ SEED ?= 1
 CASES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-seeds cohort-study fuzz-wire up test check format services lock wheel wheel-test notebooks notebooks-strip screenshots sim-ingest clean
+.PHONY: help install demo demo-seeds cohort-study fuzz-wire up test check format services lock wheel wheel-test notebooks notebooks-strip screenshots sim-ingest soak kill-ingest kill-duckdb outage clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,24 @@ test: install ## all tests that this machine can run (ARGS="-k decode")
 sim-ingest: SEEDS = 10000
 sim-ingest: install ## the ingestor under simulated faults in virtual time, on all cores (SEEDS=10000 ARGS="--first 20000")
 	$(RUN) -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+soak: HOURS = 24
+soak: MINUTES = $(shell expr $(HOURS) \* 60)
+soak: install ## the ingestor at half load for hours: memory, files, lag, nothing lost (HOURS=24 or MINUTES=20 ARGS="--store influxdb --rate 3000")
+	nice -n 10 $(RUN) -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
+
+kill-ingest: KILLS = 50
+kill-ingest: install ## the ingestor is killed again and again under load: nothing missing, nothing twice (KILLS=50 ARGS="--store influxdb")
+	nice -n 10 $(RUN) -m tests.faults.kill_ingest --kills $(KILLS) $(ARGS)
+
+kill-duckdb: KILLS = 50
+kill-duckdb: install ## a DuckDB file whose writer is killed again and again, with checkpoints: whole batches, and how soon it opens (KILLS=50)
+	nice -n 10 $(RUN) -m tests.faults.kill_duckdb --kills $(KILLS) $(ARGS)
+
+outage: MINUTES = 10
+outage: RATE = 5000
+outage: install ## InfluxDB is away and the ingestor is killed meanwhile: nothing missing, the spool is emptied (MINUTES=10 RATE=5000)
+	nice -n 10 $(RUN) -m tests.faults.outage --minutes $(MINUTES) --rate $(RATE) $(ARGS)
 
 check: install ## lint, types, import contracts, dead code
 	$(BIN)/ruff check .

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -22,70 +16,15 @@ from hearthwatch.ports import Publisher
 from hearthwatch.records import devices, quarantine
 from hearthwatch.records.database import open_database
 from hearthwatch.telemetry import open_store
+from tests.faults.ingest_child import Child, ledger_closes
 
-KILLS = 10
+KILLS = 6
 DEVICES = 20
 PATIENCE_S = 60.0
 ROUNDS = 120  # messages of every device for each life of the ingestor
+SMALL_BATCHES = {"batch_messages": 500, "batch_seconds": 0.1, "receive_maximum": 1000}
 PAUSE_S = 0.005  # between two rounds
 BASE = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
-
-
-class Child:
-    """The ingestor's process, and the last it said of itself."""
-
-    def __init__(self, address: str, folder: Path) -> None:
-        command = [sys.executable, "-m", "tests.e2e.ingest_child", address, str(folder)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
-        self.said: dict[str, Any] = {}
-        self._heard = threading.Condition()
-        self._reader = threading.Thread(target=self._listen, daemon=True)
-        self._reader.start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._heard, _ignoring_half_a_line():
-                self.said = json.loads(line)
-                self._heard.notify_all()
-
-    def wait_until_handled(self, messages: int) -> None:
-        """It has handled so many messages, at least."""
-        with self._heard:
-            done = self._heard.wait_for(lambda: self.said.get("handled_messages", -1) >= messages, PATIENCE_S)
-        assert done, self.said
-
-    def wait_until_quiet(self) -> None:
-        """Nothing waits, and nothing came for a while."""
-        with self._heard:
-            done = self._heard.wait_for(
-                lambda: self.said["waiting_messages"] == 0 and (self.said["last_message_age_s"] or 0) > 2.0, PATIENCE_S
-            )
-        assert done, json.dumps(self.said)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._end()
-
-    def end(self) -> int:
-        """SIGTERM; returns the exit code."""
-        self._process.terminate()
-        return self._end()
-
-    def _end(self) -> int:
-        code = self._process.wait(timeout=PATIENCE_S)
-        self._reader.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        return code
-
-
-@contextmanager
-def _ignoring_half_a_line() -> Iterator[None]:
-    try:
-        yield
-    except json.JSONDecodeError:
-        """The process was killed while it wrote."""
 
 
 class Load:
@@ -132,14 +71,12 @@ class Load:
         self._publisher.publish(f"hearthwatch/v1/{device}/{kind}", msgspec.json.encode(given))
 
 
-def test_ten_kills_under_load_lose_nothing_and_store_nothing_twice(mosquitto: str, tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path / 'records.sqlite3'}")
-    database.upgrade()
-    database.close()
+def test_kills_under_load_lose_nothing_and_store_nothing_twice(mosquitto: str, tmp_path: Path) -> None:
+    options = {"data_dir": str(tmp_path), "broker": mosquitto, "conventions": ["native"], **SMALL_BATCHES}
     chance = random.Random(4)
     publisher = open_publisher(mosquitto, client_id="devices")
     load = Load(publisher)
-    child = Child(mosquitto, tmp_path)
+    child = Child(options)
     child.wait_until_handled(0)  # it is subscribed
     load.start()
     began = time.monotonic()
@@ -148,22 +85,16 @@ def test_ten_kills_under_load_lose_nothing_and_store_nothing_twice(mosquitto: st
         child.wait_until_handled(1)
         threading.Event().wait(chance.uniform(0.0, 0.4))
         child.kill()
-        child = Child(mosquitto, tmp_path)
+        child = Child(options)
     load.allow(ROUNDS)
     child.wait_until_handled(1)
     load.end()
     child.wait_until_quiet()
     assert child.end() == 0
     publisher.close()
-    _check_ledger(child.said)
+    assert ledger_closes(child.said)
     _check_stores(tmp_path, load)
     print(f"{load.rounds * DEVICES} messages, {KILLS} kills, {time.monotonic() - began:.0f} s")
-
-
-def _check_ledger(said: dict[str, Any]) -> None:
-    counts = said["samples"]
-    assert counts["in_flight"] == counts["spooled"] == 0
-    assert counts["received"] == counts["stored"] + counts["duplicate"] + counts["quarantined"] + counts["ignored"]
 
 
 def _check_stores(folder: Path, load: Load) -> None:
