@@ -41,12 +41,20 @@ def head(values: Sequence[Reading | Event | Presence], draft: Draft) -> dict[str
         **_numbers(
             all_microseconds([value.at for value in values]),
             draft.ids("device", devices),
-            draft.ids("stream", streams),
-            draft.ids("firmware", firmwares),
+            _numbered("stream", streams, draft),
+            _numbered("firmware", firmwares, draft),
             draft.batch,
         ),
         "boot": texts([value.boot for value in values], "boot"),
     }
+
+
+def _numbered(kind: str, names: Sequence[str | None], draft: Draft) -> Any:
+    """The number of each name, where mostly all are the same."""
+    distinct = set(names)
+    if len(distinct) == 1:
+        return np.full(len(names), draft.ids(kind, list(distinct))[0], np.int32)
+    return draft.ids(kind, names)
 
 
 def readings(values: Sequence[Reading], draft: Draft) -> pa.Table:
@@ -71,16 +79,15 @@ def metrics(values: Sequence[Reading]) -> dict[str, pa.Array]:
 
 
 def _columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, pa.Array]:
-    shapes = dict.fromkeys(map(tuple, metrics))
-    if len(shapes) == 1:  # devices of one kind, as mostly: all numbers in one go
-        (names,) = shapes
-        values = chain.from_iterable(one.values() for one in metrics)
+    names = list(metrics[0])
+    if list(chain.from_iterable(metrics)) == names * len(metrics):  # devices of one kind, as mostly: all numbers in one go
+        values = chain.from_iterable([one.values() for one in metrics])
         try:
             table = np.fromiter(values, np.float64, len(metrics) * len(names)).reshape(len(metrics), len(names))
             return {name: pa.array(np.ascontiguousarray(table[:, place])) for place, name in enumerate(names)}
         except (TypeError, ValueError, OverflowError):
             pass  # the way below says which metric it is
-    names = tuple(dict.fromkeys(name for shape in shapes for name in shape))
+    names = list(dict.fromkeys(chain.from_iterable(metrics)))
     return {name: floats([one.get(name) for one in metrics], name) for name in names}
 
 

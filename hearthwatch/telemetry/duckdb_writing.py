@@ -22,25 +22,26 @@ PRESENCE_KEY = ("device", "stream", "stamp", "online", "boot")
 
 def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event | Presence]) -> WriteResult:
     """Store a mixed batch within the caller's transaction."""
-    families: dict[str, list[Reading]] = {}
-    events: list[Event] = []
-    presences: list[Presence] = []
-    for value in values:
-        if isinstance(value, Reading):
-            families.setdefault(family_of(value.stream), []).append(value)
-        elif isinstance(value, Event):
-            events.append(value)
-        else:
-            presences.append(value)
+    readings = [value for value in values if isinstance(value, Reading)]
     results = []
-    for family, readings in families.items():
-        keys = batches.readings(readings, draft)
-        results.append(_write_readings(cursor, draft, family, keys, batches.metrics(readings)))
+    for family, some in _by_family(readings).items():
+        keys = batches.readings(some, draft)
+        results.append(_write_readings(cursor, draft, family, keys, batches.metrics(some)))
+    events = [value for value in values if isinstance(value, Event)] if len(readings) < len(values) else []
+    presences = [value for value in values if isinstance(value, Presence)] if len(readings) < len(values) else []
     if events:
         results.append(_write_rows(cursor, draft, "events", batches.events(events, draft), EVENT_KEY))
     if presences:
         results.append(_write_rows(cursor, draft, "presence", batches.presences(presences, draft), PRESENCE_KEY))
     return WriteResult(sum(r.stored for r in results), sum(r.duplicate for r in results))
+
+
+def _by_family(readings: Sequence[Reading]) -> dict[str, Sequence[Reading]]:
+    of_stream = {stream: family_of(stream) for stream in dict.fromkeys([one.stream for one in readings])}
+    families = dict.fromkeys(of_stream.values())
+    if len(families) == 1:
+        return dict.fromkeys(families, readings)
+    return {family: [one for one in readings if of_stream[one.stream] == family] for family in families}
 
 
 def write_bulk(cursor: Cursor, draft: Draft, stream: str, table: pa.Table) -> WriteResult:

@@ -16,7 +16,7 @@ GAP_HOURS = 6
 MAX_RANGES = 8
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2262, 1, 1, tzinfo=UTC)
-_UTC_US = pa.timestamp("us", tz="UTC")
+_SPAN_US = pa.duration("us")
 _MICROSECOND = timedelta(microseconds=1)
 END_US = (LAST - FIRST) // _MICROSECOND
 
@@ -32,11 +32,14 @@ def microseconds(at: datetime) -> int:
 
 def all_microseconds(times: Sequence[datetime]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """`microseconds` of many times at once."""
-    if all(at.tzinfo is UTC for at in times):
-        stamps: np.ndarray[Any, np.dtype[np.int64]] = pa.array(times, _UTC_US).cast(pa.int64()).to_numpy()
-        if len(stamps) == 0 or (stamps.min() >= 0 and stamps.max() < END_US):
-            return stamps
-    return np.fromiter((microseconds(at) for at in times), np.int64, len(times))  # says which one is wrong
+    try:
+        since = [at - FIRST for at in times]  # Arrow reads spans in a fifth of the time it takes for times
+        stamps: np.ndarray[Any, np.dtype[np.int64]] = pa.array(since, _SPAN_US).cast(pa.int64()).to_numpy()
+    except TypeError:  # one without an offset
+        return np.fromiter(map(microseconds, times), np.int64, len(times))
+    if len(stamps) and (stamps.min() < 0 or stamps.max() >= END_US):
+        return np.fromiter(map(microseconds, times), np.int64, len(times))  # says which one is wrong
+    return stamps
 
 
 def last_hour(at: datetime) -> int:
