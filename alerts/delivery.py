@@ -14,12 +14,13 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from alerts.addresses import shown
+from alerts.channels.command import BASE64
 from alerts.issue import put_letter
 from alerts.parcels import BulkChannel, Parcel
 from alerts.quiet import next_allowed, zone
 from hearthwatch.errors import HearthwatchError, Refused, Unavailable
 from hearthwatch.ports import Channel
-from hearthwatch.records import brakes, notices, outbox
+from hearthwatch.records import asking, brakes, notices, outbox
 from hearthwatch.records.database import Database
 from hearthwatch.records.outbox import OutboxItem
 
@@ -133,9 +134,17 @@ def _allowed_at(item: OutboxItem, now: datetime) -> datetime:
 def _parcel(item: OutboxItem) -> Parcel:
     payload = item.payload
     if item.kind == "command":
-        body = json.dumps(payload["body"], separators=(",", ":"))
-        return Parcel(item.address, "", body, "", item.idempotency_key)
+        return _command(item)
     return Parcel(item.address, payload["subject"], payload["text"], payload["html"], item.idempotency_key)
+
+
+def _command(item: OutboxItem) -> Parcel:
+    """What is published; the subject of bytes that are no text says that they are written in base64."""
+    payload = item.payload
+    if "base64" in payload:
+        return Parcel(item.address, BASE64, payload["base64"], "", item.idempotency_key)
+    said = payload["said"] if "said" in payload else json.dumps(payload["body"], separators=(",", ":"))
+    return Parcel(item.address, "", said, "", item.idempotency_key)
 
 
 def _again(item: OutboxItem, error: HearthwatchError, what: Literal["retried", "broken"], now: datetime) -> Result:
@@ -165,7 +174,10 @@ def _mark(database: Database, results: Sequence[Result], now: datetime) -> None:
 def _mark_one(connection: Connection, result: Result, now: datetime) -> None:
     """Write down how it went; where the claim was lost meanwhile, another worker does."""
     item = result.item
-    if result.what == "delivered":
+    command = item.payload.get("command") if item.kind == "command" else None
+    if command is not None:
+        _mark_command(connection, result, command, now)
+    elif result.what == "delivered":
         if outbox.complete(connection, item, now) and item.notice_id is not None:
             notices.change(connection, item.notice_id, None, {"state": "sent", "sent_at": now, "reason": None})
             notices.note(connection, item.notice_id, now, "sent", WORKER, {"channel": item.channel})
@@ -174,6 +186,19 @@ def _mark_one(connection: Connection, result: Result, now: datetime) -> None:
             _next_address(connection, item, item.notice_id, result.reason, now)
     elif result.what == "postponed":
         outbox.give_back(connection, item, result.next_at)
+    else:
+        outbox.retry(connection, item, result.next_at or now, result.reason)
+
+
+def _mark_command(connection: Connection, result: Result, command: int, now: datetime) -> None:
+    """As `_mark_one`, of something that was asked of a device."""
+    item = result.item
+    if result.what == "delivered":
+        if outbox.complete(connection, item, now):
+            asking.left(connection, command, now)
+    elif result.what == "refused":
+        if outbox.fail(connection, item, result.reason):
+            asking.gave_up(connection, command, result.reason)
     else:
         outbox.retry(connection, item, result.next_at or now, result.reason)
 

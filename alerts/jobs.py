@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from alerts import delivery, following, rounds
+from alerts import commands, delivery, following, rounds
 from alerts.issue import Mail
 from alerts.survey import survey
 from alerts.wording import Brand
@@ -44,6 +44,11 @@ def follow_up(
             return {}
     with database.transaction() as connection:
         return dict(following.carry_out(connection, version, mail, now))
+
+
+def tend_commands(database: Database, now: datetime, *, ask_devices: bool) -> Mapping[str, int]:
+    """End commands that waited too long, and let leave what may."""
+    return commands.tend(database, now, ask_devices=ask_devices)
 
 
 def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, *, worker: str) -> Mapping[str, int]:

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from alerts import decisions
 from alerts.bad_releases import release_of
 from hearthwatch.errors import Conflict
-from hearthwatch.records import customers, devices, findings, outbox, releases
+from hearthwatch.records import asking, commands, customers, devices, findings, outbox, releases
 from hearthwatch.records import tickets as ticket_rows
+from hearthwatch.records.asking import Question
 from hearthwatch.values import DEVICE_ID, Device, Notice
+from hearthwatch.wire.commands.requests import UPDATE
 
 NATIVE = "native"
-CHANNEL = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +52,34 @@ def accept(connection: Connection, notice: Notice, now: datetime) -> Offer:
     if offered is None:
         raise Conflict("there is nothing left to install")
     for device in offered.devices:
-        key = hashlib.sha256(f"update:{notice.id}:{device}:{offered.version}".encode()).hexdigest()
-        topic = f"hearthwatch/v1/{device}/command"
-        body = {"id": key[:32], "kind": "update", "version": offered.version}
-        outbox.put(
-            connection,
-            kind="command",
-            channel=CHANNEL,
-            address=topic,
-            payload={"topic": topic, "body": body, "notice": notice.id},
-            key=f"update:{key}",
-            now=now,
-        )
+        _tell(connection, notice, devices.get(connection, device), offered.version, now)
     about = ticket_rows.of_findings(connection, [notice.finding_id]).get(notice.finding_id)
     if about is not None and about.kind == "device" and about.state != "closed":
         detail = {"wish": "update", "version": offered.version}
         ticket_rows.note(connection, about.id, now, "customer", f"customer:{notice.customer_id}", detail)
     return offered
+
+
+def _tell(connection: Connection, notice: Notice, device: Device, version: str, now: datetime) -> None:
+    """Tell a device to install a version, once for this acceptance. An update to another version that still waits is called back."""
+    key = hashlib.sha256(f"update:{notice.id}:{device.id}:{version}".encode()).hexdigest()
+    waits = commands.pending(connection, device.id, UPDATE)
+    if waits is not None and waits.parameters.get("version") != version:
+        commands.end(connection, waits.id, "cancelled", f"the update to {version} was accepted instead")
+        outbox.cancel_key(connection, commands.key_of(waits.id), f"the update to {version} was accepted instead")
+    question = Question(
+        UPDATE,
+        f"customer:{notice.customer_id}",
+        f"its owner accepted the update to {version}",
+        f"acceptance:{notice.id}",
+        {"version": version},
+        finding_id=notice.finding_id,
+        notice_id=notice.id,
+        request_id=key[:32],
+    )
+    command, new = asking.ask(connection, device, question, now)
+    if new:
+        asking.dispatch_if_there(connection, command, now)
 
 
 def _can_be_told(device: Device) -> bool:

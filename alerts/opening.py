@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts import assignment, decisions
+from alerts import assignment, commands, decisions
 from alerts.cases import DeviceCase, WorseRelease
 from alerts.policy_file import Policy, Rule
 from hearthwatch.errors import Missing
@@ -26,7 +26,7 @@ def for_device(connection: Connection, policy: Policy, case: DeviceCase, now: da
     if case.ticket is None:
         return None
     if case.step == "reopen":
-        return _reopen_or_join(connection, case, case.ticket, now)
+        return _reopen_or_join(connection, policy, case, case.ticket, now)
     if case.step == "raise":
         return _raise(connection, policy, case.finding, case.rule, case.ticket, now)
     return case.ticket
@@ -92,16 +92,20 @@ def _open_or_join(connection: Connection, policy: Policy, case: DeviceCase, now:
     )
     ticket, opened = tickets.open_once(connection, new, actor=ACTOR, now=now, detail=_seen(finding, case.device))
     tickets.join(connection, finding.id, ticket.id, now)
-    return _assign(connection, ticket, case.device, case.owner, now) if opened else ticket
+    if not opened:
+        return ticket
+    commands.for_ticket(connection, policy, ticket, case.device, now)
+    return _assign(connection, ticket, case.device, case.owner, now)
 
 
-def _reopen_or_join(connection: Connection, case: DeviceCase, ticket: Ticket, now: datetime) -> Ticket:
+def _reopen_or_join(connection: Connection, policy: Policy, case: DeviceCase, ticket: Ticket, now: datetime) -> Ticket:
     stem = ticket.cause.rpartition("/")[0] + "/"
     others = tickets.with_stem(connection, stem, kind="device", device_id=ticket.device_id)
     standing = next((one for one in others if one.state != "closed"), None)
     if standing is not None:
         return _join(connection, standing, case.finding, now)
     reopened = _reopen(connection, ticket, case.finding, case.device, now)
+    commands.for_ticket(connection, policy, reopened, case.device, now)
     return _assign(connection, reopened, case.device, case.owner, now)
 
 

@@ -98,6 +98,7 @@ class TicketTerms(_Part):
     close_after_hours: float = Field(24, ge=0)
     keep_open_probability: float = Field(0.8, gt=0, le=1)
     settle_days: float = Field(3, ge=0)
+    diagnostics: bool = True
     tell_customer: tuple[Literal["scheduled", "closed"], ...] = Field(("scheduled", "closed"), strict=False)
 
 

@@ -11,6 +11,7 @@ from api.errors import RESPONSES, install_error_handlers
 from api.guard import Guard
 from api.routes import (
     backups,
+    commands,
     customers,
     devices,
     field_service,
@@ -76,7 +77,8 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, groups, releases, findings, tickets, notices, customers, field_service, policies, outages, system, backups, sign_in,
+        devices, commands, groups, releases, findings, tickets, notices, customers, field_service, policies, outages, system, backups,
+        sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

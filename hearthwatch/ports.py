@@ -168,8 +168,13 @@ class Subscriber(Protocol):
 class Publisher(Protocol):
     """Sends messages at QoS 1."""
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Queue one message; blocks while the window is full. Raises `Unavailable` when the broker stays away."""
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, response: tuple[str, bytes] | None = None
+    ) -> None:
+        """Queue one message; blocks while the window is full. Raises `Unavailable` when the broker stays away.
+
+        ``response``: response topic and correlation data, which are told where MQTT 5 is spoken.
+        """
         ...
 
     def flush(self, timeout: float) -> None:

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     rollup_days: int = Field(730, ge=1, description="Days to keep hourly rollups.")
 
     # -- analytics
+    ask_devices: bool = Field(
+        True,
+        description="Whether devices are asked by themselves for what their protocol needs: a Sparkplug rebirth after a gap, the firmware of"
+        " a Shelly or Tasmota that did not tell it; see docs/commands.md.",
+    )
     false_alarms_per_1000_device_days: float = Field(
         0.5, gt=0, le=100, description="Declared rate of false device anomalies."
     )

@@ -95,7 +95,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A device's answer to a command, matched by the command's ``id``."""
+    """A device's answer to a command, matched by the command's ``id``.
+
+    A convention that carries no id gives an empty one and says the ``kind`` of the command: the newest that waits is meant.
+    """
 
     device: str
     at: datetime
@@ -109,6 +112,7 @@ Value = Reading | Event | Presence | Identity | Reply
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
+    kind: str = ""
     """A part of a message that could not be taken in: one metric, one sample, or (``part`` empty) all of it.
 
     ``samples`` is how many samples of the ledger it stands for: 0 for a single bad metric of a sample that was kept.

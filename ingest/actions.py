@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearthwatch.ports import Receipt
+from hearthwatch.records.asking import Heard, Wish
 from hearthwatch.records.devices import Sighting
 from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Identity, Message
@@ -37,6 +38,8 @@ class Record:
     identities: Sequence[Identity] = ()
     held: Sequence[QuarantineItem] = ()
     states: tuple[tuple[tuple[str, str], Mapping[str, Any]], ...] = ()
+    replies: Sequence[Heard] = ()
+    wishes: Sequence[Wish] = ()
 
     def halves(self) -> list[Record]:
         """Two records that together say the same; none when there is nothing left to divide."""
@@ -45,6 +48,8 @@ class Record:
             *(Record(identities=(one,)) for one in self.identities),
             *(Record(held=(one,)) for one in self.held),
             *(Record(states=(one,)) for one in self.states),
+            *(Record(replies=(one,)) for one in self.replies),
+            *(Record(wishes=(one,)) for one in self.wishes),
         ]
         if len(parts) < 2:
             return []
@@ -99,4 +104,6 @@ def _joined(parts: Sequence[Record]) -> Record:
         tuple(one for part in parts for one in part.identities),
         tuple(one for part in parts for one in part.held),
         tuple(one for part in parts for one in part.states),
+        tuple(one for part in parts for one in part.replies),
+        tuple(one for part in parts for one in part.wishes),
     )

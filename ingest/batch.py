@@ -12,9 +12,11 @@ from typing import Any, Protocol
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Receipt
 from hearthwatch.records.devices import Sighting
+from hearthwatch.records.asking import Heard, Wish
 from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply, Value
 from hearthwatch.wire.limits import KNOWN_COPY
+from hearthwatch.wire.commands.wishes import wish_of
 from ingest import validation
 from ingest.limits import Limits
 from ingest.redelivery import Key, key_of
@@ -57,6 +59,8 @@ class Batch:
     sightings: list[Sighting] = field(default_factory=list)
     held: list[QuarantineItem] = field(default_factory=list)
     states: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    replies: list[Heard] = field(default_factory=list)
+    wishes: dict[tuple[str, str], Wish] = field(default_factory=dict)
     first_receipts: dict[Key, datetime] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     ignored: int = 0
@@ -190,7 +194,15 @@ class BatchBuilder:
                 timeless = timeless or value.at == message.received_at  # it may be older than what a decoder saved
                 self._identify(batch, value, message)
             else:
-                stored = _as_event(value) if isinstance(value, Reply) else value
+                if isinstance(value, Reply):
+                    batch.replies.append(Heard(value, message.received_at))
+                    if not value.id:  # it belongs to a command or to nobody, and is no event
+                        batch.ignored += len(decoded.values) == 1
+                        continue
+                stored = _as_event(value, convention) if isinstance(value, Reply) else value
+                wished = wish_of(convention, stored)
+                if wished is not None:
+                    batch.wishes[stored.device, wished[0]] = Wish(stored.device, *wished)
                 if isinstance(stored, Reading) and not stored.metrics.keys() <= names:
                     batch.unknown.update((name, stored.device) for name in stored.metrics if name not in names)
                 self._sightings.hear(stored, convention)
@@ -240,10 +252,7 @@ class BatchBuilder:
         batch.identities.append(claim)
 
 
-_time = attrgetter("at")
-
-
-def _as_event(reply: Reply) -> Event:
+def _as_event(reply: Reply, convention: str | None) -> Event:
     """A reply as the store keeps it, so that an answer to a command is not lost."""
     detail = {"id": reply.id, **({"detail": dict(reply.detail)} if reply.detail else {})}
-    return Event(reply.device, "native/reply", reply.at, "reply", "ok" if reply.ok else "failed", detail)
+    return Event(reply.device, f"{convention}/reply", reply.at, "reply", "ok" if reply.ok else "failed", detail)

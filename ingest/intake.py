@@ -348,7 +348,8 @@ class Intake:
             return self._ask(Store(batch.values[first:last]), at)
         settling = self.first_receipts.settling() if batch.first_receipts else {}
         states = (*batch.states.items(), *settling.items())  # in this order, should the record have to be divided
-        record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), states)
+        asked = tuple(batch.replies), tuple(batch.wishes.values())
+        record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), states, *asked)
         self._to_record = deque([record] if record != Record() else [])
         return self._record_next(batch, at)
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.ports import Clock, Receipt, Subscriber, TelemetryStore
-from hearthwatch.records import decoder_states, devices, findings, metric_names, quarantine
+from hearthwatch.records import asking, decoder_states, devices, findings, metric_names, quarantine
 from hearthwatch.records.database import Database
 from hearthwatch.values import Message
 from hearthwatch.wire.native_memory import joined
@@ -376,7 +376,9 @@ class Runner:
 
     def _record(self, action: Record) -> None:
         # What other ingestors write at the same time is joined row by row; only identities are decided by what is there.
-        with self._database.transaction(alone=bool(action.identities)) as connection:
+        wishes = action.wishes if self._limits.ask_devices else ()
+        with self._database.transaction(alone=bool(action.identities or action.replies or wishes)) as connection:
+            new = self._directory.note(connection, action.sightings, action.identities, self._clock.now())
             devices.see(connection, action.sightings)
             for observation in devices.apply_identities(connection, action.identities):
                 findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
@@ -410,3 +412,6 @@ class Runner:
 
 def _name(action: Pending) -> str:
     return type(action).__name__.lower()
+            asking.hear(connection, action.replies)
+            asking.wish(connection, wishes, self._clock.now())
+        self._directory.noted(new)

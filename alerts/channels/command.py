@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import re
+import base64
+import binascii
 from collections.abc import Sequence
+
+import msgspec
 
 from alerts.parcels import Parcel
 from hearthwatch.errors import Refused
 from hearthwatch.ports import Publisher
-from hearthwatch.values import DEVICE_ID
+from hearthwatch.wire.commands.requests import is_command_topic
+from hearthwatch.wire.native import ROOT
 
 ACKNOWLEDGED_WITHIN = 10.0
-COMMAND_TOPIC = re.compile(rf"hearthwatch/v1/{DEVICE_ID.pattern}/command")
+BASE64 = "base64"
+"""The subject of a payload that is no text, and is written so."""
 
 
 class CommandChannel:
-    """Publishes to ``hearthwatch/v1/{device}/command``. A device tells commands apart by the ``id`` in the payload."""
+    """Publishes to the topics that devices listen to for commands, and to no other.
+
+    A native device also gets a response topic and correlation data, where it speaks MQTT 5; the ``id`` in the payload says the same to all.
+    """
 
     name = "mqtt"
 
@@ -28,8 +36,33 @@ class CommandChannel:
 
     def deliver_all(self, parcels: Sequence[Parcel]) -> None:
         """Publish several and wait until the broker has all of them. Errors as of `deliver`."""
-        if any(COMMAND_TOPIC.fullmatch(parcel.address) is None for parcel in parcels):
+        if any(not is_command_topic(parcel.address) for parcel in parcels):
             raise Refused("not a command topic")
         for parcel in parcels:
-            self._publisher.publish(parcel.address, parcel.text.encode())
+            payload = _payload(parcel)
+            self._publisher.publish(parcel.address, payload, response=_response(parcel.address, payload))
         self._publisher.flush(ACKNOWLEDGED_WITHIN)
+
+
+def _payload(parcel: Parcel) -> bytes:
+    if parcel.subject != BASE64:
+        return parcel.text.encode()
+    try:
+        return base64.b64decode(parcel.text, validate=True)
+    except binascii.Error:
+        raise Refused("the payload is not base64") from None
+
+
+def _response(topic: str, payload: bytes) -> tuple[str, bytes] | None:
+    """Where a native device answers, and the id of the command, as MQTT 5 says it."""
+    if not topic.startswith(f"{ROOT}/"):
+        return None
+    try:
+        request = msgspec.json.decode(payload, type=_Named).id
+    except msgspec.MsgspecError:
+        return None
+    return topic.removesuffix("command") + "reply", request.encode()
+
+
+class _Named(msgspec.Struct):
+    id: str

@@ -268,7 +268,9 @@ class LocalPublisher:
         self._name = name
         self._hub: Hub | None = _join(name)
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, response: tuple[str, bytes] | None = None
+    ) -> None:
         """Hand one message over; blocks while a subscriber's queue is full. Raises `Unavailable` after 30 s, or when closed."""
         if not topic or "+" in topic or "#" in topic or "\0" in topic:
             raise Invalid("not a topic to publish on", where=topic[:80])

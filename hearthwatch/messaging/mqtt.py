@@ -148,7 +148,8 @@ class Connection:
         """Send messages; the listener hears their numbers when the broker has them."""
         if not isinstance(self._client, _LeanClient):
             for message in messages:
-                info = self._client.publish(message.topic, message.payload, 1, message.retain)
+                properties = _response(message) if self.version == "5" else None
+                info = self._client.publish(message.topic, message.payload, 1, message.retain, properties)
                 self._sent[info.mid] = message.number
             return
         joined: list[bytes] = []
@@ -156,7 +157,12 @@ class Connection:
         for message in messages:
             packet_id = self._next_id(message.number)
             packet = packets.publish(
-                message.topic, message.payload, packet_id, retain=message.retain, properties=self.version == "5"
+                message.topic,
+                message.payload,
+                packet_id,
+                retain=message.retain,
+                properties=self.version == "5",
+                response=message.response,
             )
             joined.append(packet)
             size += len(packet)
@@ -374,7 +380,15 @@ class _LeanClient(paho.Client):
         return self._loop_rc_handle(outcome) if outcome > 0 else outcome
 
 
-def _properties(kind: int, **values: int) -> Properties:
+def _response(message: Outgoing) -> Properties | None:
+    """The same for the stock client."""
+    if message.response is None:
+        return None
+    topic, correlation = message.response
+    return _properties(PacketTypes.PUBLISH, ResponseTopic=topic, CorrelationData=correlation)
+
+
+def _properties(kind: int, **values: int | str | bytes) -> Properties:
     properties = Properties(kind)  # type: ignore[no-untyped-call]
     for name, value in values.items():
         setattr(properties, name, value)

@@ -133,11 +133,26 @@ def pubacks(packet_ids: Iterable[int]) -> bytes:
     return b"".join(b"\x40\x02" + packet_id.to_bytes(2, "big") for packet_id in packet_ids)
 
 
-def publish(topic: str, payload: bytes, packet_id: int, *, retain: bool, properties: bool) -> bytes:
-    """A PUBLISH packet at QoS 1 without properties."""
+def publish(
+    topic: str,
+    payload: bytes,
+    packet_id: int,
+    *,
+    retain: bool,
+    properties: bool,
+    response: tuple[str, bytes] | None = None,
+) -> bytes:
+    """A PUBLISH packet at QoS 1. Of all properties it has at most a response topic with its correlation data (MQTT 5, 3.3.2.3)."""
     name = topic.encode()
-    head = len(name).to_bytes(2, "big") + name + packet_id.to_bytes(2, "big") + (b"\0" if properties else b"")
+    told = b"" if not properties else b"\0" if response is None else _response_properties(*response)
+    head = len(name).to_bytes(2, "big") + name + packet_id.to_bytes(2, "big") + told
     return bytes((0x33 if retain else 0x32,)) + _length(len(head) + len(payload)) + head + payload
+
+
+def _response_properties(topic: str, correlation: bytes) -> bytes:
+    name = topic.encode()
+    body = b"\x08" + len(name).to_bytes(2, "big") + name + b"\x09" + len(correlation).to_bytes(2, "big") + correlation
+    return _length(len(body)) + body
 
 
 def _length(number: int) -> bytes:

@@ -37,8 +37,10 @@ class MqttPublisher:
         self._link = Link(address, Session(client_id, expiry_s=0, receive_maximum=100), self)
         self._link.start()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Queue one message; blocks while the window is full.
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, response: tuple[str, bytes] | None = None
+    ) -> None:
+        """Queue one message; blocks while the window is full. ``response`` is told where the broker speaks MQTT 5.
 
         Raises `Unavailable` when the broker stays away for 30 s, `Invalid` for what cannot be published.
         """
@@ -48,7 +50,7 @@ class MqttPublisher:
             if len(self._unacknowledged) >= self._window and not self._changed.wait_for(self._has_room, PATIENCE_S):
                 raise Unavailable("the broker does not take messages", where=self._where)
             self._count += 1
-            message = Outgoing(self._count, topic, payload, retain)
+            message = Outgoing(self._count, topic, payload, retain, response)
             self._unacknowledged[message.number] = message
             first = not self._outgoing
             self._outgoing.append(message)

@@ -31,6 +31,7 @@ class Outgoing:
     topic: str
     payload: bytes
     retain: bool
+    response: tuple[str, bytes] | None = None
 
 
 class Listener(Protocol):

@@ -156,6 +156,18 @@ def cancel(connection: Connection, notice_id: int, reason: str) -> int:
     ).rowcount
 
 
+def cancel_key(connection: Connection, key: str, reason: str) -> bool:
+    """Cancel what waits under an idempotency key. False where it is being sent, or was sent."""
+    return (
+        connection.execute(
+            sa.update(outbox)
+            .where(outbox.c.idempotency_key == key, outbox.c.state == "pending")
+            .values(state="cancelled", last_error=_error(reason), revision=outbox.c.revision + 1)
+        ).rowcount
+        == 1
+    )
+
+
 def list_items(
     connection: Connection, *, state: str | None = None, after: int | None = None, limit: int = 50
 ) -> list[OutboxItem]:

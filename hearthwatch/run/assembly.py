@@ -232,6 +232,23 @@ def build_runner(platform: Platform, plan: Plan | None = None) -> Runner:
             subscriber,
             SharedDecoder(spoken, states) if plan.shared else Decoder(spoken, states),
             platform.store,
+def limits_of(settings: Settings) -> Limits:
+    """The bounds of taking messages in, whether they come from the broker or from quarantine."""
+    return Limits(
+        batch_messages=settings.batch_messages,
+        batch_bytes=settings.batch_bytes,
+        batch_seconds=settings.batch_seconds,
+        receive_maximum=settings.receive_maximum,
+        max_payload_bytes=settings.max_payload_bytes,
+        metric_budget=settings.metric_budget,
+        clock_skew_s=settings.clock_skew_s,
+        raw_days=settings.raw_days,
+        spool_after_failures=settings.spool_after_failures,
+        spool_after_seconds=settings.spool_after_s,
+        ask_devices=settings.ask_devices,
+    )
+
+
             platform.database,
             platform.clock,
             limits,

@@ -97,6 +97,10 @@ def _follow_up(work: Work, now: datetime) -> Mapping[str, Any]:
     return alerting.follow_up(work.platform.database, now, brand=brand(work.platform), **_links(work.platform))
 
 
+def _commands(work: Work, now: datetime) -> Mapping[str, Any]:
+    return alerting.tend_commands(work.platform.database, now, ask_devices=work.platform.settings.ask_devices)
+
+
 def _deliver(work: Work, now: datetime) -> Mapping[str, Any]:
     with work.platform.database.transaction() as connection:  # whoever runs this holds the lease: nobody else sends
         outbox.take_over(connection, work.platform.holder, now)
@@ -139,6 +143,7 @@ JOBS: tuple[Job[Work], ...] = (
     Job("recover", timedelta(hours=1), _recover),
     Job("policy", timedelta(minutes=1), _policy),
     Job("follow_up", timedelta(minutes=5), _follow_up),
+    Job("commands", timedelta(seconds=15), _commands),
     Job("deliver", timedelta(seconds=15), _deliver),
     Job("expire", timedelta(days=1), _expire, after=timedelta(hours=3)),
 )

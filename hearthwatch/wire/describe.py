@@ -75,13 +75,15 @@ def _identity(value: Identity) -> dict[str, Any]:
         "model": value.model,
         "hardware": value.hardware,
         "serial": value.serial,
+        "hardware_address": value.hardware_address,
         "made": value.made,
         "parts": dict(value.parts),
     }
 
 
 def _reply(value: Reply) -> dict[str, Any]:
-    return _head("reply", value, None) | {"id": value.id, "ok": value.ok, "detail": dict(value.detail)}
+    told = {"id": value.id, "ok": value.ok, "detail": dict(value.detail)}
+    return _head("reply", value, None) | ({**told, "kind": value.kind} if value.kind else told)
 
 
 _SPELL: Mapping[type, Callable[[Any], dict[str, Any]]] = {

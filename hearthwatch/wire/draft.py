@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from hearthwatch.errors import Invalid
 from hearthwatch.firmware import version
 from hearthwatch.ports import State
-from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Value
-from hearthwatch.wire.hardware_address import mac_of
+from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply, Value
+from hearthwatch.wire import answers
+from hearthwatch.wire.hardware_address import address_of, mac_of
 from hearthwatch.wire.instants import spell
 from hearthwatch.wire.limits import (
     KNOWN_COPY,
@@ -107,8 +108,14 @@ class Draft:
         if not any(claims):
             return
         at = self.message.received_at
-        identity = Identity(self.device, at, claims[0], claims[1], claims[2], claims[3], convention=self.convention)
-        self._values.append(identity)
+        address = hardware_address or address_of(serial)
+        self._values.append(
+            Identity(self.device, at, *claims, dict(parts or {}), convention=self.convention, hardware_address=address)
+        )
+
+    def reply(self, *, ok: bool, detail: Any, id: str = "", kind: str = "") -> None:  # noqa: A002 - the wire calls it id
+        """An answer to a command, by its ``id`` or, where the convention carries none, by its ``kind``; cut where it is too large."""
+        self._values.append(Reply(self.device, self.message.received_at, id, ok, answers.kept(detail), kind))
 
     def learn_firmware(self, stream: str, said: Any, at: datetime | None = None) -> None:
         """Remember the firmware; another version than before is an update that was installed."""

@@ -154,20 +154,33 @@ def _answer(prefix: str, state: State | None, message: Message) -> tuple[Decoded
     given = parse_object(message.payload)
     if "method" in given:
         return Decoded(ignored="a call to a device, not a message from it"), state
-    result, named = given.get("result"), given.get("src")
-    if "error" in given:
-        return Decoded(ignored="the device refused a call"), state
-    if not isinstance(result, dict):
+    result, named, call = given.get("result"), given.get("src"), _our_call(given, message)
+    if "error" in given and call is None:
+        return Decoded(ignored="the device refused a call of somebody else"), state
+    if not isinstance(result, dict) and (call is None or not {"result", "error"} & given.keys()):
         raise Invalid("not an answer: it needs a result")
     if not isinstance(named, str) or not is_device(named):
         raise Invalid(f"not a device id: {shown(named)}")
     ours = named in (_known(state), prefix) or message.topic.endswith(f"/{ASKER}/rpc")
     draft = _draft(prefix if ours else named, named, state if ours else None, message)
-    if "model" in result or "fw_id" in result or "ver" in result:
-        _device_info(draft, result)
-    _components(draft, "answer", result, None, whole=False)
+    if isinstance(result, dict):
+        if "model" in result or "fw_id" in result or "ver" in result:
+            _device_info(draft, result)
+        _components(draft, "answer", result, None, whole=False)
+    if call is not None:
+        error = given.get("error")
+        draft.reply(ok=error is None, detail=result if error is None else {"error": error}, id=call)
     decoded, following = draft.finish()
     return decoded, following if ours else state
+
+
+def _our_call(given: Mapping[str, Any], message: Message) -> str | None:
+    """The id of our call that this answers. Ours are texts and come back to ``hearthwatch``; others may count theirs."""
+    told = given.get("dst")
+    for_us = message.topic == f"{ASKER}/rpc" or message.topic.endswith(f"/{ASKER}/rpc")
+    if not for_us and not (isinstance(told, str) and (told == ASKER or told.endswith(f"/{ASKER}"))):
+        return None
+    return text_or_none(given.get("id")) if not message.retain else None
 
 
 def _device_info(draft: Draft, info: Mapping[str, Any]) -> None:

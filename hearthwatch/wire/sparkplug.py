@@ -103,8 +103,12 @@ def device_id(group: str, edge: str, device: str = NODE) -> str:
 
 
 def _node_birth(edge: Edge, place: _Place, payload: Payload) -> str | None:
+    again = edge.is_known()
     edge.begin(payload)
-    return _birth(edge, place, payload)
+    ignored = _birth(edge, place, payload)
+    if again:  # what a rebirth is answered by
+        edge.draft(NODE).reply(ok=True, detail={"bdSeq": payload.session()}, kind="rebirth")
+    return ignored
 
 
 def _device_birth(edge: Edge, place: _Place, payload: Payload) -> str | None:
@@ -124,7 +128,11 @@ def _birth(edge: Edge, place: _Place, payload: Payload) -> str | None:
 
 def _data(edge: Edge, place: _Place, payload: Payload) -> str | None:
     if not edge.is_born(place.device) and not edge.is_born(NODE):
-        raise Invalid(f"data before the birth certificate of its edge node: {_REBIRTH}")
+        why = f"data before the birth certificate of its edge node: {_REBIRTH}"
+        if not edge.miss_birth():
+            raise Invalid(why)
+        edge.refuse(place.device, why)
+        return None
     edge.follow(payload)
     if not edge.is_born(place.device):
         edge.draft(place.device).refuse("", f"data before the birth certificate of its device: {_REBIRTH}")

@@ -37,6 +37,7 @@ class Edge:
         units = self._state.get("units")
         self._units: dict[str, Any] = dict(units) if isinstance(units, dict) else {}
         self._drafts: dict[str, Draft] = {}
+        self._refused = False
 
     def draft(self, device: str) -> Draft:
         """The answer for the node or for one of its devices. Raises `Invalid` for one device too many."""
@@ -60,6 +61,10 @@ class Edge:
         """The ``bdSeq`` of the session that is on, None where it is not known."""
         known = self._state.get("session")
         return known if isinstance(known, int) else None
+
+    def is_known(self) -> bool:
+        """Whether anything was heard of this node before."""
+        return self._given is not None
 
     def is_born(self, device: str) -> bool:
         """Whether the certificate of the node or device is known and stands."""
@@ -120,9 +125,21 @@ class Edge:
     def adopt(self) -> None:
         """A device is born behind a node whose own birth was missed: it is taken in, and the node's is asked for, once."""
         self._state.pop("gone", None)
-        if not self.is_born(NODE) and "missing" not in self._state:
-            self._state["missing"] = 0
-            self.draft(NODE).event("birth", self._message.received_at, "gap", "rebirth", {"missing": 0})
+        if not self.is_born(NODE):
+            self.miss_birth()
+
+    def miss_birth(self) -> bool:
+        """The birth of the node was never heard: it is asked for, by an event, once. Returns whether this call did."""
+        if "missing" in self._state:
+            return False
+        self._state["missing"] = 0
+        self.draft(NODE).event("birth", self._message.received_at, "gap", "rebirth", {"missing": 0})
+        return True
+
+    def refuse(self, device: str, why: str) -> None:
+        """All of the message is refused, although it tells of a gap."""
+        self.draft(device).refuse("", why)
+        self._refused = True
 
     # -- the answer
 
@@ -136,7 +153,9 @@ class Edge:
             rejected.extend(outcome.rejected)
             if outcome.state is not None:
                 self._units[device] = outcome.state
-        if rejected and not values:  # then they stand for the sample that the message would have been
+        if rejected and (
+            self._refused or not values
+        ):  # then they stand for the sample that the message would have been
             rejected[0] = replace(rejected[0], samples=1)
         if self._units:
             self._state["units"] = self._units

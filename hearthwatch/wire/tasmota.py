@@ -17,6 +17,7 @@ from hearthwatch.values import Decoded, Message
 from hearthwatch.wire.draft import Draft, on_or_off, text_or_none
 from hearthwatch.wire.limits import check_device, number, shown
 from hearthwatch.wire.payload import parse_object, parse_text
+from hearthwatch.wire.tasmota_answers import hear_answer, hear_upgrade, learn_command_topic
 from hearthwatch.wire.tasmota_clock import learn_offset, time_of
 from hearthwatch.wire.tasmota_sensors import sensor_metrics
 
@@ -79,6 +80,7 @@ class Tasmota:
             raise Invalid("not a topic of Tasmota")
         device, kind = split
         draft = Draft("tasmota", check_device(device), state, message)
+        learn_command_topic(draft)
         if kind == "LWT":
             return draft.finish(_last_will(draft))
         if kind.startswith("POWER"):
@@ -151,6 +153,7 @@ def _relays(given: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _result(draft: Draft, kind: str, given: Mapping[str, Any]) -> None:
+    hear_upgrade(draft, given)
     if not draft.message.retain:
         draft.reading(kind, draft.message.received_at, _relays(given))
 
@@ -265,6 +268,7 @@ def _status(draft: Draft, kind: str, given: Mapping[str, Any]) -> None:
         _sensor(draft, kind, parts["StatusSNS"])
     if "StatusSTS" in parts:
         _state(draft, kind, parts["StatusSTS"])
+    hear_answer(draft, kind, parts)
 
 
 def _discovery(state: State | None, message: Message) -> tuple[Decoded, State | None]:

@@ -14,6 +14,7 @@ from typing import Any
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import State
 from hearthwatch.values import Decoded, Message
+from hearthwatch.wire.draft import text_or_none
 from hearthwatch.wire.limits import shown
 from hearthwatch.wire.payload import parse_json, parse_object, parse_text
 from hearthwatch.wire.zigbee2mqtt_device import NAME, read_state, said_online
@@ -130,6 +131,21 @@ def _event(network: Network, message: Message) -> str | None:
     return network.happened(data.get("ieee_address"), code)
 
 
+def _response(network: Network, message: Message) -> str | None:
+    """An answer to a request. One that failed may not say of which device; then the bridge says it."""
+    given = parse_object(message.payload)
+    data, transaction = given.get("data"), text_or_none(given.get("transaction"))
+    if transaction is None or message.retain:
+        return "an answer to a request that was not ours"
+    data = data if isinstance(data, dict) else {}
+    draft = network.named_in_answer(data.get("id")) or network.bridge_draft()
+    if draft is None:
+        return "an answer of a bridge that did not tell its address"
+    failed = given.get("status") != "ok"
+    draft.reply(ok=not failed, detail={**data, "error": given.get("error")} if failed else data, id=transaction)
+    return None
+
+
 _BRIDGE: Mapping[str, Callable[[Network, Message], str | None]] = {
     "devices": _devices,
     "groups": _groups,
@@ -137,6 +153,9 @@ _BRIDGE: Mapping[str, Callable[[Network, Message], str | None]] = {
     "state": _bridge_state,
     "health": _health,
     "event": _event,
+    "response/health_check": _response,
+    "response/device/ota_update/check": _response,
+    "response/device/ota_update/update": _response,
 }
 
 

@@ -58,6 +58,12 @@ class Network:
         address = self._map("names").get(name)
         return self._drafts.of(address) if isinstance(address, str) else None
 
+    def named_in_answer(self, name: Any) -> Draft | None:
+        """The draft of the device that an answer names, by its address or its friendly name."""
+        if not isinstance(name, str):
+            return None
+        return self._drafts.of(name) if name in self._map("devices") else self.draft_of(name)
+
     def bridge_draft(self) -> Draft | None:
         """The draft of the bridge, once it told its address."""
         bridge = self._state.get("bridge")

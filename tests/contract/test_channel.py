@@ -89,8 +89,10 @@ class Cuttable:
         self.publisher = publisher
         self.away = False
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self.publisher.publish(topic, payload, retain=retain)
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, response: tuple[str, bytes] | None = None
+    ) -> None:
+        self.publisher.publish(topic, payload, retain=retain, response=response)
 
     def flush(self, timeout: float) -> None:
         if self.away:

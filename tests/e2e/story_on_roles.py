@@ -90,9 +90,11 @@ class Sent:
         self._decoder = Decoder(conventions(["native"]))
         self.values: set[tuple[Any, ...]] = set()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    def publish(
+        self, topic: str, payload: bytes, *, retain: bool = False, response: tuple[str, bytes] | None = None
+    ) -> None:
         """Send and remember."""
-        self._publisher.publish(topic, payload, retain=retain)
+        self._publisher.publish(topic, payload, retain=retain, response=response)
         try:
             _, decoded = self._decoder.decode(Message(topic, payload, self._clock.now(), retain=retain))
         except Invalid:

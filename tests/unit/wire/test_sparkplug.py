@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hearthwatch.errors import Invalid
 from hearthwatch.metrics import BY_NAME
-from hearthwatch.values import DEVICE_ID, Decoded, Event, Message, Presence, Reading
+from hearthwatch.values import DEVICE_ID, Decoded, Event, Message, Presence, Reading, Reply
 from hearthwatch.wire.sparkplug import Sparkplug, device_id
 from hearthwatch.wire.sparkplug_edge import MAX_DEVICES, MAX_NAMES
 from tests.sparkplug_payloads import block, encode, whole
@@ -61,10 +61,25 @@ def gaps(answer: Decoded) -> list[Event]:
 
 
 def test_data_before_the_birth_of_its_node_is_refused_and_says_what_helps(talk: Conversation) -> None:
-    with pytest.raises(
-        Invalid, match="data before the birth certificate of its edge node: ask the edge node for a rebirth"
-    ):
+    answer = talk.say(NODE.format("NDATA"), payload(metric("a", "Float", 1.0)))
+    (rejection,) = answer.rejected
+    assert rejection.reason == "data before the birth certificate of its edge node: ask the edge node for a rebirth"
+    assert rejection.samples == 1
+
+
+def test_data_before_the_birth_of_its_node_asks_for_a_rebirth_once(talk: Conversation) -> None:
+    (gap,) = gaps(talk.say(NODE.format("NDATA"), payload(metric("a", "Float", 1.0))))
+    assert (gap.device, gap.code, gap.detail) == ("plant.edge", "rebirth", {"missing": 0})
+    with pytest.raises(Invalid, match="before the birth certificate of its edge node"):
         talk.say(NODE.format("NDATA"), payload(metric("a", "Float", 1.0)))
+
+
+def test_the_birth_of_a_known_node_answers_a_rebirth_and_the_first_one_answers_nobody(talk: Conversation) -> None:
+    first = born(talk, session=1)
+    again = born(talk, session=2)
+    assert not [value for value in first.values if isinstance(value, Reply)]
+    (reply,) = [value for value in again.values if isinstance(value, Reply)]
+    assert (reply.device, reply.id, reply.kind, reply.ok) == ("plant.edge", "", "rebirth", True)
 
 
 def test_data_before_the_birth_of_its_device_is_refused(talk: Conversation) -> None:
@@ -307,8 +322,8 @@ def test_the_death_of_a_node_is_the_death_of_its_devices(talk: Conversation) -> 
     assert presences(answer) == [("plant.edge", False), ("plant.edge.pump", False)]
     assert all(value.at == talk.now for value in answer.values), "the time of a will is that of its making"
     assert talk.say(NODE.format("NDEATH"), old).ignored == "the death of a session that ended already"
-    with pytest.raises(Invalid, match="before the birth"):
-        talk.say(NODE.format("NDATA"), payload(seq=2))
+    (rejection,) = talk.say(NODE.format("NDATA"), payload(seq=2)).rejected
+    assert "before the birth" in rejection.reason
 
 
 def test_the_death_of_an_older_session_is_left_out(talk: Conversation) -> None:

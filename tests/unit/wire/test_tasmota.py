@@ -308,6 +308,6 @@ def test_status_0_holds_everything(plug: Conversation) -> None:
         },
     )
     kinds = [type(value).__name__ for value in answer.values]
-    assert kinds == ["Identity", "Event", "Reading", "Reading", "Reading"]
+    assert kinds == ["Identity", "Event", "Reading", "Reading", "Reading", "Reply"]
     assert answer.values[1].at == datetime(2026, 4, 30, 12, tzinfo=UTC)
     assert getattr(answer.values[0], "serial", None) == "DC4F22000001"
