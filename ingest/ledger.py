@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ingest.gaps import GapCounts
 from ingest.spool import SpoolState
 from ingest.spool_metrics import spool_metrics
 
@@ -47,6 +48,7 @@ class Ledger(Collector):
         self._connections = {True: 0, False: 0}  # by whether the broker had kept our session
         self._spools: dict[str, Callable[[], SpoolState]] = {}
         self._retries = 0
+        self.gaps = GapCounts()
         self._started = monotonic()
         self._last_message: float | None = None
         self._last_commit: float | None = None
@@ -220,6 +222,7 @@ class Ledger(Collector):
             connections.add_metric(["absent"], self._connections[False])
             retries = self._retries
         yield connections
+        yield from self.gaps.collect()
         yield _counter("hearthwatch_ingest_store_retries", "Times a store was away.", retries)
         for name, age in self.ages().items():
             text = f"Seconds since the {name.replace('_', ' ')}, or since the start."

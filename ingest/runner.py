@@ -24,7 +24,9 @@ from hearthwatch.values import Message
 from hearthwatch.wire.native_memory import joined
 from hearthwatch.wire.registry import Decoder
 from hearthwatch.wire.shared import SharedDecoder, is_shared
+from ingest import gaps
 from ingest.errands import Answer, Errands, attempt
+from ingest.gaps import CountingDecoder, Gaps
 from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record, Release, Report, Store, Unspool
 from ingest.intake import Spool as ToSpool
 from ingest.ledger import Ledger
@@ -81,6 +83,7 @@ class Runner:
         self._shared = decoder if isinstance(decoder, SharedDecoder) else None
         self._learned_at = clock.now()
         self._learn_next = time.monotonic() + LEARN_SECONDS
+        self._gaps = None if isinstance(decoder, SharedDecoder) else self._take_up_gaps()
         self._intake = self._make_intake(decoder, name)
         if spool is not None:
             ledger.spool_opened(name, lambda: spool.state)
@@ -116,6 +119,7 @@ class Runner:
         if self._thread.is_alive():
             self._thread.join()
         self._subscriber.stop(forget=forget)
+        self._write_gaps_down()
         if self._spool is not None:
             self._errands.close()
             self._ledger.spool_closed(self._name)
@@ -158,6 +162,7 @@ class Runner:
             "handled_messages": self._handled,
             **{f"{name}_age_s": age for name, age in self._ledger.ages().items()},
             "samples": self._ledger.snapshot(),
+            "gaps": None if self._gaps is None else self._ledger.gaps.told(),
         }
 
     # -- called from the subscriber's thread
@@ -351,7 +356,7 @@ class Runner:
         first_receipts = FirstReceipts(name, 2 * self._limits.receive_maximum, received)
         spooled = None if self._spool is None else self._spool.state.messages
         return Intake(
-            decoder,
+            decoder if self._gaps is None else CountingDecoder(decoder, self._gaps),
             self._clock,
             self._limits,
             self._ledger,
@@ -359,6 +364,23 @@ class Runner:
             first_receipts=first_receipts,
             spooled=spooled,
         )
+
+    def _take_up_gaps(self) -> Gaps:
+        """Go on counting where the last life ended in good order. It is forgotten at once: after a kill it would be old."""
+        key = (gaps.CONVENTION, self._name)
+        with self._database.transaction(alone=False) as connection:
+            saved = decoder_states.load(connection, conventions=[gaps.CONVENTION]).get(key)
+            if saved is not None:
+                decoder_states.save(connection, {key: None}, self._clock.now())
+        return Gaps(self._ledger.gaps, saved)
+
+    def _write_gaps_down(self) -> None:
+        if self._gaps is None:
+            return
+        try:
+            self._save_session({(gaps.CONVENTION, self._name): self._gaps.saved()})
+        except Exception as error:  # noqa: BLE001  the count begins anew then, as after a kill
+            LOG.warning("how far devices had counted could not be written down: %s", error)
 
     def _prepare(self, action: Prepare) -> set[str]:
         now = self._clock.now()

@@ -102,6 +102,8 @@ def _says(name: str, part: Mapping[str, Any]) -> str:
     if name == "jobs":
         return "works the jobs" if part.get("leads") else "stands by for the jobs"
     words = [f"{part.get('samples', {}).get('received', 0):,} samples received"]
+    if (gaps := part.get("gaps")) and gaps["lost"]:
+        words.append(f"{gaps['lost']:,} messages never came, by what devices number; last of {gaps['last']['device']}")
     if sessions := part.get("sessions"):
         words.append("sessions " + ", ".join(sorted(sessions)))
     if left := part.get("sessions_left"):
