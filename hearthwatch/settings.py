@@ -53,6 +53,10 @@ class Settings(BaseSettings):
         description="Device conventions to listen to, separated by commas. A name may be followed by where it speaks, several times:"
         " `zigbee2mqtt@house/z2m`, `homie@site/homie`, `home_assistant@acme/+/telemetry`; see docs/wire.md.",
     )
+    mappings: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Mapping files (TOML) of makers' own topics, separated by commas; each is a convention beside those above, see docs/wire.md.",
+    )
     session_expiry_s: int = Field(
         7 * 86_400, ge=0, description="How long the broker keeps our session while we are away, in seconds."
     )
@@ -80,15 +84,15 @@ class Settings(BaseSettings):
         3, ge=1, description="Messages go to the spool after a store was away so many times in a row,"
     )
     spool_after_s: float = Field(5.0, gt=0, description="or for so long, in seconds.")
-    raw_days: int = Field(30, ge=1, description="Days to keep raw readings.")
-    rollup_days: int = Field(730, ge=1, description="Days to keep hourly rollups.")
-
-    # -- analytics
     ask_devices: bool = Field(
         True,
         description="Whether devices are asked by themselves for what their protocol needs: a Sparkplug rebirth after a gap, the firmware of"
         " a Shelly or Tasmota that did not tell it; see docs/commands.md.",
     )
+    raw_days: int = Field(30, ge=1, description="Days to keep raw readings.")
+    rollup_days: int = Field(730, ge=1, description="Days to keep hourly rollups.")
+
+    # -- analytics
     false_alarms_per_1000_device_days: float = Field(
         0.5, gt=0, le=100, description="Declared rate of false device anomalies."
     )
@@ -144,7 +148,7 @@ class Settings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines.")
 
-    @field_validator("conventions", mode="before")
+    @field_validator("conventions", "mappings", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.mappings import MESSAGES
 from tests.sparkplug_payloads import encode
 
 Sample = tuple[str, bytes]
@@ -135,7 +136,7 @@ _SESSION: tuple[tuple[str, Mapping[str, Any]], ...] = (
 
 
 def printed() -> list[Sample]:
-    """The documented ones, a description of Homie 5 as its specification gives it, and a session of Sparkplug."""
+    """The documented ones, a description of Homie 5 as its specification gives it, a session of Sparkplug, and a maker's own."""
     engine = {"properties": {"temperature": {"datatype": "float", "unit": "°C"}, "on": {"datatype": "boolean"}}}
     described = {"homie": "5.0", "version": 7, "name": "Car", "nodes": {"engine": engine}, "children": ["wheel"]}
     spoken = (
@@ -144,7 +145,7 @@ def printed() -> list[Sample]:
         ("homie/super-car/engine/temperature/$datatype", "float"),
     )
     session = ((f"spBv1.0/plant/{kind}", encode(view)) for kind, view in _SESSION)
-    return [*((topic, _bytes(payload)) for topic, payload in spoken), *session]
+    return [*((topic, _bytes(payload)) for topic, payload in (*spoken, *MESSAGES)), *session]
 
 
 def homie(folder: Path) -> list[Sample]:

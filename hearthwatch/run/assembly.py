@@ -26,11 +26,12 @@ from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
 from hearthwatch.run.backup import backup_of_running
+from hearthwatch.run.mappings import spoken
 from hearthwatch.run.metrics import PlatformMetrics, RequestMetrics
 from hearthwatch.run.whole_file import told_plainly, whole_file
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
-from hearthwatch.wire.registry import Decoder, conventions
+from hearthwatch.wire.registry import Decoder
 from hearthwatch.wire.shared import SharedDecoder
 from ingest.ledger import Ledger
 from ingest.runner import Limits, Runner
@@ -172,9 +173,9 @@ def is_embedded(settings: Settings) -> bool:
 
 def split_of(settings: Settings) -> Split:
     """How the topics of the conventions are divided among ingestors."""
-    spoken = conventions(settings.conventions)
-    shared = [one for convention in spoken for one in convention.shareable]
-    alone = [one for convention in spoken for one in convention.filters if one not in shared]
+    understood = spoken(settings)
+    shared = [one for convention in understood for one in convention.shareable]
+    alone = [one for convention in understood for one in convention.filters if one not in shared]
     return Split(settings.client_id, tuple(shared), tuple(alone))
 
 
@@ -201,7 +202,7 @@ def build_runner(platform: Platform, plan: Plan | None = None) -> Runner:
     """
     settings = platform.settings
     plan = plan or split_of(settings).undivided()
-    spoken = conventions(settings.conventions)
+    understood = spoken(settings)
     subscriber = open_subscriber(
         settings.broker,
         client_id=plan.client_id,
@@ -213,25 +214,24 @@ def build_runner(platform: Platform, plan: Plan | None = None) -> Runner:
     )
     with platform.database.reading() as connection:
         states = decoder_states.load(connection)
-    limits = Limits(
-        batch_messages=settings.batch_messages,
-        batch_bytes=settings.batch_bytes,
-        batch_seconds=settings.batch_seconds,
-        receive_maximum=settings.receive_maximum,
-        max_payload_bytes=settings.max_payload_bytes,
-        metric_budget=settings.metric_budget,
-        clock_skew_s=settings.clock_skew_s,
-        raw_days=settings.raw_days,
-        spool_after_failures=settings.spool_after_failures,
-        spool_after_seconds=settings.spool_after_s,
-    )
+    limits = limits_of(settings)
     return _with_spool(
         settings,
         plan.client_id,
         lambda spool: Runner(
             subscriber,
-            SharedDecoder(spoken, states) if plan.shared else Decoder(spoken, states),
+            SharedDecoder(understood, states) if plan.shared else Decoder(understood, states),
             platform.store,
+            platform.database,
+            platform.clock,
+            limits,
+            platform.ledger,
+            name=plan.client_id,
+            spool=spool,
+        ),
+    )
+
+
 def limits_of(settings: Settings) -> Limits:
     """The bounds of taking messages in, whether they come from the broker or from quarantine."""
     return Limits(
@@ -246,16 +246,6 @@ def limits_of(settings: Settings) -> Limits:
         spool_after_failures=settings.spool_after_failures,
         spool_after_seconds=settings.spool_after_s,
         ask_devices=settings.ask_devices,
-    )
-
-
-            platform.database,
-            platform.clock,
-            limits,
-            platform.ledger,
-            name=plan.client_id,
-            spool=spool,
-        ),
     )
 
 
@@ -317,6 +307,8 @@ def build_health(platform: Platform, health: Mapping[str, object]) -> FastAPI:
 
 
 def _context(platform: Platform, health: Mapping[str, object]) -> ApiContext:
+    from hearthwatch.run.replaying import replay_held
+
     return ApiContext(
         database=platform.database,
         store=platform.store,
@@ -328,6 +320,7 @@ def _context(platform: Platform, health: Mapping[str, object]) -> ApiContext:
         backup=lambda actor: backup_of_running(
             platform.settings, platform.database, platform.store, platform.clock.now(), actor
         ),
+        replay=lambda: replay_held(platform.settings, platform.store, platform.database, platform.clock.now()),
     )
 
 

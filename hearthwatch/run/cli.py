@@ -196,17 +196,24 @@ def decode(
     file: Annotated[
         Path | None, typer.Argument(exists=True, dir_okay=False, help="Its payload; default: stdin.")
     ] = None,
+    mapping: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--mapping", help="A mapping file of a maker's own topics, to try it; may be given several times."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What do we make of this message?"""
     from hearthwatch.run.decoding import decode_lines, decode_one
+    from hearthwatch.run.mappings import spoken
 
-    settings = settings_with_logs()
+    understood = spoken(settings_with_logs(), mapping or ())
     if topic is None:
-        decode_lines(sys.stdin.buffer, settings.conventions, sys.stdout)
+        decode_lines(sys.stdin.buffer, understood, sys.stdout)
     else:
         payload = file.read_bytes() if file else sys.stdin.buffer.read()
-        decode_one(topic, payload, settings.conventions, sys.stdout, as_json=as_json)
+        decode_one(topic, payload, understood, sys.stdout, as_json=as_json)
 
 
 @app.command()

@@ -11,23 +11,24 @@ from typing import Any, BinaryIO, TextIO
 import msgspec
 
 from hearthwatch.errors import Invalid
+from hearthwatch.ports import Convention
 from hearthwatch.values import Message
 from hearthwatch.wire.describe import describe, describe_error
-from hearthwatch.wire.registry import Decoder, conventions
+from hearthwatch.wire.registry import Decoder
 
 
-def decode_one(topic: str, payload: bytes, spoken: Sequence[str], out: TextIO, *, as_json: bool) -> None:
+def decode_one(topic: str, payload: bytes, spoken: Sequence[Convention], out: TextIO, *, as_json: bool) -> None:
     """Decode one message and print what it says; raises `Invalid` when nothing of it could be read, after printing."""
-    described = _decode(Decoder(conventions(spoken)), Message(topic, payload, datetime.now(UTC)))
+    described = _decode(Decoder(spoken), Message(topic, payload, datetime.now(UTC)))
     text = msgspec.json.encode(described)
     out.write((text if as_json else msgspec.json.format(text, indent=2)).decode() + "\n")
     if described["error"] is not None:
         raise Invalid(described["error"])
 
 
-def decode_lines(source: BinaryIO, spoken: Sequence[str], out: TextIO) -> None:
+def decode_lines(source: BinaryIO, spoken: Sequence[Convention], out: TextIO) -> None:
     """Decode JSON lines in order through one decoder; one line out for each line in, whatever it holds."""
-    decoder = Decoder(conventions(spoken))
+    decoder = Decoder(spoken)
     for number, line in enumerate(source, start=1):
         if not line.strip():
             continue

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hearthwatch.addresses import masked
 from hearthwatch.messaging.examination import SYS_TOPICS, BrokerReport, Probe, examine_broker
 from hearthwatch.run.checks import Check, advice, unfit, well
+from hearthwatch.run.mappings import spoken
 from hearthwatch.settings import Settings
-from hearthwatch.wire.registry import conventions
 
 _LIMITS = (
     "in mosquitto.conf: max_queued_messages 1000000, max_inflight_messages 5000 (deploy/mosquitto has a whole file)"
@@ -22,7 +22,7 @@ def check_broker(settings: Settings, *, probe: bool) -> Iterator[Check]:
     if settings.broker.startswith("local:"):
         yield well("broker", "in this process")
         return
-    filters = [topic for convention in conventions(settings.conventions) for topic in convention.filters]
+    filters = [topic for convention in spoken(settings) for topic in convention.filters]
     report = examine_broker(settings.broker, filters, receive_maximum=settings.receive_maximum, probe=probe)
     name = report.told.get(SYS_TOPICS[0], "it does not say which broker it is")
     yield well("broker", f"{masked(settings.broker)} speaks MQTT {report.version} ({name})")

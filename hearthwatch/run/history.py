@@ -52,15 +52,10 @@ def run_training(settings: Settings) -> Mapping[str, Any]:
 
 def run_replay(settings: Settings) -> Mapping[str, Any]:
     """Try held messages again, through today's decoders."""
-    from hearthwatch.records import decoder_states
-    from hearthwatch.wire.registry import Decoder, conventions
-    from ingest.quarantine import replay
+    from hearthwatch.run.replaying import replay_held
 
     with closing(open_platform(settings, SystemClock())) as platform:
-        with platform.database.reading() as connection:
-            states = decoder_states.load(connection)
-        decoder = Decoder(conventions(settings.conventions), states)
-        return replay(platform.store, platform.database, decoder, platform.clock.now())
+        return replay_held(settings, platform.store, platform.database, platform.clock.now())
 
 
 def _date(text: str | None) -> datetime | None:

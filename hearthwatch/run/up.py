@@ -28,6 +28,7 @@ from hearthwatch.run.assembly import (
     build_publisher,
     open_platform,
 )
+from hearthwatch.run.mappings import spoken
 from hearthwatch.run.reporting import Reporter
 from hearthwatch.run.server import WebServer
 from hearthwatch.settings import Settings
@@ -78,6 +79,7 @@ def run_up(settings: Settings, role: str) -> None:
     What could not be finished by then is left as a kill would leave it: messages stay with the broker, a job is taken over by the
     next process, a delivery is tried again under its key.
     """
+    spoken(settings)  # what is wrong with a mapping file ends us before anything is opened
     stopping = _stop_on_signals()
     try:
         platform = open_platform(settings, SystemClock(), role, PatientOpener(stopping))

@@ -99,6 +99,19 @@ _UNITS: Mapping[str, tuple[str, float, float]] = {
     "Ω": ("ohm", 1.0, 0.0),
 }
 
+UNITS = tuple(_UNITS)
+"""The units that are understood, as devices write them."""
+
+
+def conversion(unit: str) -> tuple[str, float, float] | None:
+    """What a unit becomes: (suffix of the metric's name, factor, offset), or None for a unit that is not known.
+
+    >>> conversion("kW")
+    ('w', 1000.0, 0.0)
+    """
+    return _UNITS.get(unit)
+
+
 _ANY: frozenset[str] = frozenset()
 # (suffix, one of these words or any, metric), the first that fits.
 _MEANT: tuple[tuple[str, frozenset[str], str], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Convention, State
@@ -10,6 +11,8 @@ from hearthwatch.values import Decoded, Message
 from hearthwatch.wire.home_assistant import HomeAssistant
 from hearthwatch.wire.homie import BASE_TOPIC as HOMIE_TOPIC
 from hearthwatch.wire.homie import Homie
+from hearthwatch.wire.mapped import Mapped
+from hearthwatch.wire.mapped_topics import overlap
 from hearthwatch.wire.native import Native
 from hearthwatch.wire.shelly_gen1 import ShellyGen1
 from hearthwatch.wire.shelly_gen2 import ShellyGen2
@@ -36,12 +39,17 @@ StateKey = tuple[str, str]
 """(name of the convention, partition)."""
 
 
+ROUTES_KEPT = 16_384
+"""Topics whose convention is remembered: devices speak on the same few again and again."""
+
 PLACED = frozenset({Homie.name, Zigbee2Mqtt.name, HomeAssistant.name})
 """Conventions whose topics may be named: ``zigbee2mqtt@house/z2m``."""
 
 
-def conventions(names: Iterable[str]) -> tuple[Convention, ...]:
+def conventions(names: Iterable[str], mapped: Sequence[Mapped] = ()) -> tuple[Convention, ...]:
     """The named conventions, each once, in the order in which a topic is offered to them. Raises `Invalid` for an unknown name.
+
+    A maker's own topics (``mapped``) come behind the native ones and before all others: a mapping file is the more explicit word.
 
     After ``@`` a name may say where the convention speaks: a base topic of Zigbee2MQTT or Homie, a topic filter of
     Home Assistant discovery. It may come several times; alone it means the usual place.
@@ -57,11 +65,38 @@ def conventions(names: Iterable[str]) -> tuple[Convention, ...]:
         raise Invalid(
             f"no such convention: {', '.join(unknown)} (there are {', '.join(CONVENTIONS)})", where="conventions"
         )
-    spoken: list[Convention] = []
+    _check_apart([CONVENTIONS[Native.name], *mapped] if Native.name in places else mapped)
+    spoken: list[Convention] = [CONVENTIONS[Native.name]] if Native.name in places else []
+    spoken += mapped
     for name, convention in CONVENTIONS.items():
-        if name in places:
+        if name in places and name != Native.name:
             spoken.append(_placed(convention, places[name], spoken))
     return tuple(spoken)
+
+
+def _check_apart(mapped: Sequence[Convention]) -> None:
+    """Raise `Invalid` where two mappings, or one and the native topics, claim the same topics or the same name."""
+    for place, one in enumerate(mapped):
+        if isinstance(one, Mapped) and one.name in CONVENTIONS:
+            raise Invalid(f"a mapping can not be called {one.name}: that is another convention", where="mappings")
+        for other in mapped[:place]:
+            if one.name == other.name:
+                raise Invalid(f"two mappings are called {one.name}", where="mappings")
+            for said, filters in overlaps(one, [other]):
+                raise Invalid(
+                    f"the mapping {one.name} claims topics of {other.name}: {said} and {filters[0][1]}",
+                    where="mappings",
+                )
+
+
+def overlaps(mapped: Convention, others: Iterable[Convention]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Filters of a mapping that share topics with other conventions: (filter, [(convention, its filter), ...])."""
+    found = []
+    for one in mapped.filters:
+        shared = [(other.name, each) for other in others for each in other.filters if overlap(one, each)]
+        if shared:
+            found.append((one, shared))
+    return found
 
 
 def _placed(convention: Convention, places: Sequence[str], before: Sequence[Convention]) -> Convention:
@@ -86,26 +121,40 @@ class Decoder:
         self._conventions = tuple((convention.name, convention) for convention in conventions)
         self._states: dict[StateKey, State | None] = dict(states or {})
         self._dirty: set[StateKey] = set()
+        self._route = lru_cache(maxsize=ROUTES_KEPT)(self._find)
 
     def decode(self, message: Message) -> tuple[str | None, Decoded]:
         """The convention's name and what it made of the message. Raises `Invalid` when all of it is malformed."""
-        topic = message.topic
+        route = self._route(message.topic)
+        if route is None:
+            return None, Decoded(ignored="no convention knows this topic")
+        key, convention = route
+        state = self._states.get(key)
+        decoded, following = convention.decode(state, message)
+        if following is not state:
+            self._states[key] = following
+            self._dirty.add(key)
+        return key[0], decoded
+
+    def _find(self, topic: str) -> tuple[StateKey, Convention] | None:
         for name, convention in self._conventions:
             partition = convention.partition(topic)
-            if partition is None:
-                continue
-            key = (name, partition)
-            state = self._states.get(key)
-            decoded, following = convention.decode(state, message)
-            if following is not state:
-                self._states[key] = following
-                self._dirty.add(key)
-            return name, decoded
-        return None, Decoded(ignored="no convention knows this topic")
+            if partition is not None:
+                return (name, partition), convention
+        return None
 
     def adopt(self, key: StateKey, change: Callable[[State | None], State | None]) -> None:
         """Change a state from outside; it is not handed out as changed for that."""
         self._states[key] = change(self._states.get(key))
+
+    def forget(self, topic: str) -> None:
+        """Forget the state that a topic belongs to, as if nothing had come by it; what was saved earlier stays saved."""
+        for name, convention in self._conventions:
+            partition = convention.partition(topic)
+            if partition is not None:
+                self._states.pop((name, partition), None)
+                self._dirty.discard((name, partition))
+                return
 
     def convention_of(self, topic: str) -> str | None:
         """Name of the convention that would be asked about a topic, or None."""

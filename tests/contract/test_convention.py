@@ -17,14 +17,18 @@ from hypothesis import strategies as st
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Convention, State
 from hearthwatch.values import Decoded, Message
-from hearthwatch.wire.registry import CONVENTIONS
+from hearthwatch.wire.registry import CONVENTIONS as BUILT_IN
+from tests.mappings import MESSAGES, both
 from tests.payload_mutations import mutated
 from tests.recorded_messages import printed, recorded
 from tests.spoken import spoken
 from tests.strategies import HOSTILE, START, messages
 from tests.well_formed import check_well_formed
 
+CONVENTIONS: dict[str, Convention] = {**BUILT_IN, **{mapped.name: mapped for mapped in both()}}
 TOPICS = {
+    "acme": [topic for topic, _ in MESSAGES if topic.startswith("acme/")],
+    "named": [topic for topic, _ in MESSAGES if not topic.startswith("acme/")],
     "native": [
         f"hearthwatch/v1/dev-1/{kind}" for kind in ("telemetry", "event", "presence", "identity", "reply", "command")
     ],
@@ -255,7 +259,7 @@ def test_any_messages_give_well_formed_values(convention: Convention, data: st.D
 
 
 def test_real_payloads_made_wrong_are_decoded_or_invalid(third_party_data: Path) -> None:
-    samples = printed() + recorded(third_party_data / "mqtt-payloads")
+    samples = [*printed(), *recorded(third_party_data / "mqtt-payloads")]
     payloads = [payload for _, payload in samples]
     for seed in range(30):
         rng = random.Random(seed)
@@ -303,7 +307,7 @@ def test_an_unchanged_state_is_the_same_object(convention: Convention, data: st.
 
 @every_convention
 def test_filters_match_the_topics_it_claims(convention: Convention) -> None:
-    unheard = re.compile(r".*/(command|UPTIME|set|\$target|[ND]CMD/.+|STATE/[^/]+)")
+    unheard = re.compile(r".*/(debug/.*|command|UPTIME|set|\$target|[ND]CMD/.+|STATE/[^/]+)")
     for topic in TOPICS[convention.name]:
         matched = any(matches(one, topic) for one in convention.filters)
         assert matched or unheard.fullmatch(topic), topic

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -25,11 +26,14 @@ import msgspec
 from hearthwatch.errors import Invalid
 from hearthwatch.values import Message
 from hearthwatch.wire.registry import CONVENTIONS, Decoder, conventions
+from tests.mappings import EXAMPLE, NAMED, both
 from tests.payload_mutations import mutated
 from tests.recorded_messages import Sample, printed, recorded
 from tests.strategies import START
 from tests.well_formed import check_well_formed
 
+SPOKEN = conventions(CONVENTIONS, both())
+"""All conventions, and mapping files of either kind."""
 SESSION = 200
 """Messages that go through one decoder."""
 _LEVELS = ("", "x" * 300, "é", "$state", "5", "a b", "..", "\x00", "online", "status", "NBIRTH", "config")
@@ -78,7 +82,7 @@ def _changed_topic(rng: random.Random, topic: str) -> str:
 
 def run(session: Sequence[Message], tally: Tally | None = None) -> None:
     """One session through a decoder of its own. Raises `Broken`."""
-    decoder = Decoder(conventions(CONVENTIONS))
+    decoder = Decoder(SPOKEN)
     for message in session:
         started = time.perf_counter()
         try:
@@ -148,7 +152,13 @@ def main(arguments: Sequence[str]) -> int:
                 f"seed {options.seed}: broken after {tally.cases} cases; replay the lines on standard output with",
                 file=sys.stderr,
             )
-            print(f"HEARTHWATCH_CONVENTIONS={','.join(CONVENTIONS)} hearthwatch decode", file=sys.stderr)
+            named = Path(tempfile.mkdtemp(prefix="fuzz-wire-")) / "named.toml"
+            named.write_text(NAMED, encoding="utf-8")
+            every = ",".join(CONVENTIONS)
+            print(
+                f"HEARTHWATCH_CONVENTIONS={every} hearthwatch decode --mapping {EXAMPLE} --mapping {named}",
+                file=sys.stderr,
+            )
             return 1
     figures = {
         "cases": tally.cases,

@@ -10,6 +10,7 @@ import pytest
 
 from hearthwatch.errors import Invalid
 from hearthwatch.run.decoding import decode_lines, decode_one
+from hearthwatch.wire.registry import conventions
 
 ALL = ("native", "tasmota", "shelly_gen1", "shelly_gen2")
 
@@ -17,7 +18,7 @@ ALL = ("native", "tasmota", "shelly_gen1", "shelly_gen2")
 def lines(*given: Any) -> list[dict[str, Any]]:
     raw = b"\n".join(one if isinstance(one, bytes) else msgspec.json.encode(one) for one in given)
     out = io.StringIO()
-    decode_lines(io.BytesIO(raw), ALL, out)
+    decode_lines(io.BytesIO(raw), conventions(ALL), out)
     return [msgspec.json.decode(line) for line in out.getvalue().splitlines()]
 
 
@@ -81,5 +82,5 @@ def test_reasons_are_counted_out_only_so_far() -> None:
 def test_one_message_is_printed_before_it_is_refused() -> None:
     out = io.StringIO()
     with pytest.raises(Invalid, match="UTF-8"):
-        decode_one("hearthwatch/v1/a/telemetry", b"\xff", ALL, out, as_json=True)
+        decode_one("hearthwatch/v1/a/telemetry", b"\xff", conventions(ALL), out, as_json=True)
     assert msgspec.json.decode(out.getvalue())["error"] == "not UTF-8"

@@ -44,4 +44,4 @@ def test_a_decoder_that_breaks_is_found_and_its_messages_are_printed(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2, "the one that makes a state, and the one that trips over it"
     with pytest.raises(KeyError, match="broken"):
-        decode_lines(io.BytesIO("\n".join(lines).encode()), ("homie",), io.StringIO())
+        decode_lines(io.BytesIO("\n".join(lines).encode()), (Homie(),), io.StringIO())
