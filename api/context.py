@@ -20,7 +20,7 @@ class ApiContext:
     """The stores, the clock, the settings and what else an endpoint needs.
 
     ``health`` maps a part's name (``ingest``) to how it is: a value, or a function that tells it. ``backup`` makes a backup of both
-    stores beside them, for the person who is named, and tells of it.
+    stores beside them, for the person who is named, and tells of it. ``replay`` tries again what quarantine holds, and counts.
     """
 
     database: Database
@@ -31,6 +31,7 @@ class ApiContext:
     secret_key: str
     health: Mapping[str, object] = field(default_factory=dict)
     backup: Callable[[str], Mapping[str, Any]] | None = None
+    replay: Callable[[], Mapping[str, int]] | None = None
 
 
 def context_of(connection: HTTPConnection) -> ApiContext:

@@ -22,6 +22,7 @@ OF_ANOTHER = "sent by another user"
 """How the reason of a message under a false name begins. Who sent it is not kept, so it never becomes good."""
 LATE = "/late"
 PAGE = 500
+"""Items replayed together; the payload kept of each is at most 64 KiB."""
 _METRIC = re.compile(r"[ .]")  # the last word of a part is the metric, where a part is one
 MISMATCH_RELAPSE = timedelta(days=7)
 
@@ -40,18 +41,17 @@ def replay(
     decoder: MessageDecoder,
     now: datetime,
     *,
-    limits: Limits | None = None,
+    limits: Limits,
 ) -> dict[str, int]:
     """Decode held messages anew, oldest first, and store what is good now; whatever of them was stored before is a duplicate.
 
     Returns the items that are good now (``replayed``) and those that are not (``still_bad``), and samples ``stored`` and
     ``duplicate``. May be run twice. Raises `Unavailable` when a store is away; what was replayed by then stays replayed.
     """
-    bounds = limits or Limits()
-    builder = BatchBuilder(decoder, bounds)
+    builder = BatchBuilder(decoder, limits)
     answer = dict.fromkeys(("replayed", "stored", "duplicate", "still_bad"), 0)
-    for page in _pages(_messages(database)):
-        _replay_page(page, builder, bounds, store, database, now, answer)
+    for page in _pages(database):
+        _replay_page(page, builder, limits, store, database, now, answer)
     return answer
 
 
@@ -123,33 +123,34 @@ def _write(store: TelemetryStore, batch: Batch) -> WriteResult:
         return WriteResult(stored, duplicate)
 
 
-def _messages(database: Database) -> Iterator[_Held]:
-    """Held messages of the broker, oldest first, each once with all its parts."""
-    items: list[HeldItem] = []
-    after: int | None = None
-    while True:
-        with database.reading() as connection:
-            page = quarantine.list_items(connection, state="held", after=after, limit=PAGE)
-        if not page:
-            break
-        after = page[-1].id
-        items += (item for item in page if item.source == SOURCE)
+def _pages(database: Database) -> Iterator[list[_Held]]:
+    """Held messages of the broker, oldest first, each once with all its parts. Payloads are read page by page."""
+    with database.reading() as connection:
+        marks = quarantine.held_marks(connection, SOURCE)
+    together: dict[tuple[str, datetime], list[int]] = {}
+    for mark in marks:  # the parts of a message came in one moment, under one topic
+        together.setdefault((mark.topic, mark.received_at), []).append(mark.id)
+    ids: list[int] = []
+    for group in together.values():
+        ids += group
+        if len(ids) >= PAGE:
+            yield _messages(database, ids)
+            ids = []
+    if ids:
+        yield _messages(database, ids)
+
+
+def _messages(database: Database, ids: Sequence[int]) -> list[_Held]:
+    with database.reading() as connection:
+        items = quarantine.load(connection, ids)
     groups: dict[tuple[str, bytes], list[HeldItem]] = {}
-    for item in reversed(items):
+    for item in items:
         groups.setdefault((item.topic, item.payload), []).append(item)
-    for (topic, payload), parts in groups.items():
-        # A false name that the payload does not show must not pass the second time.
-        false_name = any(part.reason.startswith(OF_ANOTHER) for part in parts)
-        user = "?" if false_name else None
-        yield _Held(Message(topic, payload, parts[0].received_at, user=user), tuple(parts))
+    return [_held(topic, payload, parts) for (topic, payload), parts in groups.items()]
 
 
-def _pages(messages: Iterator[_Held]) -> Iterator[list[_Held]]:
-    page: list[_Held] = []
-    for held in messages:
-        page.append(held)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
+def _held(topic: str, payload: bytes, parts: Sequence[HeldItem]) -> _Held:
+    # A false name that the payload does not show must not pass the second time.
+    false_name = any(part.reason.startswith(OF_ANOTHER) for part in parts)
+    user = "?" if false_name else None
+    return _Held(Message(topic, payload, parts[0].received_at, user=user), tuple(parts))

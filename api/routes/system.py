@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
+from api import replays
 from api.acts import Acting, tagged
 from api.context import ApiContext, Context
 from api.errors import install_error_handlers
@@ -21,15 +22,13 @@ from api.guard import Guard
 from api.paging import Page, Paging
 from api.security import READERS, Admin, Engineer, Reader, identify, is_local, permit
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import audit, decoder_states, job_runs, model_versions, processes, prognoses, quarantine
+from hearthwatch.records import audit, job_runs, model_versions, processes, prognoses, quarantine
 from hearthwatch.records.audit import AuditEntry
 from hearthwatch.records.job_runs import JobRun
 from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.records.processes import Process
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.quarantine import HeldItem
-from hearthwatch.wire.registry import Decoder, conventions
-from ingest.quarantine import replay
 
 LOG = logging.getLogger(__name__)
 
@@ -292,17 +291,8 @@ def count_quarantine(context: Context, _caller: Reader) -> Counts:
 
 @router.post("/quarantine/replay", response_model=Counts)
 def replay_quarantine(context: Context, caller: Engineer) -> Counts:
-    """Try again what is held, through today's decoders; what is still malformed stays held."""
-    now = context.clock.now()
-    with context.database.reading() as connection:
-        states = decoder_states.load(connection)
-    decoder = Decoder(conventions(context.settings.conventions), states)
-    answer = replay(context.store, context.database, decoder, now)
-    with context.database.transaction() as connection:
-        audit.note(
-            connection, at=now, actor=caller.name, action="quarantine.replay", object="quarantine", detail=answer
-        )
-    return Counts(counts=dict(answer))
+    """Try again what is held, through today's decoders and mapping files; what is still malformed stays held."""
+    return Counts(counts=dict(replays.replay_quarantine(context, caller.name)))
 
 
 @router.patch("/quarantine/{item_id}", response_model=Held)

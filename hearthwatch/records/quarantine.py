@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ from hearthwatch.errors import Missing
 from hearthwatch.records.database import batched, insert_for
 from hearthwatch.records.tables import quarantine
 from hearthwatch.records.tables.columns import fitted
+
+LOG = logging.getLogger(__name__)
+
+MAX_ITEMS = 50_000
+"""Items kept at most: the oldest leave first, those that were replayed before all others."""
+_SLACK = MAX_ITEMS // 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,15 @@ class HeldItem:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A thing held, without what it holds."""
+
+    id: int
+    topic: str
+    received_at: datetime
+
+
 _COLUMNS = tuple(quarantine.c[name] for name in HeldItem.__dataclass_fields__)
 
 
@@ -76,7 +92,25 @@ def hold(connection: Connection, items: Sequence[QuarantineItem]) -> int:
         },
     )
     connection.execute(upsert, [_row(rows[mark], mark, times[mark]) for mark in sorted(rows)])
+    if len(rows) > known:
+        _make_room(connection)
     return len(rows) - known
+
+
+def _make_room(connection: Connection) -> None:
+    """Delete the oldest items beyond the bound. The span of ids says cheaply when it is worth counting."""
+    first, last = connection.execute(sa.select(sa.func.min(quarantine.c.id), sa.func.max(quarantine.c.id))).one()
+    if last - first < MAX_ITEMS:
+        return
+    count = connection.execute(sa.select(sa.func.count()).select_from(quarantine)).scalar_one()
+    if count <= MAX_ITEMS:
+        return
+    settled = sa.case((quarantine.c.state == "replayed", 0), else_=1)
+    oldest = sa.select(quarantine.c.id).order_by(settled, quarantine.c.id).limit(count - MAX_ITEMS + _SLACK)
+    gone = list(connection.execute(oldest).scalars())
+    for some in batched(gone):
+        connection.execute(sa.delete(quarantine).where(quarantine.c.id.in_(some)))
+    LOG.warning("quarantine holds %d items at most: the %d oldest were deleted", MAX_ITEMS, len(gone))
 
 
 def _known(connection: Connection, fingerprints: Sequence[str]) -> int:
@@ -119,6 +153,22 @@ def list_items(
     if after is not None:
         query = query.where(quarantine.c.id < after)
     return [HeldItem(**row) for row in connection.execute(query).mappings()]
+
+
+def held_marks(connection: Connection, source: str) -> list[Mark]:
+    """All that is held of a source, oldest first, without payloads."""
+    query = sa.select(quarantine.c.id, quarantine.c.topic, quarantine.c.received_at).order_by(quarantine.c.id)
+    held = query.where(quarantine.c.state == "held", quarantine.c.source == source)
+    return [Mark(**row) for row in connection.execute(held).mappings()]
+
+
+def load(connection: Connection, ids: Sequence[int]) -> list[HeldItem]:
+    """Items by their ids, oldest first; those that are gone meanwhile are left out."""
+    items: list[HeldItem] = []
+    for some in batched(ids):
+        query = sa.select(*_COLUMNS).where(quarantine.c.id.in_(some)).order_by(quarantine.c.id)
+        items += (HeldItem(**row) for row in connection.execute(query).mappings())
+    return items
 
 
 def get(connection: Connection, item_id: int) -> HeldItem:

@@ -16,6 +16,7 @@ from hearthwatch.ports import Publisher, State, TelemetryStore
 from hearthwatch.records import decoder_states, devices
 from hearthwatch.records.database import Database
 from hearthwatch.wire.registry import Decoder, StateKey, conventions
+from ingest.limits import Limits
 from ingest.quarantine import replay
 from tests.integration.ingestor import Ingestor, ingesting
 
@@ -148,7 +149,7 @@ def test_a_state_that_came_before_its_description_is_good_after_it(
     scene.settle(FIRST + 4)
     # Whether a live description comes once or twice, by two filters, is the broker's affair.
     states = states_that_know(database, "garage/sensor/power/state")
-    answer = replay(store, database, Decoder(conventions(SPOKEN), states), NOW + timedelta(seconds=1))
+    answer = replay(store, database, Decoder(conventions(SPOKEN), states), NOW + timedelta(seconds=1), limits=Limits())
     assert (answer["replayed"], answer["still_bad"]) == (2, 0)
     latest = store.latest([LAMP, NODE])
     assert latest[LAMP]["power_w"][1] == 12.5

@@ -19,6 +19,7 @@ from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import access
 from hearthwatch.records.database import Database
+from hearthwatch.run.replaying import replay_held
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 
@@ -43,14 +44,16 @@ def store() -> Iterator[TelemetryStore]:
 @pytest.fixture
 def context(database: Database, store: TelemetryStore, clock: SteppedClock) -> ApiContext:
     """Everything an application needs, in memory."""
+    settings = Settings()
     return ApiContext(
         database=database,
         store=store,
         clock=clock,
-        settings=Settings(),
+        settings=settings,
         registry=CollectorRegistry(),
         secret_key="a key for tests",
         health={"ingest": lambda: {"connected": True}, "version": "1"},
+        replay=lambda: replay_held(settings, store, database, clock.now()),
     )
 
 
