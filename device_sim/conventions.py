@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
+from device_sim.hearing import Ear
 from device_sim.uplink import Message
 from hearthwatch.errors import Invalid
-from hearthwatch.values import Event, Identity, Presence, Reading, Value
+from hearthwatch.values import Event, Identity, Presence, Reading, Reply, Value
 from hearthwatch.values import Message as Received
 from hearthwatch.wire.native import Native
 
@@ -40,11 +41,17 @@ class Translator:
             raise Invalid(f"the fleet does not speak {convention!r} (native, {', '.join(makers)})", where="convention")
         self._encode = None if convention == "native" else makers[convention]()
         self._native = Native()
+        self._ear = Ear(convention)
+        self._models: dict[str, str] = {}
 
     @property
-    def is_native(self) -> bool:
-        """Whether messages are passed on as they are, and commands are understood."""
-        return self._encode is None
+    def command_filters(self) -> tuple[str, ...]:
+        """Where devices of this convention listen for commands."""
+        return self._ear.filters
+
+    def hear(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
+        """A command as the fleet understands it; None for what is none."""
+        return self._ear.hear(topic, payload)
 
     def translate(self, messages: Iterable[Message], now: datetime) -> list[Message]:
         """The same things said otherwise; what nobody can read is said by nobody."""
@@ -57,8 +64,15 @@ class Translator:
             except Invalid:
                 continue
             for value in decoded.values:
-                said += self._encode(value)
+                said += self._said(value, self._encode)
         return said
+
+    def _said(self, value: Value, encode: Encoder) -> list[Message]:
+        if isinstance(value, Reply):
+            return self._ear.say(value, self._models.get(value.device))
+        if isinstance(value, Identity) and value.model is not None:
+            self._models[value.device] = value.model
+        return encode(value)
 
 
 def _json(topic: str, given: Mapping[str, Any], *, retain: bool = False) -> Message:

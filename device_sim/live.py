@@ -18,7 +18,6 @@ from hearthwatch.errors import Invalid
 from hearthwatch.messaging import open_publisher, open_subscriber
 from hearthwatch.ports import Clock, Publisher, Receipt, Subscriber
 from hearthwatch.values import Message as Received
-from hearthwatch.wire import native
 
 LOG = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ def run_sim(
 ) -> None:
     """Publish until ``stop`` is set: ``rate`` messages a second over all devices, each with one sample of the present.
 
-    Everything that happens to the devices happens in real time. Native devices also obey commands. Raises `Invalid` for a wrong scenario
+    Everything that happens to the devices happens in real time, and they answer commands. Raises `Invalid` for a wrong scenario
     or convention, `Unavailable` when the broker stays away.
     """
     if rate <= 0:
@@ -51,12 +50,11 @@ def run_sim(
     fleet = Fleet(_paced(load_scenario(scenario).scaled(devices=devices), time.now(), interval), seed)
     publisher = open_publisher(broker, client_id=f"device-sim-{seed}")
     commands: queue.SimpleQueue[Received] = queue.SimpleQueue()
-    subscriber = _listen(broker, seed, commands) if translator.is_native else None
+    subscriber = _listen(broker, seed, translator.command_filters, commands)
     try:
         _Live(fleet, publisher, translator, commands, time, stop).run(interval)
     finally:
-        if subscriber is not None:
-            subscriber.stop()
+        subscriber.stop()
         publisher.close()
 
 
@@ -65,11 +63,11 @@ def _paced(scenario: Scenario, start: datetime, interval: timedelta) -> Scenario
     return scenario.model_copy(update={"start": start, "sample_minutes": seconds / 60, "step_hours": seconds / 3600})
 
 
-def _listen(broker: str, seed: int, commands: queue.SimpleQueue[Received]) -> Subscriber:
+def _listen(broker: str, seed: int, filters: Sequence[str], commands: queue.SimpleQueue[Received]) -> Subscriber:
     subscriber = open_subscriber(
         broker,
         client_id=f"device-sim-{seed}-commands",
-        filters=[native.command_filter()],
+        filters=filters,
         session_expiry_s=0,
         receive_maximum=100,
     )
@@ -128,7 +126,9 @@ class _Live:
     def _obey(self) -> None:
         while not self._commands.empty():
             command = self._commands.get()
-            self._publish(self._fleet.receive_command(command.topic, command.payload))
+            heard = self._translator.hear(command.topic, command.payload)
+            if heard is not None:
+                self._publish(self._fleet.receive_command(*heard))
 
     def _publish(self, messages: Sequence[Message]) -> None:
         for topic, payload, retain in self._translator.translate(messages, self._clock.now()):

@@ -2,7 +2,8 @@
 
 Sources: docs/wire.md (native); tasmota.github.io/docs/Commands (``Status``, ``Upgrade``); shelly-api-docs.shelly.cloud/gen2 (RPC
 protocol, MQTT; ``Shelly.GetStatus``, ``GetDeviceInfo``, ``CheckForUpdate``, ``Update``); www.zigbee2mqtt.io (MQTT topics:
-``bridge/request``, OTA updates); Sparkplug 3.0.0, 5.11 (``Node Control/Rebirth``). How the answers are read stands with each convention's decoder.
+``bridge/request``, OTA updates); Sparkplug 3.0.0, 5.11 (``Node Control/Rebirth``).
+How the answers are read stands with each convention's decoder.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def test_a_convention_that_the_fleet_does_not_speak_is_refused() -> None:
 def test_native_messages_pass_as_they_are(said: tuple[datetime, list[Message]]) -> None:
     now, messages = said
     assert Translator("native").translate(messages, now) == messages
-    assert Translator("native").is_native
+    command = ("hearthwatch/v1/lock-1/command", b"{}")
+    assert Translator("native").hear(*command) == command
 
 
 @pytest.mark.parametrize("convention", ["tasmota", "shelly_gen2"])
