@@ -80,7 +80,12 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a device claims about itself."""
+    """What a device claims about itself.
+
+    ``hardware_address`` is burnt into its hardware, in one spelling whichever convention tells it: a MAC address as twelve lower-case
+    digits, an IEEE address (EUI-64) as ``0x`` and sixteen; None where the message does not say. ``told_as`` is the id that the convention
+    gives the device, where ``device`` is another because the ids were joined; ``told_by`` is who sent it, as far as topic or broker say.
+    """
 
     device: str
     at: datetime
@@ -90,6 +95,9 @@ class Identity:
     serial: str | None = None
     made: str | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
+    hardware_address: str | None = None
+    told_as: str | None = None
+    told_by: str | None = None
     convention: str = "native"
 
 
@@ -124,12 +132,15 @@ class Rejection:
     samples: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What a convention made of one message: values, parts it rejected, or a reason why it holds nothing for us."""
+class Decoded(msgspec.Struct, frozen=True, gc=False):
+    """What a convention made of one message: values, parts it rejected, or a reason why it holds nothing for us.
+
+    ``refused`` samples are left out without being kept: those of devices that are not taken in.
+    """
 
     values: tuple[Value, ...] = ()
     rejected: tuple[Rejection, ...] = ()
+    refused: int = 0
     ignored: str | None = None
 
 

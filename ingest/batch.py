@@ -117,6 +117,7 @@ class BatchBuilder:
     def __init__(self, decoder: MessageDecoder, limits: Limits) -> None:
         self._decoder = decoder
         self._limits = limits
+        self._checks_users: bool = getattr(decoder, "checks_users", False)  # then it knows aliases and bridges
         self._claims: dict[str, Identity] = {}
         self._sightings = Sightings()
 
@@ -143,8 +144,11 @@ class BatchBuilder:
             if message.redelivered:  # its first copy may stand in this very batch
                 first = first_time(message) or batch.first_receipts.get(key_of(message))
             if first is not None:
-                message = replace(message, received_at=first)
-            timeless = self._sort(batch, origin, message, self._decode(message), window, names)
+                message = structs.replace(message, received_at=first)
+            named = self._decode(message)
+            if message.user is not None and self._checks_users:
+                message = structs.replace(message, user=None)
+            timeless = self._sort(batch, origin, message, named, window, names)
             if timeless and message.packet_id:
                 batch.first_receipts[key_of(message)] = message.received_at
         batch.states = self._decoder.changed()
@@ -178,7 +182,8 @@ class BatchBuilder:
         for rejection in decoded.rejected:
             batch.hold(origin, rejection)
         if not decoded.values:
-            if not decoded.rejected:
+        batch.ignored += decoded.refused
+            if not decoded.rejected and not decoded.refused:
                 repeated = message.retain and decoded.ignored == KNOWN_COPY
                 batch.duplicate += repeated
                 batch.ignored += not repeated

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -25,13 +25,16 @@ from hearthwatch.wire.native_memory import joined
 from hearthwatch.wire.registry import Decoder
 from hearthwatch.wire.shared import SharedDecoder, is_shared
 from ingest import gaps
+from ingest.directory import Directory
 from ingest.errands import Answer, Errands, attempt
 from ingest.gaps import CountingDecoder, Gaps
+from ingest.identity import IdentifyingDecoder
 from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record, Release, Report, Store, Unspool
 from ingest.intake import Spool as ToSpool
 from ingest.ledger import Ledger
 from ingest.limits import Limits
 from ingest.redelivery import CONVENTION, FirstReceipts
+from ingest.retelling import STATE as RETOLD_STATE
 from ingest.spool import Spool
 from ingest.spool_health import told
 
@@ -81,6 +84,7 @@ class Runner:
         self._name = name
         self._spool = spool
         self._shared = decoder if isinstance(decoder, SharedDecoder) else None
+        self._directory = Directory(limits.admission, ask=limits.join_devices == "ask")
         self._learned_at = clock.now()
         self._learn_next = time.monotonic() + LEARN_SECONDS
         self._gaps = None if isinstance(decoder, SharedDecoder) else self._take_up_gaps()
@@ -352,11 +356,13 @@ class Runner:
         with self._database.reading() as connection:
             names = metric_names.load(connection)
             saved = decoder_states.load(connection, conventions=[CONVENTION])
+            retold = decoder_states.load(connection, conventions=[RETOLD_STATE]).get((RETOLD_STATE, name))
+            self._directory.load(connection, self._clock.now())
         received = {partition: state for (_, partition), state in saved.items()}
         first_receipts = FirstReceipts(name, 2 * self._limits.receive_maximum, received)
         spooled = None if self._spool is None else self._spool.state.messages
         return Intake(
-            decoder if self._gaps is None else CountingDecoder(decoder, self._gaps),
+            IdentifyingDecoder(counting, decoder.forget, self._directory, name=name, retold=retold),
             self._clock,
             self._limits,
             self._ledger,
@@ -402,13 +408,18 @@ class Runner:
         with self._database.transaction(alone=bool(action.identities or action.replies or wishes)) as connection:
             new = self._directory.note(connection, action.sightings, action.identities, self._clock.now())
             devices.see(connection, action.sightings)
-            for observation in devices.apply_identities(connection, action.identities):
+            contradictions = devices.apply_identities(connection, action.identities)
+            contradictions += self._directory.learn(connection, action.identities, self._clock.now())
+            for observation in contradictions:
                 findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
             quarantine.hold(connection, action.held)
             self._save(connection, dict(action.states))
 
     def _save(self, connection: Connection, states: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
         now = self._clock.now()
+            asking.hear(connection, action.replies)
+            asking.wish(connection, wishes, self._clock.now())
+        self._directory.noted(new)
         ours = {key: state for key, state in states.items() if not is_shared(key)}
         decoder_states.save(connection, ours, now)
         if len(ours) < len(states):
@@ -424,6 +435,9 @@ class Runner:
         try:
             with self._database.reading() as connection:
                 since = self._learned_at - CLOCKS_APART
+        self._hear_of_devices(now)
+        if self._shared is None:
+            return
                 saved = decoder_states.load(connection, conventions=self._shared.names, since=since)
         except HearthwatchError as error:
             LOG.debug("nothing was learned of other sessions: %s", error)
@@ -434,6 +448,6 @@ class Runner:
 
 def _name(action: Pending) -> str:
     return type(action).__name__.lower()
-            asking.hear(connection, action.replies)
-            asking.wish(connection, wishes, self._clock.now())
-        self._directory.noted(new)
+    def _hear_of_devices(self, now: datetime) -> None:
+        self._directory.exchange(self._database, now)
+

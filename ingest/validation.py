@@ -11,6 +11,7 @@ import msgspec
 from hearthwatch.values import Event, Message, Presence, Reading, Rejection, Value
 from ingest.limits import Limits
 
+OF_ANOTHER_USER = "sent by another user than the device it speaks for"
 PAYLOAD_KEPT_BYTES = 65_536
 """How much of a message that is too large quarantine keeps, to show what it was."""
 
@@ -39,7 +40,7 @@ def oversize(message: Message, limits: Limits) -> Rejection | None:
 def objection(value: Value, message: Message, window: TimeWindow) -> Rejection | None:
     """Why a decoded value is not taken in, or None."""
     if message.user is not None and message.user != value.device:
-        return Rejection("sent by another user than the device it speaks for", part_of(value), value.device)
+        return Rejection(OF_ANOTHER_USER, part_of(value), value.device)
     if isinstance(value, (Reading, Event, Presence)) and not window.earliest <= value.at <= window.latest:
         late = value.at < window.earliest
         reason = "the time lies before what is kept" if late else "the time lies in the future"

@@ -90,6 +90,7 @@ def identities(device: st.SearchStrategy[str] = devices) -> st.SearchStrategy[Id
         made=st.none() | st.just("2026-01"),
         parts=st.dictionaries(texts, texts, max_size=3),
         convention=st.just("native"),
+        hardware_address=st.none() | st.sampled_from(("a4cf12d4e5f6", "0x00158d00018255df")),
     )
 
 

@@ -19,6 +19,7 @@ from hearthwatch.records.database import batched, containing, insert_for, update
 from hearthwatch.records.tables import devices, installed_parts
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import DEVICE_ID, Device, Identity, Observation
+from hearthwatch.wire.hardware_address import address_of, is_address
 
 MASTER_DATA = ("model", "hardware", "firmware", "serial", "made", "installed_at", "removed_at", "region", "test")
 _TEXTS = frozenset({"model", "hardware", "firmware", "serial", "region"})
@@ -150,11 +151,20 @@ def _mismatches(device: Device, claim: Identity) -> list[Observation]:
     found = []
     for name in ("serial", "model"):
         registered, claimed = getattr(device, name), fitted(devices.c[name], getattr(claim, name))
-        if claimed and registered is not None and claimed != registered:
+        if claimed and registered is not None and claimed != registered and not _other_words(name, registered, claim):
             reason = {"text_key": f"{name}_mismatch", "values": {"registered": registered, "claimed": claimed}}
             evidence = {"metrics": [], "reasons": [reason]}
             found.append(Observation("mismatch", "device", device.id, name, "warning", claim.at, evidence))
     return found
+
+
+def _other_words(name: str, registered: str, claim: Identity) -> bool:
+    """Whether another text is no contradiction: conventions name models in words of their own, and for some an address is the serial."""
+    if name == "model":
+        return claim.told_as is not None
+    if is_address(registered) and is_address(claim.serial):
+        return address_of(registered) == address_of(claim.serial)
+    return is_address(registered) or is_address(claim.serial)
 
 
 def _date(text: str | None) -> datetime | None:

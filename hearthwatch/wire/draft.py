@@ -102,15 +102,35 @@ class Draft:
         self._values.append(Presence(self.device, f"{self.convention}/{stream}", at, online, firmware=self.firmware))
         return None
 
-    def identity(self, *, model: Any = None, hardware: Any = None, firmware: Any = None, serial: Any = None) -> None:
-        """What the device says about itself. Claims that are no texts are left out; nothing when there is no claim."""
-        claims = [text_or_none(claim) for claim in (model, hardware, firmware, _one_spelling(serial))]
-        if not any(claims):
+    def identity(
+        self,
+        *,
+        model: Any = None,
+        hardware: Any = None,
+        firmware: Any = None,
+        serial: Any = None,
+        made: Any = None,
+        parts: Mapping[str, str] | None = None,
+        hardware_address: str | None = None,
+    ) -> None:
+        """What the device says about itself. Claims that are no texts are left out; nothing when there is no claim.
+
+        Without a ``hardware_address`` it is the serial number, where that is one.
+        """
+        claims = [text_or_none(claim) for claim in (model, hardware, firmware, _one_spelling(serial), made)]
+        if not any(claims) and not parts:
             return
-        at = self.message.received_at
-        address = hardware_address or address_of(serial)
-        self._values.append(
-            Identity(self.device, at, *claims, dict(parts or {}), convention=self.convention, hardware_address=address)
+        identity = Identity(
+            self.device,
+            self.message.received_at,
+            model=claims[0],
+            hardware=claims[1],
+            firmware=claims[2],
+            serial=claims[3],
+            made=claims[4],
+            parts=dict(parts or {}),
+            convention=self.convention,
+            hardware_address=hardware_address or address_of(serial),
         )
 
     def reply(self, *, ok: bool, detail: Any, id: str = "", kind: str = "") -> None:  # noqa: A002 - the wire calls it id

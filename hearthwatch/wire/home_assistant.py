@@ -161,7 +161,13 @@ def _identify(draft: Draft, claim: Claim) -> str | None:
         draft.keep("bridge", claim.bridge)
     nothing_new = new_claim(draft, claimed(claim))
     if nothing_new is None:
-        draft.identity(model=claim.model, hardware=claim.hardware, firmware=claim.firmware, serial=claim.serial)
+        draft.identity(
+            model=claim.model,
+            hardware=claim.hardware,
+            firmware=claim.firmware,
+            serial=claim.serial,
+            hardware_address=claim.hardware_address,
+        )
     return nothing_new
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from hearthwatch.errors import Invalid
 from hearthwatch.wire.draft import text_or_none
-from hearthwatch.wire.hardware_address import ieee_within, mac_of, mac_within
+from hearthwatch.wire.hardware_address import address_of, ieee_within, mac_of, mac_within
 from hearthwatch.wire.limits import is_device
 
 _SHELLY = re.compile(r"shelly[a-z0-9]*-[0-9a-f]{6,16}", re.IGNORECASE)
@@ -24,7 +24,10 @@ _MAX_IDENTIFIERS = 32
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a description says of its device. ``esphome``: its firmware is ESPHome's. ``bridge``: the device that it speaks through."""
+    """What a description says of its device. ``esphome``: its firmware is ESPHome's. ``bridge``: the device that it speaks through.
+
+    ``hardware_address``: the first MAC or IEEE address among its connections and identifiers.
+    """
 
     device: str
     model: str | None
@@ -33,6 +36,7 @@ class Claim:
     serial: str | None
     esphome: bool
     bridge: str | None
+    hardware_address: str | None = None
 
 
 def claim_of(given: Any, origin: Any) -> Claim:
@@ -44,7 +48,8 @@ def claim_of(given: Any, origin: Any) -> Claim:
     serial = text_or_none(given.get("serial_number"))
     mac = next((mac for kind, one in connections if kind == "mac" and (mac := mac_of(one))), None)
     mac = mac or next((mac for one in identifiers if (mac := mac_within(one))), None)
-    device = _device_id(identifiers, [one for _, one in connections], mac, serial)
+    places = [one for _, one in connections]
+    device = _device_id(identifiers, places, mac, serial)
     firmware = text_or_none(given.get("sw_version"))
     maker = origin.get("name") if isinstance(origin, dict) else None
     return Claim(
@@ -55,6 +60,7 @@ def claim_of(given: Any, origin: Any) -> Claim:
         serial=serial or (mac.upper() if mac else None) or ieee_within(device),
         esphome="esphome" in f"{maker} {firmware}".lower(),
         bridge=_bridge(text_or_none(given.get("via_device"))),
+        hardware_address=address_of(mac) or _ieee(identifiers, places),
     )
 
 
@@ -67,12 +73,16 @@ def is_of_esphome(unique_id: Any, kind: str, name: str) -> bool:
 
 def _device_id(identifiers: list[str], connections: list[str], mac: str | None, serial: str | None) -> str:
     shelly = next((one for one in identifiers if _SHELLY.fullmatch(one)), None)
-    ieee = next((ieee for one in (*identifiers, *connections) if (ieee := ieee_within(one))), None)
+    ieee = _ieee(identifiers, connections)
     own = serial if serial and _SERIAL.fullmatch(serial) else None
     named = shelly or ieee or mac or own or next(iter(identifiers), None)
     if named is None:
         raise Invalid("describes a device without identifiers, connections or serial number")
     return named if is_device(named) else _as_id(named)
+
+
+def _ieee(identifiers: Iterable[str], connections: Iterable[str]) -> str | None:
+    return next((ieee for one in (*identifiers, *connections) if (ieee := ieee_within(one))), None)
 
 
 def _bridge(via: str | None) -> str | None:

@@ -15,6 +15,7 @@ import msgspec
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import State
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reply, Value
+from hearthwatch.wire.hardware_address import address_of, spelled
 from hearthwatch.wire.instants import parse_instant, spell
 from hearthwatch.wire.limits import KNOWN_COPY, check_detail, check_device, optional_count, optional_text
 from hearthwatch.wire.native_memory import firmware_of, is_older, is_repeated, remember, remember_presence
@@ -128,8 +129,16 @@ def _identity(
         made=optional_text(given.get("made"), "made"),
         parts=parts,
         convention=STREAM,
+        hardware_address=_address(given),
     )
     return identity, remember(state, firmware=identity.firmware, boot=optional_text(given.get("boot"), "boot"))
+
+
+def _address(given: Mapping[str, Any]) -> str | None:
+    said = optional_text(given.get("mac"), "mac")
+    if said is not None and spelled(said) is None:
+        raise Invalid("mac is not a MAC address of 12 digits or an IEEE address of 16")
+    return address_of(said)
 
 
 def _reply(device: str, state: State | None, message: Message, given: Mapping[str, Any]) -> tuple[Value, State | None]:
@@ -199,6 +208,7 @@ def identity(value: Identity, *, boot: str | None = None) -> Encoded:
         "serial": value.serial,
         "made": value.made,
         "parts": dict(value.parts) or None,
+        "mac": value.hardware_address,
     }
     return _encode(value.device, "identity", given)
 

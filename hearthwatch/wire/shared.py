@@ -39,6 +39,10 @@ class SharedDecoder:
         """The states that changed since the last call, under the names they are shared by."""
         return {(name + SUFFIX, partition): state for (name, partition), state in self._decoder.changed().items()}
 
+    def forget(self, topic: str) -> None:
+        """Forget the state that a topic belongs to."""
+        self._decoder.forget(topic)
+
     def learn(self, states: Mapping[StateKey, State]) -> None:
         """Take in what other sessions remembered."""
         for (name, partition), state in states.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from hearthwatch.errors import HearthwatchError
@@ -80,6 +81,9 @@ class SimulatedRunner(Runner):
 
     def _record(self, action: Record) -> None:
         self._records.record(action)
+
+    def _hear_of_devices(self, now: datetime) -> None:
+        """Nobody decides anything about devices here."""
 
 
 @contextmanager

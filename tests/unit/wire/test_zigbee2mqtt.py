@@ -275,7 +275,14 @@ def test_the_bridge_is_a_device_and_takes_nobody_with_it(home: Conversation) -> 
 def test_the_bridge_tells_its_version_and_updates(stranger: Conversation) -> None:
     (identity,) = stranger.identities("zigbee2mqtt/bridge/info", INFO, retain=True)
     assert identity == Identity(
-        BRIDGE, stranger.now, "Zigbee2MQTT", "zStack30x", "2.1.0", BRIDGE, convention="zigbee2mqtt"
+        BRIDGE,
+        stranger.now,
+        "Zigbee2MQTT",
+        "zStack30x",
+        "2.1.0",
+        BRIDGE,
+        convention="zigbee2mqtt",
+        hardware_address=BRIDGE,
     )
     (event,) = stranger.events("zigbee2mqtt/bridge/info", {**INFO, "version": "2.2.0"}, retain=True)
     assert (event.kind, event.code, event.detail) == ("update", "installed", {"from": "2.1.0", "to": "2.2.0"})

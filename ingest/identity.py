@@ -1,0 +1,226 @@
+"""Between decoding and storing: whose values these are. Ids that are one device become that device, false names are refused, unknown
+devices are admitted or turned away, and what two conventions tell of one happening is one.
+
+A message whose devices are known, and have no other id, costs a look-up for each reading; natively one for the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from hearthwatch.values import Decoded, Event, Identity, Message, Reading, Rejection, Value
+from hearthwatch.wire.speakers import PAYLOAD_NAMED, described, may_tell_of, speaker
+from ingest.admission import Turn
+from ingest.batch import MessageDecoder
+from ingest.directory import Directory
+from ingest.retelling import STATE, Retelling
+from ingest.validation import OF_ANOTHER_USER, part_of
+
+V = TypeVar("V", bound=Value)
+
+OF_ANOTHER_TOPIC = "told on a topic of another than the device it speaks for"
+REFUSED = "a device that is not registered; unknown devices are refused"
+CONFIG = "/config"
+HOME_ASSISTANT = "home_assistant"
+_NATIVE = "native"
+_NETWORKS = frozenset({"zigbee2mqtt", HOME_ASSISTANT})
+"""Conventions that keep what they remember of many devices together, within limits of their own."""
+
+
+class IdentifyingDecoder:
+    """A `MessageDecoder` over another one, with a directory of devices. It looks at the broker's user itself.
+
+    ``forget`` makes the other one forget the state of a topic; ``name`` is the session's, ``retold`` what it saved of happenings.
+    """
+
+    checks_users = True
+
+    def __init__(
+        self,
+        decoder: MessageDecoder,
+        forget: Callable[[str], None],
+        directory: Directory,
+        *,
+        name: str = "ingest",
+        retold: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._decoder = decoder
+        self._forget = forget
+        self._directory = directory
+        self._key = (STATE, name)
+        self._retelling = Retelling(retold)
+
+    def decode(self, message: Message) -> tuple[str | None, Decoded]:
+        """The convention's name and the values, each with the device it is of. Raises `Invalid` when all of it is malformed."""
+        if self._directory.guarded and message.topic.endswith(CONFIG):
+            forged = self._forged(message)
+            if forged is not None:
+                return HOME_ASSISTANT, forged
+        convention, decoded = self._decoder.decode(message)
+        values = decoded.values
+        if not values or convention is None:
+            return convention, decoded
+        if message.user is None:
+            plain = self._directory.plain
+            if convention == _NATIVE:  # all values of such a message are of its topic's device
+                first = values[0]
+                if type(first) is Reading and first.device in plain:
+                    return convention, decoded
+            elif self._is_usual(values, plain, convention):
+                return convention, decoded
+        return convention, self._identified(convention, decoded, message)
+
+    def changed(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        """States that changed since the last call, its own among them."""
+        states, told = self._decoder.changed(), self._retelling.changed()
+        return states if told is None else {**states, self._key: told}
+
+    def _forged(self, message: Message) -> Decoded | None:
+        """A description of a device that logs in at the broker, by another than that device: it must not even be remembered."""
+        claim = described(message.topic, message.payload)
+        if claim is None or claim.device not in self._directory.guarded:
+            return None
+        sorting = _Sorting(self._directory, self._retelling, HOME_ASSISTANT, message)
+        said = Identity(
+            claim.device, message.received_at, convention=HOME_ASSISTANT, hardware_address=claim.hardware_address
+        )
+        return sorting.answer(Decoded()) if sorting.is_refused(said) else None
+
+    def _is_usual(self, values: tuple[Value, ...], plain: set[str], convention: str) -> bool:
+        guarded = self._directory.guarded if convention in PAYLOAD_NAMED else ()
+        return all(type(one) is Reading and one.device in plain and one.device not in guarded for one in values)
+
+    def _identified(self, convention: str, decoded: Decoded, message: Message) -> Decoded:
+        sorting = _Sorting(self._directory, self._retelling, convention, message)
+        for value in decoded.values:
+            sorting.take(value)
+        if sorting.only_strangers and convention not in _NETWORKS:
+            self._forget(message.topic)
+        return sorting.answer(decoded)
+
+
+class _Sorting:
+    """The values of one message, while it is found out whose they are."""
+
+    def __init__(self, directory: Directory, retelling: Retelling, convention: str, message: Message) -> None:
+        self._directory = directory
+        self._retelling = retelling
+        self._convention = convention
+        self._message = message
+        self._kept: list[Value] = []
+        self._rejected: list[Rejection] = []
+        self._turns: dict[str, Turn] = {}
+        self._away: dict[str, int] = {}
+
+    @property
+    def only_strangers(self) -> bool:
+        """Whether all of the message is of devices that were turned away."""
+        return bool(self._away) and not self._kept and not self._rejected
+
+    def is_refused(self, value: Value) -> bool:
+        """Whether the sender may not say this; then it is held back."""
+        objection = self._objection(value.device)
+        if objection is not None:
+            self._refuse(value, objection)
+        return objection is not None
+
+    def take(self, value: Value) -> None:
+        """Sort one value."""
+        if self.is_refused(value):
+            return
+        if self._turn(value.device) is not Turn.ADMIT:
+            self._away[value.device] = self._away.get(value.device, 0) + 1
+        else:
+            self._kept.append(self._named(value))
+
+    def answer(self, decoded: Decoded) -> Decoded:
+        """The message as it is now."""
+        rejected, ignored = [*decoded.rejected, *self._rejected], 0
+        for device, samples in self._away.items():
+            self._directory.turn_away(device, samples)
+            if self._turns[device] is Turn.HOLD and self._directory.admission.may_hold():
+                reason = self._directory.admission.reason() or "the device is not registered"
+                rejected.append(Rejection(reason, f"device {device}", device, samples))
+            else:
+                ignored += samples
+        why = REFUSED if ignored and not self._kept else None
+        return Decoded(tuple(self._kept), tuple(rejected), why, ignored)
+
+    # -- who may say it
+
+    def _objection(self, device: str) -> str | None:
+        directory, message, user = self._directory, self._message, self._message.user
+        owner = directory.owner_of(device)
+        told_by = speaker(self._convention, message.topic, device) if self._convention in PAYLOAD_NAMED else None
+        if user is not None and directory.device_of(user) != directory.device_of(device):
+            bridge = directory.is_bridge(user) and owner in (None, user)
+            first = told_by == user and owner is None and not directory.is_enrolled(device)
+            if not bridge and not first:
+                return OF_ANOTHER_USER
+        if owner is None or told_by is None or directory.device_of(told_by) == directory.device_of(owner):
+            return None
+        return None if may_tell_of(owner, self._convention, message.topic, device) else OF_ANOTHER_TOPIC
+
+    def _refuse(self, value: Value, reason: str) -> None:
+        """Hold a value back. Who claims another's hardware address is heard as a claim of its own: a person will see the two."""
+        claimant = self._claimant(value)
+        samples = 1 if claimant is None else 0
+        self._rejected.append(Rejection(reason, part_of(value), value.device, samples))
+        if claimant is not None and isinstance(value, Identity):
+            self._kept.append(
+                Identity(
+                    claimant,
+                    value.at,
+                    convention=value.convention,
+                    hardware_address=value.hardware_address,
+                    told_by=claimant,
+                )
+            )
+
+    def _claimant(self, value: Value) -> str | None:
+        if not isinstance(value, Identity) or value.hardware_address is None:
+            return None
+        sender = self._message.user or speaker(self._convention, self._message.topic, value.device)
+        return sender if sender in self._directory.known and self._directory.is_enrolled(sender) else None
+
+    # -- whose it is
+
+    def _turn(self, name: str) -> Turn:
+        device = self._directory.device_of(name)
+        if device in self._directory.known:
+            return Turn.ADMIT
+        turn = self._turns.get(name)
+        if turn is None:
+            turn = self._turns[name] = self._directory.admission.ask(self._message.received_at)
+            if turn is Turn.ADMIT:
+                self._directory.admit(device)
+        return turn
+
+    def _named(self, value: Value) -> Value:
+        device = self._directory.device_of(value.device)
+        if isinstance(value, Identity):
+            return self._claim(value, device)
+        named = value if device == value.device else _of(value, device)
+        return self._retelling.hear(named) if isinstance(named, Event) else named
+
+    def _claim(self, claim: Identity, device: str) -> Identity:
+        sender: str | None = self._message.user
+        if sender is None and self._convention in PAYLOAD_NAMED:
+            named = speaker(self._convention, self._message.topic, claim.device)
+            sender = named if self._directory.is_enrolled(named) else None
+        if sender is not None and self._directory.is_bridge(sender):
+            sender = None
+        told_as = claim.device if device != claim.device else None
+        if sender is None and told_as is None:
+            return claim
+        return replace(claim, device=device, told_as=told_as, told_by=sender)
+
+
+def _of(value: V, device: str) -> V:
+    if isinstance(value, Reading):
+        return msgspec.structs.replace(value, device=device)
+    return replace(value, device=device)
