@@ -164,30 +164,47 @@ def sparkplug(folder: Path) -> list[Sample]:
     return [(given["topic"], encode(given["payload_json_view"])) for given in map(json.loads, lines)]
 
 
+def by_file(folder: Path) -> dict[str, list[Sample]]:
+    """The messages of every file below a folder of payloads, licences aside, in their order. Fails for a file that nobody reads."""
+    read = {
+        "tasmota/payloads.jsonl": tasmota(folder),
+        **{f"shelly/{path.name}": list(_shelly(path)) for path in sorted((folder / "shelly").glob("*.json"))},
+        "homie/topic_examples.tsv": homie(folder),
+        "sparkplug/spec_examples.jsonl": sparkplug(folder),
+    }
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    unread = {name for name in there - set(read) if not name.split("/")[-1].startswith("LICENSE")}
+    assert not unread, f"nobody reads {sorted(unread)}"
+    return read
+
+
 def recorded(folder: Path) -> list[Sample]:
     """Everything below a folder of payloads."""
-    tasmota = (folder / "tasmota" / "payloads.jsonl").read_text(encoding="utf-8").splitlines()
-    return [
-        *((given["topic"], _bytes(given["payload"])) for given in map(json.loads, tasmota)),
-        *_shelly(folder / "shelly"),
-        *homie(folder),
-        *sparkplug(folder),
-    ]
+    return [sample for samples in by_file(folder).values() for sample in samples]
 
 
-def _shelly(folder: Path) -> Iterator[Sample]:
-    for path in sorted(folder.glob("*.json")):
-        given = json.loads(path.read_text(encoding="utf-8"))
-        if path.name.startswith("gen1_"):
-            yield f"shellies/{given['settings']['device']['hostname']}/info", _bytes(given["status"])
-        elif path.name.startswith("gen2_"):
-            device = given["shelly"]["id"]
-            yield f"{device}/hearthwatch/rpc", _bytes({"id": 1, "src": device, "result": given["shelly"]})
-            full = {"src": device, "method": "NotifyFullStatus", "params": {"ts": 1707326936.5, **given["status"]}}
-            yield f"{device}/events/rpc", _bytes(full)
-        else:
-            answer = given if "error" in given else {"id": 1, "src": path.name.split("__")[1], "result": given}
-            yield "hearthwatch/rpc", _bytes(answer)
+def tasmota(folder: Path) -> list[Sample]:
+    """What a Tasmota device publishes."""
+    lines = (folder / "tasmota" / "payloads.jsonl").read_text(encoding="utf-8").splitlines()
+    return [(given["topic"], _bytes(given["payload"])) for given in map(json.loads, lines)]
+
+
+def _shelly(path: Path) -> Iterator[Sample]:
+    """A device's answers over HTTP, on the topics on which it publishes the same objects."""
+    given = json.loads(path.read_text(encoding="utf-8"))
+    if path.name.startswith("gen1_"):
+        own = given["settings"]["device"]
+        announced = {"id": own["hostname"], "model": own["type"], "mac": own["mac"], "fw_ver": given["settings"]["fw"]}
+        yield f"shellies/{own['hostname']}/announce", _bytes(announced)
+        yield f"shellies/{own['hostname']}/info", _bytes(given["status"])
+    elif path.name.startswith("gen2_"):
+        device = given["shelly"]["id"]
+        yield f"{device}/hearthwatch/rpc", _bytes({"id": 1, "src": device, "result": given["shelly"]})
+        full = {"src": device, "method": "NotifyFullStatus", "params": {"ts": 1707326936.5, **given["status"]}}
+        yield f"{device}/events/rpc", _bytes(full)
+    else:
+        answer = given if "error" in given else {"id": 1, "src": path.name.split("__")[1], "result": given}
+        yield "hearthwatch/rpc", _bytes(answer)
 
 
 def _bytes(payload: Any) -> bytes:

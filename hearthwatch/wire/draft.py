@@ -74,8 +74,21 @@ class Draft:
 
     # -- values
 
-    def reading(self, kind: str, at: datetime, metrics: Mapping[str, float]) -> None:
-        """A reading of what can be named and is within the limit; nothing when there is no metric."""
+    def reading(
+        self,
+        kind: str,
+        at: datetime,
+        metrics: Mapping[str, float],
+        *,
+        firmware: str | None = None,
+        boot: str | None = None,
+        seq: int | None = None,
+        clockless: bool = False,
+    ) -> None:
+        """A reading of what can be named and is within the limit; nothing when there is no metric.
+
+        It is of the firmware that is known, unless it says of which.
+        """
         kept: dict[str, float] = {}
         for name, value in metrics.items():
             if not is_metric(name):
@@ -85,21 +98,33 @@ class Draft:
             else:
                 kept[name] = value
         if kept:
-            self._values.append(Reading(self.device, f"{self.convention}/{kind}", at, kept, self.firmware))
+            stream = f"{self.convention}/{kind}"
+            self._values.append(
+                Reading(self.device, stream, at, kept, firmware or self.firmware, boot, seq, clockless=clockless)
+            )
 
-    def event(self, stream: str, at: datetime, kind: str, code: str, detail: Mapping[str, Any] | None = None) -> None:
+    def event(
+        self,
+        stream: str,
+        at: datetime,
+        kind: str,
+        code: str,
+        detail: Mapping[str, Any] | None = None,
+        *,
+        boot: str | None = None,
+        seq: int | None = None,
+    ) -> None:
         """An event on the firmware known now."""
-        self._values.append(
-            Event(self.device, f"{self.convention}/{stream}", at, kind, code, dict(detail or {}), self.firmware)
-        )
+        named = f"{self.convention}/{stream}"
+        self._values.append(Event(self.device, named, at, kind, code, dict(detail or {}), self.firmware, boot, seq))
 
-    def presence(self, stream: str, *, online: bool) -> str | None:
-        """A presence, or the reason to ignore it: a retained copy of what is known says nothing new."""
+    def presence(self, stream: str, *, online: bool, at: datetime | None = None, boot: str | None = None) -> str | None:
+        """A presence, or the reason to ignore it: a retained copy of what is known says nothing new. Without a time it is of now."""
         if self.message.retain and self._state.get("online") is online:
             return KNOWN_COPY
         self._state["online"] = online
-        at = self.message.received_at
-        self._values.append(Presence(self.device, f"{self.convention}/{stream}", at, online, firmware=self.firmware))
+        came = at or self.message.received_at
+        self._values.append(Presence(self.device, f"{self.convention}/{stream}", came, online, boot, self.firmware))
         return None
 
     def identity(
@@ -132,6 +157,7 @@ class Draft:
             convention=self.convention,
             hardware_address=hardware_address or address_of(serial),
         )
+        self._values.append(identity)
 
     def reply(self, *, ok: bool, detail: Any, id: str = "", kind: str = "") -> None:  # noqa: A002 - the wire calls it id
         """An answer to a command, by its ``id`` or, where the convention carries none, by its ``kind``; cut where it is too large."""

@@ -148,6 +148,7 @@ def _info(draft: Draft, given: Mapping[str, Any]) -> None:
     draft.measure(metrics, "illuminance_lux", _object(given, "lux").get("value"), "lux.value")
     draft.measure(metrics, "voltage_v", given.get("voltage"), "voltage")
     _channels(draft, metrics, given)
+    _external(draft, metrics, given)
     at = draft.message.received_at
     if "uptime_s" in metrics:
         draft.learn_uptime("info", at, metrics["uptime_s"], "unknown")
@@ -183,6 +184,14 @@ def _channels(draft: Draft, metrics: dict[str, float], given: Mapping[str, Any])
         draft.measure(metrics, _named("emeter", place, "current_a"), meter.get("current"), f"emeters[{place}].current")
         energy = _named("emeter", place, "energy_kwh")
         draft.measure(metrics, energy, meter.get("total"), f"emeters[{place}].total", factor=_WATT_HOURS)
+
+
+def _external(draft: Draft, metrics: dict[str, float], given: Mapping[str, Any]) -> None:
+    """Sensors that are wired to the add-on; the topics ``ext_temperature/0`` have the same names."""
+    for key, field, metric in (("ext_temperature", "tC", "temperature_c"), ("ext_humidity", "hum", "humidity_pct")):
+        for place, sensor in list(_object(given, key).items())[:3]:
+            if isinstance(sensor, dict) and place.isascii() and place.isdigit() and len(place) == 1:
+                _measure_sensor(draft, metrics, f"ext{place}_{metric}", sensor.get(field), f"{key}.{place}.{field}")
 
 
 def _object(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:

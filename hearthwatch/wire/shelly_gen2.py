@@ -30,6 +30,7 @@ _OTHERS = frozenset(
 )
 """First levels that belong to other conventions, whatever follows."""
 _MAX_COMPONENTS = 64
+NO_STATUS = "an answer without a status: how the device is set up, or that a call was done"
 # ESP-IDF's esp_reset_reason_t, which the field carries unchanged.
 _RESET = {
     1: "power_on",
@@ -166,12 +167,21 @@ def _answer(prefix: str, state: State | None, message: Message) -> tuple[Decoded
     if isinstance(result, dict):
         if "model" in result or "fw_id" in result or "ver" in result:
             _device_info(draft, result)
+        elif (configured := _configured(result)) is not None:
+            _device_info(draft, configured)
         _components(draft, "answer", result, None, whole=False)
     if call is not None:
         error = given.get("error")
         draft.reply(ok=error is None, detail=result if error is None else {"error": error}, id=call)
-    decoded, following = draft.finish()
+    decoded, following = draft.finish(NO_STATUS)
     return decoded, following if ours else state
+
+
+def _configured(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What ``Shelly.GetConfig`` says of the device itself: its firmware and its address."""
+    system = result.get("sys")
+    device = system.get("device") if isinstance(system, dict) else None
+    return device if isinstance(device, dict) and "fw_id" in device else None
 
 
 def _our_call(given: Mapping[str, Any], message: Message) -> str | None:

@@ -11,6 +11,11 @@ from hearthwatch.wire.limits import number
 _PLAIN = {
     "Humidity": "humidity_pct",
     "Illuminance": "illuminance_lux",
+    "CarbonDioxide": "co2_ppm",
+    "eCO2": "eco2_ppm",
+    "TVOC": "tvoc_ppb",
+    "PM2.5": "pm25_ug_per_m3",
+    "PM10": "pm10_ug_per_m3",
 }
 _ADDED = {
     "Power": "power_w",
@@ -21,9 +26,13 @@ _ADDED = {
     "Energy": "energy_kwh",
 }
 """Quantities that add up over phases."""
+_TARIFFS = "TotalTariff"
+_DIRECTED = {"ExportActive": "exported_energy_kwh", "ImportActive": "imported_energy_kwh"}
 _SHARED = {"Voltage": "voltage_v", "Frequency": "frequency_hz", "Factor": "power_factor"}
 """Quantities of which the first phase speaks for the device."""
 _PRESSURE = {"hPa": 1.0, "mmHg": 1.33322387415, "inHg": 33.8638866667}
+_SPEED = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704, "kn": 0.514444444, "ft/s": 0.3048, "yd/s": 0.9144}
+"""Units of `SpeedUnit`, in m/s; a message that names none means km/h, which is what Tasmota is set to."""
 _CHIPS = frozenset({"ESP32", "ESP8266"})
 MAX_OWNERS = 64
 
@@ -54,6 +63,8 @@ class _Units:
         self.fahrenheit = given.get("TempUnit") == "F"
         unit = given.get("PressureUnit", "hPa")
         self.pressure = _PRESSURE.get(unit, 1.0) if isinstance(unit, str) else 1.0
+        speed = given.get("SpeedUnit", "km/h")
+        self.speed = _SPEED.get(speed, _SPEED["km/h"]) if isinstance(speed, str) else _SPEED["km/h"]
 
     def celsius(self, value: float) -> float:
         return round((value - 32) / 1.8, 3) if self.fahrenheit else value
@@ -62,7 +73,7 @@ class _Units:
 def _fields(sensor: str, fields: Mapping[str, Any], units: _Units) -> Iterator[tuple[str, str, Any, str]]:
     """(source, metric, value, where it stood) of one sensor; fields may be numbered (``Temperature2``)."""
     for key, raw in fields.items():
-        kind = key.rstrip("0123456789")
+        kind = key if key in _PLAIN else key.rstrip("0123456789")
         source = label(f"{sensor}_{key[len(kind) :]}" if kind != key else sensor)
         part = f"{sensor}.{key}"
         value = numeric(raw)
@@ -73,11 +84,24 @@ def _fields(sensor: str, fields: Mapping[str, Any], units: _Units) -> Iterator[t
             yield source, "pressure_hpa", round(value * units.pressure, 3) if isinstance(value, float) else value, part
         elif kind in _PLAIN:
             yield source, _PLAIN[kind], value, part
+        elif kind in ("Speed", "Dir") and isinstance(raw, dict):
+            yield from _wind(source, kind, raw, units, part)
         elif kind == "CTEnergy" and isinstance(raw, dict):
             for name, inner in raw.items():
                 measured = _ADDED.get(name) or _SHARED.get(name)
                 if measured is not None:
                     yield source, measured, numeric(inner), f"{part}.{name}"
+
+
+def _wind(
+    source: str, kind: str, raw: Mapping[str, Any], units: _Units, part: str
+) -> Iterator[tuple[str, str, Any, str]]:
+    """The speed and direction that an anemometer measures now (its averages and extremes are ours to compute)."""
+    key, metric = ("Act", "wind_speed_m_per_s") if kind == "Speed" else ("Deg", "wind_direction_deg")
+    if key in raw:
+        value = numeric(raw[key])
+        scaled = round(value * units.speed, 6) if kind == "Speed" and isinstance(value, float) else value
+        yield source, metric, scaled, f"{part}.{key}"
 
 
 def _energy(draft: Draft, metrics: dict[str, float], fields: Mapping[str, Any]) -> None:
@@ -97,6 +121,12 @@ def _energy(draft: Draft, metrics: dict[str, float], fields: Mapping[str, Any]) 
         whole = sum(phases.values()) if key in _ADDED else next(iter(phases.values()))
         draft.measure(metrics, metric, whole, part)
         metrics.update(phases)
+    tariffs = fields.get(_TARIFFS)
+    for place, value in enumerate(tariffs[:9] if isinstance(tariffs, list) else (), start=1):
+        draft.measure(metrics, f"tariff{place}_energy_kwh", numeric(value), f"ENERGY.{_TARIFFS}[{place}]")
+    for key, metric in _DIRECTED.items():
+        if not isinstance(fields.get(key), (list, dict)):
+            draft.measure(metrics, metric, numeric(fields.get(key)), f"ENERGY.{key}")
 
 
 def _add(draft: Draft, metrics: dict[str, float], source: str, metric: str, value: Any, part: str) -> None:

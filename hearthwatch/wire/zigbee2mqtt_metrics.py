@@ -44,7 +44,10 @@ _SWITCHES: Mapping[str, str] = {
     "water_leak": "alarm_on",
     "gas": "alarm_on",
     "carbon_monoxide": "alarm_on",
+    "running_state": "heating_on",
 }
+_HEATING = {"heat": True, "idle": False, "cool": False, "fan_only": False}
+"""What ``running_state`` of a thermostat says of calling for heat."""
 _WORDS = {"pressure_hpa": "air pressure", "apparent_power_va": "power", "reactive_power_var": "power"}
 """How a metric is said where its name alone would say something else."""
 _BATTERY_MILLIVOLTS = "mV"
@@ -69,7 +72,7 @@ def state_metrics(draft: Draft, given: Mapping[str, Any]) -> dict[str, float]:
             continue
         stem, before = named
         if stem in _SWITCHES:
-            on = on_or_off(value)
+            on = _HEATING.get(value) if stem == "running_state" and isinstance(value, str) else on_or_off(value)
             if on is not None:
                 metrics.setdefault(before + _SWITCHES[stem], float(on))
             continue
