@@ -16,11 +16,10 @@ METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # -- what came over the wire ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One MQTT message as received. ``user`` is the broker's name for the sender, where the broker tells it.
 
-    ``redelivered``: the broker may have sent it before, then under the same ``packet_id``.
+    ``redelivered``: the broker may have sent it before, then under the same ``packet_id``. A struct for the reason `Reading` is one.
     """
 
     topic: str
@@ -95,10 +94,10 @@ class Identity:
     serial: str | None = None
     made: str | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
+    convention: str = "native"
     hardware_address: str | None = None
     told_as: str | None = None
     told_by: str | None = None
-    convention: str = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +112,7 @@ class Reply:
     id: str
     ok: bool
     detail: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = ""
 
 
 Value = Reading | Event | Presence | Identity | Reply
@@ -120,7 +120,6 @@ Value = Reading | Event | Presence | Identity | Reply
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    kind: str = ""
     """A part of a message that could not be taken in: one metric, one sample, or (``part`` empty) all of it.
 
     ``samples`` is how many samples of the ledger it stands for: 0 for a single bad metric of a sample that was kept.
@@ -140,8 +139,8 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
 
     values: tuple[Value, ...] = ()
     rejected: tuple[Rejection, ...] = ()
-    refused: int = 0
     ignored: str | None = None
+    refused: int = 0
 
 
 # -- what a store answers ---------------------------------------------------------------------------------------------

@@ -6,17 +6,18 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Protocol
+
+from msgspec import structs
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Receipt
-from hearthwatch.records.devices import Sighting
 from hearthwatch.records.asking import Heard, Wish
+from hearthwatch.records.devices import Sighting
 from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Decoded, Event, Identity, Message, Presence, Reading, Rejection, Reply, Value
-from hearthwatch.wire.limits import KNOWN_COPY
 from hearthwatch.wire.commands.wishes import wish_of
+from hearthwatch.wire.limits import KNOWN_COPY
 from ingest import validation
 from ingest.limits import Limits
 from ingest.redelivery import Key, key_of
@@ -58,9 +59,9 @@ class Batch:
     identities: list[Identity] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
     held: list[QuarantineItem] = field(default_factory=list)
-    states: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     replies: list[Heard] = field(default_factory=list)
     wishes: dict[tuple[str, str], Wish] = field(default_factory=dict)
+    states: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     first_receipts: dict[Key, datetime] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     ignored: int = 0
@@ -116,8 +117,8 @@ class BatchBuilder:
 
     def __init__(self, decoder: MessageDecoder, limits: Limits) -> None:
         self._decoder = decoder
-        self._limits = limits
         self._checks_users: bool = getattr(decoder, "checks_users", False)  # then it knows aliases and bridges
+        self._limits = limits
         self._claims: dict[str, Identity] = {}
         self._sightings = Sightings()
 
@@ -181,15 +182,17 @@ class BatchBuilder:
         convention, decoded = named
         for rejection in decoded.rejected:
             batch.hold(origin, rejection)
-        if not decoded.values:
         batch.ignored += decoded.refused
+        if not decoded.values:
             if not decoded.rejected and not decoded.refused:
                 repeated = message.retain and decoded.ignored == KNOWN_COPY
                 batch.duplicate += repeated
                 batch.ignored += not repeated
             return False
-        if message.user is None and self._take_usual(batch, origin, decoded.values, convention, window, names):
-            return any(value.at == message.received_at for value in decoded.values)
+        if message.user is None:
+            usual = self._take_usual(batch, origin, message, decoded.values, convention, window, names)
+            if usual is not None:
+                return usual
         timeless = False
         for value in decoded.values:
             wrong = validation.objection(value, message, window)
@@ -220,31 +223,37 @@ class BatchBuilder:
         self,
         batch: Batch,
         origin: int,
+        message: Message,
         values: Sequence[Value],
         convention: str | None,
         window: TimeWindow,
         names: frozenset[str] | set[str],
-    ) -> bool:
-        """Take readings of one device that are good and bring nothing unknown; if any is not, nothing is taken."""
-        readings: list[Reading] = []
+    ) -> bool | None:
+        """Take readings of one device that are good and bring nothing unknown; if any is not, nothing is taken.
+
+        Returns as `_sort`, or None where nothing was taken.
+        """
+        newest, received_at, timeless = values[0], message.received_at, False
+        earliest, latest, readings = window.earliest, window.latest, []
         for value in values:
             if (
                 type(value) is not Reading
-                or not window.earliest <= value.at <= window.latest
-                or not value.metrics.keys() <= names
+                or not earliest <= value.at <= latest
+                or not names.issuperset(value.metrics)
+                or value.device != newest.device
+                or value.firmware != newest.firmware
+                or value.boot != newest.boot
             ):
-                return False
+                return None
             readings.append(value)
-        newest = max(readings, key=_time)
-        if any(
-            one.device != newest.device or one.firmware != newest.firmware or one.boot != newest.boot
-            for one in readings
-        ):
-            return False
+            if value.at > newest.at:
+                newest = value
+            if value.at == received_at:
+                timeless = True
         self._sightings.hear(newest, convention)
         batch.values += readings
         batch.origins += [origin] * len(readings)
-        return True
+        return timeless
 
     def _identify(self, batch: Batch, claim: Identity, message: Message) -> None:
         known = self._claims.get(claim.device)

@@ -7,7 +7,9 @@ Version 5 describes a device in one JSON document, the earlier ones in a topic p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import State
@@ -168,7 +170,7 @@ def _with_children(draft: Draft, answer: tuple[Decoded, State | None]) -> tuple[
         of_child = Draft("homie", child, None, draft.message)
         of_child.presence("state", online=False)
         lost.extend(of_child.finish()[0].values)
-    return replace(decoded, values=(*decoded.values, *lost)), following
+    return structs.replace(decoded, values=(*decoded.values, *lost)), following
 
 
 # -- attributes of the device ---------------------------------------------------------------------------------------------

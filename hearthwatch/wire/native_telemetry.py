@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import State
 from hearthwatch.values import Decoded, Message, Reading, Rejection
-from hearthwatch.wire.instants import in_utc, parse_instant
+from hearthwatch.wire.instants import EARLIEST, LATEST, in_utc, parse_instant
 from hearthwatch.wire.limits import (
     MAX_COUNT,
     MAX_METRICS,
@@ -76,11 +76,12 @@ def _readings(device: str, state: State | None, given: _Telemetry) -> tuple[Read
     firmware = given.fw or firmware_of(state, boot)
     readings = []
     for sample in given.samples:
-        for name in sample.m:
-            if not is_metric(name):
-                raise Invalid("not a metric name")
-        own = seq if sample.seq is None else sample.seq
-        readings.append(Reading(device, STREAM, in_utc(sample.at), sample.m, firmware, boot, own))
+        at, metrics, own = sample.at, sample.m, sample.seq
+        if not all(map(is_metric, metrics)):
+            raise Invalid("not a metric name")
+        if at.tzinfo is not UTC or not EARLIEST <= at < LATEST:
+            at = in_utc(at)
+        readings.append(Reading(device, STREAM, at, metrics, firmware, boot, seq if own is None else own))
     return tuple(readings)
 
 

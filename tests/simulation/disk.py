@@ -11,9 +11,10 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.values import Message
@@ -106,7 +107,7 @@ class WatchedSpool(Spool):
     def append(self, messages: Sequence[Message]) -> Mark:
         """As the real one."""
         ids = [message.packet_id for message in messages]
-        plain = [replace(message, packet_id=int(message.packet_id)) for message in messages]
+        plain = [structs.replace(message, packet_id=int(message.packet_id)) for message in messages]
         try:
             mark = super().append(plain)
         except HearthwatchError:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from hearthwatch.errors import Unavailable
 from hearthwatch.messaging.packets import Delivery
 from hearthwatch.messaging.subscriber import MqttSubscriber
@@ -139,7 +141,7 @@ class NeverFollowsTheClockBack(Intake):
         for message, receipt in arrived:
             newest = max(message.received_at, getattr(self, "_newest", message.received_at) + timedelta(microseconds=1))
             self._newest = newest
-            later.append((replace(message, received_at=newest), receipt))
+            later.append((structs.replace(message, received_at=newest), receipt))
         return super().received(later, at)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Conflict, Invalid, Unavailable
@@ -180,7 +181,7 @@ def test_what_cannot_be_read_is_held_with_its_reason_and_acknowledged(desk: Desk
 def test_a_message_that_is_too_large_is_not_read_and_only_its_beginning_is_kept() -> None:
     desk = Desk(replace(LIMITS, max_payload_bytes=70_000, batch_bytes=1_000_000))
     message, receipt = desk.message()
-    large = replace(message, payload=message.payload + b" " * 70_000)
+    large = structs.replace(message, payload=message.payload + b" " * 70_000)
     assert desk.intake.received([(large, receipt)], 0.0) == []
     (record,) = desk.intake.flush(0.0)
     assert isinstance(record, Record)
@@ -231,7 +232,7 @@ def test_enough_messages_make_a_batch_at_once(desk: Desk) -> None:
 def test_enough_bytes_make_a_batch_at_once() -> None:
     desk = Desk(replace(LIMITS, batch_bytes=1024))
     message, receipt = desk.message()
-    padded = replace(message, payload=message.payload + b" " * 2000)
+    padded = structs.replace(message, payload=message.payload + b" " * 2000)
     assert desk.intake.received([(padded, receipt)], 0.0) != []
 
 
@@ -288,7 +289,7 @@ def test_without_the_session_it_is_kept_also_when_a_later_one_is_kept_by_the_bro
 
 def test_what_nobody_sends_again_is_kept(desk: Desk) -> None:
     message, receipt = desk.message()
-    desk.intake.received([(replace(message, qos=0, packet_id=0), receipt), desk.message()], 0.0)
+    desk.intake.received([(structs.replace(message, qos=0, packet_id=0), receipt), desk.message()], 0.0)
     desk.intake.disconnected(0.1)
     desk.intake.connected(True, 0.2)
     assert desk.intake.waiting == 1
@@ -311,7 +312,7 @@ def test_no_two_messages_have_the_same_time(desk: Desk) -> None:
 
 def test_after_this_machines_clock_was_set_right_what_comes_has_the_right_time(desk: Desk) -> None:
     ahead, receipt = desk.message("timeless")
-    ahead = replace(ahead, received_at=ahead.received_at + timedelta(hours=1))
+    ahead = structs.replace(ahead, received_at=ahead.received_at + timedelta(hours=1))
     (asked,) = [*desk.intake.received([(ahead, receipt), desk.message("timeless")], 0.0), *desk.intake.flush(0.0)]
     (record,) = desk.answer(desk.answer([asked]))
     assert isinstance(record, Record)
@@ -325,7 +326,7 @@ def test_a_message_of_a_new_session_is_not_taken_for_one_of_the_old_that_looks_t
     desk.clock.advance(timedelta(minutes=1))
     desk.intake.disconnected(60.0)
     desk.intake.connected(False, 60.0)
-    new = replace(old, redelivered=True, received_at=desk.clock.now())  # its first delivery did not reach us
+    new = structs.replace(old, redelivered=True, received_at=desk.clock.now())  # its first delivery did not reach us
     desk.intake.received([(new, receipt)], 60.0)
     desk.answer_all(desk.intake.flush(60.0))
     counts = desk.ledger.snapshot()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec import structs
 
 from hearthwatch.values import Message
 from ingest.redelivery import CONVENTION, FirstReceipts, Key, key_of
@@ -18,7 +19,7 @@ def message(packet_id: int = 1, payload: bytes = b"21", topic: str = "t") -> Mes
 
 
 def again(first: Message) -> Message:
-    return replace(first, redelivered=True, received_at=NOW + timedelta(hours=1))
+    return structs.replace(first, redelivered=True, received_at=NOW + timedelta(hours=1))
 
 
 def receipts(*messages: Message) -> dict[Key, datetime]:
@@ -83,7 +84,7 @@ def test_the_oldest_are_forgotten_here_and_in_the_records() -> None:
 
 def test_a_packet_id_that_is_used_anew_outlives_its_older_use() -> None:
     first = FirstReceipts("me", 2)
-    later = replace(message(1), received_at=NOW + timedelta(minutes=1))
+    later = structs.replace(message(1), received_at=NOW + timedelta(minutes=1))
     first.remember(receipts(message(1)))
     first.remember(receipts(later))
     first.remember(receipts(message(2)))  # the oldest generation goes
@@ -131,7 +132,7 @@ def test_the_spool_tells_a_settled_message_by_its_time() -> None:
     first.remember(receipts(message(1)))
     first.settled()
     assert first.is_settled(message(1))
-    assert not first.is_settled(replace(message(1), received_at=NOW + timedelta(hours=1)))
+    assert not first.is_settled(structs.replace(message(1), received_at=NOW + timedelta(hours=1)))
 
 
 def test_a_packet_id_of_a_session_that_is_forgotten_means_another_message() -> None:
@@ -140,7 +141,7 @@ def test_a_packet_id_of_a_session_that_is_forgotten_means_another_message() -> N
     first.settled()
     of_the_spool = again(message(1))
     first.begin_session(NOW + timedelta(hours=2))
-    alike = replace(again(message(1)), received_at=NOW + timedelta(hours=3))
+    alike = structs.replace(again(message(1)), received_at=NOW + timedelta(hours=3))
     states.update(saved(first.unsaved()))
     first.saved()
     assert first.unsaved() == {}

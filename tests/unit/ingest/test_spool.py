@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hearthwatch.errors import Unavailable
 from hearthwatch.values import Message
@@ -189,9 +190,9 @@ def test_what_is_damaged_while_the_spool_is_open_is_told_and_set_aside(tmp_path:
 
 
 def test_a_device_cannot_put_a_record_of_its_own_making_into_the_spool(tmp_path: Path) -> None:
-    forged = segments.record_of([replace(message(666), topic="hearthwatch/v1/other/telemetry")])
+    forged = segments.record_of([structs.replace(message(666), topic="hearthwatch/v1/other/telemetry")])
     with opened(tmp_path) as spool:
-        spool.append([replace(message(1), payload=forged)])
+        spool.append([structs.replace(message(1), payload=forged)])
     (segment,) = tmp_path.glob("*.segment")
     image = bytearray(segment.read_bytes())
     image[segments.START] ^= 1  # the header before it
