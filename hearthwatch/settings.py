@@ -68,6 +68,22 @@ class Settings(BaseSettings):
     metric_budget: int = Field(
         512, ge=1, description="Distinct metric names the fleet may create; later ones are quarantined."
     )
+    unknown_devices: Literal["register", "quarantine", "refuse"] = Field(
+        "register",
+        description="What becomes of a device that nobody registered: `register` takes it in, within the two budgets that follow;"
+        " `quarantine` keeps its messages until somebody enrolls it; `refuse` counts them and lets them go. See docs/provisioning.md.",
+    )
+    device_budget_per_day: int = Field(
+        10_000, ge=0, description="Unregistered devices that are taken in on a day (UTC); later ones are quarantined."
+    )
+    device_budget: int = Field(
+        1_000_000, ge=0, description="Devices in all from which on unregistered ones are quarantined."
+    )
+    join_devices: Literal["auto", "ask"] = Field(
+        "auto",
+        description="Two ids that tell one hardware address: `auto` makes them one device unless users or serial numbers contradict; `ask`"
+        " also asks a person where only the address speaks for it. Set `ask` where each device has a user of its own at the broker.",
+    )
     clock_skew_s: int = Field(300, ge=0, description="How far in the future a device's time may lie, in seconds.")
     spool_max_bytes: int = Field(
         4 << 30,

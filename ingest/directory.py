@@ -16,7 +16,7 @@ from hearthwatch.records import admissions, aliases, broker_users, hardware
 from hearthwatch.records.database import Database
 from hearthwatch.records.devices import Sighting
 from hearthwatch.values import Identity, Observation
-from ingest.admission import Admission, AdmissionPolicy
+from ingest.admission import HELD_A_DAY, Admission, AdmissionPolicy
 
 LOG = logging.getLogger(__name__)
 
@@ -28,8 +28,10 @@ ASKED_AGAIN = 1000
 class Directory:
     """What is known of devices. `known`, `plain` and `guarded` are looked up for every message; the rest only where they say so."""
 
-    def __init__(self, policy: AdmissionPolicy | None = None, *, ask: bool = False) -> None:
-        self.admission = Admission(policy or AdmissionPolicy())
+    def __init__(
+        self, policy: AdmissionPolicy | None = None, *, ask: bool = False, held_a_day: int | None = HELD_A_DAY
+    ) -> None:
+        self.admission = Admission(policy or AdmissionPolicy(), held_a_day=held_a_day)
         self.known: set[str] = set()
         self.plain: set[str] = set()  # known, and no alias
         self.guarded: set[str] = set()  # ids of devices that log in at the broker under their own name
@@ -92,6 +94,11 @@ class Directory:
         if new:
             admissions.count(connection, now, admitted=len(admissions.not_there(connection, new)))
         return new
+
+    @property
+    def newcomers(self) -> int:
+        """Devices that were admitted and are not `noted` yet."""
+        return len(self._newcomers)
 
     def noted(self, devices: Iterable[str]) -> None:
         """Their transaction is durable."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import decoder_states
+from hearthwatch.records import admissions, decoder_states
 from hearthwatch.records.database import Database
 from hearthwatch.run.assembly import limits_of
 from hearthwatch.run.mappings import spoken
 from hearthwatch.settings import Settings
 from hearthwatch.wire.registry import Decoder
+from ingest.admission import AdmissionPolicy
+from ingest.directory import Directory
+from ingest.identity import IdentifyingDecoder
 from ingest.quarantine import replay
 
 
@@ -19,4 +22,14 @@ def replay_held(settings: Settings, store: TelemetryStore, database: Database, n
     understood = spoken(settings)
     with database.reading() as connection:
         states = decoder_states.load(connection)
-    return replay(store, database, Decoder(understood, states), now, limits=limits_of(settings))
+        limits = limits_of(settings)
+        # A replay refuses nobody: what is not taken in stays held, all of it.
+        policy = limits.admission if limits.unknown_devices != "refuse" else AdmissionPolicy("quarantine")
+        directory = Directory(policy, held_a_day=None)
+        directory.load(connection, now)
+    decoder = Decoder(understood, states)
+    identifying = IdentifyingDecoder(decoder, decoder.forget, directory, name="replay")
+    answer = replay(store, database, identifying, now, limits=limits)
+    with database.transaction(alone=False) as connection:
+        admissions.count(connection, now, admitted=directory.newcomers)
+    return answer
