@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -c "import pathlib, site; pathlib.Path(site.getsitepackages()[0], 'hearthwatch.pth').write_text('$(CURDIR)\n')"
-	@printf '#!%s\nfrom hearthwatch.__main__ import main\n\nmain()\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/hearthwatch && chmod +x $(BIN)/hearthwatch
+	@printf '#!%s\nfrom hearthwatch.__main__ import main\n\nif __name__ == "__main__":\n    main()\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/hearthwatch && chmod +x $(BIN)/hearthwatch
 	@touch $@
 
 install: $(VENV)/.installed ## make .venv from the locked requirements
