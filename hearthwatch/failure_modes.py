@@ -57,3 +57,15 @@ def mode_of_part(part: str) -> str:
     """Id of the failure mode a part fails by; for a part outside the list, its own name and ``_failure``."""
     mode = _BY_PART.get(part)
     return mode.id if mode else f"{part}_failure" if part else "failure"
+
+
+SILENT, FLAPPING, MASS_SILENCE = "silent", "flapping", "mass_silence"
+LIVENESS_MODES: dict[str, FailureMode] = {
+    mode.id: mode
+    for mode in (
+        FailureMode(SILENT, "", (), "The device is not heard any more."),
+        FailureMode(FLAPPING, "", (), "The device comes and goes."),
+        FailureMode(MASS_SILENCE, "", (), "Many devices fell silent at once."),
+    )
+}
+"""Found by whether devices are there, not by what they measure (docs/liveness.md)."""
