@@ -34,6 +34,8 @@ PER_ROUND = 50
 """Commands that leave by themselves in one round of the job, so that a thousand new tickets do not call a thousand devices at once."""
 UNTOLD_AGAIN = timedelta(days=1)
 """How often a device that does not tell its firmware is asked for it."""
+TELLS_WITHIN = timedelta(minutes=10)
+"""A new device is given this long to tell it by itself."""
 _UNTOLD_PER_ROUND = 25
 _TELL_WHEN_ASKED = ("shelly_gen2", "tasmota")
 
@@ -148,7 +150,9 @@ def tend(database: Database, now: datetime, *, ask_devices: bool) -> Mapping[str
 
 
 def _untold(connection: Connection, now: datetime) -> list[Wish]:
-    found = commands.untold(connection, _TELL_WHEN_ASKED, DEVICE_INFO, now - UNTOLD_AGAIN, limit=_UNTOLD_PER_ROUND)
+    found = commands.untold(
+        connection, _TELL_WHEN_ASKED, DEVICE_INFO, now - UNTOLD_AGAIN, now - TELLS_WITHIN, limit=_UNTOLD_PER_ROUND
+    )
     return [Wish(device, DEVICE_INFO, "it never told which firmware it runs") for device in found]
 
 

@@ -12,16 +12,19 @@ import pyarrow as pa
 from nicegui import ui
 
 from api.context import ApiContext
+from api.pages import commands as command_pages
 from api.pages import findings as finding_pages
 from api.pages import tickets as ticket_pages
 from api.pages.charts import Points, lines
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.tables import served_table, table
 from api.pages.wording import COLORS, day, metric, moment, reasons, share, since
-from hearthwatch.records import customers, devices, findings, parts, prognoses, tickets
+from hearthwatch.records import command_routes, commands, customers, devices, findings, parts, prognoses, tickets
+from hearthwatch.records.commands import Command
 from hearthwatch.records.parts import InstalledPart
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Device, Finding, Ticket
+from hearthwatch.wire.commands.requests import offered
 
 PERIOD = timedelta(days=28)
 SHOWN_FIRST = 4
@@ -46,6 +49,8 @@ class Portrait:
     prognoses: Sequence[Prognosis]
     findings: Sequence[Finding]
     tickets: Sequence[Ticket]
+    kinds: Sequence[str]
+    asked: Sequence[Command]
     daily: pa.Table
     events: pa.Table
 
@@ -125,6 +130,7 @@ async def device_page(visit: Visit) -> None:
             )
         if not shown.findings and not shown.tickets:
             sentence("Nothing was ever found on this device.")
+    command_pages.device_card(visit, shown.device, shown.kinds, shown.asked)
     _charts(shown)
     with card("Events", "Of the last 28 days, newest first."):
         rows = [
@@ -157,6 +163,7 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
     with context.database.reading() as connection:
         device = devices.get(connection, device_id)
         owner = customers.owner_of(connection, device_id, now)
+        route = command_routes.route_to(connection, device)
         portrait = {
             "device": device,
             "owner": f"{owner.customer.name} ({owner.customer.id})" if owner else "not known",
@@ -164,6 +171,8 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
             "prognoses": prognoses.of_device(connection, device_id),
             "findings": findings.list_findings(connection, subject=device_id),
             "tickets": tickets.list_tickets(connection, device_id=device_id),
+            "kinds": list(offered(route)) if route is not None else [],
+            "asked": commands.list_commands(connection, device_id=device_id, limit=command_pages.SHOWN),
         }
     until = max(now, device.last_seen) if device.last_seen else now
     if device.last_seen is not None and device.last_seen < now - PERIOD:

@@ -11,12 +11,14 @@ from nicegui import ui
 from alerts import tickets as work_orders
 from api.context import ApiContext
 from api.pages.actions import perform
+from api.pages.commands import ticket_card
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.tables import table
 from api.pages.wording import COLORS, moment, reasons, since
 from api.security import FIELD, Person
-from hearthwatch.records import customers, findings, technicians, tickets
+from hearthwatch.records import commands, customers, findings, technicians, tickets
+from hearthwatch.records.commands import Command
 from hearthwatch.values import CLOSING_CODES, Finding, Ticket
 
 SHOWN = 500
@@ -42,6 +44,7 @@ class Case:
     children: list[Ticket]
     customer: str
     technicians: dict[str, str]
+    diagnostics: list[Command]
 
 
 def row(ticket: Ticket, now: datetime) -> dict[str, Any]:
@@ -113,6 +116,8 @@ async def ticket_page(visit: Visit) -> None:
             for reason in reasons(case.finding.evidence):
                 ui.label(f"• {reason}")
             ui.link("Show the finding", f"/findings/{case.finding.id}").classes("hw-link")
+    if case.diagnostics:
+        ticket_card(case.diagnostics)
     if case.children:
         with card("Tickets of the same cause"):
             now = visit.context.clock.now()
@@ -140,6 +145,7 @@ def _load_case(context: ApiContext, identifier: int) -> Case:
             children=list(tickets.list_tickets(connection, parent_id=identifier, limit=SHOWN)),
             customer=customer,
             technicians={one.id: one.name for one in technicians.list_technicians(connection)},
+            diagnostics=commands.of_ticket(connection, ticket),
         )
 
 

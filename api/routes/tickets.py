@@ -16,7 +16,8 @@ from api.paging import Page, Paging
 from api.revisions import IfMatch
 from api.security import Agent, Caller, FieldWorker, TicketReader
 from hearthwatch.errors import Denied, Missing
-from hearthwatch.records import technicians, tickets
+from hearthwatch.records import commands, technicians, tickets
+from hearthwatch.records.commands import Command
 from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Ticket
 
@@ -112,6 +113,13 @@ def list_events(context: Context, caller: TicketReader, ticket_id: TicketId) -> 
     with context.database.reading() as connection:
         _visible(connection, caller, ticket_id)
         return Page(items=tickets.events(connection, ticket_id))
+
+
+@router.get("/tickets/{ticket_id}/commands")
+def list_commands(context: Context, caller: TicketReader, ticket_id: TicketId) -> Page[Command]:
+    """What its device was asked for it, and the device's diagnostics while it was open; newest first."""
+    with context.database.reading() as connection:
+        return Page(items=commands.of_ticket(connection, _visible(connection, caller, ticket_id)))
 
 
 @router.post("/tickets/{ticket_id}/assign", response_model=Ticket)

@@ -19,6 +19,8 @@ from hearthwatch.records import outbox
 from hearthwatch.records.database import insert_missing, update_at_revision
 from hearthwatch.records.tables import commands, devices
 from hearthwatch.records.tables.columns import fitted
+from hearthwatch.values import Ticket
+from hearthwatch.wire.commands.requests import DIAGNOSTICS
 
 STATES = ("queued", "sent", "answered", "failed", "timed_out", "cancelled", "refused")
 PENDING = ("queued", "sent")
@@ -145,6 +147,20 @@ def list_commands(
     return [_command(row) for row in connection.execute(query).mappings()]
 
 
+def of_ticket(connection: Connection, ticket: Ticket, *, limit: int = 50) -> list[Command]:
+    """What was asked for a ticket, and the diagnostics of its device while it was open; newest first."""
+    of_device = [
+        commands.c.device_id == ticket.device_id,
+        commands.c.kind == DIAGNOSTICS,
+        commands.c.created_at >= ticket.opened_at,
+    ]
+    if ticket.closed_at is not None:
+        of_device.append(commands.c.created_at <= ticket.closed_at)
+    belongs = sa.or_(commands.c.ticket_id == ticket.id, sa.and_(*of_device))
+    query = sa.select(*_COLUMNS).where(belongs).order_by(commands.c.id.desc()).limit(limit)
+    return [_command(row) for row in connection.execute(query).mappings()]
+
+
 def pending(connection: Connection, device_id: str, kind: str) -> Command | None:
     """The command of this kind that waits for a device, if any."""
     query = sa.select(*_COLUMNS).where(
@@ -183,6 +199,7 @@ def untold(connection: Connection, conventions: Sequence[str], kind: str, since:
             devices.c.firmware.is_(None),
             devices.c.online.is_(True),
             devices.c.removed_at.is_(None),
+            devices.c.first_seen <= known_since,
             ~asked.exists(),
         )
         .order_by(devices.c.id)

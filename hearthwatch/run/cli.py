@@ -16,6 +16,7 @@ from hearthwatch import __version__
 from hearthwatch.errors import HearthwatchError, Unavailable
 from hearthwatch.run import logs
 from hearthwatch.run.administration import administration
+from hearthwatch.run.commanding import command
 from hearthwatch.run.printing import show
 from hearthwatch.settings import Settings, load_settings
 
@@ -31,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 administration(app)
+app.add_typer(command, name="command", help="Ask devices, and read their answers.", no_args_is_help=True)
 bench = typer.Typer(
     help="Measure on this machine, beside a reference that runs in the same minutes.", no_args_is_help=True
 )

@@ -257,7 +257,7 @@ def test_a_shelly_is_asked_for_its_firmware_when_it_comes_and_answers_below_its_
     def rpc(said: Message) -> Answers:
         call = msgspec.json.decode(said.payload)
         frame = {"id": call["id"], "src": PLUG, "dst": call["src"]}
-        results = {
+        results: dict[str, dict[str, Any]] = {
             "Shelly.GetDeviceInfo": {
                 "result": {"id": PLUG, "model": "SNSW-001P16EU", "fw_id": "20231219-133934/1.1.0-g34b5d4f"}
             },
