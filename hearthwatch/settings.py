@@ -109,6 +109,19 @@ class Settings(BaseSettings):
     rollup_days: int = Field(730, ge=1, description="Days to keep hourly rollups.")
 
     # -- analytics
+    liveness_will_grace_s: float = Field(
+        120, ge=0, description="How long after its last will a device may reconnect before it is offline, in seconds."
+    )
+    liveness_silent_h: float = Field(
+        24,
+        gt=0,
+        description="Hours a device on the mains may be offline before that is a finding; on a battery twice as many, a sleepy one four times.",
+    )
+    liveness_mass_minimum: int = Field(
+        5, ge=2, description="Homes that must fall silent at once before that can be an incident."
+    )
+    liveness_flaps: int = Field(4, ge=2, description="A device that goes away so often within two hours flaps.")
+    liveness_days: float = Field(90, gt=0, description="Days to keep devices' timelines of states.")
     false_alarms_per_1000_device_days: float = Field(
         0.5, gt=0, le=100, description="Declared rate of false device anomalies."
     )

@@ -109,6 +109,8 @@ def _test(group: Group, sums: Mapping[Group, _Sum], rates: Mapping[Group, Rate],
     silent, units = sum(mine.units.values()), len(mine.units)
     if silent < minimum or silent < LEAST_SHARE * units:
         return None
+    if group != ALL and units == len(whole.units):
+        return None  # a group that everybody belongs to explains nothing
     expected = rates.get(group, Rate()).per_hour * sum(mine.hours.values())
     p = float(poisson.sf(silent - 1, expected))
     if p > ALPHA / len(sums):

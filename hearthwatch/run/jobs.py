@@ -12,11 +12,13 @@ from alerts.wording import Brand
 from analytics.anomaly import find_anomalies
 from analytics.cohorts.watch import watch_releases
 from analytics.findings import recover_findings
+from analytics.liveness import watch_liveness
+from analytics.liveness.job import Options as LivenessOptions
 from analytics.prognosis import prognose
 from analytics.training import train
 from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel
-from hearthwatch.records import customer_links, idempotency, job_runs, outbox
+from hearthwatch.records import blindness, customer_links, idempotency, job_runs, liveness, outbox
 from hearthwatch.run.assembly import Platform
 from hearthwatch.run.schedule import Job
 
@@ -39,6 +41,18 @@ def _rollup(work: Work, now: datetime) -> Mapping[str, Any]:
 
 def _vitals(work: Work, now: datetime) -> Mapping[str, Any]:
     return compute_vitals(work.platform.store, work.platform.database, now)
+
+
+def _liveness(work: Work, now: datetime) -> Mapping[str, Any]:
+    settings = work.platform.settings
+    options = LivenessOptions(
+        will_grace=timedelta(seconds=settings.liveness_will_grace_s),
+        silent_after=timedelta(hours=settings.liveness_silent_h),
+        minimum=settings.liveness_mass_minimum,
+        flaps=settings.liveness_flaps,
+        relapse=timedelta(days=settings.relapse_days),
+    )
+    return watch_liveness(work.platform.store, work.platform.database, now, options)
 
 
 def _anomalies(work: Work, now: datetime) -> Mapping[str, Any]:
@@ -116,6 +130,8 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
         runs = job_runs.forget(connection, now - JOB_RUNS_KEPT)
         idempotency.forget(connection, now - IDEMPOTENCY_KEYS_KEPT)
         customer_links.forget_nonces(connection, now - NONCES_KEPT)
+        liveness.forget_changes(connection, now - timedelta(days=options.liveness_days))
+        blindness.forget(connection, now - timedelta(days=options.rollup_days))
     return {"telemetry_rows": rows, "job_runs": runs}
 
 
@@ -134,6 +150,7 @@ def _links(platform: Platform) -> Mapping[str, Any]:
 
 
 JOBS: tuple[Job[Work], ...] = (
+    Job("liveness", timedelta(minutes=1), _liveness),
     Job("rollup", timedelta(minutes=5), _rollup),
     Job("vitals", timedelta(hours=12), _vitals),
     Job("train", timedelta(days=7), _train),

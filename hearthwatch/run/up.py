@@ -32,6 +32,7 @@ from hearthwatch.run.mappings import spoken
 from hearthwatch.run.reporting import Reporter
 from hearthwatch.run.server import WebServer
 from hearthwatch.settings import Settings
+from ingest.lookout import Lookout
 
 LOG = logging.getLogger(__name__)
 
@@ -114,6 +115,9 @@ def _start(platform: Platform, role: str, ending: list[Sequence[End]]) -> None:
         ending.append([ingestor.stop])
         ingestor.start()
         health["ingest"] = ingestor.health
+        lookout = Lookout(platform.database, platform.clock, platform.holder, ingestor.health)
+        ending.append([lookout.stop])
+        lookout.start()
     if role in {"all", "jobs"}:
         ending.append(_start_jobs(platform, health))
     server.start()
