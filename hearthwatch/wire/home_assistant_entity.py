@@ -14,7 +14,8 @@ from hearthwatch.errors import Invalid
 from hearthwatch.wire.home_assistant_metrics import measured_by, switched_by
 from hearthwatch.wire.home_assistant_template import Expression, compile_template
 from hearthwatch.wire.limits import is_wholesome, shown
-from hearthwatch.wire.naming import Quantity, words
+from hearthwatch.wire.naming import Quantity
+from hearthwatch.wire.reset_reasons import is_reset_reason
 
 Entity = Mapping[str, Any]
 Own = Callable[[Quantity, str], Quantity]
@@ -22,7 +23,6 @@ Own = Callable[[Quantity, str], Quantity]
 
 MAX_TOPIC = 512
 MAX_AVAILABILITIES = 8
-_BOOT_WORDS = frozenset({"reset", "restart", "reboot"})
 _NO_NUMBERS = frozenset({"enum", "timestamp", "date"})
 
 
@@ -94,8 +94,8 @@ def _named(sources: list[dict[str, Any]], quantity: Quantity, source: str, own: 
 
 def _sensor(_kind: str, given: Mapping[str, Any], source: str, own: Own) -> list[dict[str, Any]]:
     name = given.get("name")
-    said = set(words(source)) | set(words(name if isinstance(name, str) else ""))
-    if given.get("unit_of_measurement") is None and "reason" in said and said & _BOOT_WORDS:
+    said = f"{source} {name}" if isinstance(name, str) else source
+    if given.get("unit_of_measurement") is None and is_reset_reason(said):
         return _heard(given, "reset")
     known = given.get("device_class")
     if isinstance(known, str) and known in _NO_NUMBERS:

@@ -7,12 +7,13 @@ from typing import Any
 
 from hearthwatch.errors import Invalid
 from hearthwatch.wire.draft import Draft, on_or_off, text_or_none
-from hearthwatch.wire.home_assistant_boots import hear_reason, hear_uptime
+from hearthwatch.wire.home_assistant_boots import hear_uptime
 from hearthwatch.wire.home_assistant_entity import rendered
 from hearthwatch.wire.home_assistant_memory import Memory
 from hearthwatch.wire.home_assistant_template import MISSING, evaluate, numeric
 from hearthwatch.wire.limits import shown
 from hearthwatch.wire.payload import parse_json, parse_text
+from hearthwatch.wire.reset_reasons import hear_reason
 
 _NOTHING = frozenset({"", "nan", "none", "null", "unknown", "unavailable"})
 """Words of a sensor that has nothing to say; ESPHome prints ``nan``."""

@@ -32,6 +32,7 @@ from hearthwatch.wire.homie_properties import (
 )
 from hearthwatch.wire.limits import check_device, is_device, shown
 from hearthwatch.wire.payload import parse_object, parse_text
+from hearthwatch.wire.reset_reasons import hear_reason, is_reset_reason, learn_boot
 
 BASE_TOPIC = "homie"
 MAX_CHILDREN = 256
@@ -200,7 +201,7 @@ def _stats(draft: Draft, name: str) -> str | None:
     draft.measure(metrics, metric, value_of("float", _said(draft, 40)), f"$stats/{name}", factor=factor)
     at = draft.message.received_at
     if "uptime_s" in metrics:
-        draft.learn_uptime("stats.uptime", at, metrics["uptime_s"], "unknown")
+        learn_boot(draft, "stats.uptime", at, metrics["uptime_s"])
     draft.reading(f"stats.{name}", at, metrics)
     return None
 
@@ -282,6 +283,9 @@ def _value(draft: Draft, place: _Place) -> str | None:
         return "a property that no description told of yet"
     kind = known.get("t") if known else None
     role = role_of(node, name)
+    if is_reset_reason(name) and kind in ("string", "enum"):
+        hear_reason(draft, _said(draft))
+        return "why the device booted"
     if role is not None and kind in (None, "string", "enum"):
         return claim(draft, f"{node}.{name}", {role: _said(draft)})
     if draft.message.retain:
@@ -294,5 +298,7 @@ def _value(draft: Draft, place: _Place) -> str | None:
     if quantity is not None:
         metrics: dict[str, float] = {}
         draft.measure(metrics, quantity.metric, quantity.of(value), f"{node}/{name}")
+        if "uptime_s" in metrics:
+            learn_boot(draft, f"{node}.{name}", draft.message.received_at, metrics["uptime_s"])
         draft.reading(f"{node}.{name}", draft.message.received_at, metrics)
     return None

@@ -7,7 +7,7 @@ copies are left out. Energy counters of relays are watt-minutes, those of energy
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hearthwatch.errors import Invalid
@@ -44,6 +44,10 @@ _PER_CHANNEL: Mapping[str, tuple[str, float]] = {
     "pf": ("power_factor", 1.0),
     "reactive_power": ("reactive_power_var", 1.0),
 }
+_ALARMS = ("flood", "smoke", "gas")
+_ALARM_TOPICS = frozenset(f"sensor/{kind}" for kind in _ALARMS)
+_ALARM_WORDS = {"true": True, "1": True, "false": False, "0": False, "none": False, "mild": True, "heavy": True}
+"""Shelly Gas says how much there is."""
 _BROKEN_SENSOR = 999.0
 """What Gen1 shows for a temperature or humidity it cannot measure."""
 
@@ -149,6 +153,15 @@ def _info(draft: Draft, given: Mapping[str, Any]) -> None:
     draft.measure(metrics, "voltage_v", given.get("voltage"), "voltage")
     _channels(draft, metrics, given)
     _external(draft, metrics, given)
+    _alarm(metrics, [given.get(key) for key in _ALARMS])
+    for place, valve in _listed(given, "thermostats"):
+        wanted, warm = _object(valve, "target_t"), _object(valve, "tmp")
+        draft.measure(
+            metrics, _named("valve", place, "setpoint_c"), wanted.get("value"), f"thermostats[{place}].target_t"
+        )
+        _measure_sensor(
+            draft, metrics, _named("valve", place, "temperature_c"), warm.get("value"), f"thermostats[{place}].tmp"
+        )
     at = draft.message.received_at
     if "uptime_s" in metrics:
         draft.learn_uptime("info", at, metrics["uptime_s"], "unknown")
@@ -186,6 +199,13 @@ def _channels(draft: Draft, metrics: dict[str, float], given: Mapping[str, Any])
         draft.measure(metrics, energy, meter.get("total"), f"emeters[{place}].total", factor=_WATT_HOURS)
 
 
+def _alarm(metrics: dict[str, float], said: Sequence[Any]) -> None:
+    """One alarm of a device that watches for smoke, water or gas."""
+    standing = [one for one in said if isinstance(one, bool)]
+    if standing:
+        metrics["alarm_on"] = float(any(standing))
+
+
 def _external(draft: Draft, metrics: dict[str, float], given: Mapping[str, Any]) -> None:
     """Sensors that are wired to the add-on; the topics ``ext_temperature/0`` have the same names."""
     for key, field, metric in (("ext_temperature", "tC", "temperature_c"), ("ext_humidity", "hum", "humidity_pct")):
@@ -215,6 +235,8 @@ def _value(draft: Draft, kind: str) -> None:
     if kind in _SCALARS:
         name, factor = _SCALARS[kind]
         _measure_sensor(draft, metrics, name, _number(draft), kind, factor=factor)
+    elif kind in _ALARM_TOPICS:
+        _alarm(metrics, [_ALARM_WORDS.get(parse_text(draft.message.payload).lower())])
     elif kind == "overtemperature":
         _fault(draft, kind, "overtemperature", parse_text(draft.message.payload) not in ("0", "false"))
     elif kind == "sensor/error":

@@ -13,6 +13,7 @@ from hearthwatch.errors import Invalid
 from hearthwatch.wire.draft import Draft
 from hearthwatch.wire.limits import shown
 from hearthwatch.wire.naming import Quantity, apart, identity_role, measured, switched
+from hearthwatch.wire.reset_reasons import is_reset_reason
 from hearthwatch.wire.sparkplug_payload import NAME_LIMIT, Metric
 
 MAX_UNIT = 16
@@ -36,6 +37,8 @@ _SECOND_BEST = {
     "manufacturer": ("model", "make"),
 }
 """What stands in for a firmware or a model where the certificate names none: (for what, role)."""
+REASON = "reason"
+"""The role of a text that says why the device booted."""
 STANDS_FOR = {"os": "firmware", "make": "model"}
 
 
@@ -96,6 +99,8 @@ def quantity_of(name: str, entry: Mapping[str, Any]) -> Quantity | None:
 
 
 def _role(name: str) -> str | None:
+    if is_reset_reason(name.rpartition("/")[2]):
+        return REASON
     first, *_, last = name.split("/") if "/" in name else ("properties", name)
     if first.lower() not in _ABOUT:
         return None

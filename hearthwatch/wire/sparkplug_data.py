@@ -11,7 +11,8 @@ from hearthwatch.wire.claims import claim
 from hearthwatch.wire.draft import Draft
 from hearthwatch.wire.instants import EARLIEST, LATEST
 from hearthwatch.wire.limits import MAX_METRICS, MAX_SAMPLES
-from hearthwatch.wire.sparkplug_births import STANDS_FOR, name_of, quantity_of, worth
+from hearthwatch.wire.reset_reasons import hear_reason, learn_boot
+from hearthwatch.wire.sparkplug_births import REASON, STANDS_FOR, name_of, quantity_of, worth
 from hearthwatch.wire.sparkplug_payload import Metric, Payload
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ def take(draft: Draft, kind: str, payload: Payload) -> str | None:
         claim(draft, kind, {STANDS_FOR.get(role, role): text for role, text in said.items()})
     for (at, historical), metrics in sorted(samples.items()):
         if "uptime_s" in metrics and not historical:
-            draft.learn_uptime(kind, at, metrics["uptime_s"], "unknown")
+            learn_boot(draft, kind, at, metrics["uptime_s"])
         _read(draft, kind, at, metrics)
     return _COMPOUND if compound else None
 
@@ -66,7 +67,9 @@ def _take_one(
     except Invalid as error:
         return draft.refuse(name, str(error))
     if isinstance(value, str):
-        if "r" in entry:
+        if entry.get("r") == REASON:
+            hear_reason(draft, value, _at(draft, payload, metric))
+        elif "r" in entry:
             said[entry["r"]] = value
         return None
     quantity = quantity_of(name, entry)

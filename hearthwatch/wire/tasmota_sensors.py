@@ -11,12 +11,15 @@ from hearthwatch.wire.limits import number
 _PLAIN = {
     "Humidity": "humidity_pct",
     "Illuminance": "illuminance_lux",
+}
+_AIR = {
     "CarbonDioxide": "co2_ppm",
     "eCO2": "eco2_ppm",
     "TVOC": "tvoc_ppb",
     "PM2.5": "pm25_ug_per_m3",
     "PM10": "pm10_ug_per_m3",
 }
+"""What is in the air; not of the catalogue."""
 _ADDED = {
     "Power": "power_w",
     "ApparentPower": "apparent_power_va",
@@ -73,7 +76,7 @@ class _Units:
 def _fields(sensor: str, fields: Mapping[str, Any], units: _Units) -> Iterator[tuple[str, str, Any, str]]:
     """(source, metric, value, where it stood) of one sensor; fields may be numbered (``Temperature2``)."""
     for key, raw in fields.items():
-        kind = key if key in _PLAIN else key.rstrip("0123456789")
+        kind = key if key in _AIR else key.rstrip("0123456789")
         source = label(f"{sensor}_{key[len(kind) :]}" if kind != key else sensor)
         part = f"{sensor}.{key}"
         value = numeric(raw)
@@ -82,8 +85,8 @@ def _fields(sensor: str, fields: Mapping[str, Any], units: _Units) -> Iterator[t
             yield source, metric, units.celsius(value) if isinstance(value, float) else value, part
         elif kind == "Pressure":
             yield source, "pressure_hpa", round(value * units.pressure, 3) if isinstance(value, float) else value, part
-        elif kind in _PLAIN:
-            yield source, _PLAIN[kind], value, part
+        elif kind in _PLAIN or kind in _AIR:
+            yield source, _PLAIN.get(kind) or _AIR[kind], value, part
         elif kind in ("Speed", "Dir") and isinstance(raw, dict):
             yield from _wind(source, kind, raw, units, part)
         elif kind == "CTEnergy" and isinstance(raw, dict):

@@ -111,6 +111,8 @@ def _health(network: Network, message: Message) -> str | None:
         return "nothing in it that we measure"
     metrics: dict[str, float] = {}
     draft.measure(metrics, "uptime_s", process.get("uptime_sec"), "process.uptime_sec")
+    if "uptime_s" in metrics:
+        draft.learn_uptime("health", message.received_at, metrics["uptime_s"], "unknown")
     draft.reading("health", message.received_at, metrics)
     return None
 
