@@ -52,8 +52,9 @@ class Arms:
     """Arms by device and hour, shape (devices, hours).
 
     ``counted``: the hour is exposure of an arm. ``treated``: of which one. ``watched`` is the same for silence: hours in which the device
-    had reported not long ago, without burn-in. ``silent`` marks the hour in which it had not reported for `SILENT_HOURS`; ``grew`` hours
-    in which the counter grew. ``version`` is the last one known, ``arrived`` the device's first hour on another version than before.
+    had reported not long ago, without burn-in. ``silent`` marks the hour in which it had not reported for `SILENT_HOURS`, of which those
+    in which nobody could be heard are none; ``grew`` hours in which the counter grew. ``version`` is the last one known, ``arrived`` the
+    device's first hour on another version than before.
     """
 
     counted: NDArray[np.bool_]
@@ -76,8 +77,7 @@ def arrange(
     arrived = told & (before != UNKNOWN) & (panel.version != before)
     changed_at = np.maximum.accumulate(np.where(arrived, hour, _NEVER), axis=1)
     changed_at = np.maximum(changed_at, carry.changed_at[:, None])
-    reported_at = np.maximum.accumulate(np.where(panel.reported, hour, _NEVER), axis=1)
-    reported_at = np.maximum(reported_at, carry.reported_at[:, None])
+    reported_at, seeing = _reported_at(panel, carry, hour)
     compared = comparison.compared(version)
     present = hour < removed[:, None]
     gap = hour - reported_at
@@ -85,8 +85,8 @@ def arrange(
     arms = Arms(
         counted=panel.reported & ~panel.mixed & compared & present & (hour >= changed_at + burn_in),
         treated=comparison.treated(version),
-        watched=compared & present & (gap <= SILENT_HOURS),
-        silent=compared & present & (gap == SILENT_HOURS),
+        watched=compared & present & seeing & (gap <= SILENT_HOURS),
+        silent=compared & present & seeing & (gap == SILENT_HOURS),
         grew=grew,
         version=version,
         arrived=arrived,
@@ -94,6 +94,15 @@ def arrange(
     if panel.hours == 0:
         return arms, carry
     return arms, Carry(version[:, -1].copy(), changed_at[:, -1].copy(), reported_at[:, -1].copy(), counter)
+
+
+def _reported_at(panel: Panel, carry: Carry, hour: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The hour in which each device last reported, moved on by the blind hours since, and which hours are not blind."""
+    blind = np.zeros(panel.hours, dtype=bool) if panel.blind is None else panel.blind
+    passed = np.cumsum(blind)
+    own = np.maximum.accumulate(np.where(panel.reported, hour - passed, _NEVER), axis=1)
+    result: NDArray[np.int64] = np.maximum(own, carry.reported_at[:, None]) + passed
+    return result, ~blind
 
 
 def _latest(values: NDArray[np.int32], told: NDArray[np.bool_], carried: NDArray[np.int32]) -> NDArray[np.int32]:

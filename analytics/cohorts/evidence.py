@@ -51,10 +51,11 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a release is compared: ``margin`` as a ratio, ``burn_in`` in hours."""
+    """How a release is compared: ``margin`` as a ratio, ``burn_in`` in hours; in ``blind`` hours (since 1970) nobody was heard."""
 
     margin: float
     burn_in: int
+    blind: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,15 @@ def panels(store: TelemetryStore, evidence: Evidence, until: int, *, counters: b
     while at < until:
         whole = at - at % 24  # from the day's start, so that its reboots are numbered from the first
         end = min(until, whole + 24 * days)
-        panel = load_panel(store, evidence.fleet.ids, evidence.versions, whole, end, counters=counters)
+        panel = load_panel(
+            store,
+            evidence.fleet.ids,
+            evidence.versions,
+            whole,
+            end,
+            counters=counters,
+            blind=evidence.options.blind,
+        )
         yield panel.part(at - whole, end - whole)
         at = end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -48,7 +49,7 @@ class Panel:
 
     ``version`` numbers the firmware that reported (-1 unknown), ``mixed`` marks hours in which two versions did. ``reboots`` lists
     unexpected reboots: device index, hour index, and which one of the device's UTC day it was (0 the first). ``counter`` is the last
-    value of the hour, NaN without.
+    value of the hour, NaN without. ``blind`` marks the hours in which nobody could be heard (see `hearthwatch.records.blindness`).
     """
 
     begin: int
@@ -57,6 +58,7 @@ class Panel:
     mixed: NDArray[np.bool_]
     reboots: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
     counter: NDArray[np.float64] | None
+    blind: NDArray[np.bool_] | None = None
 
     @property
     def hours(self) -> int:
@@ -82,14 +84,22 @@ class Panel:
             mixed=self.mixed[:, first:last],
             reboots=(device[inside], hour[inside] - first, rank[inside]),
             counter=None if self.counter is None else self.counter[:, first:last],
+            blind=None if self.blind is None else self.blind[first:last],
         )
 
 
 def load_panel(
-    store: TelemetryStore, devices: Sequence[str], versions: Versions, begin: int, end: int, *, counters: bool
+    store: TelemetryStore,
+    devices: Sequence[str],
+    versions: Versions,
+    begin: int,
+    end: int,
+    *,
+    counters: bool,
+    blind: AbstractSet[int] = frozenset(),
 ) -> Panel:
     """Read the hours [begin, end) of the devices. Both ends are hours since 1970; ``begin`` should start a UTC day, or reboots are
-    numbered within the part of the day that was read."""
+    numbered within the part of the day that was read. ``blind`` hours are marked in it."""
     since, until, ids = time_of(begin), time_of(end), pa.array(devices, pa.string())
     shape = (len(devices), max(0, end - begin))
     exposure = store.exposure(since, until, devices=devices)
@@ -105,7 +115,9 @@ def load_panel(
         places = _Cells.of(last, "hour", ids, begin)
         counter = np.full(shape, np.nan)
         counter[places.device, places.hour] = places.pick(last["last"]).to_numpy(zero_copy_only=False)
-    return Panel(begin, reported, number, mixed, (cells.device, cells.hour, cells.rank_in_day(begin)), counter)
+    unseen = np.array([hour in blind for hour in range(begin, end)], dtype=bool) if blind else None
+    reboots = (cells.device, cells.hour, cells.rank_in_day(begin))
+    return Panel(begin, reported, number, mixed, reboots, counter, unseen)
 
 
 @dataclass(frozen=True, slots=True)

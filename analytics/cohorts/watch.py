@@ -26,7 +26,7 @@ from analytics.cohorts.verdict import Names, Standing, Verdict, judge
 from analytics.cohorts.weighing import NO_EVIDENCE, Ratio, Weight, weigh
 from analytics.sequential.ebh import e_bh
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import cohort_looks, devices, findings, releases
+from hearthwatch.records import blindness, cohort_looks, devices, findings, releases
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database
 from hearthwatch.values import Device, Observation, Release
@@ -50,11 +50,12 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the records say before the look: releases, their newest looks, and which of them some device runs."""
+    """What the records say before the look: releases, their newest looks, which of them some device runs, and when nobody was heard."""
 
     releases: Sequence[Release]
     latest: Mapping[tuple[int, str], CohortLook]
     running: frozenset[int]
+    blind: frozenset[int]
 
 
 def watch_releases(
@@ -76,8 +77,8 @@ def watch_releases(
     on the watch list.
     """
     hour = hour_of(now)
-    known = _read(database)
-    options = Options(margin=margin, burn_in=round(burn_in.total_seconds() / 3600))
+    known = _read(database, now)
+    options = Options(margin, round(burn_in.total_seconds() / 3600), known.blind)
     looks = _look(store, database, known, hour, options, guard)
     standings = _stand(looks, known, hour, page_fdr, watch_fdr)
     with database.transaction(alone=False) as connection:
@@ -92,7 +93,7 @@ def watch_releases(
     return {"releases": len({look.release.id for look in looks}), "looks": len(looks), "worse": worse}
 
 
-def _read(database: Database) -> _Known:
+def _read(database: Database, now: datetime) -> _Known:
     with database.reading() as connection:
         listed = releases.list_releases(connection)
         latest = {(look.release_id, look.metric): look for look in cohort_looks.latest(connection)}
@@ -101,7 +102,8 @@ def _read(database: Database) -> _Known:
             for release in listed
             if devices.list_devices(connection, model=release.model, version=release.version, test=False, limit=1)
         )
-        return _Known(listed, latest, running)
+        spans = blindness.between(connection, time_of(0), now, now)
+        return _Known(listed, latest, running, frozenset(blindness.hours_of(spans, now)))
 
 
 def _look(

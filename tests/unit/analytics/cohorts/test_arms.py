@@ -15,15 +15,19 @@ TARGET = Comparison(target=1, control=None)
 NEVER = 10**9
 
 
-def panel(*rows: str, begin: int = 0, counter: list[list[float]] | None = None) -> Panel:
-    """One letter an hour: a version's number, ``.`` not reported, ``?`` reported without a version, ``m`` two versions at once."""
+def panel(*rows: str, begin: int = 0, counter: list[list[float]] | None = None, blind: str | None = None) -> Panel:
+    """One letter an hour: a version's number, ``.`` not reported, ``?`` reported without a version, ``m`` two versions at once.
+
+    ``blind``: ``x`` for an hour in which nobody could be heard.
+    """
     letters = np.array([list(row) for row in rows])
     version = np.full(letters.shape, -1, dtype=np.int32)
     for number in range(4):
         version[letters == str(number)] = number
     none = np.zeros(0, dtype=np.int64)
     told = None if counter is None else np.array(counter)
-    return Panel(begin, letters != ".", version, letters == "m", (none, none, none), told)
+    unseen = None if blind is None else np.array([letter == "x" for letter in blind])
+    return Panel(begin, letters != ".", version, letters == "m", (none, none, none), told, unseen)
 
 
 def arms_of(
@@ -86,6 +90,16 @@ def test_a_device_that_was_taken_away_is_not_silent() -> None:
     assert np.flatnonzero(arms.watched[0]).tolist() == [0, 1, 2, 3, 4]
 
 
+def test_hours_in_which_we_were_blind_make_nobody_silent() -> None:
+    hours = SILENT_HOURS + 10
+    unseen = "." * 4 + "x" * 8 + "." * (hours - 12)
+    arms, _ = arms_of(panel("1" + "." * (hours - 1), blind=unseen))
+    assert np.flatnonzero(arms.silent[0]).tolist() == [SILENT_HOURS + 8], "it is found later, and once"
+    assert not arms.watched[0, 4:12].any()
+    through, _ = arms_of(panel("1" + "." * (hours - 1), blind="." + "x" * (hours - 1)))
+    assert not through.silent.any()
+
+
 def test_a_counter_that_began_again_and_counts_has_grown() -> None:
     counter = [[5.0, 5.0, 6.0, np.nan, 7.0, 0.0, 1.0]]
     arms, _ = arms_of(panel("0000000", counter=counter))
@@ -100,7 +114,8 @@ def test_block_by_block_gives_what_one_pass_gives(seed: int, cut: int) -> None:
     letters = rng.choice(list("00011.....?m"), (6, 60))
     counter = np.cumsum(rng.integers(0, 2, (6, 60)), axis=1).astype(float)
     counter[rng.random((6, 60)) < 0.3] = np.nan
-    whole = panel(*("".join(row) for row in letters), begin=1000, counter=counter.tolist())
+    unseen = "".join(rng.choice(list("x..."), 60))
+    whole = panel(*("".join(row) for row in letters), begin=1000, counter=counter.tolist(), blind=unseen)
     removed = np.full(6, NEVER)
     once, after = arrange(whole, Carry.nothing(6), TARGET, 5, removed)
     early, carry = arrange(whole.part(0, cut), Carry.nothing(6), TARGET, 5, removed)
