@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from nicegui import ui
 
 from alerts import commands as asking
-from api.answers import answer_lines
+from api.answers import answer_lines, headlines
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
@@ -89,6 +89,8 @@ def _form(context: ApiContext, person: str, device: Device, kinds: Sequence[str]
 def show_command(command: Command) -> None:
     """One question with its answer, folded up."""
     words, color = STATES[command.state]
+    if command.state == "queued" and command.outbox_at is None:
+        words = "waits for the device to come online"
     with ui.column().classes("w-full gap-1 q-py-xs"):
         with ui.row().classes("items-center gap-2 w-full"):
             ui.badge(f"{words}{', late' if command.late else ''}", color=color)
@@ -98,6 +100,9 @@ def show_command(command: Command) -> None:
         if command.reason:
             ui.label(command.reason).classes("text-sm hw-quiet")
         if command.answer:
+            first = headlines(command.answer)
+            if first:
+                ui.label(" · ".join(f"{name} {value}" for name, value in first.items())).classes("text-sm")
             with ui.expansion(f"Answer of {moment(command.answered_at)}").props("dense").classes("w-full"):
                 lines = dict(answer_lines(command.answer))
                 facts(dict(list(lines.items())[:LINES_SHOWN]))

@@ -187,8 +187,19 @@ def asked_since(connection: Connection, device_id: str, since: datetime) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def untold(connection: Connection, conventions: Sequence[str], kind: str, since: datetime, *, limit: int) -> list[str]:
-    """Devices of some conventions that are there, told no firmware, and were not asked for ``kind`` since a time."""
+def untold(
+    connection: Connection,
+    conventions: Sequence[str],
+    kind: str,
+    since: datetime,
+    known_since: datetime,
+    *,
+    limit: int,
+) -> list[str]:
+    """Devices of some conventions that are there, told no firmware, and were not asked for ``kind`` since a time.
+
+    Those first seen after ``known_since`` may still tell it by themselves.
+    """
     asked = sa.select(commands.c.id).where(
         commands.c.device_id == devices.c.id, commands.c.kind == kind, commands.c.created_at >= since
     )
