@@ -79,6 +79,16 @@ class Settings(BaseSettings):
     device_budget: int = Field(
         1_000_000, ge=0, description="Devices in all from which on unregistered ones are quarantined."
     )
+    broker_password_file: Path | None = Field(
+        None, description="Mosquitto's password file, to which `hearthwatch device enroll` adds devices."
+    )
+    device_authority: Path | None = Field(
+        None,
+        description="Folder with `ca.crt` and `ca.key` of the authority that signs devices' certificates (`device enroll --certificate`).",
+    )
+    device_broker: str = Field(
+        "", description="Address under which devices reach the broker, as `device enroll` prints it; empty: that of `broker`."
+    )
     join_devices: Literal["auto", "ask"] = Field(
         "auto",
         description="Two ids that tell one hardware address: `auto` makes them one device unless users or serial numbers contradict; `ask`"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +26,6 @@ SHARED = frozenset({"grafana", "prometheus"})
 
 PLATFORM_USER = "hearthwatch"
 HEALTH_USER = "health"
-DEVICE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
-from hearthwatch.records.database import insert_for, update_at_revision
+from hearthwatch.records.database import batched, insert_for, update_at_revision
 from hearthwatch.records.tables import broker_users
 from hearthwatch.records.tables.columns import fitted
 
@@ -46,10 +46,13 @@ def find(connection: Connection, name: str) -> BrokerUser | None:
     return None if row is None else BrokerUser(**row)
 
 
-def known(connection: Connection, names: Collection[str]) -> set[str]:
-    """Those of some names that are, or were, users."""
-    query = sa.select(broker_users.c.name).where(broker_users.c.name.in_(list(names)))
-    return set(connection.execute(query).scalars())
+def enrolled(connection: Connection, names: Collection[str]) -> set[str]:
+    """Those of some names that may log in."""
+    found: set[str] = set()
+    for some in batched(names):
+        query = sa.select(broker_users.c.name).where(broker_users.c.name.in_(some), broker_users.c.revoked_at.is_(None))
+        found |= set(connection.execute(query).scalars())
+    return found
 
 
 def list_users(connection: Connection, role: str | None = None) -> list[BrokerUser]:

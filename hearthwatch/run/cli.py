@@ -17,6 +17,7 @@ from hearthwatch.errors import HearthwatchError, Unavailable
 from hearthwatch.run import logs
 from hearthwatch.run.administration import administration
 from hearthwatch.run.commanding import command
+from hearthwatch.run.devices_cli import device
 from hearthwatch.run.printing import show
 from hearthwatch.settings import Settings, load_settings
 
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 administration(app)
+app.add_typer(device, name="device", help="Identities of devices, and their access to the broker.", no_args_is_help=True)
 app.add_typer(command, name="command", help="Ask devices, and read their answers.", no_args_is_help=True)
 bench = typer.Typer(
     help="Measure on this machine, beside a reference that runs in the same minutes.", no_args_is_help=True
