@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,9 @@ from hearthwatch.errors import Invalid
 from hearthwatch.telemetry.checks import (
     encoded_names,
     firmware,
-    floats,
     integers,
     json_text,
-    metric_name,
     metrics_of,
-    numbers,
     stamps_of,
 )
 from hearthwatch.telemetry.duckdb_schema import Draft, texts
@@ -67,28 +63,6 @@ def readings(values: Sequence[Reading], draft: Draft) -> pa.Table:
             "clockless": pa.array(clockless, pa.bool_()),
         }
     )
-
-
-def metrics(values: Sequence[Reading]) -> dict[str, pa.Array]:
-    """Metrics of readings by name, null where a reading has none. Raises `Invalid` for names and numbers nobody may store."""
-    found = {}
-    for name, column in _columns([value.metrics for value in values]).items():
-        metric_name(name)
-        found[name] = numbers(column, name)
-    return found
-
-
-def _columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, pa.Array]:
-    names = list(metrics[0])
-    if list(chain.from_iterable(metrics)) == names * len(metrics):  # devices of one kind, as mostly: all numbers in one go
-        values = chain.from_iterable([one.values() for one in metrics])
-        try:
-            table = np.fromiter(values, np.float64, len(metrics) * len(names)).reshape(len(metrics), len(names))
-            return {name: pa.array(np.ascontiguousarray(table[:, place])) for place, name in enumerate(names)}
-        except (TypeError, ValueError, OverflowError):
-            pass  # the way below says which metric it is
-    names = list(dict.fromkeys(chain.from_iterable(metrics)))
-    return {name: floats([one.get(name) for one in metrics], name) for name in names}
 
 
 def events(values: Sequence[Event], draft: Draft) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from hearthwatch.telemetry import duckdb_batches as batches
 from hearthwatch.telemetry.duckdb_file import Cursor
 from hearthwatch.telemetry.duckdb_schema import Draft, family_of, wide
+from hearthwatch.telemetry.metric_columns import metric_columns
 from hearthwatch.telemetry.times import ranges
 from hearthwatch.values import Event, Presence, Reading, WriteResult
 
@@ -26,7 +27,7 @@ def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event 
     results = []
     for family, some in _by_family(readings).items():
         keys = batches.readings(some, draft)
-        results.append(_write_readings(cursor, draft, family, keys, batches.metrics(some)))
+        results.append(_write_readings(cursor, draft, family, keys, metric_columns(some)))
     events = [value for value in values if isinstance(value, Event)] if len(readings) < len(values) else []
     presences = [value for value in values if isinstance(value, Presence)] if len(readings) < len(values) else []
     if events:

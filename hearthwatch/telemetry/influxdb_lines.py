@@ -21,8 +21,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hearthwatch.errors import Invalid
-from hearthwatch.telemetry.checks import encoded_names, firmware, json_text, metric_name, metrics_of, number, stamps_of
-from hearthwatch.telemetry.times import microseconds
+from hearthwatch.telemetry.checks import (
+    encoded_names,
+    firmware,
+    integers,
+    json_text,
+    metric_name,
+    metrics_of,
+    number,
+    stamps_of,
+)
+from hearthwatch.telemetry.metric_columns import metric_columns
 from hearthwatch.values import Event, Presence, Reading
 
 READINGS, EVENTS, PRESENCE = "readings", "events", "presence"
@@ -153,11 +162,6 @@ def line(measurement: str, device: str, stream: str, fields: str, ns: int) -> by
     return f"{measurement},device={device},stream={stream} {fields} {ns}".encode()
 
 
-def stamp(value: Reading | Event | Presence) -> int:
-    """A value's time in microseconds. Raises `Invalid`."""
-    return microseconds(value.at)
-
-
 class Bulk:
     """A table of readings, checked, as columns of text. Raises `Invalid` naming the column."""
 
@@ -189,6 +193,43 @@ class Bulk:
         )
         lines: list[bytes] = pc.cast(heads, pa.binary()).to_pylist()
         return lines
+
+
+class Rows:
+    """Readings with a time of their own, checked, as columns of text. ``stamps`` are their microseconds. Raises `Invalid`."""
+
+    def __init__(self, readings: Sequence[Reading], stamps: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+        self.stamps = stamps
+        self.devices = [tag(one.device) for one in readings]
+        self.streams = [tag(one.stream) for one in readings]
+        self._heads = [_head(one.device, one.stream, one.firmware, one.boot) for one in readings]
+        self._counts = integers([one.seq for one in readings], "seq")
+        self._metrics = metric_columns(readings)
+        self.names = list(self._metrics)
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    def lines(self, places: np.ndarray[Any, np.dtype[np.int64]]) -> list[bytes]:
+        """The lines of some rows."""
+        rows = pa.array(places)
+        fields = [
+            pc.binary_join_element_wise(f"{field_of(name)}=", _as_text(numbers.take(rows)), "")
+            for name, numbers in self._metrics.items()
+        ]
+        heads = pa.array(self._heads, pa.string()).take(rows)
+        counts = pc.binary_join_element_wise("Seq=", _as_text(self._counts.take(rows)), "i", "")
+        joined = pc.binary_join_element_wise(heads, counts, *fields, ",", null_handling="skip")
+        times = _as_text(pa.array(self.stamps[places] * 1000))
+        lines: list[bytes] = pc.cast(pc.binary_join_element_wise(joined, times, " "), pa.binary()).to_pylist()
+        return lines
+
+
+@lru_cache(maxsize=50_000)
+def _head(device: str, stream: str, firmware_: str | None, boot: str | None) -> str:
+    """A line up to what differs from reading to reading."""
+    of_boot = "" if boot is None else f",Boot={_quoted(boot)}"
+    return f"{READINGS},device={tag(device)},stream={tag(stream)} Firmware={_firmware(firmware_)}{of_boot}"
 
 
 def _as_text(numbers: Any) -> Any:

@@ -7,10 +7,12 @@ there), or `Invalid` naming what the server refuses for good, after everything e
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from hearthwatch.errors import HearthwatchError, Invalid
@@ -20,7 +22,7 @@ from hearthwatch.telemetry.influxdb_lines import EVENTS, PRESENCE, READINGS
 from hearthwatch.telemetry.influxdb_marks import marks_of
 from hearthwatch.telemetry.influxdb_requests import Refusal, raise_refused, send
 from hearthwatch.telemetry.influxdb_server import Server
-from hearthwatch.telemetry.times import HOUR_US
+from hearthwatch.telemetry.times import HOUR_US, all_microseconds, microseconds
 from hearthwatch.values import Event, Presence, Reading, WriteResult
 
 BULK_ROWS = 50_000
@@ -66,16 +68,22 @@ class Writing:
 
     def write(self, values: Sequence[Reading | Event | Presence]) -> WriteResult:
         """Store a mixed batch; see the port."""
-        items = [_item(value) for value in values]  # all of it is checked before any of it is sent
+        # All of it is checked before any of it is sent.
+        usual = [one for one in values if isinstance(one, Reading) and not lines.clockless(one)]
+        rows = lines.Rows(usual, all_microseconds([one.at for one in usual]))
+        items = [_item(one) for one in values if not isinstance(one, Reading) or lines.clockless(one)]
         plan = Plan()
+        if len(rows):
+            self._plan_rows(plan, rows)
         for measurement in (READINGS, EVENTS, PRESENCE):
             mine = [item for item in items if item.measurement == measurement]
             if mine:
                 self._plan(plan, measurement, mine)
-        self._add_names({name for value in values if isinstance(value, Reading) for name in value.metrics})
+        self._add_names(rows.names)
+        self._add_names(name for item in items for name in item.metrics)
         refused = self._send(self._server.address.raw, plan.raw)
         refused += self._send(self._server.address.rollups, plan.lasting)
-        self._mark((item.at[0], item.at[2] // HOUR_US) for item in items)
+        self._mark(chain(_device_hours(rows), ((item.at[0], item.at[2] // HOUR_US) for item in items)))
         raise_refused(refused)
         self._known[READINGS].note(plan.stored)
         self._clockless.note(plan.clockless)
@@ -124,15 +132,23 @@ class Writing:
                 new.append(row)
         return new
 
+    def _plan_rows(self, plan: Plan, rows: lines.Rows) -> None:
+        known = self._known[READINGS]
+        known.load(set(rows.devices))
+        ats = list(zip(rows.devices, rows.streams, rows.stamps.tolist(), strict=True))
+        doubtful = [at for at in ats if at[2] <= known.newest(at[0], at[1])]
+        stored: set[Key] = known.find(doubtful).keys if doubtful else set()
+        new = {at: place for place, at in reversed(list(enumerate(ats))) if at not in stored}  # the first of each key
+        plan.raw += rows.lines(np.sort(np.fromiter(new.values(), np.int64, len(new))))
+        plan.stored += new
+        plan.duplicate += len(ats) - len(new)
+
     def _plan(self, plan: Plan, measurement: str, items: Sequence[_Item]) -> None:
         known = self._known[measurement]
         if measurement == READINGS:
             known.load({item.at[0] for item in items})
             self._clockless.load((item.at[0], item.at[2]) for item in items if item.clockless)
-            doubtful = [one.at for one in items if one.clockless or one.at[2] <= known.newest(one.at[0], one.at[1])]
-        else:
-            doubtful = [item.at for item in items]
-        stored = known.find(doubtful) if doubtful else Stored()
+        stored = known.find([item.at for item in items])
         seen: set[Key] = stored.keys
         clockless: set[Key] = set()
         lines_ = plan.raw if measurement == READINGS else plan.lasting
@@ -169,8 +185,7 @@ class Writing:
         return send(lambda part: self._server.write(bucket, part), body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(msgspec.Struct, frozen=True, gc=False):
     """A checked value."""
 
     measurement: str
@@ -178,26 +193,34 @@ class _Item:
     key: Key
     clockless: bool
     fields: str
+    metrics: Collection[str] = ()
 
     def line(self, spare: int) -> bytes:
         return lines.line(self.measurement, self.at[0], self.at[1], self.fields, self.at[2] * 1000 + spare)
 
 
 def _item(value: Reading | Event | Presence) -> _Item:
-    at = (lines.tag(value.device), lines.tag(value.stream), lines.stamp(value))
+    at = (lines.tag(value.device), lines.tag(value.stream), microseconds(value.at))
     if isinstance(value, Reading):
         without_clock = lines.clockless(value)
         key: tuple[Any, ...] = (value.boot, value.seq) if without_clock else ()
-        return _Item(READINGS, at, key, without_clock, lines.reading(value))
+        return _Item(READINGS, at, key, without_clock, lines.reading(value), value.metrics)
     if isinstance(value, Event):
         return _Item(EVENTS, at, (value.kind, value.code, value.boot, value.seq), False, lines.event(value))
     return _Item(PRESENCE, at, (value.online, value.boot), False, lines.presence(value))
 
 
+def _device_hours(rows: lines.Rows) -> Iterator[tuple[str, int]]:
+    hours = rows.stamps // HOUR_US
+    distinct = np.unique(hours)
+    if len(distinct) == 1:  # as mostly
+        yield from ((device, int(distinct[0])) for device in set(rows.devices))
+    else:
+        yield from zip(rows.devices, hours.tolist(), strict=True)
+
+
 def _spare(stored: Stored, item: _Item, writer: int) -> int:
     """Which of the thousand nanoseconds of its microsecond a point takes: the key of a reading is its time, others take turns."""
-    if item.measurement == READINGS and not item.clockless:
-        return 0
     rank = max(stored.ranks.get(item.at, 0), 1 if item.measurement == READINGS else 0)
     if rank >= RANKS:
         raise Invalid(f"more than {RANKS - 1} of one microsecond", where=lines.untag(item.at[0]))

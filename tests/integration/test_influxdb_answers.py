@@ -130,7 +130,7 @@ def refusing(*devices: str, status: int, message: str) -> Callable[[str, list[st
 def test_a_204_is_stored(store: InfluxDBStore, script: Script) -> None:
     assert store.write(readings()) == WriteResult(10, 0)
     assert len(script.stored["telemetry"]) == 10
-    assert script.stored["telemetry"][3] == 'readings,device=d3,stream=native Firmware="1.0",x=3.0 1777593600000000000'
+    assert script.stored["telemetry"][3] == 'readings,device=d3,stream=native Firmware="1.0",x=3 1777593600000000000'
 
 
 def test_a_malformed_line_is_found_and_all_others_are_stored(store: InfluxDBStore, script: Script) -> None:
