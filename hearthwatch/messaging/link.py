@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from hearthwatch.messaging.tls import TlsContext
 LOG = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+"""Between two attempts; each is drawn, so that clients whom one broker's end sent away do not all come back in the same moment."""
 ANSWER_SECONDS = 10.0
 FAREWELL_SECONDS = 2.0
 _STEP_SECONDS = 1.0
@@ -88,8 +90,9 @@ class Link:
                 break
             if time.monotonic() - began > LONGEST_PAUSE_S:
                 pause = FIRST_PAUSE_S
-            LOG.warning("%s: %s; next try in %.0f s", self._address, reason, pause)
-            self._stopping.wait(pause)
+            drawn = drawn_pause(pause)
+            LOG.warning("%s: %s; next try in %.1f s", self._address, reason, drawn)
+            self._stopping.wait(drawn)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def _serve(self) -> str:
@@ -148,3 +151,9 @@ class Link:
         if self._address.protocol == "auto" and (connection.unsupported or connection.reason == LOST):
             self._version = "3.1.1" if self._version == "5" else "5"
         return connection.reason
+
+
+def drawn_pause(pause: float) -> float:
+    """Seconds to wait: from the pause to twice of it, at most the longest; then from half of the longest."""
+    low = min(pause, LONGEST_PAUSE_S / 2)
+    return random.uniform(low, 2 * low)  # noqa: S311  nobody gains by guessing it

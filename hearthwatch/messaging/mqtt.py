@@ -39,6 +39,7 @@ _WRITE_BYTES = 65_536
 _ALL_IDS = 65_535
 _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 _USED_OF_PAHO = ("_sock_recv", "_packet_handle", "_packet_queue", "_loop_rc_handle")
+_PINGED_AT = "_ping_t"
 LEAN_IS_POSSIBLE = all(callable(getattr(paho.Client, name, None)) for name in _USED_OF_PAHO)
 
 
@@ -109,6 +110,8 @@ class Connection:
         plain = client.socket()
         if plain is None:
             return
+        if not read:
+            self._expect_no_answer()
         pending = read and _pending(plain)
         self._watch(plain, (selectors.EVENT_READ * read) | (selectors.EVENT_WRITE * client.want_write()))
         for key, mask in self._selector.select(0 if pending else timeout):
@@ -199,6 +202,15 @@ class Connection:
         self._selector.close()
 
     # -- inside
+
+    def _expect_no_answer(self) -> None:
+        """The answer to a ping may lie behind what we do not read: its absence is no sign that the broker is gone.
+
+        Pings are sent all the same, so that the broker does not think so of us. This is a name that paho does not promise: without it the
+        connection would be given up after two keepalives, and taken up again.
+        """
+        if getattr(self._client, _PINGED_AT, 0):
+            setattr(self._client, _PINGED_AT, 0)
 
     def _watch(self, plain: Any, events: int) -> None:
         if events == self._watched:
