@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import socket
 import subprocess
 import threading
@@ -22,10 +21,13 @@ from hearthwatch.records.database import Database
 from hearthwatch.values import Message
 from hearthwatch.wire import native
 from ingest.runner import Limits
-from tests.conftest import START, free_port, needed, wait_for_port
+from tests.conftest import START, free_port, needed
+from tests.faults.places import Broker
 from tests.integration.ingestor import ingesting
 
 PATIENCE_S = 20.0
+PLAIN = "allow_anonymous true\n"
+"""Mosquitto as it is where nobody said anything else: 20 messages in flight."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,37 +35,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "FIRST_PAUSE_S", 0.05)
 
 
-class Mosquitto:
-    """A broker that a test can end and start again on the same port."""
-
-    def __init__(self, folder: Path, extra: str = "allow_anonymous true\n") -> None:
-        self.port = free_port()
-        self._program = needed("mosquitto", "/usr/sbin/mosquitto")
-        self._config = folder / "broker.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\n{extra}")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [self._program, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_for_port(self.port, self._process)
-
-    def freeze(self) -> None:
-        """It keeps its connections and does nothing."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    made = Mosquitto(tmp_path)
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    made = Broker(tmp_path, PLAIN)
     made.start()
     yield made
     made.kill()
@@ -124,7 +98,7 @@ def test_a_broker_that_never_answers_is_given_up_and_tried_again(monkeypatch: py
     assert log.changes == []
 
 
-def test_what_a_killed_broker_had_not_acknowledged_is_published_again(broker: Mosquitto) -> None:
+def test_what_a_killed_broker_had_not_acknowledged_is_published_again(broker: Broker) -> None:
     address = f"mqtt://127.0.0.1:{broker.port}"
     sender = open_publisher(address, client_id="p")
     sender.publish("t/0", b"before", retain=True)
@@ -145,7 +119,7 @@ def test_what_a_killed_broker_had_not_acknowledged_is_published_again(broker: Mo
     sender.close()
 
 
-def test_a_subscriber_comes_back_after_its_broker_and_old_receipts_mean_nothing(broker: Mosquitto) -> None:
+def test_a_subscriber_comes_back_after_its_broker_and_old_receipts_mean_nothing(broker: Broker) -> None:
     address = f"mqtt://127.0.0.1:{broker.port}"
     log, listener = Log(), subscriber(address)
     listener.start(log.take, log.note)
@@ -180,7 +154,7 @@ def test_a_wrong_password_is_told_without_showing_it(tmp_path: Path, caplog: pyt
         [needed("mosquitto_passwd"), "-b", "-c", str(passwords), "me", "right"], check=True, capture_output=True
     )
     passwords.chmod(0o644)
-    guarded = Mosquitto(tmp_path, f"allow_anonymous false\npassword_file {passwords}\nuser root\n")
+    guarded = Broker(tmp_path, f"allow_anonymous false\npassword_file {passwords}\nuser root\n")
     guarded.start()
     try:
         caplog.set_level(logging.DEBUG)
@@ -280,7 +254,7 @@ def test_tls_is_checked_against_the_authorities_we_trust(tmp_path: Path) -> None
          "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
         check=True, capture_output=True,
     )  # fmt: skip
-    secure = Mosquitto(tmp_path, f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}\nuser root\n")
+    secure = Broker(tmp_path, f"allow_anonymous true\ncertfile {certificate}\nkeyfile {key}\nuser root\n")
     secure.start()
     try:
         log = Log()
@@ -316,7 +290,7 @@ def test_authorities_that_cannot_be_read_are_named() -> None:
 
 
 def test_a_broker_with_mosquittos_own_defaults_takes_a_burst_of_a_publisher(tmp_path: Path) -> None:
-    small = Mosquitto(tmp_path)  # 20 in flight: to send more would cost the connection
+    small = Broker(tmp_path, PLAIN)  # 20 in flight: to send more would cost the connection
     small.start()
     try:
         sender = open_publisher(f"mqtt://127.0.0.1:{small.port}", client_id="p")
@@ -332,7 +306,7 @@ def test_a_broker_with_mosquittos_own_defaults_takes_a_burst_of_a_publisher(tmp_
 def test_an_ingestor_does_not_starve_on_a_broker_with_a_small_window(
     tmp_path: Path, store: TelemetryStore, database: Database, protocol: str
 ) -> None:
-    small = Mosquitto(tmp_path, "allow_anonymous true\nmax_queued_messages 100000\n")
+    small = Broker(tmp_path, "allow_anonymous true\nmax_queued_messages 100000\n")
     small.start()
     clock = SteppedClock(START)
     address = f"mqtt://127.0.0.1:{small.port}?protocol={protocol}"
