@@ -48,6 +48,15 @@ class Lags:
         return {"lag_median_s": statistics.median(seconds), "lag_longest_s": max(seconds)}
 
 
+def held_by_the_store(store: Any) -> float | None:
+    """Megabytes that DuckDB holds of its file in memory, which its own limit bounds; None for a store on a server."""
+    if not hasattr(store, "_file"):
+        return None
+    with store._file.reading() as cursor:
+        (held,) = cursor.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchone()
+    return round(float(held) / 2**20, 2)
+
+
 def main(every_s: float, options: Mapping[str, Any]) -> None:
     """Ingest until told to end."""
     stopping = threading.Event()
@@ -56,10 +65,15 @@ def main(every_s: float, options: Mapping[str, Any]) -> None:
     lags = Lags(platform.store)
     runner = build_runner(platform)
     runner.start()
+
+    def say() -> None:
+        told = {**runner.health(), **lags.told(), "store_mb": held_by_the_store(platform.store)}
+        print(json.dumps(told), flush=True)
+
     while not stopping.wait(every_s):
-        print(json.dumps({**runner.health(), **lags.told()}), flush=True)
+        say()
     runner.stop()
-    print(json.dumps({**runner.health(), **lags.told()}), flush=True)
+    say()
     platform.close()
 
 

@@ -51,9 +51,10 @@ def test_growth_is_told_from_noise_that_comes_back() -> None:
 @pytest.mark.parametrize(
     ("what", "leaky"),
     [
-        ("memory", [Sample(n / 360, 200 + n * 0.1, 13, 0, n, 0.1, 0.2) for n in range(360)]),
-        ("files", [Sample(n / 360, 200, 13 + n // 100, 0, n, 0.1, 0.2) for n in range(360)]),
-        ("lag", [Sample(n / 360, 200, 13, 0, n, n / 300, n / 300) for n in range(360)]),
+        ("memory", [Sample(n / 360, 300 + n * 0.1, 100.0, 13, 0, n, 0.1, 0.2) for n in range(360)]),
+        ("files", [Sample(n / 360, 200 + n, float(n), 13 + n // 100, 0, n, 0.1, 0.2) for n in range(360)]),
+        ("limit", [Sample(n / 360, 900, 800.0, 13, 0, n, 0.1, 0.2) for n in range(360)]),
+        ("lag", [Sample(n / 360, 200, None, 13, 0, n, n / 300, n / 300) for n in range(360)]),
     ],
 )
 def test_a_soak_fails_when_something_grows(what: str, leaky: list[Sample]) -> None:
