@@ -233,7 +233,10 @@ class BatchBuilder:
 
         Returns as `_sort`, or None where nothing was taken.
         """
-        newest, received_at, timeless = values[0], message.received_at, False
+        newest = values[0]
+        if type(newest) is not Reading:
+            return None
+        received_at, timeless = message.received_at, False
         earliest, latest, readings = window.earliest, window.latest, []
         for value in values:
             if (

@@ -361,6 +361,9 @@ class Runner:
         received = {partition: state for (_, partition), state in saved.items()}
         first_receipts = FirstReceipts(name, 2 * self._limits.receive_maximum, received)
         spooled = None if self._spool is None else self._spool.state.messages
+        counting: CountingDecoder | Decoder | SharedDecoder = decoder
+        if self._gaps is not None and isinstance(decoder, Decoder):
+            counting = CountingDecoder(decoder, self._gaps)
         return Intake(
             IdentifyingDecoder(counting, decoder.forget, self._directory, name=name, retold=retold),
             self._clock,
@@ -414,12 +417,12 @@ class Runner:
                 findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
             quarantine.hold(connection, action.held)
             self._save(connection, dict(action.states))
-
-    def _save(self, connection: Connection, states: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
-        now = self._clock.now()
             asking.hear(connection, action.replies)
             asking.wish(connection, wishes, self._clock.now())
         self._directory.noted(new)
+
+    def _save(self, connection: Connection, states: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+        now = self._clock.now()
         ours = {key: state for key, state in states.items() if not is_shared(key)}
         decoder_states.save(connection, ours, now)
         if len(ours) < len(states):
@@ -427,17 +430,17 @@ class Runner:
             decoder_states.join(connection, several, joined, now)
 
     def _learn(self) -> None:
-        """Hear what other sessions remembered since the last time."""
-        if self._shared is None or time.monotonic() < self._learn_next:
+        """Hear what people decided of devices, and what other sessions remembered, since the last time."""
+        if time.monotonic() < self._learn_next:
             return
         self._learn_next = time.monotonic() + LEARN_SECONDS
         now = self._clock.now()
-        try:
-            with self._database.reading() as connection:
-                since = self._learned_at - CLOCKS_APART
         self._hear_of_devices(now)
         if self._shared is None:
             return
+        try:
+            with self._database.reading() as connection:
+                since = self._learned_at - CLOCKS_APART
                 saved = decoder_states.load(connection, conventions=self._shared.names, since=since)
         except HearthwatchError as error:
             LOG.debug("nothing was learned of other sessions: %s", error)
@@ -445,9 +448,9 @@ class Runner:
         self._shared.learn(saved)
         self._learned_at = now
 
-
-def _name(action: Pending) -> str:
-    return type(action).__name__.lower()
     def _hear_of_devices(self, now: datetime) -> None:
         self._directory.exchange(self._database, now)
 
+
+def _name(action: Pending) -> str:
+    return type(action).__name__.lower()
