@@ -6,7 +6,9 @@ a device that crashes faster than it reports still counts with the hours in whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +20,7 @@ from analytics.panel import Floats, day_number, day_start, panel_of
 from hearthwatch.firmware import version
 from hearthwatch.metrics import REBOOT_CODES_EXPECTED
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import devices, vitals
+from hearthwatch.records import blindness, devices, vitals
 from hearthwatch.records.database import Database
 from hearthwatch.records.vitals import VitalsRow
 from hearthwatch.values import Device
@@ -40,8 +42,12 @@ def compute_vitals(store: TelemetryStore, database: Database, now: datetime) -> 
     first, last = day_number(now) - DAYS, day_number(now)
     with database.reading() as connection:
         known = {d.id: d for d in devices.list_devices(connection, test=False, limit=EVERYTHING)}
+        spans = blindness.between(connection, day_start(first), now, now)
+    blind = {
+        hour for hour in blindness.hours_of(spans, now) if hour < int(now.timestamp()) // 3600
+    }  # those that are over
     groups = _Groups(known)
-    _take_hours(groups, store, first, last, now)
+    _take_hours(groups, store, first, last, now, blind)
     _take_metrics(groups, store, first, last)
     rows = groups.rows()
     with database.transaction(alone=False) as connection:
@@ -94,7 +100,9 @@ class _Groups:
         ]
 
 
-def _take_hours(groups: _Groups, store: TelemetryStore, first: int, last: int, now: datetime) -> None:
+def _take_hours(
+    groups: _Groups, store: TelemetryStore, first: int, last: int, now: datetime, blind: AbstractSet[int]
+) -> None:
     """Hours heard, hours crashed in, unexpected reboots, hours in which a device should have been heard."""
     since, until = day_start(first), day_start(last + 1)
     exposure = store.exposure(since, until)
@@ -118,21 +126,41 @@ def _take_hours(groups: _Groups, store: TelemetryStore, first: int, last: int, n
     for device, day, firmware, total, free, crashes in zip(*(by_day.column(n).to_pylist() for n in names), strict=True):
         groups.add(device, day, firmware, hours=total, crash_free_hours=free, unexpected_reboots=crashes)
         hours.setdefault((device, day), []).append((total, firmware))
-    _take_expected(groups, hours, now)
+    _take_expected(groups, hours, _unheard_blind(by_hour, blind), now)
+
+
+def _unheard_blind(by_hour: pa.Table, blind: AbstractSet[int]) -> Callable[[str, int], int]:
+    """Of a device and day: the hours in which nobody could be heard and it was not. What came late all the same counts as heard."""
+    of_day = Counter(hour // HOURS for hour in blind)
+    heard: Counter[tuple[str, int]] = Counter()
+    if blind:
+        late = by_hour.filter(pc.is_in(by_hour.column("hour"), value_set=pa.array(sorted(blind), pa.int64())))
+        heard.update(
+            (device, hour // HOURS)
+            for device, hour in set(
+                zip(late.column("device").to_pylist(), late.column("hour").to_pylist(), strict=True)
+            )
+        )
+    return lambda device, day: of_day[day] - heard[device, day]
 
 
 def _take_expected(
-    groups: _Groups, hours: Mapping[tuple[str, int], Sequence[tuple[int, str | None]]], now: datetime
+    groups: _Groups,
+    hours: Mapping[tuple[str, int], Sequence[tuple[int, str | None]]],
+    unheard_blind: Callable[[str, int], int],
+    now: datetime,
 ) -> None:
     """Connectivity: of the hours of a day (of today, those that are over), in how many was a device heard that was heard at all.
 
-    The device-day and both sums go to the firmware the device was heard on most, so that an update does not count a day twice.
+    Hours in which nobody could be heard are not expected. The device-day and both sums go to the firmware the device was heard on most, so
+    that an update does not count a day twice.
     """
     today = day_number(now)
     over = (now - day_start(today)) // timedelta(hours=1)
     for (device, day), parts in hours.items():
         firmware = max(parts, key=lambda part: (part[0], part[1] or ""))[1]
         heard, expected = sum(total for total, _ in parts), over if day == today else HOURS
+        expected = max(0, expected - unheard_blind(device, day))
         groups.add(device, day, firmware, device_days=1, connected_hours=min(heard, expected), expected_hours=expected)
 
 

@@ -29,6 +29,8 @@ RUN = "run"
 LOOK_BACK = timedelta(days=8)
 LATE_EVENTS = timedelta(hours=6)
 """Events may be stored so long after they were received without being missed; after a blindness, as long as that lasted."""
+AHEAD = timedelta(minutes=10)
+"""Clocks of devices and of other machines may run ahead a little."""
 CHECK_METRICS_EVERY = timedelta(days=1)
 EVERYTHING = 1_000_000
 
@@ -55,7 +57,7 @@ def watch_liveness(
     with database.reading() as connection:
         run: Mapping[str, Any] = analysis_states.load(connection, NAME).get(RUN, {})
         known = _load(connection, run, now)
-    joined, left = bridging.told(store.events(_events_since(run, known.ours, now), now, kinds=["network"]))
+    joined, left = bridging.told(store.events(_events_since(run, known.ours, now), now + AHEAD, kinds=["network"]))
     known = _with_bridges(known, joined, left)
     look = Look(known, now, will_grace=chosen.will_grace, flaps=chosen.flaps)
     look.words = _goings(store, now)
@@ -108,6 +110,6 @@ def _with_bridges(known: Known, joined: Mapping[str, Bridge], left: set[str]) ->
 
 
 def _goings(store: TelemetryStore, now: datetime) -> Mapping[str, Any]:
-    table = store.presence(now - flapping.WINDOW, now + timedelta(seconds=1))
+    table = store.presence(now - flapping.WINDOW, now + AHEAD)
     columns = (table.column(name).to_pylist() for name in ("device", "at", "online"))
     return flapping.goings(zip(*columns, strict=True))

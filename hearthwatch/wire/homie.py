@@ -217,9 +217,21 @@ def _description(draft: Draft, _: str) -> str | None:
     named = [one for one in children if isinstance(one, str) and is_device(one)] if isinstance(children, list) else []
     draft.keep("children", [one for one in named if one != draft.device][:MAX_CHILDREN] or None)
     claim(draft, "description", {"model": given.get("type")})
+    _learn_root(draft, given.get("root"))
     if whole and len(named) <= MAX_CHILDREN:
         return "a description"
     return f"a description of which only {MAX_PROPERTIES} properties and {MAX_CHILDREN} children are read"
+
+
+def _learn_root(draft: Draft, root: object) -> None:
+    """A child of version 5 names its root, on whose connection it lives; a root names none."""
+    named = root if isinstance(root, str) and is_device(root) and root != draft.device else None
+    known = draft.recall("bridge")
+    if named == known:
+        return
+    code, bridge = ("left", known) if named is None else ("joined", named)
+    draft.event("bridge", draft.message.received_at, "network", code, {"bridge": bridge})
+    draft.keep("bridge", named)
 
 
 def _alert(draft: Draft, name: str) -> str | None:

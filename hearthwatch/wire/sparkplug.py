@@ -114,7 +114,13 @@ def _node_birth(edge: Edge, place: _Place, payload: Payload) -> str | None:
 def _device_birth(edge: Edge, place: _Place, payload: Payload) -> str | None:
     edge.adopt()
     edge.follow(payload)
-    return _birth(edge, place, payload)
+    ignored = _birth(edge, place, payload)
+    draft = edge.draft(place.device)
+    if draft.recall("bridge") is None:  # it is heard through its edge node alone
+        bridge = device_id(place.group, place.edge)
+        draft.event("bridge", draft.message.received_at, "network", "joined", {"bridge": bridge})
+        draft.keep("bridge", bridge)
+    return ignored
 
 
 def _birth(edge: Edge, place: _Place, payload: Payload) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,11 +26,22 @@ from hearthwatch.records.tables import receivers
 from hearthwatch.values import Finding
 from ingest.lookout import Lookout
 from tests.integration.ingestor import Ingestor, ingesting
+from tests.sparkplug_payloads import encode
 
 MORNING = datetime(2026, 5, 1, 8, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PATIENCE_S = 30.0
-SPOKEN = ("native", "homie", "sparkplug", "zigbee2mqtt", "tasmota", "shelly_gen2", "home_assistant")
+SPOKEN = (
+    "native",
+    "homie",
+    "sparkplug",
+    "zigbee2mqtt",
+    "tasmota",
+    "shelly_gen2",
+    "home_assistant",
+    "home_assistant@acme/+/+",
+)
+GATEWAY, RADIATOR = "78e36d645710", "78e36d645711"
 BRIDGE, LAMP, DOOR = "0x00124b00120144ae", "0x90fd9ffffe6494fc", "0x00158d00018255df"
 
 
@@ -70,7 +81,8 @@ class Scene:
 
     def say(self, topic: str, payload: Any, *, retain: bool = False) -> None:
         """A device says something."""
-        raw = payload.encode() if isinstance(payload, str) else json.dumps(payload).encode()
+        raw = payload.encode() if isinstance(payload, str) else payload
+        raw = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
         self._publisher.publish(topic, raw, retain=retain)
         self._sent += 1
 
@@ -317,6 +329,74 @@ def test_a_bridge_is_there_while_its_devices_are_heard_through_it(scene: Scene) 
     zigbee(scene, 12 * 60, step=10)
     assert scene.states(BRIDGE, LAMP) == ["online", "online"]
     assert scene.timeline(BRIDGE) == ["online"]
+
+
+def edge_node(scene: Scene) -> tuple[str, str]:
+    """A Sparkplug edge node and a pump behind it."""
+    bdseq = {"name": "bdSeq", "dataType": "Int64", "value": 3}
+    level = {"name": "Level", "dataType": "Float", "value": 4.0}
+    scene.say("spBv1.0/plant/NBIRTH/edge", encode({"metrics": [bdseq], "seq": 0}))
+    scene.say("spBv1.0/plant/DBIRTH/edge/pump", encode({"metrics": [level], "seq": 1}))
+    return "plant.edge", "plant.edge.pump"
+
+
+def edge_node_dies(scene: Scene) -> None:
+    """The broker publishes its death certificate, which is its devices' death too."""
+    bdseq = {"name": "bdSeq", "dataType": "Int64", "value": 3}
+    scene.say("spBv1.0/plant/NDEATH/edge", encode({"metrics": [bdseq]}))
+
+
+def homie_tree(scene: Scene) -> tuple[str, str]:
+    """A Homie 5 root and its child."""
+    scene.say("homie/5/hub/$description", {"homie": "5.0", "version": 1, "nodes": {}, "children": ["fan"]}, retain=True)
+    scene.say("homie/5/fan/$description", {"homie": "5.0", "version": 1, "nodes": {}, "root": "hub"}, retain=True)
+    for name in ("hub", "fan"):
+        scene.say(f"homie/5/{name}/$state", "ready", retain=True)
+    return "hub", "fan"
+
+
+def root_is_lost(scene: Scene) -> None:
+    """The root's last will."""
+    scene.say("homie/5/hub/$state", "lost", retain=True)
+
+
+def gateway(scene: Scene) -> tuple[str, str]:
+    """A gateway and a device behind it, by Home Assistant discovery."""
+    for mac, more in ((GATEWAY, {}), (RADIATOR, {"via_device": GATEWAY})):
+        device = {"ids": mac, "name": mac, "mf": "acme", "mdl": "x", **more}
+        topics = {"stat_t": f"acme/{mac}/temperature", "avty_t": f"acme/{mac}/status"}
+        entity = {"uniq_id": f"{mac}-t", "name": "temperature", "dev_cla": "temperature", "unit_of_meas": "°C"}
+        scene.say(f"homeassistant/sensor/{mac}/t/config", {**entity, **topics, "dev": device}, retain=True)
+        scene.say(f"acme/{mac}/status", "online", retain=True)
+        scene.say(f"acme/{mac}/temperature", "21.5")
+    return GATEWAY, RADIATOR
+
+
+def gateway_leaves(scene: Scene) -> None:
+    """The gateway's last will; its device has none that anybody would send."""
+    scene.say(f"acme/{GATEWAY}/status", "offline", retain=True)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [(edge_node, edge_node_dies), (homie_tree, root_is_lost), (gateway, gateway_leaves)],
+    ids=["sparkplug", "homie", "home assistant"],
+)
+def test_whatever_the_bridge_is_its_devices_are_unknown_when_it_dies(
+    scene: Scene, begin: Callable[[Scene], tuple[str, str]], end: Callable[[Scene], None]
+) -> None:
+    bridge, device = begin(scene)
+    scene.look()
+    assert scene.states(bridge, device) == ["online", "online"]
+    assert scene.of(device).bridge_id == bridge
+    scene.live(1)
+    end(scene)
+    scene.look()
+    scene.live(10, step=5)
+    assert scene.states(bridge, device) == ["offline", "unknown"]
+    assert scene.of(device).why["values"]["bridge"] == bridge
+    scene.live(10 * 60, step=300)
+    assert [(one.subject, one.mode) for one in scene.found()] == [(bridge, "silent")]
 
 
 # -- a flapping device

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from analytics.vital_ratios import ratios
 from analytics.vitals import compute_vitals
@@ -11,6 +12,7 @@ from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import devices, vitals
 from hearthwatch.records.database import Database
 from hearthwatch.records.devices import Sighting
+from hearthwatch.records.tables import blind_spans
 from hearthwatch.records.vitals import VitalsRow
 from hearthwatch.values import Event, Reading
 from tests.unit.analytics.fleets import START
@@ -134,6 +136,18 @@ def test_late_data_is_counted_and_a_second_run_changes_nothing(store: TelemetryS
     assert rows(store, database) == first
     report(store, "a", range(12, 24))
     assert sums(rows(store, database))["hours"] == 24
+
+
+def test_hours_in_which_nobody_could_be_heard_are_not_expected(store: TelemetryStore, database: Database) -> None:
+    with database.transaction() as connection:
+        span = {"since": START + timedelta(hours=6), "until": START + timedelta(hours=12), "reason": "no_ingestor"}
+        connection.execute(sa.insert(blind_spans).values(span))
+    report(store, "a", range(6))
+    report(store, "a", range(12, 24))
+    report(store, "b", range(8))  # two of the blind hours came late, from the broker's queue
+    found = sums(rows(store, database))
+    assert found["connected_hours"] == 18 + 8
+    assert found["expected_hours"] == (24 - 6) + (24 - 4)
 
 
 def test_of_today_only_the_hours_that_are_over_are_expected(store: TelemetryStore, database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hearthwatch.errors import Invalid
 from hearthwatch.metrics import BY_NAME
-from hearthwatch.values import Presence, Reading
+from hearthwatch.values import Event, Presence, Reading
 from hearthwatch.wire.homie import MAX_ALERTS, MAX_CHILDREN, Homie
 from hearthwatch.wire.homie_properties import MAX_PROPERTIES
 from hearthwatch.wire.limits import KNOWN_COPY
@@ -181,6 +181,21 @@ def test_a_lost_root_takes_its_children_along(talk: Conversation) -> None:
     ]
     assert talk.say("homie/5/car/$state", "lost", retain=True).ignored == KNOWN_COPY
     assert [presence.device for presence in talk.presences("homie/5/car/$state", "disconnected")] == ["car"]
+
+
+def test_a_child_says_once_on_which_root_it_depends(talk: Conversation) -> None:
+    def told(**more: Any) -> list[tuple[str, str, Any]]:
+        answer = talk.say(
+            "homie/5/wheel/$description", {"homie": "5.0", "version": 1, "nodes": {}, **more}, retain=True
+        )
+        return [(one.kind, one.code, one.detail["bridge"]) for one in answer.values if isinstance(one, Event)]
+
+    assert told(root="not an id") == []
+    assert told(root="wheel") == []
+    assert told(root="car", parent="axle") == [("network", "joined", "car")]
+    assert told(root="car", parent="axle") == []
+    assert told(root="truck") == [("network", "joined", "truck")]
+    assert told() == [("network", "left", "truck")]
 
 
 def test_a_removed_device_is_gone_and_forgotten(talk: Conversation) -> None:

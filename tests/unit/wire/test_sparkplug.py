@@ -287,6 +287,15 @@ def test_a_device_has_an_identity_of_its_own(talk: Conversation) -> None:
     assert presences(answer) == [("plant.edge.pump", True)]
 
 
+def test_a_device_says_once_that_it_depends_on_its_edge_node(talk: Conversation) -> None:
+    born(talk)
+    told = [talk.say(DEVICE.format("DBIRTH"), payload(seq=number)) for number in (1, 2)]
+    joined = [[one for one in answer.values if isinstance(one, Event) and one.kind == "network"] for answer in told]
+    ((event,), again) = joined
+    assert (event.device, event.code, event.detail) == ("plant.edge.pump", "joined", {"bridge": "plant.edge"})
+    assert again == []
+
+
 def test_a_rebirth_replaces_the_aliases(talk: Conversation) -> None:
     born(talk, metric("A", "Float", 1.0, alias=1), metric("B", "Float", 1.0, alias=2))
     born(talk, metric("B", "Float", 1.0, alias=1))
