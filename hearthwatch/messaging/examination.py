@@ -27,8 +27,12 @@ from hearthwatch.wire.native import ROOT
 
 PROBE_MESSAGES = 1_200
 """More than any broker's usual limit of 1,000, and few enough to pass in seconds."""
+PROBE_BYTES = 1_024
+"""Payload of each of them."""
 PROBE_TOPIC = "probe"
 SYS_TOPICS = ("$SYS/broker/version", "$SYS/broker/publish/messages/dropped")
+EMQX_TOPIC = "$SYS/brokers/+/version"
+"""EMQX tells its version by node."""
 
 _GRANTS = {
     "receive_maximum": "ReceiveMaximum",
@@ -38,11 +42,15 @@ _GRANTS = {
     "retain_available": "RetainAvailable",
     "wildcards_available": "WildcardSubscriptionAvailable",
     "shared_available": "SharedSubscriptionAvailable",
+    "topic_aliases": "TopicAliasMaximum",
 }
 _ANSWER_SECONDS = 5.0
 _QUIET_SECONDS = 0.5
 _PROBE_SECONDS = 15.0
 _CHUNK = 500
+_QOS0_MESSAGES = 5
+_QOS0 = b"qos 0: "
+_ROOM = 1_024  # of a packet, for what is no payload
 _SESSION_SECONDS = 120  # long enough for the probe; should it be killed, the broker forgets it soon
 
 
@@ -51,7 +59,9 @@ class Probe:
     """What became of messages that came while their subscriber was away.
 
     ``sent`` were acknowledged to the sender, ``came`` are the different ones that reached the subscriber on its return, ``window`` is how
-    many it was given before it acknowledged any; ``refused`` says what the broker did not allow, if so.
+    many it was given before it acknowledged any; ``refused`` says what the broker did not allow, if so. ``qos0_came`` of ``qos0_sent`` at
+    QoS 0 were kept for it too. ``large`` is the payload, in bytes, of one message that was sent while it was there (0: it could not be
+    tried); ``large_refused`` when the broker told the sender so, ``large_came`` when it arrived.
     """
 
     topic: str
@@ -59,6 +69,11 @@ class Probe:
     came: int = 0
     window: int = 0
     refused: str = ""
+    qos0_sent: int = 0
+    qos0_came: int = 0
+    large: int = 0
+    large_refused: bool = False
+    large_came: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +87,35 @@ class BrokerReport:
     probe: Probe | None
 
 
-def examine_broker(address: str, filters: Sequence[str], *, receive_maximum: int, probe: bool) -> BrokerReport:
-    """Connect, ask, try, and leave nothing behind. Raises `Unavailable` when there is no talking to it, `Invalid` for the address."""
+def examine_broker(
+    address: str,
+    filters: Sequence[str],
+    *,
+    receive_maximum: int,
+    probe: bool,
+    session_expiry_s: int = _SESSION_SECONDS,
+    payload_bytes: int = 0,
+) -> BrokerReport:
+    """Connect, ask, try, and leave nothing behind. Raises `Unavailable` when there is no talking to it, `Invalid` for the address.
+
+    It asks for a session of ``session_expiry_s`` seconds, and tries whether a message of ``payload_bytes`` bytes comes through.
+    """
     place = parse_broker(address)
     name = f"hearthwatch-doctor-{secrets.token_hex(4)}"
     version = _spoken(place, name)
-    # The first visit asks for what the ingestor would ask for; cleaning up ends the session that it made.
-    with _visit(place, Session(name, _SESSION_SECONDS, receive_maximum), version) as visit:
+    # The first visit asks for what the ingestor would ask for, and subscribes to nothing: a session that a killed doctor leaves is empty.
+    with _visit(place, Session(name, session_expiry_s, receive_maximum), version) as visit:
         granted = _granted(visit)
+    _forget(place, name, version)
+    with _visit(place, Session(name, _SESSION_SECONDS, receive_maximum), version) as visit:
         refused = visit.subscribe_each(filters)
-        visit.subscribe_each(SYS_TOPICS)
-        visit.until(lambda: len(visit.told) == len(SYS_TOPICS), _QUIET_SECONDS)
+        visit.subscribe_each((*SYS_TOPICS, EMQX_TOPIC))
+        visit.until(lambda: len(visit.told) >= len(SYS_TOPICS), _QUIET_SECONDS)
         told = dict(visit.told)
     _forget(place, name, version)
-    tried = _probe(place, f"{name}-probe", version, receive_maximum) if probe else None
+    largest = min(granted.get("maximum_packet_size", payload_bytes + _ROOM), place.max_packet_bytes) - _ROOM
+    size = payload_bytes if payload_bytes <= largest else 0
+    tried = _probe(place, f"{name}-probe", version, receive_maximum, size) if probe else None
     return BrokerReport(version, granted, refused, told, tried)
 
 
@@ -107,7 +137,7 @@ def _granted(visit: _Visit) -> dict[str, int]:
     return {ours: int(getattr(given, theirs)) for ours, theirs in _GRANTS.items() if hasattr(given, theirs)}
 
 
-def _probe(place: BrokerAddress, name: str, version: Version, receive_maximum: int) -> Probe:
+def _probe(place: BrokerAddress, name: str, version: Version, receive_maximum: int, large: int) -> Probe:
     topic = f"{ROOT}/{name}/{PROBE_TOPIC}"
     session = Session(name, _SESSION_SECONDS, receive_maximum)
     try:
@@ -115,15 +145,32 @@ def _probe(place: BrokerAddress, name: str, version: Version, receive_maximum: i
             if visit.subscribe_each([topic]):
                 return Probe(topic, refused="the subscription")
         with _visit(place, Session(f"{name}-sender", 0, 10), version) as visit:
+            visit.connection.publish_unacknowledged(topic, [_QOS0 + b"%d" % n for n in range(_QOS0_MESSAGES)])
             sent, refused = visit.publish(topic, PROBE_MESSAGES)
         if refused:
             return Probe(topic, sent=sent, refused="publishing")
         with _visit(place, session, version) as visit:
             window, came = visit.take_all()
-        return Probe(topic, sent, came, window)
+            kept = len(visit.kept_at_qos0)
+            told, arrived = (
+                _send_large(place, f"{name}-sender", version, topic, large, visit) if large else (False, False)
+            )
+        return Probe(topic, sent, came, window, "", _QOS0_MESSAGES, kept, large, told, arrived)
     finally:
         with contextlib.suppress(Unavailable):
             _forget(place, name, version)
+
+
+def _send_large(
+    place: BrokerAddress, name: str, version: Version, topic: str, size: int, taker: _Visit
+) -> tuple[bool, bool]:
+    """(whether the sender was told that it is too large, whether it arrived) of one large message while its subscriber is there."""
+    with _visit(place, Session(name, 0, 10), version) as visit:
+        visit.connection.publish([Outgoing(0, topic, b"\x00" * size, retain=False)])
+        visit.until(lambda: bool(visit.sent or visit.refused), _PROBE_SECONDS)
+        told = visit.refused > 0 or not visit.sent
+    arrived = taker.until(lambda: taker.largest >= size, 0.0 if told else _ANSWER_SECONDS)
+    return told, arrived
 
 
 def _forget(place: BrokerAddress, name: str, version: Version) -> None:
@@ -152,6 +199,11 @@ class _Asking(Connection):
 
     answers: Sequence[bool] = ()
 
+    def publish_unacknowledged(self, topic: str, payloads: Sequence[bytes]) -> None:
+        """Send messages at QoS 0: whatever becomes of them, nobody says."""
+        for payload in payloads:
+            self._client.publish(topic, payload, qos=0)
+
 
 @dataclass(slots=True)
 class _Visit:
@@ -160,6 +212,8 @@ class _Visit:
     connection: _Asking = field(init=False)
     told: dict[str, str] = field(default_factory=dict)
     payloads: set[bytes] = field(default_factory=set)
+    kept_at_qos0: set[bytes] = field(default_factory=set)
+    largest: int = 0
     unacknowledged: list[int] = field(default_factory=list)
     sent: int = 0
     refused: int = 0
@@ -169,10 +223,13 @@ class _Visit:
         """Messages came."""
         self.last = time.monotonic()
         for one in deliveries:
-            if one.topic in SYS_TOPICS:
+            if one.topic.startswith("$SYS/"):
                 self.told[one.topic] = one.payload.decode("utf-8", "replace")
+            elif one.payload.startswith(_QOS0):
+                self.kept_at_qos0.add(one.payload)
             elif one.topic.endswith(f"/{PROBE_TOPIC}"):
-                self.payloads.add(one.payload)
+                self.largest = max(self.largest, len(one.payload))
+                self.payloads.add(one.payload[:PROBE_BYTES])
             if one.qos:
                 self.unacknowledged.append(one.packet_id)
 
@@ -206,7 +263,8 @@ class _Visit:
         ending = time.monotonic() + _PROBE_SECONDS
         for first in range(0, count, size):
             chunk = range(first, min(first + size, count))
-            self.connection.publish([Outgoing(n, topic, b"%d" % n, retain=False) for n in chunk])
+            payloads = [(n, (b"%d" % n).ljust(PROBE_BYTES)) for n in chunk]
+            self.connection.publish([Outgoing(n, topic, payload, retain=False) for n, payload in payloads])
             if not self.until(lambda last=chunk[-1]: self.sent > last, ending - time.monotonic()) or self.refused:  # type: ignore[misc]
                 break
         return self.sent, self.refused

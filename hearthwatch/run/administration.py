@@ -322,4 +322,4 @@ def config_show(as_json: Json = False) -> None:
 
 
 def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else str(value) if value is not None else None
+    return [str(one) for one in value] if isinstance(value, tuple) else str(value) if value is not None else None

@@ -16,6 +16,7 @@ from hearthwatch.run.assembly import SHORTEST_KEY
 from hearthwatch.run.checks import Check, advice, guarded, unfit, well
 from hearthwatch.run.doctor_broker import check_broker
 from hearthwatch.run.doctor_influxdb import influxdb_time
+from hearthwatch.run.doctor_mappings import check_mappings
 from hearthwatch.run.doctor_spool import check_spool
 from hearthwatch.run.doctor_stores import check_records, check_space, check_telemetry, postgresql_time
 from hearthwatch.run.up import is_loopback
@@ -40,6 +41,7 @@ def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
     away = "see the message; a server that is away is started first, its address stands in the settings"
     yield from guarded("disk", lambda: [check_space("disk", settings.data_dir)], "see that data_dir may be read")
     yield from guarded("spool", lambda: check_spool(settings), "see that data_dir may be read")
+    yield from guarded("mappings", lambda: check_mappings(settings), "mend the file; see docs/wire.md")
     yield from guarded("records", lambda: check_records(settings), away)
     yield from guarded("telemetry", lambda: check_telemetry(settings), away)
     broker = "start the broker (make services installs Mosquitto), or set broker to its address, user and password"
