@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from api.app import ApiContext
 from hearthwatch.records import asking, commands, consents, customers, devices
