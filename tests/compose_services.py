@@ -40,6 +40,11 @@ def broker_up(machine: Machine) -> Iterator[None]:
     configuration = machine.paths("mosquitto")["/mosquitto/config"] / "mosquitto.conf"
     text = machine.here("mosquitto", configuration.read_text())
     configuration.write_text(text.replace(PORT_LINE, f"listener {port} 127.0.0.1"))
+    further = configuration.parent / "conf.d" / "certificates.conf"
+    text = machine.here("mosquitto", further.with_suffix(".conf.off").read_text())
+    further.write_text(text.replace("listener 8884", f"listener {machine.port('mosquitto:8884')} 127.0.0.1"))
+    rules = configuration.parent / "acl"
+    rules.write_text(rules.read_text().replace("#pattern write acme", "pattern write acme"))
     if as_root():
         machine.volume("mosquitto-data").chmod(0o777)
         options = machine.volume("secrets-mosquitto") / "mosquitto_sub"

@@ -62,7 +62,7 @@ class PasswordFile:
     """A password file that is read and replaced as a whole, by one of us at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()
 
     @contextmanager
     def taken(self) -> Iterator[dict[str, str]]:

@@ -93,19 +93,24 @@ def enroll(
 
 
 @device.command("revoke")
-def revoke(device_id: str, password_file: PasswordFile = None, pid_file: PidFile = None, as_json: Json = False) -> None:
-    """Take a device's access to the broker away; what it sent stays."""
+def revoke(
+    ids: Annotated[list[str], typer.Argument(help="Device ids.")],
+    password_file: PasswordFile = None,
+    pid_file: PidFile = None,
+    as_json: Json = False,
+) -> None:
+    """Take devices' access to the broker away; what they sent stays."""
     from hearthwatch.run import provisioning
 
     file = password_file or load_settings().broker_password_file
     with opened_records() as database:
-        provisioning.revoke(database, device_id, SystemClock().now(), PERSON, file)
+        provisioning.revoke(database, ids, SystemClock().now(), PERSON, file)
     if pid_file is not None:
         provisioning.reload_broker(pid_file)
     if as_json:
-        print_json({"id": device_id, "revoked": True, "password_file": file})
+        print_json({"revoked": ids, "password_file": file})
     elif file is None:
-        typer.echo("written down; take its password out of the broker too (no broker_password_file is set)", err=True)
+        typer.echo("written down; take the passwords out of the broker too (no broker_password_file is set)", err=True)
 
 
 @device.command("list")

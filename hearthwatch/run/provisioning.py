@@ -154,12 +154,13 @@ def _add_passwords(lines: dict[str, str], made: _Made, *, again: bool) -> None:
             lines[device] = entry(device, password)
 
 
-def revoke(database: Database, device: str, now: datetime, actor: str, password_file: Path | None) -> None:
-    """Take a device's access away; what it sent stays. Raises `Missing`, and `Invalid` for a file that can not be written."""
+def revoke(database: Database, ids: Sequence[str], now: datetime, actor: str, password_file: Path | None) -> None:
+    """Take devices' access away, of all or none; what they sent stays. Raises `Missing`, and `Invalid` for a file that can not be written."""
     with _password_lines(password_file) as lines, database.transaction() as connection:
-        broker_users.revoke(connection, device, now)
-        audit.note(connection, at=now, actor=actor, action="device.revoke", object=f"device:{device}")
-        lines.pop(device, None)
+        for device in ids:
+            broker_users.revoke(connection, device, now)
+            audit.note(connection, at=now, actor=actor, action="device.revoke", object=f"device:{device}")
+            lines.pop(device, None)
 
 
 def reload_broker(pid_file: Path) -> None:
