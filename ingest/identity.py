@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hearthwatch.values import Decoded, Event, Identity, Message, Reading, Rejection, Value
-from hearthwatch.wire.speakers import PAYLOAD_NAMED, described, may_tell_of, speaker
+from hearthwatch.wire.speakers import described, may_tell_of, names_in_payload, speaker
 from ingest.admission import Turn
 from ingest.batch import MessageDecoder
 from ingest.directory import Directory
@@ -91,7 +91,7 @@ class IdentifyingDecoder:
         return sorting.answer(Decoded()) if sorting.is_refused(said) else None
 
     def _is_usual(self, values: tuple[Value, ...], plain: set[str], convention: str) -> bool:
-        guarded = self._directory.guarded if convention in PAYLOAD_NAMED else ()
+        guarded = self._directory.guarded if names_in_payload(convention) else ()
         return all(type(one) is Reading and one.device in plain and one.device not in guarded for one in values)
 
     def _identified(self, convention: str, decoded: Decoded, message: Message) -> Decoded:
@@ -155,7 +155,7 @@ class _Sorting:
     def _objection(self, device: str) -> str | None:
         directory, message, user = self._directory, self._message, self._message.user
         owner = directory.owner_of(device)
-        told_by = speaker(self._convention, message.topic, device) if self._convention in PAYLOAD_NAMED else None
+        told_by = speaker(self._convention, message.topic, device) if names_in_payload(self._convention) else None
         if user is not None and directory.device_of(user) != directory.device_of(device):
             bridge = directory.is_bridge(user) and owner in (None, user)
             first = told_by == user and owner is None and not directory.is_enrolled(device)
@@ -209,7 +209,7 @@ class _Sorting:
 
     def _claim(self, claim: Identity, device: str) -> Identity:
         sender: str | None = self._message.user
-        if sender is None and self._convention in PAYLOAD_NAMED:
+        if sender is None and names_in_payload(self._convention):
             named = speaker(self._convention, self._message.topic, claim.device)
             sender = named if self._directory.is_enrolled(named) else None
         if sender is not None and self._directory.is_bridge(sender):

@@ -7,18 +7,24 @@ deploy/mosquitto/acl does) keeps devices apart. Elsewhere a payload may name any
 from __future__ import annotations
 
 from hearthwatch.errors import Invalid
+from hearthwatch.wire.hardware_address import mac_of
 from hearthwatch.wire.home_assistant_device import Claim, claim_of
 from hearthwatch.wire.home_assistant_names import full
 from hearthwatch.wire.payload import parse_object
 from hearthwatch.wire.sparkplug import device_id
 
-PAYLOAD_NAMED = frozenset({"home_assistant", "shelly_gen2", "sparkplug", "tasmota"})
-"""Conventions in which something else than the topic alone says which device is meant."""
+_BY_TOPIC = frozenset({"native", "shelly_gen1", "homie", "zigbee2mqtt"})
+_BY_PAYLOAD = frozenset({"home_assistant", "shelly_gen2", "sparkplug", "tasmota"})
 
 _CONFIG = "/config"
 _ESPHOME = "esphome"
 _TASMOTA_DISCOVERY = 4
 """Levels of ``tasmota/discovery/<mac>/config``."""
+
+
+def names_in_payload(convention: str) -> bool:
+    """Whether something else than the topic alone says which device is meant: so it may be in a maker's own topics, by a mapping file."""
+    return convention not in _BY_TOPIC
 
 
 def speaker(convention: str, topic: str, device: str) -> str | None:
@@ -32,6 +38,10 @@ def speaker(convention: str, topic: str, device: str) -> str | None:
         return levels[2]
     if convention == "sparkplug" and len(levels) > 3 and device == device_id(levels[1], levels[3]):
         return levels[3]
+    if (
+        convention not in _BY_TOPIC | _BY_PAYLOAD
+    ):  # a maker's own: whichever level it is, the device stands in its topics
+        return None if any(device in (level, mac_of(level)) for level in levels) else levels[0]
     return None
 
 
@@ -57,7 +67,9 @@ def may_tell_of(owner: str, convention: str, topic: str, device: str) -> bool:
     levels = topic.split("/")
     if convention == "shelly_gen2" and "/" in topic:
         return ".".join(levels[:2]) == owner
-    return convention == "home_assistant" and not _has_its_place(levels) and owner in levels
+    if convention == "home_assistant":
+        return not _has_its_place(levels) and owner in levels
+    return convention not in _BY_TOPIC | _BY_PAYLOAD and owner in levels
 
 
 def _of_home_assistant(levels: list[str]) -> str:
