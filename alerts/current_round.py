@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,8 @@ class Round:
     live: bool
     now: datetime
     outages: Sequence[PlannedOutage]
+    incidents: Mapping[str, int]
+    """Devices that are part of a mass silence, with its finding."""
     fixes: Fixes
     subjects: set[str] = field(default_factory=set)
     """Devices that have their notice, from this round or shortly before."""

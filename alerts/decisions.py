@@ -10,7 +10,7 @@ from typing import Literal
 from alerts.addresses import usable
 from alerts.policy_file import SEVERITIES, Policy, Rule
 from alerts.quiet import next_allowed, zone
-from hearthwatch.failure_modes import MODES
+from hearthwatch.failure_modes import FLAPPING, MODES, SILENT
 from hearthwatch.firmware import version
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.outages import PlannedOutage
@@ -19,6 +19,8 @@ from hearthwatch.values import Device, Finding, Release, Ticket
 BUDGET_PERIOD = timedelta(days=30)
 REPAIRED = frozenset({"confirmed", "different_fault", "fixed_by_update"})
 VERY_LIKELY = 0.8
+OF_THE_NETWORK = frozenset({SILENT, FLAPPING, "wifi_failing"})
+"""Failure modes that an outage of the network looks like."""
 
 TicketStep = Literal["none", "open", "cover", "adopt", "reopen", "raise"]
 
@@ -42,8 +44,17 @@ class Addressee:
     disowned: bool
 
 
-def silence(finding: Finding, device: Device | None, outages: Sequence[PlannedOutage], now: datetime) -> str | None:
-    """Why nothing may come of a device's finding for the time being, or None."""
+def silence(
+    finding: Finding,
+    device: Device | None,
+    outages: Sequence[PlannedOutage],
+    now: datetime,
+    incident: int | None = None,
+) -> str | None:
+    """Why nothing may come of a device's finding for the time being, or None.
+
+    ``incident`` is the finding of the mass silence that the device is part of: what the network does to it is no fault of its own.
+    """
     if finding.state not in {"open", "acknowledged"}:
         return finding.state
     if finding.muted_until is not None and finding.muted_until > now:
@@ -57,6 +68,8 @@ def silence(finding: Finding, device: Device | None, outages: Sequence[PlannedOu
     for outage in outages:
         if outage.model in {None, device.model} and outage.region in {None, device.region}:
             return f"planned outage: {outage.reason}"
+    if incident is not None and finding.mode in OF_THE_NETWORK:
+        return f"part of incident {incident}"
     return None
 
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from alerts.addresses import channel_of
 from hearthwatch.errors import Invalid
-from hearthwatch.failure_modes import MODES, UNUSUAL
+from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
 
 Kind = Literal["anomaly", "prognosis", "cohort", "incident", "mismatch"]
 Purpose = Literal["safety", "service"]
@@ -40,8 +40,9 @@ def _served(address: str) -> str:
 
 
 def _failure_mode(mode: str) -> str:
-    if mode not in MODES and mode != UNUSUAL.id and not mode.endswith("failure"):
-        raise ValueError(f"{mode!r} is no failure mode; there are {', '.join(MODES)}, {UNUSUAL.id}")
+    known = (*MODES, UNUSUAL.id, *LIVENESS_MODES)
+    if mode not in known and not mode.endswith("failure"):
+        raise ValueError(f"{mode!r} is no failure mode; there are {', '.join(known)}")
     return mode
 
 

@@ -20,7 +20,7 @@ from alerts.quiet import zone
 from alerts.survey import survey
 from alerts.wording import Letter, Reader, Subject, write
 from hearthwatch.errors import Invalid, Missing
-from hearthwatch.records import audit, devices, findings, outbox, policies, releases
+from hearthwatch.records import audit, devices, findings, liveness, outbox, policies, releases
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Finding
 
@@ -79,7 +79,7 @@ def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetim
         finding_id=finding_id,
         policy_version=version.version,
         rule=rule.name if rule else None,
-        silent=decisions.silence(finding, device, (), now),
+        silent=decisions.silence(finding, device, (), now, liveness.in_incidents(connection).get(finding.subject)),
         held_until=held_until,
         ticket=step,
         title=opening.title(finding, device),

@@ -14,7 +14,7 @@ from alerts.cases import DeviceCase, Survey, WorseRelease
 from alerts.current_round import Round
 from alerts.fixes import Fixes
 from alerts.policy_file import Rule, parse
-from hearthwatch.records import brakes, customers, devices, findings, outages, outbox, tickets
+from hearthwatch.records import brakes, customers, devices, findings, liveness, outages, outbox, tickets
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Device, Finding, Ticket
 
@@ -28,11 +28,12 @@ def survey(connection: Connection, version: PolicyVersion, now: datetime) -> Sur
     if not found:
         return Survey()
     live = version.mode == "live"
-    this = Round(connection, parse(version.text), live, now, outages.at(connection, now), Fixes(connection))
+    planned, incidents = outages.at(connection, now), liveness.in_incidents(connection)
+    this = Round(connection, parse(version.text), live, now, planned, incidents, Fixes(connection))
     linked = tickets.of_findings(connection, [one.id for one in found])
     worse = [one for finding in found if (one := _worse_release(this, finding, linked.get(finding.id))) is not None]
-    mine = [finding for finding in found if finding.subject_type == "device"]
-    known = devices.find(connection, sorted({finding.subject for finding in mine}))
+    mine = [finding for finding in found if finding.subject_type in {"device", "group"}]
+    known = devices.find(connection, sorted({finding.subject for finding in mine if finding.subject_type == "device"}))
     cases = _device_cases(this, mine, known, linked, worse)
     return Survey(
         releases=tuple(worse),
@@ -98,11 +99,12 @@ def _device_cases(
     ruled: list[tuple[Finding, Rule, Device | None]] = []
     for finding in found:
         device = known.get(finding.subject)
-        if decisions.silence(finding, device, this.outages, this.now) is not None:
+        incident = this.incidents.get(finding.subject)
+        if decisions.silence(finding, device, this.outages, this.now, incident) is not None:
             continue
         rule = decisions.rule_for(this.policy, finding, device.model if device else None)
         if rule is not None and decisions.stands(finding, rule, this.now):
-            ruled.append((finding, rule, device))
+            ruled.append((finding, rule if finding.subject_type == "device" else _for_engineers(rule), device))
     by_firmware = {(one.release.model, one.release.version): one for one in worse if one.has_ticket or not this.live}
     cases = []
     for finding, rule, device in ruled:
@@ -112,6 +114,11 @@ def _device_cases(
         case = DeviceCase(finding, rule, device, None, linked.get(finding.id), "none", cause)
         cases.append(_judged(this, case) if this.live else case)
     return _with_owners(this, cases)
+
+
+def _for_engineers(rule: Rule) -> Rule:
+    """What a rule asks for about a whole group: no customer and no technician can do anything about that."""
+    return rule.model_copy(update={"notice": None, "ticket": False})
 
 
 def _with_owners(this: Round, cases: Sequence[DeviceCase]) -> list[DeviceCase]:

@@ -9,7 +9,8 @@ import pytest
 from alerts import brakes
 from hearthwatch.errors import Conflict, Denied, Missing
 from hearthwatch.records import brakes as brake_rows
-from hearthwatch.records import consents, customers, findings, notices, outages, outbox, releases
+from hearthwatch.records import consents, customers, findings, liveness, notices, outages, outbox, releases
+from hearthwatch.records.liveness import Liveness
 from tests.unit.alerts.world import BAD, FIX, GOOD, MODEL, World
 
 # -- what must not happen ----------------------------------------------------------------------------------------------
@@ -142,6 +143,34 @@ def test_during_a_planned_outage_its_devices_are_left_alone(world: World) -> Non
     assert world.apply() == {}
     world.pass_time(hours=1)
     assert world.apply()["tickets"] == 1
+
+
+def part_of(world: World, device: str, incident: int | None) -> None:
+    """The device is part of a mass silence, or of none."""
+    known = Liveness(
+        device, "offline", world.now, None, {"text_key": "silent"}, "mains", "metrics", 300.0, 9, None, None, False, incident, {}, world.now
+    )  # fmt: skip
+    with world.database.transaction() as connection:
+        liveness.put(connection, [known])
+
+
+def test_what_a_mass_silence_does_to_a_device_makes_nothing_until_it_is_over(world: World) -> None:
+    world.home(devices_=("lock-1", "lock-2", "lock-3"))
+    world.policy()
+    incident = world.stand("group:region/north", kind="incident", mode="mass_silence")
+    assert world.apply() == {"engineers": 1}
+    world.stand("lock-1", mode="silent")
+    world.stand("lock-2", mode="wifi_failing")
+    world.stand("lock-3", mode="relay_wear")
+    for device in ("lock-1", "lock-2", "lock-3"):
+        part_of(world, device, incident.id)
+    world.pass_time(days=2)
+    world.apply()
+    assert {ticket.device_id for ticket in world.tickets()} == {"lock-3"}, "a worn relay is no matter of the network"
+    for device in ("lock-1", "lock-2", "lock-3"):
+        part_of(world, device, None)
+    world.apply()
+    assert {ticket.device_id for ticket in world.tickets()} == {"lock-1", "lock-2", "lock-3"}
 
 
 def test_test_devices_and_removed_devices_make_nothing(world: World) -> None:

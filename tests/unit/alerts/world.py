@@ -29,7 +29,7 @@ from hearthwatch.records import (
 from hearthwatch.records.database import Database
 from hearthwatch.records.mailbox import Letter
 from hearthwatch.records.outbox import OutboxItem
-from hearthwatch.values import Finding, Notice, Observation, Release, Severity, Ticket
+from hearthwatch.values import Finding, Notice, Observation, Release, Severity, SubjectType, Ticket
 
 SECRET = "a secret of this test"
 BRAND = Brand("Acme", "+49 30 1234", "https://acme.example/privacy")
@@ -154,7 +154,9 @@ class World:
         evidence: Mapping[str, Any] | None = None,
         ago: timedelta = timedelta(0),
     ) -> Finding:
-        about: Literal["device", "release"] = "release" if subject.startswith("release:") else "device"
+        about: SubjectType = "device"
+        if subject.startswith(("release:", "group:")):
+            about = "release" if subject.startswith("release:") else "group"
         seen = Observation(
             kind,
             about,
