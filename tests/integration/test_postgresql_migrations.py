@@ -71,8 +71,10 @@ def test_what_the_platform_wrote_survives_the_way_down_and_up(bare: Database, cl
     bare.downgrade("0001")
     bare.upgrade()
     after = all_rows(bare)
-    assert {name: rows for name, rows in after.items() if name != "job_runs"} == {
-        name: rows for name, rows in before.items() if name != "job_runs"
+    assert before["commands"]
+    lost = {"job_runs", "commands"}  # the table of commands is of a later schema: its rows went with it
+    assert {name: rows for name, rows in after.items() if name not in lost} == {
+        name: rows for name, rows in before.items() if name not in lost
     }
     with bare.transaction() as connection:  # and it works on: numbers go on, ledgers are closed, one run per window
         assert job_runs.claim(connection, "policy", clock.now(), clock.now(), "here") is None
