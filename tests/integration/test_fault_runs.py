@@ -68,12 +68,12 @@ def test_a_soak_of_a_few_seconds_loses_nothing_and_writes_down_what_it_saw(
 ) -> None:
     monkeypatch.setattr(soak, "EVERY_S", 0.2)
     out = tmp_path / "soak.json"
-    assert soak.main(["--minutes", "0.1", "--rate", "500", "--out", str(out)]) == 0
+    assert soak.main(["--minutes", "0.05", "--rate", "500", "--out", str(out)]) == 0
     found = json.loads(out.read_text())
-    assert found["sent"] > 500
+    assert found["sent"] > 300
     assert (found["missing"], found["twice"]) == (0, 0)
     assert found["samples"]["stored"] == found["sent"] == found["stored"]
-    assert len(out.with_suffix(".samples.jsonl").read_text().splitlines()) == 30
+    assert len(out.with_suffix(".samples.jsonl").read_text().splitlines()) == 15
 
 
 def test_a_duckdb_writer_that_is_killed_between_checkpoints_leaves_whole_batches(tmp_path: Path) -> None:
