@@ -23,7 +23,7 @@ def payload(number: int, samples: int, at: datetime) -> bytes:
     times = [_spelled(at - timedelta(milliseconds=back)) for back in range(samples - 1, -1, -1)]
     told = ",".join(f'{{"at":"{one}","m":{{{metrics}}}}}' for one in times)
     boot = f"b{number % DEVICES:03d}"
-    text = f'{{"fw":"2.4.1","boot":"{boot}","seq":{number},"samples":[{told}]}}'
+    text = f'{{"fw":"2.4.1","boot":"{boot}","seq":{number // DEVICES},"samples":[{told}]}}'
     return text.ljust(_PADDED).encode()
 
 
