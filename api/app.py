@@ -17,6 +17,7 @@ from api.routes import (
     field_service,
     findings,
     groups,
+    liveness,
     notices,
     outages,
     policies,
@@ -77,8 +78,8 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, commands, groups, releases, findings, tickets, notices, customers, field_service, policies, outages, system, backups,
-        sign_in,
+        devices, liveness, commands, groups, releases, findings, tickets, notices, customers, field_service, policies,
+        outages, system, backups, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

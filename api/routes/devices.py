@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from fastapi import APIRouter, Path, Query
@@ -15,9 +15,10 @@ from api.context import Context
 from api.csv_tables import csv_response
 from api.paging import Page, Paging
 from api.revisions import IfMatch
+from api.routes.liveness import DeviceView, with_liveness
 from api.security import Engineer, Reader
 from api.times import LastDay, LastMonth
-from hearthwatch.records import customers, devices, findings, parts, prognoses
+from hearthwatch.records import customers, devices, findings, liveness, parts, prognoses
 from hearthwatch.values import Device, Finding
 
 router = APIRouter(tags=["devices"])
@@ -25,6 +26,7 @@ router = APIRouter(tags=["devices"])
 DeviceId = Annotated[str, Path(max_length=64, description="The device's id.")]
 LARGEST_WINDOW = 50_000
 LARGEST_EXPORT = 200_000
+State = Literal["online", "asleep", "late", "offline", "unknown"]
 
 
 class Sample(BaseModel):
@@ -75,6 +77,7 @@ class DeviceFilter(BaseModel):
     online: bool | None = None
     test: bool | None = None
     q: str | None = None
+    state: str | None = None
 
     def options(self) -> dict[str, Any]:
         """As the records take it."""
@@ -95,14 +98,19 @@ def list_devices(
     online: bool | None = None,
     test: bool | None = None,
     q: Annotated[str | None, Query(description="Part of an id, serial number or model.")] = None,
-) -> Page[Device]:
-    """Devices by id."""
-    wanted = DeviceFilter(model=model, hardware=hardware, version=version, region=region, online=online, test=test, q=q)
+    state: Annotated[State | None, Query(description="Whether it is there; see docs/liveness.md.")] = None,
+) -> Page[DeviceView]:
+    """Devices by id, each with its liveness."""
+    wanted = DeviceFilter(
+        model=model, hardware=hardware, version=version, region=region, online=online, test=test, q=q, state=state
+    )
     with context.database.reading() as connection:
-        return paging.page(
+        page = paging.page(
             lambda limit: devices.list_devices(connection, **wanted.options(), after=paging.after, limit=limit),
             key=lambda device: device.id,
         )
+        known = liveness.find(connection, [device.id for device in page.items])
+    return Page(items=[with_liveness(device, known.get(device.id)) for device in page.items], next=page.next)
 
 
 @router.get("/devices.csv", response_class=Response)
@@ -115,11 +123,12 @@ def export_devices(
     return csv_response("devices", list(Device.__dataclass_fields__), found)
 
 
-@router.get("/devices/{device_id}", response_model=Device)
+@router.get("/devices/{device_id}", response_model=DeviceView)
 def get_device(context: Context, _caller: Reader, device_id: DeviceId) -> Response:
-    """One device."""
+    """One device, with its liveness."""
     with context.database.reading() as connection:
-        return tagged(devices.get(connection, device_id))
+        device = devices.get(connection, device_id)
+        return tagged(with_liveness(device, liveness.find(connection, [device.id]).get(device.id)))
 
 
 @router.patch("/devices/{device_id}", response_model=Device)

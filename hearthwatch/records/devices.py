@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.firmware import version as normalised
-from hearthwatch.records import models, parts
+from hearthwatch.records import liveness, models, parts
 from hearthwatch.records.database import batched, containing, insert_for, update_at_revision
 from hearthwatch.records.tables import devices, installed_parts
 from hearthwatch.records.tables.columns import fitted
@@ -254,12 +254,22 @@ def list_devices(
     online: bool | None = None,
     test: bool | None = None,
     search: str | None = None,
+    state: str | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> list[Device]:
-    """Devices by id. ``search`` is part of an id, serial number or model; ``after`` is the last id of the page before."""
+    """Devices by id. ``search`` is part of an id, serial number or model; ``state`` one of `liveness.STATES`; ``after`` is the last id
+    of the page before.
+    """
     where = _matching(
-        model=model, hardware=hardware, version=version, region=region, online=online, test=test, search=search
+        model=model,
+        hardware=hardware,
+        version=version,
+        region=region,
+        online=online,
+        test=test,
+        search=search,
+        state=state,
     )
     query = sa.select(*_COLUMNS).where(*where).order_by(devices.c.id).limit(limit)
     if after is not None:
@@ -276,16 +286,21 @@ def numbered_page(
     hardware: str | None = None,
     version: str | None = None,
     search: str | None = None,
+    state: str | None = None,
 ) -> tuple[list[Device], int]:
     """As `list_devices`, from a place in the list on, and how many there are in all: for a table with numbered pages."""
-    where = _matching(model=model, hardware=hardware, version=version, search=search)
+    where = _matching(model=model, hardware=hardware, version=version, search=search, state=state)
     query = sa.select(*_COLUMNS).where(*where).order_by(devices.c.id).offset(offset).limit(limit)
     total = connection.execute(sa.select(sa.func.count()).select_from(devices).where(*where)).scalar_one()
     return [Device(**row) for row in connection.execute(query).mappings()], total
 
 
-def _matching(*, version: str | None, search: str | None, **equal: Any) -> list[sa.ColumnElement[bool]]:
+def _matching(
+    *, version: str | None, search: str | None, state: str | None = None, **equal: Any
+) -> list[sa.ColumnElement[bool]]:
     where = [devices.c[name] == value for name, value in equal.items() if value is not None]
+    if state is not None:
+        where.append(liveness.in_state(state))
     if version is not None:
         where.append(devices.c.version == normalised(version).text)
     if search:
