@@ -10,6 +10,7 @@ from api.context import ApiContext
 from api.errors import RESPONSES, install_error_handlers
 from api.guard import Guard
 from api.routes import (
+    aliases,
     backups,
     commands,
     customers,
@@ -78,7 +79,7 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, liveness, commands, groups, releases, findings, tickets, notices, customers, field_service, policies,
+        devices, liveness, aliases, commands, groups, releases, findings, tickets, notices, customers, field_service, policies,
         outages, system, backups, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -65,6 +66,14 @@ class Directory:
     def is_enrolled(self, user: str | None) -> bool:
         """Whether a user is a device's own."""
         return user in self._enrolled
+
+    def told(self) -> dict[str, Any]:
+        """For the health: devices that are known, samples of others that were turned away, and why new ones are not taken in."""
+        return {
+            "known": len(self.known),
+            "turned_away_samples": self.turned_away,
+            "closed_because": self.admission.reason(),
+        }
 
     # -- newcomers
 

@@ -166,6 +166,7 @@ class Runner:
             "handled_messages": self._handled,
             **{f"{name}_age_s": age for name, age in self._ledger.ages().items()},
             "samples": self._ledger.snapshot(),
+            "devices": self._directory.told(),
             "gaps": None if self._gaps is None else self._ledger.gaps.told(),
         }
 

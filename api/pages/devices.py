@@ -19,7 +19,17 @@ from api.pages.charts import Points, lines
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.tables import served_table, table
 from api.pages.wording import COLORS, day, metric, moment, reasons, share, since
-from hearthwatch.records import command_routes, commands, customers, devices, findings, parts, prognoses, tickets
+from hearthwatch.records import (
+    aliases,
+    command_routes,
+    commands,
+    customers,
+    devices,
+    findings,
+    parts,
+    prognoses,
+    tickets,
+)
 from hearthwatch.records.commands import Command
 from hearthwatch.records.parts import InstalledPart
 from hearthwatch.records.prognoses import Prognosis
@@ -44,6 +54,7 @@ class Portrait:
     """Everything the page of one device shows. ``daily`` and ``events`` are Arrow tables of the telemetry store."""
 
     device: Device
+    ids: Sequence[str]
     owner: str
     parts: Sequence[InstalledPart]
     prognoses: Sequence[Prognosis]
@@ -162,10 +173,12 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
     now = context.clock.now()
     with context.database.reading() as connection:
         device = devices.get(connection, device_id)
+        ids = aliases.ids_of(connection, device_id)
         owner = customers.owner_of(connection, device_id, now)
         route = command_routes.route_to(connection, device)
         portrait = {
             "device": device,
+            "ids": ids,
             "owner": f"{owner.customer.name} ({owner.customer.id})" if owner else "not known",
             "parts": parts.parts_of(connection, device_id),
             "prognoses": prognoses.of_device(connection, device_id),
@@ -178,8 +191,8 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
     if device.last_seen is not None and device.last_seen < now - PERIOD:
         until = device.last_seen + timedelta(hours=1)  # history that ended long ago is still worth a look
     return Portrait(
-        daily=context.store.daily(until - PERIOD, until + timedelta(days=1), devices=[device_id]),
-        events=context.store.events(until - PERIOD, until + timedelta(hours=1), devices=[device_id]),
+        daily=context.store.daily(until - PERIOD, until + timedelta(days=1), devices=ids),
+        events=context.store.events(until - PERIOD, until + timedelta(hours=1), devices=ids),
         **portrait,  # type: ignore[arg-type]
     )
 
@@ -197,6 +210,7 @@ def _identity(context: ApiContext, shown: Portrait) -> None:
             "Region": device.region or "–",
             "Owner": shown.owner,
             "Speaks": device.convention or "–",
+            "Other ids": ", ".join(one for one in shown.ids if one != device.id) or "–",
             "State": f"{presence(device)}, last seen {since(device.last_seen, context.clock.now())}",
             "Parts": ", ".join(f"{one.part} since {day(one.from_at)}" for one in shown.parts if one.to_at is None)
             or "–",

@@ -18,7 +18,7 @@ from api.revisions import IfMatch
 from api.routes.liveness import DeviceView, with_liveness
 from api.security import Engineer, Reader
 from api.times import LastDay, LastMonth
-from hearthwatch.records import customers, devices, findings, liveness, parts, prognoses
+from hearthwatch.records import aliases, customers, devices, findings, liveness, parts, prognoses
 from hearthwatch.values import Device, Finding
 
 router = APIRouter(tags=["devices"])
@@ -155,8 +155,9 @@ def get_window(
     metric: Annotated[list[str] | None, Query(description="Metric names; all when left out.")] = None,
 ) -> Window:
     """Raw readings of a span, by default the last day."""
-    _check_device(context, device_id)
-    table = context.store.window(device_id, span.since, span.until, metrics=metric)
+    ids = _ids_of(context, device_id)
+    windows = [context.store.window(one, span.since, span.until, metrics=metric) for one in ids]
+    table = windows[0] if len(windows) == 1 else pa.concat_tables(windows).sort_by([("at", "ascending")])
     rows = table.slice(0, LARGEST_WINDOW).to_pylist()
     return Window(items=[Sample(**row) for row in rows], truncated=table.num_rows > LARGEST_WINDOW)
 
@@ -164,8 +165,11 @@ def get_window(
 @router.get("/devices/{device_id}/latest")
 def get_latest(context: Context, _caller: Reader, device_id: DeviceId) -> Items:
     """The newest value of every metric."""
-    _check_device(context, device_id)
-    newest = context.store.latest([device_id]).get(device_id, {})
+    newest: dict[str, tuple[datetime, float]] = {}
+    for known in context.store.latest(_ids_of(context, device_id)).values():
+        for name, (at, value) in known.items():
+            if name not in newest or newest[name][0] < at:
+                newest[name] = (at, value)
     return Items(items=[{"metric": name, "at": at, "value": value} for name, (at, value) in sorted(newest.items())])
 
 
@@ -180,15 +184,13 @@ def get_events(
     ] = None,
 ) -> Items:
     """Events of a span, by default the last 30 days."""
-    _check_device(context, device_id)
-    return _rows(context.store.events(span.since, span.until, devices=[device_id], kinds=kind))
+    return _rows(context.store.events(span.since, span.until, devices=_ids_of(context, device_id), kinds=kind))
 
 
 @router.get("/devices/{device_id}/presence")
 def get_presence(context: Context, _caller: Reader, span: LastMonth, device_id: DeviceId) -> Items:
     """Comings and goings of a span, by default the last 30 days."""
-    _check_device(context, device_id)
-    return _rows(context.store.presence(span.since, span.until, devices=[device_id]))
+    return _rows(context.store.presence(span.since, span.until, devices=_ids_of(context, device_id)))
 
 
 @router.get("/devices/{device_id}/prognoses")
@@ -228,9 +230,12 @@ def get_owners(context: Context, _caller: Reader, device_id: DeviceId) -> Page[c
         return Page(items=customers.ownerships_of(connection, device_id))
 
 
-def _check_device(context: Context, device_id: str) -> None:
+def _ids_of(context: Context, device_id: str) -> list[str]:
+    """The ids under which a device's telemetry lies. Raises `Missing`."""
     with context.database.reading() as connection:
-        devices.get(connection, device_id)
+        ids = aliases.ids_of(connection, device_id)
+        devices.get(connection, ids[0])
+    return ids
 
 
 def _rows(table: pa.Table) -> Items:

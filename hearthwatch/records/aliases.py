@@ -56,14 +56,30 @@ def decided_since(connection: Connection, since: datetime) -> list[Alias]:
     return [Alias(**row) for row in connection.execute(query).mappings()]
 
 
-def list_aliases(connection: Connection, *, device: str | None = None, state: str | None = None) -> list[Alias]:
-    """Aliases by id; of one device (under whichever of its ids), or in one state."""
-    query = sa.select(*_COLUMNS).order_by(device_aliases.c.alias, device_aliases.c.device)
+def list_aliases(
+    connection: Connection,
+    *,
+    device: str | None = None,
+    state: str | None = None,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[Alias]:
+    """Aliases by id; of one device (under whichever of its ids), or in one state. ``after`` is the last of the page before: `key_of`."""
+    query = sa.select(*_COLUMNS).order_by(device_aliases.c.alias, device_aliases.c.device).limit(limit)
+    if after is not None:
+        last, _, of = after.partition(" ")
+        same = sa.and_(device_aliases.c.alias == last, device_aliases.c.device > of)
+        query = query.where(sa.or_(device_aliases.c.alias > last, same))
     if device is not None:
         query = query.where(sa.or_(device_aliases.c.device == device, device_aliases.c.alias == device))
     if state is not None:
         query = query.where(device_aliases.c.state == state)
     return [Alias(**row) for row in connection.execute(query).mappings()]
+
+
+def key_of(alias: Alias) -> str:
+    """The place of an alias in a list of them."""
+    return f"{alias.alias} {alias.device}"
 
 
 def device_of(connection: Connection, name: str) -> str:

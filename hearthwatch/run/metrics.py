@@ -23,9 +23,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import hearthwatch
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.ports import Clock, TelemetryStore
-from hearthwatch.records import brakes, processes
+from hearthwatch.records import admissions, brakes, processes
 from hearthwatch.records.database import Database
-from hearthwatch.records.tables import devices, findings, job_runs, outbox, quarantine, tickets
+from hearthwatch.records.tables import device_aliases, devices, findings, job_runs, outbox, quarantine, tickets
 
 LOG = logging.getLogger(__name__)
 
@@ -120,7 +120,19 @@ class PlatformMetrics(Collector):
             ).one()
             yield _gauge("hearthwatch_devices", "Devices known.", known)
             yield _gauge("hearthwatch_devices_online", "Devices that said they are online.", online)
+            yield from _admissions(connection, now)
             yield _processes(connection, now)
+
+
+def _admissions(connection: Connection, now: datetime) -> Iterator[Metric]:
+    stands = admissions.today(connection, now)
+    admitted = "Devices that came unregistered and were taken in since midnight (UTC)."
+    yield _gauge("hearthwatch_devices_admitted_today", admitted, stands.admitted)
+    away = "Samples of devices that were not taken in since midnight (UTC): held in quarantine, or let go."
+    yield _gauge("hearthwatch_devices_turned_away_samples_today", away, stands.turned_away)
+    waiting = sa.select(sa.func.count()).select_from(device_aliases).where(device_aliases.c.state == "proposed")
+    text = "Pairs of ids that tell one hardware address, and wait for a person."
+    yield _gauge("hearthwatch_device_aliases_proposed", text, connection.execute(waiting).scalar_one())
 
 
 def _answers(name: str, ask: Callable[[], object]) -> bool:

@@ -155,7 +155,7 @@ def _add_passwords(lines: dict[str, str], made: _Made, *, again: bool) -> None:
 
 
 def revoke(database: Database, ids: Sequence[str], now: datetime, actor: str, password_file: Path | None) -> None:
-    """Take devices' access away, of all or none; what they sent stays. Raises `Missing`, and `Invalid` for a file that can not be written."""
+    """Take access away, of all or none; what was sent stays. Raises `Missing`, and `Invalid` for a file that can not be written."""
     with _password_lines(password_file) as lines, database.transaction() as connection:
         for device in ids:
             broker_users.revoke(connection, device, now)
