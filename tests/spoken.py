@@ -74,7 +74,60 @@ _VIEWS = st.fixed_dictionaries(
 _SPARKPLUG_PAYLOADS = _VIEWS.map(encode)
 _CUT = st.builds(lambda payload, at: payload[: at % (len(payload) + 1)], _SPARKPLUG_PAYLOADS, st.integers(0, 200))
 
-_PAYLOADS = {"homie": _HOMIE_PAYLOADS, "sparkplug": _SPARKPLUG_PAYLOADS | _CUT}
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.sampled_from(
+        ["", "on", "WDT", "fault", "AABBCC001122", "m-1", "2026-05-01 12:00:00", "2026-05-01T12:00:00Z", "1.2"]
+    )
+    | st.sampled_from([1_777_636_800_000, 1_777_636_800, [], {}])
+)
+_KEYS = (
+    "mac",
+    "ts",
+    "fw",
+    "t",
+    "t c",
+    "batt",
+    "up",
+    "rst",
+    "boot",
+    "seq",
+    "at",
+    "type",
+    "code",
+    "where",
+    "model",
+    "sn",
+    "id",
+)
+_FLAT = st.dictionaries(st.sampled_from([*_KEYS, "s", "w", "wh", "why", "made", "relay", "heap"]), _LEAVES, max_size=5)
+_MAPPED_PAYLOADS = st.one_of(
+    _FLAT.map(msgspec.json.encode),
+    st.builds(
+        lambda flat, rssi, out: msgspec.json.encode({**flat, "wifi": {"rssi": rssi}, "out": out}),
+        _FLAT,
+        _LEAVES,
+        st.lists(_LEAVES, max_size=2),
+    ),
+    st.builds(
+        lambda flat, samples: msgspec.json.encode(
+            {**flat, "data": samples, "all": [{"sample": one} for one in samples]}
+        ),
+        _FLAT,
+        st.lists(_FLAT, max_size=2),
+    ),
+    _LEAVES.map(lambda leaf: str(leaf).encode()),
+)
+
+_PAYLOADS = {
+    "acme": _MAPPED_PAYLOADS,
+    "named": _MAPPED_PAYLOADS,
+    "homie": _HOMIE_PAYLOADS,
+    "sparkplug": _SPARKPLUG_PAYLOADS | _CUT,
+}
 
 
 def spoken(name: str, topics: Sequence[str]) -> st.SearchStrategy[Message] | None:

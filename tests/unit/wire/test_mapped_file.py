@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from hearthwatch.errors import Invalid
 from hearthwatch.run.mappings import read_mapping, read_mappings
-from hearthwatch.wire.mapped_file import parse_mapping
+from hearthwatch.wire.mapped_file import Claims, Comings, Happening, Ignored, Telemetry, parse_mapping
 from hearthwatch.wire.mapped_path import MISSING, parse_batch, parse_path
 from hearthwatch.wire.mapped_topics import overlap, parse_filter
 from tests.mappings import EXAMPLE
@@ -228,3 +229,13 @@ def test_a_filter_says_what_the_levels_of_a_topic_are() -> None:
     assert wanted.stream(place, 1) == "out/2/x/y"
     assert wanted.match("acme/d/out") is None
     assert wanted.match("acme//out/2") is None, "an empty level is no device"
+
+
+def test_the_mapping_in_the_document_is_read_and_every_key_is_described() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "wire.md").read_text(encoding="utf-8")
+    section = document.split("(`mapped`)")[1].split("\n## ")[0]
+    parse_mapping(section.split("```toml\n")[1].split("```")[0], "docs/wire.md")
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    described = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    tables = (Telemetry, Happening, Comings, Claims, Ignored)
+    assert described == {name for table in tables for name in table.model_fields}
