@@ -22,7 +22,8 @@ LOG = logging.getLogger(__name__)
 
 MAX_ITEMS = 50_000
 """Items kept at most: the oldest leave first, those that were replayed before all others."""
-_SLACK = MAX_ITEMS // 50
+SLACK = MAX_ITEMS // 50
+"""Items that are deleted beyond that, so that it does not happen with every message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _make_room(connection: Connection) -> None:
     if count <= MAX_ITEMS:
         return
     settled = sa.case((quarantine.c.state == "replayed", 0), else_=1)
-    oldest = sa.select(quarantine.c.id).order_by(settled, quarantine.c.id).limit(count - MAX_ITEMS + _SLACK)
+    oldest = sa.select(quarantine.c.id).order_by(settled, quarantine.c.id).limit(count - MAX_ITEMS + SLACK)
     gone = list(connection.execute(oldest).scalars())
     for some in batched(gone):
         connection.execute(sa.delete(quarantine).where(quarantine.c.id.in_(some)))

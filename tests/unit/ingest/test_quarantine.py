@@ -13,8 +13,11 @@ from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import devices, quarantine
 from hearthwatch.records.database import Database
 from hearthwatch.records.quarantine import QuarantineItem
+from hearthwatch.run.replaying import replay_held
+from hearthwatch.settings import Settings
 from hearthwatch.values import Event, Presence, Reading, WriteResult
 from hearthwatch.wire.registry import Decoder, conventions
+from ingest import quarantine as replaying
 from ingest.limits import Limits
 from ingest.quarantine import replay
 
@@ -119,3 +122,63 @@ def test_many_pages_are_replayed(store: TelemetryStore, database: Database, coun
     )
     assert run(store, database)["stored"] == count
     assert states(database) == {"replayed": count}
+
+
+def test_the_parts_of_a_message_are_replayed_together_wherever_a_page_ends(
+    store: TelemetryStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "PAGE", 2)
+    payload = telemetry(a=1, b=2, c=3)
+    store.write([Reading("d1", "native", NOW - timedelta(minutes=1), {"a": 1.0}, "2.4.1")])
+    others = [item(telemetry(a=n), topic=f"hearthwatch/v1/d{n}/telemetry") for n in range(2, 5)]
+    parts = [item(payload, part=f"reading at {AT} {name}", samples=0) for name in ("b", "c")]
+    hold(database, [parts[0], *others, parts[1]])
+    answer = replay(store, database, Decoder(conventions(("native",))), NOW, limits=Limits(metric_budget=512))
+    assert (answer["replayed"], answer["still_bad"]) == (5, 0)
+    table = store.window("d1", NOW - timedelta(hours=1), NOW)
+    assert sorted(zip(table["metric"].to_pylist(), table["value"].to_pylist(), strict=True)) == [
+        ("a", 1.0),
+        ("b", 2.0),
+        ("c", 3.0),
+    ]
+
+
+def test_the_limits_of_a_replay_are_those_of_the_settings(store: TelemetryStore, database: Database) -> None:
+    old = msgspec.json.encode({"at": (NOW - timedelta(days=40)).isoformat(), "m": {"a": 1}})
+    hold(database, [item(old, reason="the time lies before what is kept")])
+    assert replay_held(Settings(), store, database, NOW)["still_bad"] == 1
+    assert replay_held(Settings(raw_days=60), store, database, NOW) == {
+        "replayed": 1,
+        "stored": 1,
+        "duplicate": 0,
+        "still_bad": 0,
+    }
+
+
+def test_quarantine_is_bounded_and_what_was_replayed_leaves_first(
+    store: TelemetryStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "MAX_ITEMS", 10)
+    monkeypatch.setattr(quarantine, "SLACK", 2)
+    hold(database, [item(b"no json, and the oldest")])
+    hold(database, [item(telemetry(a=number), topic=f"hearthwatch/v1/r{number}/telemetry") for number in range(5)])
+    run(store, database)
+    assert states(database) == {"held": 1, "replayed": 5}
+    hold(database, [item(b"poison %d" % number) for number in range(8)])
+    assert states(database) == {"held": 8}, "fourteen were four too many, and two more make room for the next"
+    for number in range(30):
+        hold(database, [item(b"more %d" % number)])
+    assert sum(states(database).values()) <= 10
+    with database.reading() as connection:
+        newest = quarantine.list_items(connection, limit=1)[0]
+    assert newest.payload == b"more 29"
+
+
+def test_the_same_poison_again_and_again_pushes_nothing_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "MAX_ITEMS", 3)
+    hold(database, [item(b"one"), item(b"two")])
+    for _ in range(20):
+        hold(database, [item(b"again")])
+    assert states(database) == {"held": 3}
