@@ -14,23 +14,28 @@ from nicegui import ui
 from api.context import ApiContext
 from api.pages import commands as command_pages
 from api.pages import findings as finding_pages
+from api.pages import liveness as liveness_pages
 from api.pages import tickets as ticket_pages
 from api.pages.charts import Points, lines
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.tables import served_table, table
-from api.pages.wording import COLORS, day, metric, moment, reasons, share, since
+from api.pages.wording import day, metric, moment, reasons, share, since
 from hearthwatch.records import (
     aliases,
+    blindness,
     command_routes,
     commands,
     customers,
     devices,
     findings,
+    liveness,
     parts,
     prognoses,
     tickets,
 )
+from hearthwatch.records.blindness import BlindSpan
 from hearthwatch.records.commands import Command
+from hearthwatch.records.liveness import Change, Liveness
 from hearthwatch.records.parts import InstalledPart
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Device, Finding, Ticket
@@ -62,16 +67,13 @@ class Portrait:
     tickets: Sequence[Ticket]
     kinds: Sequence[str]
     asked: Sequence[Command]
+    live: Liveness | None
+    changes: Sequence[Change]
     daily: pa.Table
     events: pa.Table
 
 
-def presence(device: Device) -> str:
-    """Online, offline, or not known."""
-    return "unknown" if device.online is None else "online" if device.online else "offline"
-
-
-def row(device: Device, now: datetime) -> dict[str, Any]:
+def row(device: Device, known: Liveness | None, now: datetime) -> dict[str, Any]:
     """A device as a row of a table."""
     return {
         "id": device.id,
@@ -81,15 +83,20 @@ def row(device: Device, now: datetime) -> dict[str, Any]:
         "hardware": device.hardware or "–",
         "version": device.version or device.firmware or "–",
         "region": device.region or "–",
-        "state": presence(device),
-        "state_color": COLORS[presence(device)],
+        **liveness_pages.cells(known),
         "last_seen": since(device.last_seen, now),
     }
 
 
 async def devices_page(visit: Visit) -> None:
-    """All devices, found by id, model or firmware."""
-    wanted = {name: visit.request.query_params.get(name) or None for name in ("model", "version", "hardware", "search")}
+    """All devices, found by id, model, firmware or state."""
+    names = ("model", "version", "hardware", "search", "state")
+    wanted = {name: visit.request.query_params.get(name) or None for name in names}
+    if wanted["state"] not in liveness.STATES:
+        wanted["state"] = None
+    counts, blind = await visit.load(_states)
+    liveness_pages.blind_notice(blind)
+    liveness_pages.chips(counts, wanted["state"])
 
     def search() -> None:
         ui.navigate.to(f"/devices?search={box.value or ''}")
@@ -106,10 +113,16 @@ async def devices_page(visit: Visit) -> None:
     def fetch(offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
         with visit.context.database.reading() as connection:
             found, total = devices.numbered_page(connection, offset=offset, limit=limit, **wanted)
+            known = liveness.find(connection, [device.id for device in found])
         now = visit.context.clock.now()
-        return [row(device, now) for device in found], total
+        return [row(device, known.get(device.id), now) for device in found], total
 
     await served_table(COLUMNS, fetch, links=("device",), badges=("state",))
+
+
+def _states(context: ApiContext) -> tuple[dict[str, int], BlindSpan | None]:
+    with context.database.reading() as connection:
+        return liveness.counts(connection), blindness.current(connection, context.clock.now())
 
 
 async def device_page(visit: Visit) -> None:
@@ -123,6 +136,7 @@ async def device_page(visit: Visit) -> None:
             card("Risk of failure", "Probability that a part fails, by the champion model."),
         ):
             _risk(shown.prognoses)
+    liveness_pages.liveness_card(shown.live, shown.changes)
     with card("Findings and tickets"):
         if shown.findings:
             table(
@@ -184,6 +198,8 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
             "prognoses": prognoses.of_device(connection, device_id),
             "findings": findings.list_findings(connection, subject=device_id),
             "tickets": tickets.list_tickets(connection, device_id=device_id),
+            "live": liveness.find(connection, [device_id]).get(device_id),
+            "changes": liveness.changes(connection, device_id, limit=liveness_pages.SHOWN),
             "kinds": list(offered(route)) if route is not None else [],
             "asked": commands.list_commands(connection, device_id=device_id, limit=command_pages.SHOWN),
         }
@@ -211,7 +227,7 @@ def _identity(context: ApiContext, shown: Portrait) -> None:
             "Owner": shown.owner,
             "Speaks": device.convention or "–",
             "Other ids": ", ".join(one for one in shown.ids if one != device.id) or "–",
-            "State": f"{presence(device)}, last seen {since(device.last_seen, context.clock.now())}",
+            "State": liveness_pages.standing(shown.live, device.last_seen, context.clock.now()),
             "Parts": ", ".join(f"{one.part} since {day(one.from_at)}" for one in shown.parts if one.to_at is None)
             or "–",
         }

@@ -14,6 +14,7 @@ from api.pages.frame import Visit, card, facts, sentence
 from api.pages.tables import table
 from api.pages.wording import COLORS, metric, mode, moment, number, reasons, share
 from api.security import STAFF, Person
+from hearthwatch.failure_modes import MASS_SILENCE
 from hearthwatch.records import findings
 from hearthwatch.values import Finding
 
@@ -27,7 +28,7 @@ def subject_link(finding: Finding) -> str:
         return f"/devices/{finding.subject}"
     if finding.subject_type == "release":
         return f"/releases/{finding.subject.removeprefix('release:')}"
-    return "/"
+    return "/devices?state=offline" if finding.mode == MASS_SILENCE else "/"
 
 
 def subject_name(finding: Finding) -> str:

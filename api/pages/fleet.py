@@ -15,11 +15,23 @@ from analytics.vital_ratios import VITALS, ratios
 from analytics.vitals import UNKNOWN
 from api.context import ApiContext
 from api.pages import findings as finding_pages
+from api.pages import liveness as liveness_pages
 from api.pages.charts import lines
 from api.pages.frame import Visit, card, figure, sentence
 from api.pages.tables import table
 from api.pages.wording import number, reasons, share
-from hearthwatch.records import devices, findings, notices, outcomes, prognoses, tickets, vitals
+from hearthwatch.records import (
+    blindness,
+    devices,
+    findings,
+    liveness,
+    notices,
+    outcomes,
+    prognoses,
+    tickets,
+    vitals,
+)
+from hearthwatch.records.blindness import BlindSpan
 from hearthwatch.records.devices import Group
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.vitals import VitalsRow
@@ -49,6 +61,8 @@ class Overview:
     open_tickets: int
     sent: int
     riskiest: Sequence[Prognosis]
+    states: Mapping[str, int]
+    blind: BlindSpan | None
 
 
 async def fleet_page(visit: Visit) -> None:
@@ -57,7 +71,9 @@ async def fleet_page(visit: Visit) -> None:
     if not shown.groups:
         sentence("No devices yet. They appear here with their first message, or with an imported history.")
         return
+    liveness_pages.blind_notice(shown.blind)
     _figures(shown)
+    liveness_pages.chips(shown.states, None)
     with ui.row().classes("w-full gap-4 items-stretch"):
         with ui.column().classes("grow basis-96 min-w-0"), card("Needs attention"):
             _attention(shown.open_findings)
@@ -94,6 +110,8 @@ def _load(context: ApiContext) -> Overview:
                 if notice.created_at >= now - WEEK
             ),
             riskiest=[one for one in prognoses.riskiest(connection, limit=SHOWN) if one.p30 is not None],
+            states=liveness.counts(connection),
+            blind=blindness.current(connection, now),
         )
 
 
@@ -116,7 +134,7 @@ def _key(thing: Device | Group) -> GroupKey:
 
 def _figures(shown: Overview) -> None:
     total = sum(group.devices for group in shown.groups)
-    online = sum(group.online for group in shown.groups)
+    there = shown.states.get("online", 0) + shown.states.get("asleep", 0)
     critical = sum(finding.severity == "critical" for finding in shown.open_findings)
     whole: dict[str, float] = defaultdict(float)
     for sums in shown.week.values():
@@ -124,7 +142,7 @@ def _figures(shown: Overview) -> None:
             whole[name] += value
     measured = ratios(whole)
     with ui.row().classes("w-full gap-4"):
-        figure("Devices", f"{total:,}", f"{online:,} online now")
+        figure("Devices", f"{total:,}", f"{there:,} online or asleep")
         figure("Open findings", f"{len(shown.open_findings):,}", f"{critical} critical")
         figure("Open tickets", f"{shown.open_tickets:,}")
         figure("Notices sent", f"{shown.sent:,}", "last seven days")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from hearthwatch.failure_modes import MODES
+from hearthwatch.failure_modes import LIVENESS_MODES, MODES
 from hearthwatch.metrics import BY_NAME
 
 COLORS = {
@@ -39,6 +39,9 @@ COLORS = {
     "cancelled": "grey-7",
     "online": "positive",
     "offline": "negative",
+    "asleep": "primary",
+    "late": "warning",
+    "flapping": "warning",
     "unknown": "grey-7",
 }
 
@@ -79,7 +82,8 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def mode(name: str) -> str:
     """A failure mode in words."""
-    return name.replace("_", " ") if name not in MODES else MODES[name].meaning.rstrip(".")
+    known = MODES.get(name) or LIVENESS_MODES.get(name)
+    return name.replace("_", " ") if known is None else known.meaning.rstrip(".")
 
 
 def metric(name: str) -> str:

@@ -16,7 +16,7 @@ from hearthwatch.errors import Invalid, Missing
 from hearthwatch.firmware import version as normalised
 from hearthwatch.records import liveness, models, parts
 from hearthwatch.records.database import batched, containing, insert_for, update_at_revision
-from hearthwatch.records.tables import devices, installed_parts
+from hearthwatch.records.tables import device_liveness, devices, installed_parts
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import DEVICE_ID, Device, Identity, Observation
 from hearthwatch.wire.hardware_address import address_of, is_address
@@ -320,9 +320,14 @@ def update(connection: Connection, device_id: str, revision: int | None, changes
 
 
 def groups(connection: Connection) -> list[Group]:
-    """How many devices there are of each model, hardware revision and firmware."""
+    """How many devices there are of each model, hardware revision and firmware.
+
+    Online are those that are there (asleep ones too) as the liveness job found; before it looked, those that said so.
+    """
     keys = (devices.c.model, devices.c.hardware, devices.c.version)
-    online = sa.func.sum(sa.case((devices.c.online.is_(True), 1), else_=0))
+    state = device_liveness.c.state
+    there = sa.or_(state.in_(("online", "asleep")), sa.and_(state.is_(None), devices.c.online.is_(True)))
+    online = sa.func.sum(sa.case((there, 1), else_=0))
     query = (
         sa.select(
             *keys,
@@ -330,6 +335,7 @@ def groups(connection: Connection) -> list[Group]:
             online.label("online"),
             sa.func.max(devices.c.last_seen).label("newest_seen"),
         )
+        .select_from(devices.outerjoin(device_liveness, device_liveness.c.device_id == devices.c.id))
         .where(devices.c.test.is_(False), devices.c.removed_at.is_(None))
         .group_by(*keys, devices.c.version_key)
         .order_by(*(column.nulls_first() for column in (devices.c.model, devices.c.hardware, devices.c.version_key)))

@@ -1,0 +1,102 @@
+"""Liveness on the staff's pages: states with their colours, how many devices are in which, a device's state and its timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from nicegui import ui
+
+from api.liveness_words import sentence
+from api.pages.frame import card, facts
+from api.pages.frame import sentence as quiet
+from api.pages.tables import table
+from api.pages.wording import COLORS, moment, since
+from hearthwatch.records.blindness import BlindSpan
+from hearthwatch.records.liveness import STATES, Change, Liveness
+
+SHOWN = 50
+_POWER = {
+    "registry": "as a person says",
+    "bridge": "as its bridge says",
+    "metrics": "by its metrics",
+    "convention": "by its convention",
+    "nothing": "nothing tells",
+}
+
+
+def cells(known: Liveness | None) -> dict[str, Any]:
+    """The state of a device as cells of a row: a badge and its colour."""
+    state = "unknown" if known is None else known.state
+    flapping = known is not None and known.flapping
+    return {"state": "flapping" if flapping else state, "state_color": COLORS["flapping" if flapping else state]}
+
+
+def standing(known: Liveness | None, last_seen: datetime | None, now: datetime) -> str:
+    """The state of a device in a few words."""
+    if known is None:
+        return f"not looked at yet, last seen {since(last_seen, now)}"
+    until = f", until {moment(known.until)} UTC if it stays silent" if known.until else ""
+    return f"{cells(known)['state']} since {moment(known.since)} UTC{until}"
+
+
+def chips(counts: Mapping[str, int], chosen: str | None) -> None:
+    """Devices by state; each leads to its list."""
+    with ui.row().classes("gap-2 items-center"):
+        for state in STATES:
+            number = counts.get(state, 0)
+            props = f"dense no-caps {'unelevated' if state == chosen else 'outline'} color={COLORS[state]}"
+            target = "/devices" if state == chosen else f"/devices?state={state}"
+            ui.button(f"{state} {number:,}", on_click=lambda to=target: ui.navigate.to(to)).props(props)
+
+
+def blind_notice(span: BlindSpan | None) -> None:
+    """A sentence above everything else while we hear nobody."""
+    if span is None:
+        return
+    words = {"no_ingestor": "no ingestor is running", "broker_away": "the broker is away"}
+    why = words.get(span.reason, "a store is away, and data waits")
+    with card():
+        ui.label(
+            f"Nobody is heard since {moment(span.since)} UTC: {why}. Devices that are silent since then are unknown, not broken."
+        ).classes("text-negative font-semibold").props("role=alert")
+
+
+def liveness_card(known: Liveness | None, changes: Sequence[Change]) -> None:
+    """A device's state, what it is based on, and how it came about."""
+    with card("Liveness", "Last will, last message, expected interval, bridge and our own outages in one."):
+        if known is None:
+            quiet("Nobody has looked at it yet.")
+            return
+        ui.label(sentence(known.why))
+        facts(
+            {
+                "Heard": f"{moment(known.heard_at)} UTC" if known.heard_at else "never",
+                "Expected": f"about every {known.interval_s / 60:,.0f} min, "
+                + (f"learned from {known.gaps} gaps" if known.gaps else "by its power class"),
+                "Power": f"{known.power}, {_POWER.get(known.power_from, known.power_from)}",
+            }
+        )
+        with ui.row().classes("gap-4"):
+            if known.bridge_id:
+                ui.link(f"Heard through {known.bridge_id}", f"/devices/{known.bridge_id}").classes("hw-link")
+            if known.incident_id is not None:
+                ui.link("Part of a mass silence", f"/findings/{known.incident_id}").classes("hw-link")
+        if changes:
+            table(
+                (("at", "At (UTC)", "left"), ("state", "State", "left"), ("why", "Why", "left")),
+                [_step(one) for one in changes],
+                badges=("state",),
+                page_size=8,
+            ).props("wrap-cells")
+
+
+def _step(one: Change) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "at": moment(one.at),
+        "state": one.state,
+        "state_color": COLORS[one.state],
+        "why": sentence(one.why),
+    }
