@@ -13,13 +13,14 @@ from prometheus_client import CollectorRegistry
 from api.app import ApiContext, create_app
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import access, cohort_looks, devices, policies
+from hearthwatch.records import access, asking, cohort_looks, commands, devices, policies
+from hearthwatch.records.asking import Heard
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.run.server import WebServer
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
-from hearthwatch.values import Reading, Release
+from hearthwatch.values import Reading, Release, Reply
 from tests.conftest import image_of, needed, restore
 from tests.unit.alerts.world import NOON, World
 
@@ -165,6 +166,23 @@ def test_the_device_page_shows_its_telemetry_and_its_ticket(site: Site, browser:
     expect(page.get_by_text("Kim 1 (c-1)")).to_be_visible()
     expect(page.locator("canvas").first).to_be_visible()
     expect(page.get_by_role("cell", name="assigned")).to_be_visible()
+
+
+def test_a_device_is_asked_from_its_page_and_what_it_answers_harms_nobody(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/devices/lock-2")
+    page.get_by_label("Why").fill("the customer says it is slow")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_text("waiting to leave")).to_be_visible()
+    expect(page.get_by_text("the customer says it is slow")).to_be_visible()
+    with site.world.database.transaction() as connection:
+        (asked,) = commands.list_commands(connection, device_id="lock-2")
+        reply = Reply("lock-2", NOON, asked.request_id, True, {"rssi_dbm": -61, "note": HOSTILE})
+        asking.hear(connection, [Heard(reply, NOON)])
+    page.reload()
+    expect(page.get_by_text("Signal -61 dBm")).to_be_visible()
+    page.get_by_text("Answer of").click()
+    expect(page.get_by_text(HOSTILE)).to_be_visible()
+    assert "harmed" not in page.title()
 
 
 def test_a_device_that_does_not_exist_is_a_sentence_not_a_crash(site: Site, browser: Browser) -> None:
