@@ -28,6 +28,7 @@ from hearthwatch.run.assembly import (
     build_publisher,
     open_platform,
 )
+from hearthwatch.run.collector import settle_collector
 from hearthwatch.run.mappings import spoken
 from hearthwatch.run.reporting import Reporter
 from hearthwatch.run.server import WebServer
@@ -91,6 +92,7 @@ def run_up(settings: Settings, role: str) -> None:
     ending: list[Sequence[End]] = []
     try:
         _start(platform, role, ending)
+        settle_collector()
         LOG.info("running: role %s, broker %s", role, masked(settings.broker))
         stopping.wait()
         LOG.info("ending")

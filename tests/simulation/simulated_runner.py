@@ -11,9 +11,12 @@ from hearthwatch.errors import HearthwatchError
 from hearthwatch.messaging.subscriber import MqttSubscriber
 from hearthwatch.records.database import Database
 from hearthwatch.wire.registry import Decoder
+from ingest.gaps import CountingDecoder, Gaps
+from ingest.identity import IdentifyingDecoder
 from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record
 from ingest.ledger import Ledger
 from ingest.redelivery import CONVENTION, FirstReceipts
+from ingest.retelling import STATE as RETOLD_STATE
 from ingest.runner import Runner
 from tests.simulation.disk import WatchedSpool
 from tests.simulation.stores import SimulatedRecords, Trouble, Unforeseen
@@ -50,8 +53,10 @@ class SimulatedRunner(Runner):
         saved = self._make.states(self._records.states())
         received = {partition: state for (convention, partition), state in saved.items() if convention == CONVENTION}
         first = self._make.first_receipts(name, 2 * self._limits.receive_maximum, received)
+        counting = CountingDecoder(decoder, self._gaps) if self._gaps is not None else decoder
+        retold = saved.get((RETOLD_STATE, name))
         return self._make.intake(
-            decoder,
+            IdentifyingDecoder(counting, decoder.forget, self._directory, name=name, retold=retold),
             self._clock,
             self._limits,
             self._ledger,
@@ -81,6 +86,12 @@ class SimulatedRunner(Runner):
 
     def _record(self, action: Record) -> None:
         self._records.record(action)
+
+    def _take_up_gaps(self) -> Gaps:
+        return Gaps(self._ledger.gaps)
+
+    def _write_gaps_down(self) -> None:
+        """A count that begins anew, as after a kill."""
 
     def _hear_of_devices(self, now: datetime) -> None:
         """Nobody decides anything about devices here."""

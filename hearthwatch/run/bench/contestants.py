@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from hearthwatch.clock import SystemClock
 from hearthwatch.run.assembly import Platform, build_runner, open_platform
 from hearthwatch.run.bench.load import FILTER
+from hearthwatch.run.collector import settle_collector
 from hearthwatch.settings import load_settings
 from hearthwatch.values import Reading, WriteResult
 
@@ -58,6 +59,7 @@ def hearthwatch(place: Place, link: Any, *, watched: bool = False) -> None:
     seen = _Watched(platform) if watched else None
     runner = build_runner(platform)
     runner.start()
+    settle_collector()
     time.sleep(SUBSCRIBE_S)
     link.send("ready")
     began = time.process_time()
