@@ -18,7 +18,7 @@ from analytics.prognosis import prognose
 from analytics.training import train
 from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel
-from hearthwatch.records import blindness, customer_links, idempotency, job_runs, liveness, outbox
+from hearthwatch.records import blindness, commands, customer_links, idempotency, job_runs, liveness, outbox
 from hearthwatch.run.assembly import Platform
 from hearthwatch.run.schedule import Job
 
@@ -132,7 +132,8 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
         customer_links.forget_nonces(connection, now - NONCES_KEPT)
         liveness.forget_changes(connection, now - timedelta(days=options.liveness_days))
         blindness.forget(connection, now - timedelta(days=options.rollup_days))
-    return {"telemetry_rows": rows, "job_runs": runs}
+        asked = commands.forget(connection, now - timedelta(days=options.rollup_days))
+    return {"telemetry_rows": rows, "commands": asked, "job_runs": runs}
 
 
 def brand(platform: Platform) -> Brand:

@@ -25,7 +25,16 @@ from hearthwatch.errors import HearthwatchError
 from hearthwatch.ports import Clock, TelemetryStore
 from hearthwatch.records import admissions, brakes, processes
 from hearthwatch.records.database import Database
-from hearthwatch.records.tables import device_aliases, devices, findings, job_runs, outbox, quarantine, tickets
+from hearthwatch.records.tables import (
+    commands,
+    device_aliases,
+    devices,
+    findings,
+    job_runs,
+    outbox,
+    quarantine,
+    tickets,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +43,7 @@ FAILURES_WITHIN = timedelta(days=1)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _UNMATCHED = "(none)"
 _WAITING = ("pending", "claimed")
+_COMMANDS = ("queued", "sent", "failed", "timed_out")
 
 
 class PlatformMetrics(Collector):
@@ -178,6 +188,14 @@ def _outbox(connection: Connection, now: datetime) -> Iterator[Metric]:
         outbox.c.state,
         where=outbox.c.state.in_((*_WAITING, "failed")),
         always=(*_WAITING, "failed"),
+    )
+    yield _counted(
+        connection,
+        "hearthwatch_commands",
+        "Questions to devices that wait, and those that failed or were not answered in time.",
+        commands.c.state,
+        where=commands.c.state.in_(_COMMANDS),
+        always=_COMMANDS,
     )
     oldest = sa.select(sa.func.min(outbox.c.created_at)).where(outbox.c.state.in_(_WAITING), outbox.c.next_at <= now)
     since: datetime | None = connection.execute(oldest).scalar_one()
