@@ -10,9 +10,12 @@ from typing import Any
 from nicegui import ui
 
 from api.context import ApiContext
-from api.pages.frame import Visit, card, figure, sentence
+from api.pages.frame import Visit, card, figure, refused, sentence
 from api.pages.tables import table
 from api.pages.wording import moment
+from api.replays import replay_quarantine
+from api.security import ENGINEERS
+from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import job_runs, processes, quarantine
 from hearthwatch.records.job_runs import JobRun
 from hearthwatch.records.processes import Process
@@ -26,6 +29,7 @@ class Quality:
     """What the page shows."""
 
     held: list[HeldItem]
+    held_by_state: Mapping[str, int]
     jobs: list[JobRun]
     processes: list[Process]
     samples: dict[str, int]
@@ -41,17 +45,18 @@ async def quality_page(visit: Visit) -> None:
             for name in ("received", "stored", "duplicate", "quarantined", "ignored", "in_flight"):
                 figure(name.replace("_", " "), f"{ledger.get(name, 0):,}", "samples")
     _processes(shown.processes, shown.now)
-    _quarantine(shown.held)
+    _quarantine(visit, shown)
     _jobs(shown.jobs)
 
 
 def _load(context: ApiContext) -> Quality:
     with context.database.reading() as connection:
         held = list(quarantine.list_items(connection, limit=SHOWN))
+        by_state = quarantine.counts(connection)
         jobs = job_runs.latest(connection)
         known = processes.list_processes(connection)
     now = context.clock.now()
-    return Quality(held, jobs, known, _samples(context, known, now), now)
+    return Quality(held, by_state, jobs, known, _samples(context, known, now), now)
 
 
 def _samples(context: ApiContext, known: list[Process], now: datetime) -> dict[str, int]:
@@ -113,9 +118,15 @@ def _says(name: str, part: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _quarantine(held: Sequence[HeldItem]) -> None:
-    with card("Quarantine", "What could not be taken in, with the reason. After a fix: hearthwatch quarantine replay."):
+def _quarantine(visit: Visit, shown: Quality) -> None:
+    held, by_state = shown.held, shown.held_by_state
+    note = "What could not be taken in, with the reason. After a fix, of a mapping file say, try it again."
+    with card("Quarantine", note):
         if held:
+            states = ", ".join(f"{by_state.get(state, 0):,} {state}" for state in ("held", "replayed", "discarded"))
+            sentence(f"{states}. At most {quarantine.MAX_ITEMS:,} are kept; the oldest leave first.")
+            if by_state.get("held") and visit.person.role in ENGINEERS:
+                ui.button("Try again", on_click=lambda: _try_again(visit)).props("no-caps outline")
             table(
                 (
                     ("at", "Received", "left"),
@@ -140,6 +151,17 @@ def _quarantine(held: Sequence[HeldItem]) -> None:
             ).props("wrap-cells")
         else:
             sentence("Nothing. Every message could be read.")
+
+
+async def _try_again(visit: Visit) -> None:
+    try:
+        answer = await visit.load(replay_quarantine, visit.person.name)
+    except HearthwatchError as error:
+        refused(error)
+        return
+    said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in answer.items())
+    ui.notify(said, type="positive", multi_line=True, close_button="Close")
+    ui.navigate.reload()
 
 
 def _jobs(jobs: Sequence[JobRun]) -> None:
