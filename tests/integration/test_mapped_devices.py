@@ -13,9 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from hearthwatch.messaging import open_publisher
 from hearthwatch.ports import Publisher
+from tests.conftest import needed
 from tests.mappings import EXAMPLE
 from tests.platform_processes import ROOT, Installation, Role, wait
 
@@ -55,6 +57,19 @@ def published(devices: Publisher, kind: str, payload: Any, *, retain: bool = Fal
 
 def latest(role: Role) -> dict[str, float]:
     return {one["metric"]: one["value"] for one in told(role, f"/devices/{DEVICE}/latest").get("items", [])}
+
+
+def try_again_on_the_page(address: str) -> None:
+    program = needed("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(30_000)
+        page.goto(address)
+        expect(page.get_by_text("1 held, 1 replayed, 0 discarded", exact=False)).to_be_visible(timeout=30_000)
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_text("0 held, 2 replayed, 0 discarded", exact=False)).to_be_visible(timeout=30_000)
+        browser.close()
 
 
 def command(installation: Installation, *words: str) -> subprocess.CompletedProcess[str]:
@@ -115,6 +130,11 @@ def test_a_makers_devices_are_seen_whole_and_a_mended_mapping_brings_back_what_w
     published(devices, "status", "offline", retain=True)
     wait(lambda: told(running, f"/devices/{DEVICE}").get("online") is False, running)
     published(devices, "room", {"temperature": 22.5})  # the ingestor has the old mapping until it starts anew
+    wait(lambda: told(running, "/quarantine/counts")["counts"].get("held") == 1, running)
+    try_again_on_the_page(f"http://127.0.0.1:{running.port}/quality")
+    assert latest(running)["reference_temperature_c"] == 22.5
+
+    published(devices, "room", {"temperature": 23.5})
     wait(lambda: told(running, "/quarantine/counts")["counts"].get("held") == 1, running)
     assert running.end()[0] == 0
     answer = command(installation, "quarantine", "replay", "--json")
