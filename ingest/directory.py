@@ -34,11 +34,12 @@ class Directory:
     ) -> None:
         self.admission = Admission(policy or AdmissionPolicy(), held_a_day=held_a_day)
         self.known: set[str] = set()
-        self.plain: set[str] = set()  # known, and no alias
+        self.plain: set[str] = set()  # known under one id
         self.guarded: set[str] = set()  # ids of devices that log in at the broker under their own name
         self.turned_away = 0
         self._ask = ask
         self._aliases: dict[str, str] = {}
+        self._several: set[str] = set()  # devices with aliases
         self._enrolled: set[str] = set()
         self._bridges: set[str] = set()
         self._users_mark: object = None
@@ -53,6 +54,10 @@ class Directory:
     def device_of(self, name: str) -> str:
         """The device that an id means."""
         return self._aliases.get(name, name)
+
+    def has_aliases(self, device: str) -> bool:
+        """Whether a device has other ids."""
+        return device in self._several
 
     def owner_of(self, name: str) -> str | None:
         """The user of the broker that a device is, if it has one of its own."""
@@ -160,11 +165,12 @@ class Directory:
 
     def _know(self, devices: Iterable[str]) -> None:
         self.known.update(devices)
-        self.plain.update(device for device in devices if device not in self._aliases)
+        self.plain.update(one for one in devices if one not in self._aliases and one not in self._several)
 
     def _load_aliases(self, connection: Connection) -> None:
         self._aliases = aliases.load(connection)
-        self.plain = self.known.difference(self._aliases)
+        self._several = set(self._aliases.values())
+        self.plain = self.known.difference(self._aliases, self._several)
         self._guard()
 
     def _load_users(self, connection: Connection) -> None:

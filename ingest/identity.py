@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
+from msgspec import structs
 
-from hearthwatch.values import Decoded, Event, Identity, Message, Reading, Rejection, Value
+from hearthwatch.values import Decoded, Event, Identity, Message, Reading, Rejection, Reply, Value
 from hearthwatch.wire.speakers import described, may_tell_of, names_in_payload, speaker
 from ingest.admission import Turn
-from ingest.batch import MessageDecoder
+from ingest.batch import MessageDecoder, Stored
 from ingest.directory import Directory
 from ingest.retelling import STATE, Retelling
 from ingest.validation import OF_ANOTHER_USER, part_of
-
-V = TypeVar("V", bound=Value)
+from ingest.voices import Voices
 
 OF_ANOTHER_TOPIC = "told on a topic of another than the device it speaks for"
 REFUSED = "a device that is not registered; unknown devices are refused"
@@ -34,7 +33,7 @@ _NETWORKS = frozenset({"zigbee2mqtt", HOME_ASSISTANT})
 class IdentifyingDecoder:
     """A `MessageDecoder` over another one, with a directory of devices. It looks at the broker's user itself.
 
-    ``forget`` makes the other one forget the state of a topic; ``name`` is the session's, ``retold`` what it saved of happenings.
+    ``forget`` makes the other one forget the state of a topic; ``name`` is the session's, ``saved`` are the states it handed out earlier.
     """
 
     checks_users = True
@@ -46,13 +45,15 @@ class IdentifyingDecoder:
         directory: Directory,
         *,
         name: str = "ingest",
-        retold: Mapping[str, Any] | None = None,
+        saved: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ) -> None:
         self._decoder = decoder
         self._forget = forget
         self._directory = directory
-        self._key = (STATE, name)
-        self._retelling = Retelling(retold)
+        known = saved or {}
+        self._told_key, self._voices_key = (STATE, name), (STATE, f"{name}/firmware")
+        self._retelling = Retelling(known.get(self._told_key))
+        self._voices = Voices(known.get(self._voices_key))
 
     def decode(self, message: Message) -> tuple[str | None, Decoded]:
         """The convention's name and the values, each with the device it is of. Raises `Invalid` when all of it is malformed."""
@@ -76,15 +77,17 @@ class IdentifyingDecoder:
 
     def changed(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
         """States that changed since the last call, its own among them."""
-        states, told = self._decoder.changed(), self._retelling.changed()
-        return states if told is None else {**states, self._key: told}
+        own = ((self._told_key, self._retelling.changed()), (self._voices_key, self._voices.changed()))
+        changed = {key: state for key, state in own if state is not None}
+        states = self._decoder.changed()
+        return {**states, **changed} if changed else states
 
     def _forged(self, message: Message) -> Decoded | None:
         """A description of a device that logs in at the broker, by another than that device: it must not even be remembered."""
         claim = described(message.topic, message.payload)
         if claim is None or claim.device not in self._directory.guarded:
             return None
-        sorting = _Sorting(self._directory, self._retelling, HOME_ASSISTANT, message)
+        sorting = _Sorting(self._directory, self._retelling, self._voices, HOME_ASSISTANT, message)
         said = Identity(
             claim.device, message.received_at, convention=HOME_ASSISTANT, hardware_address=claim.hardware_address
         )
@@ -95,7 +98,7 @@ class IdentifyingDecoder:
         return all(type(one) is Reading and one.device in plain and one.device not in guarded for one in values)
 
     def _identified(self, convention: str, decoded: Decoded, message: Message) -> Decoded:
-        sorting = _Sorting(self._directory, self._retelling, convention, message)
+        sorting = _Sorting(self._directory, self._retelling, self._voices, convention, message)
         for value in decoded.values:
             sorting.take(value)
         if sorting.only_strangers and convention not in _NETWORKS:
@@ -106,9 +109,12 @@ class IdentifyingDecoder:
 class _Sorting:
     """The values of one message, while it is found out whose they are."""
 
-    def __init__(self, directory: Directory, retelling: Retelling, convention: str, message: Message) -> None:
+    def __init__(
+        self, directory: Directory, retelling: Retelling, voices: Voices, convention: str, message: Message
+    ) -> None:
         self._directory = directory
         self._retelling = retelling
+        self._voices = voices
         self._convention = convention
         self._message = message
         self._kept: list[Value] = []
@@ -201,10 +207,13 @@ class _Sorting:
         return turn
 
     def _named(self, value: Value) -> Value:
-        device = self._directory.device_of(value.device)
-        if isinstance(value, Identity):
-            return self._claim(value, device)
-        named = value if device == value.device else _of(value, device)
+        told_as = value.device
+        device = self._directory.device_of(told_as)
+        if isinstance(value, Reply):
+            return value if device == told_as else replace(value, device=device)
+        named: Stored | Identity = self._claim(value, device) if isinstance(value, Identity) else _of(value, device)
+        if named.firmware is not None and self._directory.has_aliases(device):
+            named = named if self._voices.counts(device, told_as) else _without_firmware(named)
         return self._retelling.hear(named) if isinstance(named, Event) else named
 
     def _claim(self, claim: Identity, device: str) -> Identity:
@@ -220,7 +229,15 @@ class _Sorting:
         return replace(claim, device=device, told_as=told_as, told_by=sender)
 
 
-def _of(value: V, device: str) -> V:
+def _of(value: Stored, device: str) -> Stored:
+    if value.device == device:
+        return value
     if isinstance(value, Reading):
-        return msgspec.structs.replace(value, device=device)
+        return structs.replace(value, device=device)
     return replace(value, device=device)
+
+
+def _without_firmware(value: Stored | Identity) -> Stored | Identity:
+    if isinstance(value, Reading):
+        return structs.replace(value, firmware=None)
+    return replace(value, firmware=None)

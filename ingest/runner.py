@@ -34,7 +34,7 @@ from ingest.intake import Spool as ToSpool
 from ingest.ledger import Ledger
 from ingest.limits import Limits
 from ingest.redelivery import CONVENTION, FirstReceipts
-from ingest.retelling import STATE as RETOLD_STATE
+from ingest.retelling import STATE as IDENTITY_STATE
 from ingest.spool import Spool
 from ingest.spool_health import told
 
@@ -357,7 +357,7 @@ class Runner:
         with self._database.reading() as connection:
             names = metric_names.load(connection)
             saved = decoder_states.load(connection, conventions=[CONVENTION])
-            retold = decoder_states.load(connection, conventions=[RETOLD_STATE]).get((RETOLD_STATE, name))
+            identified = decoder_states.load(connection, conventions=[IDENTITY_STATE])
             self._directory.load(connection, self._clock.now())
         received = {partition: state for (_, partition), state in saved.items()}
         first_receipts = FirstReceipts(name, 2 * self._limits.receive_maximum, received)
@@ -366,7 +366,7 @@ class Runner:
         if self._gaps is not None and isinstance(decoder, Decoder):
             counting = CountingDecoder(decoder, self._gaps)
         return Intake(
-            IdentifyingDecoder(counting, decoder.forget, self._directory, name=name, retold=retold),
+            IdentifyingDecoder(counting, decoder.forget, self._directory, name=name, saved=identified),
             self._clock,
             self._limits,
             self._ledger,

@@ -16,7 +16,6 @@ from ingest.identity import IdentifyingDecoder
 from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record
 from ingest.ledger import Ledger
 from ingest.redelivery import CONVENTION, FirstReceipts
-from ingest.retelling import STATE as RETOLD_STATE
 from ingest.runner import Runner
 from tests.simulation.disk import WatchedSpool
 from tests.simulation.stores import SimulatedRecords, Trouble, Unforeseen
@@ -54,9 +53,8 @@ class SimulatedRunner(Runner):
         received = {partition: state for (convention, partition), state in saved.items() if convention == CONVENTION}
         first = self._make.first_receipts(name, 2 * self._limits.receive_maximum, received)
         counting = CountingDecoder(decoder, self._gaps) if self._gaps is not None else decoder
-        retold = saved.get((RETOLD_STATE, name))
         return self._make.intake(
-            IdentifyingDecoder(counting, decoder.forget, self._directory, name=name, retold=retold),
+            IdentifyingDecoder(counting, decoder.forget, self._directory, name=name, saved=saved),
             self._clock,
             self._limits,
             self._ledger,

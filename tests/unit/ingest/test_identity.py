@@ -322,12 +322,41 @@ def test_two_reboots_of_a_crash_loop_are_two(world: World) -> None:
 
 def test_what_was_told_is_remembered_over_a_restart(world: World) -> None:
     world.hear("hearthwatch/v1/lamp/event", {"kind": "reboot", "code": "panic", "at": "2026-05-01T12:00:00Z"})
-    saved = dict(world.identifying.changed())[("identity", "ingest")]
-    world.identifying = IdentifyingDecoder(world.decoder, world.decoder.forget, world.directory, retold=saved)
+    saved = world.identifying.changed()
+    world.identifying = IdentifyingDecoder(world.decoder, world.decoder.forget, world.directory, saved=saved)
 
     again = world.hear("tele/lamp/INFO3", {"Info3": {"RestartReason": "Exception", "BootCount": 2}})
 
     assert [event.kind for event in again.values if isinstance(event, Event)] == ["retold"]
+
+
+# -- one firmware
+
+
+def firmwares(decoded: Decoded) -> list[str | None]:
+    return [value.firmware for value in decoded.values if isinstance(value, Reading)]
+
+
+def test_a_device_runs_one_firmware_however_many_conventions_spell_it(world: World) -> None:
+    world.hear("hearthwatch/v1/SN-1/identity", {"mac": MAC, "fw": "1.0"})
+    world.hear(*description(), retain=True)
+
+    own = world.hear("hearthwatch/v1/SN-1/telemetry", sample())
+    other = world.hear("kitchen/sensor/temperature/state", b"21.5")
+
+    assert (firmwares(own), firmwares(other)) == (["1.0"], [None])
+    with world.database.reading() as connection:
+        assert devices.get(connection, "SN-1").firmware == "1.0"
+
+
+def test_the_firmware_is_the_alias_s_word_where_the_device_has_none_of_its_own(world: World) -> None:
+    world.enroll("kitchen")
+    world.hear(*description(), retain=True)
+
+    assert firmwares(world.hear("kitchen/sensor/temperature/state", b"21.5")) == ["esphome v2026.4.1"]
+
+    world.hear("hearthwatch/v1/kitchen/telemetry", sample())
+    assert firmwares(world.hear("kitchen/sensor/temperature/state", b"21.6")) == [None]
 
 
 # -- unknown devices
