@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hearthwatch.run.checks import Check, advice, well
 from hearthwatch.run.mappings import read_mapping, spoken
 from hearthwatch.settings import Settings
-from hearthwatch.wire.registry import overlaps
+from hearthwatch.wire.registry import taken
 
 _SHOWN = 3
 
@@ -23,10 +23,10 @@ def check_mappings(settings: Settings) -> Iterator[Check]:
         name = f"mappings.{mapping.name}"
         said = f"{path}: {', '.join(mapping.filters[:_SHOWN])}{', ...' if len(mapping.filters) > _SHOWN else ''}"
         others = [other for other in conventions.values() if other.name != mapping.name]
-        shared = overlaps(mapping, others)
+        shared = taken(mapping, others)
         if not shared:
             yield well(name, said)
             continue
-        taken = "; ".join(f"{one} and {filters[0][1]} of {filters[0][0]}" for one, filters in shared[:_SHOWN])
+        whose = ", ".join(f"{one} ({other})" for one, other in shared[:_SHOWN])
         remedy = "if that is not meant, begin its filters with a level of the maker's own"
-        yield advice(name, f"{said}; some topics are of two, and the mapping goes first: {taken}", remedy)
+        yield advice(name, f"{said}; others would read some of its topics, and it goes before them: {whose}", remedy)

@@ -66,7 +66,7 @@ class Mapped:
 
     def partition(self, topic: str) -> str | None:
         """The device of a topic, where every topic names one."""
-        for table in self._mapping.topics:
+        for table in (*self._mapping.readings, *self._mapping.ignored):
             place = table.filter.match(topic)
             if place is not None:
                 own = place.device if self._mapping.by_topic else None
@@ -129,7 +129,7 @@ class _Answer:
         known = state if isinstance(state, dict) else {}
         self._devices = Shelf(None if mapped.by_topic else known.get("devices"))
         self._names = Shelf(None if mapped.by_topic else known.get("names"))
-        own = mapped.partition(message.topic)
+        self._own = own = mapped.partition(message.topic)
         self._drafts = Drafts(
             mapped.name,
             (lambda device: state if device == own else None) if mapped.by_topic else self._devices.get,
@@ -341,7 +341,7 @@ class _Answer:
 
     def _state(self, changed: Mapping[str, Mapping[str, Any]]) -> State | None:
         if self._mapped.by_topic:
-            return next(iter(changed.values()), self._given)
+            return changed.get(self._own or "", self._given)
         for device, state in changed.items():
             self._know(self._devices, device, dict(state))
         known = dict(self._given or {})

@@ -82,32 +82,17 @@ def _check_apart(mapped: Sequence[Convention]) -> None:
         for other in mapped[:place]:
             if one.name == other.name:
                 raise Invalid(f"two mappings are called {one.name}", where="mappings")
-            for said, filters in overlaps(one, [other]):
-                raise Invalid(
-                    f"the mapping {one.name} claims topics of {other.name}: {said} and {filters[0][1]}",
-                    where="mappings",
-                )
+            shared = [(own, each) for own in one.filters for each in other.filters if overlap(own, each)]
+            if shared:
+                said = f"the mapping {one.name} claims topics of {other.name}: {shared[0][0]} and {shared[0][1]}"
+                raise Invalid(said, where="mappings")
 
 
-def overlaps(mapped: Convention, others: Iterable[Convention]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Filters of a mapping that share topics with other conventions: (filter, [(convention, its filter), ...])."""
-    found = []
-    for one in mapped.filters:
-        shared = [(other.name, each) for other in others for each in other.filters if overlap(one, each)]
-        if shared:
-            found.append((one, shared))
-    return found
-
-
-def _placed(convention: Convention, places: Sequence[str], before: Sequence[Convention]) -> Convention:
-    """A convention as it is spoken here: on the topics that were named, beside those that were asked before it."""
-    if isinstance(convention, Zigbee2Mqtt):
-        return Zigbee2Mqtt([place or BASE_TOPIC for place in places])
-    if isinstance(convention, Homie):
-        return Homie([place or HOMIE_TOPIC for place in places])
-    if isinstance(convention, HomeAssistant):
-        return HomeAssistant(places, beside=before)
-    return convention
+def taken(mapped: Convention, others: Iterable[Convention]) -> list[tuple[str, str]]:
+    """Filters of a mapping whose usual topics another convention would read, were it asked first: (filter, convention)."""
+    usual = {one: one.replace("+", "x1").replace("#", "x1") for one in mapped.filters}
+    asked = list(others)
+    return [(one, other.name) for one, topic in usual.items() for other in asked if other.partition(topic) is not None]
 
 
 class Decoder:

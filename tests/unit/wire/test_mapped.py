@@ -387,3 +387,15 @@ def test_every_kind_of_value_comes_of_the_example(acme: Conversation) -> None:
     ):
         kinds |= {type(value) for value in acme.say(f"{PLUG}/{kind}", payload, at=START + timedelta(hours=1)).values}
     assert kinds == {Reading, Presence, Event, Identity}
+
+
+def test_what_is_remembered_is_that_of_the_device_whose_topic_it_is() -> None:
+    table = '[[topics]]\nfilter = "{}"\nkind = "telemetry"\nfirmware = "$.fw"\nmetrics = {{ temperature_c = "$.t" }}\n'
+    ignored = '[[topics]]\nfilter = "two/#"\nkind = "ignore"\n'
+    filters = ("two/{device}/+", "two/+/{device}")
+    talk = Conversation(mapped('name = "two"\n' + ignored + "".join(table.format(one) for one in filters)))
+    talk.say("two/hub/lamp", {"t": 1, "fw": "1.0"})
+    assert {name: (state or {}).get("fw") for name, state in talk.states.items()} == {"hub": "1.0"}
+    first, second = talk.readings("two/hub/lamp", {"t": 2})
+    assert (first.device, first.firmware) == ("hub", "1.0")
+    assert second.device == "lamp"
