@@ -95,6 +95,17 @@ def taken(mapped: Convention, others: Iterable[Convention]) -> list[tuple[str, s
     return [(one, other.name) for one, topic in usual.items() for other in asked if other.partition(topic) is not None]
 
 
+def _placed(convention: Convention, places: Sequence[str], before: Sequence[Convention]) -> Convention:
+    """A convention as it is spoken here: on the topics that were named, beside those that were asked before it."""
+    if isinstance(convention, Zigbee2Mqtt):
+        return Zigbee2Mqtt([place or BASE_TOPIC for place in places])
+    if isinstance(convention, Homie):
+        return Homie([place or HOMIE_TOPIC for place in places])
+    if isinstance(convention, HomeAssistant):
+        return HomeAssistant(places, beside=before)
+    return convention
+
+
 class Decoder:
     """Decodes messages of several conventions, in order, with a state per partition. Belongs to one thread.
 
