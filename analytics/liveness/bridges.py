@@ -82,14 +82,15 @@ def followed(away: Away, judged: Judgement, gone_at: datetime | None, heard: dat
     return kept[-KEPT:]
 
 
-def blindness(bridge: str, away: Away) -> list[Blind]:
-    """The same spans as blindness of whoever depends on the bridge."""
+def blindness(bridge: str, away: Away, *, sure: bool) -> list[Blind]:
+    """The same spans as blindness of whoever depends on the bridge. ``sure``: it is known to be away if it is."""
     return [
         Blind(
             datetime.fromisoformat(str(since)),
             None if until is None else datetime.fromisoformat(until),
             "bridge",
             bridge,
+            sure or until is not None,
         )
         for since, until in away
     ]

@@ -176,7 +176,8 @@ class Look:
         for bridge in bridging.chain(device, self.known.bridges):
             row = self.rows.get(bridge)
             if row is not None:
-                spans.extend(bridging.blindness(bridge, row.memory.get("away", ())))
+                sure = row.state == "offline" or row.why["text_key"] == "left"
+                spans.extend(bridging.blindness(bridge, row.memory.get("away", ()), sure=sure))
         return tuple(spans)
 
     def _remember(

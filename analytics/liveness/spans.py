@@ -9,12 +9,16 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """We could not hear from ``since`` to ``until`` (None: still). ``reason`` says why; ``bridge`` names the one that was away."""
+    """We could not hear from ``since`` to ``until`` (None: still). ``reason`` says why; ``bridge`` names the one that was away.
+
+    Of a bridge that is only late nobody is ``sure`` that it is away.
+    """
 
     since: datetime
     until: datetime | None
     reason: str
     bridge: str | None = None
+    sure: bool = True
 
     def ends(self, now: datetime, grace: timedelta = timedelta(0)) -> datetime:
         """When it is over, with a grace after it in which a device may be heard again; ``now`` while it lasts."""

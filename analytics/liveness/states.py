@@ -119,7 +119,12 @@ def _silence(of: Evidence, heard: datetime, now: datetime) -> timedelta:
 
 
 def _behind_bridge(of: Evidence, heard: datetime, now: datetime) -> Judgement | None:
-    away = [one for one in of.blind if one.bridge is not None and one.until is None and heard <= one.since <= now]
+    overdue = now - heard > of.late_after  # while it is not, a bridge that is only late is no reason to worry about it
+    away = [
+        one
+        for one in of.blind
+        if one.bridge is not None and one.until is None and heard <= one.since <= now and (one.sure or overdue)
+    ]
     if not away or _silence(of, heard, now) > of.late_after:
         return None
     first = min(away, key=lambda one: one.since)

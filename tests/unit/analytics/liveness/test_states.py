@@ -155,6 +155,12 @@ def test_behind_a_bridge_that_is_away_a_device_is_unknown_and_the_bridge_is_name
     )
 
 
+def test_while_a_bridge_is_only_late_a_device_is_unknown_once_it_is_overdue_itself() -> None:
+    late = Blind(NOON - HOUR, None, "bridge", "0xb1", sure=False)
+    assert judge(replace(sensor(2 * HOUR), blind=[late]), NOON).state == "asleep"
+    assert judge(replace(plug(HOUR + MINUTE), blind=[late]), NOON).state == "unknown"
+
+
 def test_the_wills_that_a_dead_edge_node_leaves_for_its_devices_are_its_own() -> None:
     died = NOON - HOUR
     away = Blind(died, None, "bridge", "group.edge")
@@ -177,12 +183,13 @@ def test_a_device_that_does_not_come_back_with_its_bridge_is_offline_in_the_end(
 # -- laws
 
 spans = st.builds(
-    lambda ago, lasted, bridge: Blind(
-        NOON - ago, None if lasted is None else NOON - ago + lasted, "bridge" if bridge else "no_ingestor", bridge
+    lambda ago, lasted, bridge, sure: Blind(
+        NOON - ago, None if lasted is None else NOON - ago + lasted, "bridge" if bridge else "no_ingestor", bridge, sure
     ),
     st.timedeltas(timedelta(), 48 * HOUR),
     st.none() | st.timedeltas(timedelta(), 48 * HOUR),
     st.none() | st.just("bridge-1"),
+    st.booleans(),
 )
 powers = st.sampled_from(sorted(TERMS))
 
