@@ -26,6 +26,7 @@ from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
 from hearthwatch.run.backup import backup_of_running
+from hearthwatch.run.intake_limits import limits_of
 from hearthwatch.run.mappings import spoken
 from hearthwatch.run.metrics import PlatformMetrics, RequestMetrics
 from hearthwatch.run.whole_file import told_plainly, whole_file
@@ -34,7 +35,7 @@ from hearthwatch.telemetry import open_store
 from hearthwatch.wire.registry import Decoder
 from hearthwatch.wire.shared import SharedDecoder
 from ingest.ledger import Ledger
-from ingest.runner import Limits, Runner
+from ingest.runner import Runner
 from ingest.sessions import Plan, Sessions, Split
 from ingest.spool import Spool, SpoolBounds
 from ingest.spools import folder_of, sessions_with_a_spool
@@ -229,27 +230,6 @@ def build_runner(platform: Platform, plan: Plan | None = None) -> Runner:
             name=plan.client_id,
             spool=spool,
         ),
-    )
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The bounds of taking messages in, whether they come from the broker or from quarantine."""
-    return Limits(
-        batch_messages=settings.batch_messages,
-        batch_bytes=settings.batch_bytes,
-        batch_seconds=settings.batch_seconds,
-        receive_maximum=settings.receive_maximum,
-        max_payload_bytes=settings.max_payload_bytes,
-        metric_budget=settings.metric_budget,
-        unknown_devices=settings.unknown_devices,
-        device_budget_per_day=settings.device_budget_per_day,
-        device_budget=settings.device_budget,
-        join_devices=settings.join_devices,
-        clock_skew_s=settings.clock_skew_s,
-        raw_days=settings.raw_days,
-        spool_after_failures=settings.spool_after_failures,
-        spool_after_seconds=settings.spool_after_s,
-        ask_devices=settings.ask_devices,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import admissions, decoder_states
 from hearthwatch.records.database import Database
-from hearthwatch.run.assembly import limits_of
+from hearthwatch.run.intake_limits import limits_of
 from hearthwatch.run.mappings import spoken
 from hearthwatch.settings import Settings
 from hearthwatch.wire.registry import Decoder

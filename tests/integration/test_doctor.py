@@ -205,10 +205,9 @@ def test_a_mapping_is_named_and_so_is_what_it_takes_from_others(tmp_path: Path) 
     own.write_text(EXAMPLE.read_text(encoding="utf-8").replace("acme/{device}/state", "tele/{device}/STATE"))
     checks = examined(settings_for(tmp_path, mappings=(own,)))
     assert checks["mappings.acme"]["level"] == "advice"
-    assert "tele/+/STATE and tele/+/+ of tasmota" in checks["mappings.acme"]["says"]
-    assert (
-        examined(settings_for(tmp_path, mappings=(EXAMPLE,)))["mappings.acme"]["level"] == "advice"
-    )  # +/+/... of ESPHome
+    assert "tele/+/STATE (tasmota)" in checks["mappings.acme"]["says"]
+    alone = examined(settings_for(tmp_path, mappings=(EXAMPLE,)))["mappings.acme"]
+    assert (alone["level"], alone["says"].split(": ")[1].split(", ")[0]) == ("ok", "acme/+/state")
     own.write_text("name = 'own'")
     wrong = examined(settings_for(tmp_path, mappings=(own,)))["mappings"]
     assert wrong["level"] == "no"
