@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import hearthwatch
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.ports import Clock, TelemetryStore
-from hearthwatch.records import admissions, brakes, processes
+from hearthwatch.records import admissions, blindness, brakes, liveness, processes
 from hearthwatch.records.database import Database
 from hearthwatch.records.tables import (
     commands,
@@ -131,6 +131,7 @@ class PlatformMetrics(Collector):
             yield _gauge("hearthwatch_devices", "Devices known.", known)
             yield _gauge("hearthwatch_devices_online", "Devices that said they are online.", online)
             yield from _admissions(connection, now)
+            yield from _liveness(connection, now)
             yield _processes(connection, now)
 
 
@@ -203,6 +204,20 @@ def _outbox(connection: Connection, now: datetime) -> Iterator[Metric]:
     yield _gauge("hearthwatch_outbox_oldest_seconds", "Age of the oldest item that is due.", age)
     paused, _ = brakes.is_paused(connection)
     yield _gauge("hearthwatch_outbox_paused", "Whether a person stopped all sending.", paused)
+
+
+def _liveness(connection: Connection, now: datetime) -> Iterator[Metric]:
+    family = GaugeMetricFamily(
+        "hearthwatch_devices_by_state", "Devices by whether they are there (docs/liveness.md).", labels=["state"]
+    )
+    for state, count in liveness.counts(connection).items():
+        family.add_metric([state], count)
+    yield family
+    blind = blindness.current(connection, now)
+    seconds = (now - blind.since).total_seconds() if blind is not None else 0.0
+    yield _gauge(
+        "hearthwatch_blind_seconds", "How long nobody has been heard by any ingestor; 0 while one hears.", seconds
+    )
 
 
 def _processes(connection: Connection, now: datetime) -> Metric:
