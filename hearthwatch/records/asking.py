@@ -98,7 +98,7 @@ def ask(connection: Connection, device: Device, question: Question, now: datetim
         kind=question.kind,
         convention=route.family.partition(" ")[0],
         request_id=request_id,
-        answered_by=tuple(dict.fromkeys((device.id, *route.answered_by))),
+        answered_by=_may_answer(device, route),
         asked_by=question.asked_by,
         why=question.why,
         consent=question.consent,
@@ -112,6 +112,10 @@ def ask(connection: Connection, device: Device, question: Question, now: datetim
     return commands.put(connection, new, now)
 
 
+def _may_answer(device: Device, route: Route) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((device.id, *route.answered_by)))
+
+
 def _patience(kind: str) -> timedelta:
     if kind in requests.HOUSEKEEPING:
         return HOUSEKEEPING_WAITS
@@ -119,18 +123,37 @@ def _patience(kind: str) -> timedelta:
 
 
 def wish(connection: Connection, wishes: Sequence[Wish], now: datetime) -> None:
-    """Write down what the protocol makes worth asking. What cannot be asked is let go."""
-    for one in wishes:
-        device = devices.find(connection, [one.device]).get(one.device)
-        if device is None or device.removed_at is not None or commands.pending(connection, one.device, one.kind):
-            continue
-        last = commands.newest_at(connection, one.device, one.kind)
-        after = now if last is None else max(now, last + HOUSEKEEPING_AGAIN)
-        question = Question(one.kind, ACTOR, one.why, PROTOCOL, send_after=after)
-        try:
-            ask(connection, device, question, now)
-        except HearthwatchError as error:
-            LOG.info("%s is not asked for %s: %s", one.device, one.kind, error)
+    """Write down what the protocol makes worth asking, in a few statements however many they are: a whole fleet may come back at once.
+
+    What waits already is not asked twice, and what was asked a moment ago waits a while.
+    """
+    wanted = {(one.device, one.kind): one for one in wishes}
+    if not wanted:
+        return
+    known = devices.find(connection, sorted({device for device, _ in wanted}))
+    last = commands.newest_of(connection, sorted(known), sorted({kind for _, kind in wanted}))
+    new = [
+        _wished(known[device], one, last.get((device, kind)), now)
+        for (device, kind), one in sorted(wanted.items())
+        if device in known and known[device].removed_at is None
+    ]
+    commands.put_missing(connection, new, now)
+
+
+def _wished(device: Device, one: Wish, last: datetime | None, now: datetime) -> NewCommand:
+    after = now if last is None else max(now, last + HOUSEKEEPING_AGAIN)
+    return NewCommand(
+        device_id=device.id,
+        kind=one.kind,
+        convention=device.convention or "",
+        request_id=secrets.token_hex(16),
+        answered_by=(device.id,),
+        asked_by=ACTOR,
+        why=one.why,
+        consent=PROTOCOL,
+        send_after=after,
+        expires_at=after + HOUSEKEEPING_WAITS,
+    )
 
 
 # -- leaving
@@ -154,7 +177,7 @@ def dispatch(connection: Connection, command: Command, now: datetime) -> bool:
         key=commands.key_of(command.id),
         now=now,
     )
-    commands.handed_over(connection, command.id, now)
+    commands.handed_over(connection, command.id, now, _may_answer(device, route))
     return True
 
 

@@ -49,7 +49,9 @@ def _search(connection: Connection, convention: str | None, ids: list[str]) -> R
         near = _first(convention, connection.execute(base.where(table.c.partition.in_(ids))).mappings(), ids)
         if near is not None:
             return near
-    if convention == "sparkplug":  # the name tells it all; the memory of an edge node may be large
+    if convention != "sparkplug":
+        base = base.where(sa.or_(*(sa.cast(table.c.state, sa.Text).contains(one, autoescape=True) for one in ids)))
+    else:  # the name tells it all, and the memory of an edge node may be large
         base = sa.select(table.c.partition).where(table.c.convention == convention)
     return _first(convention, connection.execute(base.order_by(table.c.partition)).mappings(), ids)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Missing
 from hearthwatch.records import outbox
-from hearthwatch.records.database import insert_missing, update_at_revision
+from hearthwatch.records.database import batched, insert_missing, update_at_revision
 from hearthwatch.records.tables import commands, devices
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Ticket
@@ -95,16 +95,7 @@ def _command(row: sa.RowMapping) -> Command:
 
 def put(connection: Connection, new: NewCommand, now: datetime) -> tuple[Command, bool]:
     """The command, and whether this call wrote it down; else it is the one that waits already, or has this request's id."""
-    row = {name: getattr(new, name) for name in NewCommand.__dataclass_fields__}
-    row |= {
-        "answered_by": list(new.answered_by),
-        "parameters": dict(new.parameters),
-        "asked_by": fitted(commands.c.asked_by, new.asked_by),
-        "why": fitted(commands.c.why, new.why),
-        "state": "queued",
-        "created_at": now,
-    }
-    added = insert_missing(connection, commands, [row]) == 1
+    added = insert_missing(connection, commands, [_row(new, now)]) == 1
     same = commands.c.request_id == new.request_id
     waits = sa.and_(commands.c.device_id == new.device_id, commands.c.kind == new.kind, commands.c.state.in_(PENDING))
     query = sa.select(*_COLUMNS).where(sa.or_(same, waits)).order_by(same.desc()).limit(1)
@@ -112,6 +103,23 @@ def put(connection: Connection, new: NewCommand, now: datetime) -> tuple[Command
     if found is None:  # what stood in the way ended in this moment
         raise Conflict("another command of this kind was under way; try again", where=f"device {new.device_id}")
     return _command(found), added
+
+
+def put_missing(connection: Connection, new: Sequence[NewCommand], now: datetime) -> int:
+    """Write down many, but for those of whose kind one waits already. Returns how many were written."""
+    return insert_missing(connection, commands, [_row(one, now) for one in new])
+
+
+def _row(new: NewCommand, now: datetime) -> dict[str, Any]:
+    row = {name: getattr(new, name) for name in NewCommand.__dataclass_fields__}
+    return row | {
+        "answered_by": list(new.answered_by),
+        "parameters": dict(new.parameters),
+        "asked_by": fitted(commands.c.asked_by, new.asked_by),
+        "why": fitted(commands.c.why, new.why),
+        "state": "queued",
+        "created_at": now,
+    }
 
 
 def get(connection: Connection, command_id: int) -> Command:
@@ -170,13 +178,19 @@ def pending(connection: Connection, device_id: str, kind: str) -> Command | None
     return _command(row) if row is not None else None
 
 
-def newest_at(connection: Connection, device_id: str, kind: str) -> datetime | None:
-    """When a device was last asked this."""
-    query = sa.select(sa.func.max(commands.c.created_at)).where(
-        commands.c.device_id == device_id, commands.c.kind == kind
-    )
-    at: datetime | None = connection.execute(query).scalar_one()
-    return at
+def newest_of(
+    connection: Connection, device_ids: Sequence[str], kinds: Sequence[str]
+) -> dict[tuple[str, str], datetime]:
+    """When devices were last asked this, by device and kind; those that never were are absent."""
+    found: dict[tuple[str, str], datetime] = {}
+    for some in batched(device_ids):
+        query = (
+            sa.select(commands.c.device_id, commands.c.kind, sa.func.max(commands.c.created_at))
+            .where(commands.c.device_id.in_(some), commands.c.kind.in_(list(kinds)))
+            .group_by(commands.c.device_id, commands.c.kind)
+        )
+        found.update({(device, kind): at for device, kind, at in connection.execute(query)})
+    return found
 
 
 def asked_since(connection: Connection, device_id: str, since: datetime) -> int:
@@ -252,9 +266,9 @@ def waiting(connection: Connection, now: datetime, *, limit: int, command_id: in
     return [_command(row) for row in connection.execute(query).mappings()]
 
 
-def handed_over(connection: Connection, command_id: int, now: datetime) -> None:
-    """It is in the outbox now."""
-    _change(connection, command_id, ("queued",), {"outbox_at": now})
+def handed_over(connection: Connection, command_id: int, now: datetime, answered_by: Sequence[str]) -> None:
+    """It is in the outbox now, for where its device listens now; these may answer."""
+    _change(connection, command_id, ("queued",), {"outbox_at": now, "answered_by": list(answered_by)})
 
 
 def sent(connection: Connection, command_id: int, now: datetime, expires_at: datetime) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
 
 from alerts import brakes
 from alerts import commands as asked
@@ -15,6 +17,7 @@ from hearthwatch.records import asking, audit, commands, consents, customers, de
 from hearthwatch.records.asking import Heard, Wish
 from hearthwatch.records.commands import Command
 from hearthwatch.records.database import Database
+from hearthwatch.records.tables import device_aliases
 from hearthwatch.values import Reply
 from tests.unit.alerts.world import FIX, NOON, RecordingChannel, World
 
@@ -351,6 +354,55 @@ def test_a_device_that_restarts_all_the_time_is_asked_the_same_once_in_ten_minut
     tend(world)
     world.deliver()
     assert of(world)[0].state == "sent"
+
+
+def test_a_fleet_that_comes_back_at_once_is_written_down_in_a_few_statements(world: World) -> None:
+    names = [f"plug-{number}" for number in range(500)]
+    world.register(names)
+    statements: list[str] = []
+
+    def note(*given: Any) -> None:
+        statements.append(given[2])
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    with world.database.transaction() as connection:
+        for _ in range(2):
+            asking.wish(connection, [Wish(name, "device_info", "it came online") for name in names], world.now)
+    event.remove(world.database.engine, "before_cursor_execute", note)
+    assert len(statements) < 12
+    with world.database.reading() as connection:
+        assert len(commands.list_commands(connection, state="queued", limit=1000)) == len(names)
+
+
+def test_a_device_that_is_known_by_two_ids_is_asked_by_the_one_it_listens_to_and_answers_as_either(
+    world: World,
+) -> None:
+    world.register(["0xabc"])
+    with world.database.transaction() as connection:
+        devices.see(connection, [devices.Sighting("0xabc", world.now, convention="tasmota", online=True)])
+        decoder_states.save(connection, {("tasmota", "tasmota_ABC"): {"fw": "14.2.0"}}, world.now)
+        row = {
+            "alias": "tasmota_ABC",
+            "device": "0xabc",
+            "state": "joined",
+            "evidence": {},
+            "since": world.now,
+            "actor": "t",
+        }
+        connection.execute(sa.insert(device_aliases).values(**row))
+    command = ask(world, "0xabc")
+    (item,) = world.outbox()
+    assert (item.address, item.payload["said"]) == ("cmnd/tasmota_ABC/STATUS", "0")
+    assert set(command.answered_by) == {"0xabc", "tasmota_ABC"}
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_waits_is_not(world: World) -> None:
+    world.home(devices_=("lock-1", "lock-2"))
+    answer(world, ask(world))
+    waits = ask(world, "lock-2")
+    with world.database.transaction() as connection:
+        assert commands.forget(connection, world.now + timedelta(days=1)) == 1
+        assert [one.id for one in commands.list_commands(connection)] == [waits.id]
 
 
 # -- accepted updates -----------------------------------------------------------------------------------------------------

@@ -129,6 +129,26 @@ def test_a_claim_that_is_repeated_is_a_duplicate_but_still_applied(builder: Batc
     assert (batch.identified, batch.duplicate) == (1, 0)
 
 
+def test_an_answer_without_an_id_is_no_event_and_goes_to_its_command(builder: BatchBuilder) -> None:
+    parts = [("STATUS", {"Status": {"Module": 1}}), ("STATUS11", {"StatusSTS": {}})]
+    messages = [
+        Message(f"stat/plug/{kind}", msgspec.json.encode(given), NOW + timedelta(seconds=second))
+        for second, (kind, given) in enumerate(parts)
+    ]
+    batch = build(builder, messages)
+    assert batch.values == []
+    (heard,) = batch.replies
+    assert (heard.reply.kind, heard.at) == ("diagnostics", messages[1].received_at)
+    assert (batch.samples, batch.ignored) == (2, 2)
+
+
+def test_a_shelly_that_comes_online_is_worth_asking_for_its_firmware_once(builder: BatchBuilder) -> None:
+    plug = "shellyplus1pm-aabbccddeeff"
+    messages = [Message(f"{plug}/online", word, NOW) for word in (b"true", b"false", b"true")]
+    batch = build(builder, messages)
+    assert [(wish.device, wish.kind) for wish in batch.wishes.values()] == [(plug, "device_info")]
+
+
 def test_a_reply_is_kept_as_an_event(builder: BatchBuilder) -> None:
     batch = build(builder, [native("reply", {"id": "c1", "ok": False, "detail": {"why": "busy"}})])
     (event,) = batch.values
