@@ -311,10 +311,14 @@ def _context(platform: Platform, health: Mapping[str, object]) -> ApiContext:
 def secret_key(settings: Settings, role: str = "all") -> str:
     """The key that signs sessions and links: the configured one, else one made at first start, readable by us alone.
 
-    Processes with the role ``api`` must all have the same one: raises `Invalid` where none is configured, and for a file that holds none.
+    Processes with the role ``api`` must all have the same one: raises `Invalid` where none is configured, for one that is too short, and
+    for a file that holds none.
     Raises `Unavailable` where the file can not be made or read. The other roles sign nothing.
     """
     configured = settings.secret_key.get_secret_value()
+    if configured and len(configured) < SHORTEST_KEY:
+        says = f"has {len(configured)} characters, which can be guessed; at least {SHORTEST_KEY} (make one with: openssl rand -hex 32)"
+        raise Invalid(says, where="secret_key")
     if configured:
         return configured
     if role == "api":

@@ -20,7 +20,7 @@ from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel
 from hearthwatch.records import blindness, commands, customer_links, idempotency, job_runs, liveness, outbox
 from hearthwatch.run.assembly import Platform
-from hearthwatch.run.schedule import Job
+from hearthwatch.run.schedule import PROMPT, Job
 
 JOB_RUNS_KEPT = timedelta(days=14)
 IDEMPOTENCY_KEYS_KEPT = timedelta(days=7)
@@ -159,9 +159,9 @@ JOBS: tuple[Job[Work], ...] = (
     Job("prognose", timedelta(days=1), _prognose, after=timedelta(minutes=30)),
     Job("cohorts", timedelta(hours=1), _cohorts),
     Job("recover", timedelta(hours=1), _recover),
-    Job("policy", timedelta(minutes=1), _policy),
-    Job("follow_up", timedelta(minutes=5), _follow_up),
-    Job("commands", timedelta(seconds=15), _commands),
-    Job("deliver", timedelta(seconds=15), _deliver),
+    Job("policy", timedelta(minutes=1), _policy, lane=PROMPT),
+    Job("follow_up", timedelta(minutes=5), _follow_up, lane=PROMPT),
+    Job("commands", timedelta(seconds=15), _commands, lane=PROMPT),
+    Job("deliver", timedelta(seconds=15), _deliver, lane=PROMPT),
     Job("expire", timedelta(days=1), _expire, after=timedelta(hours=3)),
 )

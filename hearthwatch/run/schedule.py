@@ -6,6 +6,9 @@ That is harmless. The window stays one row: the newcomer's attempt has the next 
 job may be run twice: its effects have keys (findings, tickets, notices, rollups). What was being sent goes again under the same key, which
 a mail server does not know (docs/adr/0008-postgresql.md).
 
+The table has lanes. The jobs of a lane run one at a time; a lane does not wait for another, so notices go out and commands are sent while a
+model is trained.
+
 A job that fails because something was away (`Unavailable`) is tried again after 1, 2, 4, ... minutes, at most an hour,
 while its window lasts.
 """
@@ -16,6 +19,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -35,21 +39,29 @@ from hearthwatch.records.postgresql import Contended
 LOG = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEASE = "scheduler"
+ANALYSIS, PROMPT = "analysis", "prompt"
+"""Lanes: what computes, for minutes if need be, and what somebody waits for."""
 WATCH_EVERY = timedelta(seconds=5)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
+
+_WATCH = "watch "
 
 P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[P]):
-    """A row of the table: run ``work(platform, now)`` once in every window of length ``every``; ``after`` shifts the windows."""
+    """A row of the table: run ``work(platform, now)`` once in every window of length ``every``; ``after`` shifts the windows.
+
+    ``lane`` names the jobs that it waits for.
+    """
 
     name: str
     every: timedelta
     work: Callable[[P, datetime], Mapping[str, Any]]
     after: timedelta = timedelta(0)
+    lane: str = ANALYSIS
 
     def due_at(self, now: datetime) -> datetime:
         """The start of the window that ``now`` lies in."""
@@ -78,7 +90,10 @@ class Schedule(Generic[P]):
         self._holder = holder
         self._lease = lease(database, LEASE)
         self._leads = False
-        self._turn = threading.RLock()  # one job at a time: a run that is called running is never ours
+        self.lanes = tuple(dict.fromkeys(job.lane for job in self.jobs))
+        # One job of a lane at a time: a run of it that is called running is never ours.
+        self._turns = {lane: threading.RLock() for lane in self.lanes}
+        self._up_to_date: set[str] = set()  # lanes that have worked what was due when we got the lease
         self._stopping = threading.Event()
         self._again: dict[str, datetime] = {}  # jobs that failed and are tried again within their window
 
@@ -89,55 +104,66 @@ class Schedule(Generic[P]):
 
     def run_due(self) -> list[Outcome]:
         """Run every job whose window has not been worked yet, in the order of the table; nothing while another holds the lease."""
-        with self._turn:
-            return self._run_in_order(self.jobs)
+        return self._run_in_order(self.jobs)
 
-    def watch(self) -> list[Outcome]:
+    def watch(self, lane: str | None = None) -> list[Outcome]:
         """Ask for the lease; whoever newly gets it works at once what the last holder left undone. Does not wait for a job that runs.
 
-        Whoever has it tries again what failed because something was away.
+        Whoever has it tries again what failed because something was away. Of one ``lane`` only, if it is named.
         """
-        if not self._turn.acquire(blocking=False):
-            return []
-        try:
-            if not (self._leads and self._lead()):
-                return self.run_due()
-            now = self._clock.now()
-            return self._run_in_order(
-                [job for job in self.jobs if job.name in self._again and self._again[job.name] <= now]
-            )
-        finally:
-            self._turn.release()
+        outcomes: list[Outcome] = []
+        for one in self.lanes if lane is None else (lane,):
+            if self._turns[one].acquire(blocking=False):
+                try:
+                    outcomes += self._run_in_order(self._left_undone(one))
+                finally:
+                    self._turns[one].release()
+        return outcomes
+
+    def _left_undone(self, lane: str) -> Sequence[Job[P]]:
+        if not (lane in self._up_to_date and self._lead()):
+            return self._of(lane)
+        now = self._clock.now()
+        return [job for job in self._of(lane) if job.name in self._again and self._again[job.name] <= now]
+
+    def _of(self, lane: str) -> Sequence[Job[P]]:
+        return [job for job in self.jobs if job.lane == lane]
 
     def run(self, job: Job[P]) -> Outcome | None:
         """Run one job, unless its window is done or another scheduler holds the lease (then None).
 
         Whoever gets the lease by this call first works what the last holder left undone: data flow down the table.
         """
-        with self._turn:
-            led = self._leads
+        with self._turns[job.lane]:
             if self._stopping.is_set() or not self._lead():
                 return None
-            if led:
+            if job.lane in self._up_to_date:
                 return self._work_window(job)
-            return next((outcome for outcome in self.run_due() if outcome.job == job.name), None)
+            outcomes = self._run_in_order(self._of(job.lane))
+            return next((outcome for outcome in outcomes if outcome.job == job.name), None)
 
     def stop(self) -> None:
-        """Begin no further job, wait for the one that runs, and let the lease go."""
+        """Begin no further job, wait for those that run, and let the lease go."""
         self._stopping.set()
-        with self._turn:
+        with ExitStack() as turns:
+            for turn in self._turns.values():
+                turns.enter_context(turn)
             self._lease.give_up()
 
     def _lead(self) -> bool:
         self._leads = self._lease.hold()
+        if not self._leads:
+            self._up_to_date.clear()
         return self._leads
 
     def _run_in_order(self, jobs: Sequence[Job[P]]) -> list[Outcome]:
         outcomes = []
         for job in jobs:
-            if self._stopping.is_set() or not self._lead():
-                break  # whoever leads now begins at the top of the table, and so do we when we get it back
-            outcomes.append(self._work_window(job))
+            with self._turns[job.lane]:
+                if self._stopping.is_set() or not self._lead():
+                    break  # whoever leads now begins at the top of the table, and so do we when we get it back
+                self._up_to_date.add(job.lane)
+                outcomes.append(self._work_window(job))
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _work_window(self, job: Job[P]) -> Outcome | None:
@@ -145,7 +171,7 @@ class Schedule(Generic[P]):
             return self._claim_and_work(job)
         except Unavailable:
             # The records were away. Whoever newly leads works all that is due, so this window does not wait for the next.
-            self._leads = False
+            self._up_to_date.discard(job.lane)
             raise
 
     def _claim_and_work(self, job: Job[P]) -> Outcome | None:
@@ -212,12 +238,12 @@ def _level(counts: Mapping[str, int]) -> int:
 
 
 class Timer(Generic[P]):
-    """Drives a schedule in real time, by APScheduler 3, one job at a time."""
+    """Drives a schedule in real time, by APScheduler 3, one job of a lane at a time."""
 
     def __init__(self, schedule: Schedule[P]) -> None:
         self._schedule = schedule
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(1), "watch": ThreadPoolExecutor(1)},
+            executors={f"{kind}{lane}": ThreadPoolExecutor(1) for lane in schedule.lanes for kind in ("", _WATCH)},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
             timezone=UTC,
         )
@@ -230,14 +256,16 @@ class Timer(Generic[P]):
                 IntervalTrigger(seconds=job.every.total_seconds(), start_date=EPOCH + job.after, timezone=UTC),
                 args=(job.name, partial(self._schedule.run, job)),
                 id=job.name,
+                executor=job.lane,
                 next_run_time=datetime.now(UTC),
             )
-        self._scheduler.add_job(
-            self._surviving,
-            IntervalTrigger(seconds=WATCH_EVERY.total_seconds(), timezone=UTC),
-            args=("watch", self._schedule.watch),
-            executor="watch",
-        )
+        for lane in self._schedule.lanes:
+            self._scheduler.add_job(
+                self._surviving,
+                IntervalTrigger(seconds=WATCH_EVERY.total_seconds(), timezone=UTC),
+                args=("watch", partial(self._schedule.watch, lane)),
+                executor=f"{_WATCH}{lane}",
+            )
         self._scheduler.start()
 
     def stop(self) -> None:

@@ -14,7 +14,7 @@ from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.records import job_runs
 from hearthwatch.records.database import Database
 from hearthwatch.records.leases import lease
-from hearthwatch.run.schedule import LEASE, Job, Schedule, Timer
+from hearthwatch.run.schedule import ANALYSIS, LEASE, PROMPT, Job, Schedule, Timer
 
 HOUR = timedelta(hours=1)
 
@@ -248,6 +248,51 @@ def test_the_real_timer_drives_the_same_table(database: Database) -> None:
         timer.stop()
     with database.reading() as connection:
         assert [run.job for run in job_runs.latest(connection)] == ["once"]
+
+
+def test_notices_go_out_while_a_model_is_trained(database: Database) -> None:
+    trained, delivered = threading.Event(), threading.Event()
+
+    def train(_platform: None, _now: datetime) -> Mapping[str, Any]:
+        assert trained.wait(60)
+        return {}
+
+    def deliver(_platform: None, _now: datetime) -> Mapping[str, Any]:
+        delivered.set()
+        return {}
+
+    jobs = [Job("train", DAILY, train, lane=ANALYSIS), Job("deliver", timedelta(seconds=1), deliver, lane=PROMPT)]
+    timer = Timer(Schedule(jobs, None, database, SystemClock(), "one"))
+    timer.start()
+    try:
+        for _ in range(2):  # at once, and again in its next window, while the training still runs
+            assert delivered.wait(20)
+            delivered.clear()
+        with database.reading() as connection:
+            states = {run.job: run.state for run in job_runs.latest(connection)}
+        assert states["train"] == "running"
+    finally:
+        trained.set()
+        timer.stop()
+    with database.reading() as connection:
+        assert {run.state for run in job_runs.latest(connection)} == {"done"}
+
+
+def test_a_lane_whose_records_were_away_works_what_it_left_undone_and_the_other_lane_goes_on(
+    database: Database, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[datetime] = []
+    train = Job("train", DAILY, counting([]).work)
+    deliver = Job("deliver", HOUR, counting(seen).work, lane=PROMPT)
+    schedule = Schedule([train, deliver], None, database, clock, "one")
+    schedule.run_due()
+    clock.advance(HOUR)
+    Away(database, monkeypatch, 1)
+    with pytest.raises(Unavailable):
+        schedule.run(deliver)
+    assert [outcome.job for outcome in schedule.watch(ANALYSIS)] == []
+    assert [outcome.job for outcome in schedule.watch(PROMPT)] == ["deliver"]
+    assert len(seen) == 2
 
 
 # -- a daily or weekly job does not wait for its next window

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.run.assembly import secret_key
@@ -51,3 +52,11 @@ def test_a_folder_that_can_not_be_made_is_said_plainly(settings: Settings) -> No
     settings.data_dir.write_text("a file where the folder should be")
     with pytest.raises(Unavailable, match="var"):
         secret_key(settings)
+
+
+@pytest.mark.parametrize("role", ["all", "api", "ingest", "jobs"])
+def test_a_configured_key_that_can_be_guessed_is_refused_without_being_shown(tmp_path: Path, role: str) -> None:
+    with pytest.raises(Invalid, match=r"secret_key: has 8 characters.*openssl rand") as refusal:
+        secret_key(Settings(data_dir=tmp_path, secret_key=SecretStr("hunter2!")), role)
+    assert "hunter2" not in str(refusal.value)
+    assert secret_key(Settings(data_dir=tmp_path, secret_key=SecretStr("0123456789abcdef")), role) == "0123456789abcdef"
