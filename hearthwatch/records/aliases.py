@@ -131,8 +131,8 @@ def join(
         raise Missing("no such device", where=device)
     of_alias = sa.update(device_aliases).where(device_aliases.c.device == alias, device_aliases.c.state == JOINED)
     connection.execute(of_alias.values(device=device, since=now, revision=device_aliases.c.revision + 1))
-    _write(connection, alias, device, JOINED, now, actor, convention, evidence or {})
-    _join_rows(connection, alias, device, now)
+    given = {**(evidence or {}), **({"was_removed": True} if _join_rows(connection, alias, device, now) else {})}
+    _write(connection, alias, device, JOINED, now, actor, convention, given)
     detail = {"alias": alias, "evidence": dict(evidence or {})}
     audit.note(connection, at=now, actor=actor, action="device.join", object=f"device:{device}", detail=detail)
     return _get(connection, alias, device)
@@ -149,8 +149,8 @@ def separate(connection: Connection, alias: str, device: str, now: datetime, *, 
     if found is not None:
         alias, device = found.alias, found.device
     _write(connection, alias, device, SEPARATE, now, actor, found.convention if found else None, {})
-    if found is not None and found.state == JOINED:
-        again = sa.update(device_rows).where(device_rows.c.id == alias, device_rows.c.removed_at == found.since)
+    if found is not None and found.state == JOINED and not found.evidence.get("was_removed"):
+        again = sa.update(device_rows).where(device_rows.c.id == alias)
         connection.execute(again.values(removed_at=None, revision=device_rows.c.revision + 1))
     detail = {"alias": alias}
     audit.note(connection, at=now, actor=actor, action="device.separate", object=f"device:{device}", detail=detail)
@@ -206,11 +206,11 @@ def _get(connection: Connection, alias: str, device: str) -> Alias:
     return _find(connection, alias, device)[0]
 
 
-def _join_rows(connection: Connection, alias: str, device: str, now: datetime) -> None:
-    """Bring together what the registry knows under both ids."""
+def _join_rows(connection: Connection, alias: str, device: str, now: datetime) -> bool:
+    """Bring together what the registry knows under both ids. Returns whether the alias had been removed before."""
     row = connection.execute(sa.select(device_rows).where(device_rows.c.id == alias)).mappings().one_or_none()
     if row is None:
-        return
+        return False
     taken = {name: sa.func.coalesce(device_rows.c[name], row[name]) for name in _TAKEN_OVER if row[name] is not None}
     update_at_revision(connection, device_rows, {"id": device}, None, taken)
     gone = sa.func.coalesce(device_rows.c.removed_at, now)
@@ -221,3 +221,4 @@ def _join_rows(connection: Connection, alias: str, device: str, now: datetime) -
         connection.execute(sa.update(ownerships).where(*of_alias).values(device_id=device))
     for finding in findings.list_findings(connection, subject=alias, states=findings.UNRECOVERED):
         findings.recover_one(connection, finding.id, now, f"joined to {device}")
+    return row["removed_at"] is not None
