@@ -97,8 +97,9 @@ _event = st.fixed_dictionaries(
 
 @given(payload=_telemetry)
 def test_what_fits_the_telemetry_schema_is_accepted_whole(payload: dict[str, Any]) -> None:
-    untimed = [one for one in payload.get("samples", []) if "at" not in one]
-    if validator("telemetry").is_valid(payload) and len(untimed) < 2:
+    # Which samples need a seq of their own is more than the schema says: all but the first.
+    keyless = [one for one in payload.get("samples", [])[1:] if "at" not in one]
+    if validator("telemetry").is_valid(payload) and not keyless:
         assert accepted("telemetry", payload)
 
 

@@ -148,5 +148,5 @@ def test_sparkplug(collected: Path) -> None:
         (node, False),
         (device, False),
     ]
-    (gap,) = (value for value in values if isinstance(value, Event))
-    assert (gap.kind, gap.detail["missing"]) == ("gap", 253), "the examples jump from 2 to 0"
+    (gap,) = (value for value in values if isinstance(value, Event) and value.kind == "gap")
+    assert gap.detail["missing"] == 253, "the examples jump from 2 to 0"
