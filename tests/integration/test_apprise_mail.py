@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import cast
@@ -13,19 +15,27 @@ from typing import cast
 import pytest
 
 from alerts.channels.apprise_channel import AppriseChannel
+from alerts.delivery import FIRST_PAUSE
+from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Refused, Unavailable
+from hearthwatch.records.database import Database
+from tests.unit.alerts.world import World
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
 @dataclass
 class MailServer:
-    """What a small SMTP server received; ``refusing`` makes it answer 550 to every recipient."""
+    """What a small SMTP server received; ``refusing`` makes it answer 550 to every recipient.
+
+    Until ``answers`` is set it takes letters and does not say so.
+    """
 
     port: int = 0
     refusing: bool = False
     recipients: list[str] = field(default_factory=list)
     letters: list[EmailMessage] = field(default_factory=list)
+    answers: threading.Event = field(default_factory=threading.Event)
 
 
 class Dialogue(socketserver.StreamRequestHandler):
@@ -45,6 +55,7 @@ class Dialogue(socketserver.StreamRequestHandler):
                 while (part := self.rfile.readline()) != b".\r\n":
                     body += part
                 state.letters.append(message_from_bytes(body, policy=policy.default))
+                state.answers.wait(60)
                 self.say("250 taken")
             else:
                 self.say("221 bye" if verb == "QUIT" else "250 mail.test")
@@ -52,18 +63,21 @@ class Dialogue(socketserver.StreamRequestHandler):
                     return
 
     def say(self, line: str) -> None:
-        self.wfile.write(f"{line}\r\n".encode())
+        with contextlib.suppress(OSError):  # nobody may wait for the answer any more
+            self.wfile.write(f"{line}\r\n".encode())
 
 
 @pytest.fixture
 def server() -> Iterator[MailServer]:
     state = MailServer()
+    state.answers.set()
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dialogue) as listening:
         listening.state = state  # type: ignore[attr-defined]
         state.port = listening.server_address[1]
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield state
+        state.answers.set()
         listening.shutdown()
         thread.join()
 
@@ -113,3 +127,30 @@ def test_an_address_can_not_add_recipients_or_options(server: MailServer) -> Non
         with pytest.raises(Refused):
             send(channel(server), address)
     assert server.letters == []
+
+
+def test_a_server_that_took_a_letter_and_did_not_say_so_in_time_alone_gets_it_again_under_the_same_key(
+    server: MailServer, database: Database, clock: SteppedClock
+) -> None:
+    clock.advance(timedelta(hours=12))  # nobody is written to at night
+    world = World(database, clock)
+    through = f"mailto://127.0.0.1:{server.port}?from=care@maker.example&mode=insecure&cto=0.5&rto=0.5"
+    world.channels["apprise"] = AppriseChannel(mail_through=through)
+    world.policy()
+    for number, reached_by in enumerate((["mailto:kim@home.example"], None)):  # by mail, and by their mailbox
+        world.home(number, devices_=(f"lock-{number}",), channels=reached_by)
+        world.stand(f"lock-{number}")
+    world.apply()
+    server.answers.clear()
+    assert world.deliver() == {"delivered": 1, "retried": 1}
+    assert (len(server.letters), len(world.letters("mailbox://c-1"))) == (1, 1)
+    assert world.deliver() == {}, "not before its pause is over"
+    server.answers.set()
+    clock.advance(FIRST_PAUSE)
+    assert world.deliver() == {"delivered": 1}
+    first, second = server.letters
+    assert first["Idempotency-Key"] == second["Idempotency-Key"]
+    assert first["Subject"] == second["Subject"]
+    assert len(world.letters("mailbox://c-1")) == 1
+    clock.advance(100 * FIRST_PAUSE)
+    assert world.deliver() == {}
