@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import State
@@ -24,6 +25,7 @@ from hearthwatch.wire.mapped_file import (
     Claims,
     Comings,
     Happening,
+    Ignored,
     MappingFile,
     ReadingTable,
     Telemetry,
@@ -40,6 +42,8 @@ ALL = "~"
 """The partition of a mapping whose devices are only named in payloads. No device is called so."""
 MAX_KNOWN = 10_000
 """Devices, and names of devices, that such a partition remembers."""
+ROUTES_KEPT = 4096
+"""Topics of which it is remembered what they mean."""
 MAX_PLAIN = 4096
 """Characters of a payload that is no JSON."""
 
@@ -51,6 +55,14 @@ class _Nothing(Invalid):
     """No path of a table leads to a value of this message."""
 
 
+class _Route(NamedTuple):
+    """What a topic means: whose state it belongs to, the tables that read it (with what its levels say, and the stream), or why none."""
+
+    partition: str | None
+    reading: tuple[tuple[ReadingTable, Place, str], ...]
+    ignored: Ignored | None
+
+
 class Mapped:
     """Decoder of one mapping file."""
 
@@ -59,41 +71,43 @@ class Mapped:
     def __init__(self, mapping: MappingFile) -> None:
         self.name = mapping.name
         self.filters = tuple(dict.fromkeys(table.filter.subscription for table in mapping.readings))
-        self._mapping = mapping
+        self.by_topic = mapping.by_topic
+        self._readings, self._ignored = mapping.readings, mapping.ignored
         self._shared_levels = _shared_levels(mapping)
+        self._route = lru_cache(maxsize=ROUTES_KEPT)(self._find)
         self._plain = {id(table): _is_plain(table) for table in mapping.readings}
         self._tells = {kind: mapping.tells(kind) for kind in ("reboot", "update")}
 
     def partition(self, topic: str) -> str | None:
         """The device of a topic, where every topic names one."""
-        for table in (*self._mapping.readings, *self._mapping.ignored):
+        return self._route(topic).partition
+
+    def _find(self, topic: str) -> _Route:
+        reading: list[tuple[ReadingTable, Place, str]] = []
+        for table in self._readings:
             place = table.filter.match(topic)
             if place is not None:
-                own = place.device if self._mapping.by_topic else None
-                return ALL if own is None else mac_of(own) or own
-        return None
+                stream = table.filter.stream(place, self._shared_levels)
+                reading.append((table, place, f"{stream}.{len(reading) + 1}" if reading else stream))
+        skipped = next((one for one in self._ignored if one.filter.match(topic)), None)
+        if not reading:
+            return _Route(None if skipped is None else ALL, (), skipped)
+        own = reading[0][1].device if self.by_topic else None
+        return _Route(ALL if own is None else mac_of(own) or own, tuple(reading), skipped)
 
     def decode(self, state: State | None, message: Message) -> tuple[Decoded, State | None]:
         """Values of one message. Raises `Invalid` when all of it is malformed."""
-        matched = [(table, table.filter.match(message.topic)) for table in self._mapping.readings]
-        reading = [(table, place) for table, place in matched if place is not None]
-        if not reading:
-            skipped = next((one for one in self._mapping.ignored if one.filter.match(message.topic)), None)
-            if skipped is None:
+        route = self._route(message.topic)
+        if not route.reading:
+            if route.ignored is None:
                 raise Invalid(f"not a topic of {self.name}")
-            return Decoded(ignored=skipped.reason), state
+            return Decoded(ignored=route.ignored.reason), state
         if not message.payload:
             return Decoded(ignored="an empty message, which takes a retained one back"), state
         answer = _Answer(self, state, message)
-        for number, (table, place) in enumerate(reading, start=1):
-            stream = table.filter.stream(place, self._shared_levels)
-            answer.read(table, place, stream if number == 1 else f"{stream}.{number}")
+        for table, place, stream in route.reading:
+            answer.read(table, place, stream)
         return answer.finish()
-
-    @property
-    def by_topic(self) -> bool:
-        """Whether there is a state for each device."""
-        return self._mapping.by_topic
 
     def is_plain(self, table: ReadingTable) -> bool:
         """Whether a table reads payloads that are no JSON."""

@@ -47,8 +47,8 @@ def own_id(text: Any) -> str:
 
 def quantity(metric: Metric, value: Any) -> float | None:
     """A metric's value in its unit, None where the value says nothing. Raises `Invalid`."""
-    spelling = spelled(value)
-    if metric.missing and spelling is not None and spelling.casefold() in metric.missing:
+    spelling = spelled(value) if metric.missing or metric.values is not None else None
+    if spelling is not None and spelling.casefold() in metric.missing:
         return None
     if metric.values is not None and spelling in metric.values:
         taken: float | None = float(metric.values[spelling])

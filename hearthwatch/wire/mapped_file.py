@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
@@ -146,8 +147,13 @@ class Metric(_Table):
     @property
     def factors(self) -> tuple[float, float]:
         """(factor, offset) of all that is done to a number."""
-        _, factor, offset = conversion(self.unit) or ("", 1.0, 0.0) if self.unit else ("", 1.0, 0.0)
-        return self.scale * factor, self.offset * factor + offset
+        return _factors(self.unit, self.scale, self.offset)
+
+
+@lru_cache(maxsize=4096)
+def _factors(unit: str | None, scale: float, shift: float) -> tuple[float, float]:
+    _, factor, offset = (conversion(unit) if unit else None) or ("", 1.0, 0.0)
+    return scale * factor, shift * factor + offset
 
 
 class Text(_Table):

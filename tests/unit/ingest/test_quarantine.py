@@ -15,11 +15,12 @@ from hearthwatch.records.database import Database
 from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.run.replaying import replay_held
 from hearthwatch.settings import Settings
-from hearthwatch.values import Event, Presence, Reading, WriteResult
+from hearthwatch.values import Event, Message, Presence, Reading, WriteResult
 from hearthwatch.wire.registry import Decoder, conventions
 from ingest import quarantine as replaying
 from ingest.limits import Limits
 from ingest.quarantine import replay
+from tests.mappings import mapped
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 AT = (NOW - timedelta(minutes=1)).isoformat()
@@ -182,3 +183,32 @@ def test_the_same_poison_again_and_again_pushes_nothing_out(
     for _ in range(20):
         hold(database, [item(b"again")])
     assert states(database) == {"held": 3}
+
+
+def test_a_mapping_that_was_mended_adds_the_metric_it_missed_once(store: TelemetryStore, database: Database) -> None:
+    text = (
+        'name = "own"\n[[topics]]\nfilter = "own/{device}"\nkind = "telemetry"\nat = "$.at"\n[topics.metrics]\n'
+        'power_w = "$.w"\ntemperature_c = { path = "$.temp", required = true }\n'
+    )
+    message = Message("own/d1", msgspec.json.encode({"at": AT, "w": 5, "t": 21.5}), NOW)
+    wrong, mended = (Decoder([mapped(one)]) for one in (text, text.replace("$.temp", "$.t")))
+    _, decoded = wrong.decode(message)
+    store.write([value for value in decoded.values if isinstance(value, Reading)])
+    (rejection,) = decoded.rejected
+    hold(
+        database,
+        [QuarantineItem(NOW, "mqtt", message.topic, message.payload, "d1", rejection.part, rejection.reason, 0)],
+    )
+    limits = Limits(metric_budget=512)
+    assert replay(store, database, mended, NOW, limits=limits) == {
+        "replayed": 1,
+        "stored": 1,
+        "duplicate": 1,
+        "still_bad": 0,
+    }
+    assert replay(store, database, mended, NOW, limits=limits)["stored"] == 0
+    table = store.window("d1", NOW - timedelta(hours=1), NOW)
+    assert sorted(zip(table["metric"].to_pylist(), table["value"].to_pylist(), strict=True)) == [
+        ("power_w", 5.0),
+        ("temperature_c", 21.5),
+    ]

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hearthwatch.errors import Invalid
 from hearthwatch.run.mappings import read_mapping, read_mappings
@@ -160,6 +162,30 @@ def test_the_documented_example_is_read() -> None:
     assert example.name == "acme"
     assert "acme/+/state" in example.filters
     assert not any("debug" in one for one in example.filters), "what is ignored is not asked for"
+
+
+@given(data=st.data())
+def test_any_change_of_a_file_gives_a_mapping_or_says_what_is_wrong(data: st.DataObject) -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(lines) - 1))
+        keep = data.draw(st.integers(0, len(lines[place])))
+        put = data.draw(
+            st.sampled_from(["", "[", "]", '"', "=", "{", "x = 1", '"$"', "[[topics]]", "nan", "1e400", "\x00", "é"])
+        )
+        lines[place] = lines[place][:keep] + put + data.draw(st.sampled_from(["", lines[place][keep:]]))
+    said = "acme.toml: it is right"
+    try:
+        parse_mapping("\n".join(lines), "acme.toml")
+    except Invalid as wrong:
+        said = str(wrong)
+    assert said.startswith("acme.toml: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_file_that_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(Invalid):
+        parse_mapping("a = " + "[" * 5000 + "]" * 5000, "deep.toml")
 
 
 # -- paths and filters
