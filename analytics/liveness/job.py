@@ -31,7 +31,7 @@ LATE_EVENTS = timedelta(hours=6)
 """Events may be stored so long after they were received without being missed; after a blindness, as long as that lasted."""
 AHEAD = timedelta(minutes=10)
 """Clocks of devices and of other machines may run ahead a little."""
-CHECK_METRICS_EVERY = timedelta(days=1)
+CHECK_METRICS_EVERY = timedelta(hours=1)
 EVERYTHING = 1_000_000
 
 

@@ -6,18 +6,23 @@ The clock is stepped, so a night takes seconds. Only the broker's restart needs 
 from __future__ import annotations
 
 import json
+import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
 import sqlalchemy as sa
+from paho.mqtt.enums import CallbackAPIVersion
 
 from analytics.liveness.job import Options, watch_liveness
 from hearthwatch.clock import SteppedClock
-from hearthwatch.messaging import open_publisher
+from hearthwatch.messaging import link, open_publisher
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import blindness, devices, findings, liveness
 from hearthwatch.records.database import Database
@@ -25,6 +30,7 @@ from hearthwatch.records.liveness import Liveness
 from hearthwatch.records.tables import receivers
 from hearthwatch.values import Finding
 from ingest.lookout import Lookout
+from tests.faults.places import Broker
 from tests.integration.ingestor import Ingestor, ingesting
 from tests.sparkplug_payloads import encode
 
@@ -122,6 +128,22 @@ class Scene:
         """As if somebody had said every few seconds of this step that they receive."""
         with self.database.transaction() as connection:
             connection.execute(sa.update(receivers).values(received_at=self.clock.now(), seen_at=self.clock.now()))
+
+    def is_connected(self) -> bool:
+        """Whether the ingestor has the broker."""
+        return self._ingestor is not None and bool(self._ingestor.runner.health()["connected"])
+
+    def goes_on_without_us(self, lasting: timedelta) -> None:
+        """Time passes while nothing can come; the ingestor says so, and the job looks."""
+        self.clock.advance(lasting)
+        if self._lookout is not None:
+            self._lookout.look()
+        self.told = dict(watch_liveness(self.store, self.database, self.clock.now(), self.options))
+
+    def known(self) -> set[str]:
+        """The devices that somebody looked at."""
+        with self.database.reading() as connection:
+            return set(liveness.load(connection))
 
     def of(self, device: str) -> Liveness:
         """What is held of a device."""
@@ -489,3 +511,103 @@ def test_an_ingestor_that_was_killed_leaves_a_gap_that_is_found_at_the_next_star
     scene.live(60, step=5, reporting=names[1:])
     assert scene.states(names[0]) == ["offline"]
     assert scene.found() == []
+
+
+# -- the broker restarts
+
+
+class Wired:
+    """A device at a real broker, with a last will, that comes back whenever it can."""
+
+    def __init__(self, address: str, name: str) -> None:
+        self.name = name
+        self._topic = f"hearthwatch/v1/{name}/presence"
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.will_set(self._topic, b'{"online": false, "boot": "b1"}', qos=1, retain=True)
+        self._client.on_connect = self._say_hello
+        self._client.connect("127.0.0.1", int(address.rpartition(":")[2]), keepalive=60)
+        self._client.loop_start()
+
+    def _say_hello(self, *_told: Any) -> None:
+        self._client.publish(self._topic, b'{"online": true, "boot": "b1"}', qos=1, retain=True)
+
+    def is_connected(self) -> bool:
+        """Whether the broker has it."""
+        return self._client.is_connected()
+
+    def breaks(self) -> None:
+        """Its power is cut: it says no goodbye, and never comes back."""
+        self._client.loop_stop()
+        sock = self._client.socket()
+        if sock is not None:
+            sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+    def close(self) -> None:
+        """The end of the test."""
+        self._client.loop_stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what will happen in another process."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    """A real Mosquitto that can be killed."""
+    monkeypatch.setattr(link, "FIRST_PAUSE_S", 0.05)
+    made = Broker(tmp_path, "allow_anonymous true\n")
+    made.start()
+    yield made
+    made.kill()
+
+
+def test_a_broker_that_is_killed_and_restarted_makes_no_device_offline_but_the_one_that_does_not_come_back(
+    broker: Broker, store: TelemetryStore, database: Database, clock: SteppedClock
+) -> None:
+    scene = Scene(broker.address, store, database, clock)
+    scene.start()
+    stays, breaks = Wired(broker.address, "stays"), Wired(broker.address, "breaks")
+
+    def state_of(name: str, *, wanted: str) -> Callable[[], bool]:
+        def holds() -> bool:
+            scene.look()
+            return scene.states(name) == [wanted] if name in scene.known() else False
+
+        return holds
+
+    try:
+        until(state_of("stays", wanted="online"))
+        until(state_of("breaks", wanted="online"))
+        scene.live(75, step=5, reporting=["stays", "breaks"])
+        broker.kill()
+        breaks.breaks()
+        until(lambda: not scene.is_connected())
+        scene.goes_on_without_us(HOUR)
+        assert scene.states("stays", "breaks") == ["unknown", "unknown"]
+        assert scene.of("stays").why["values"]["by"] == "broker_away"
+        broker.start()
+        until(lambda: scene.is_connected() and stays.is_connected())
+        scene.report("stays")  # its hello may be a retained copy by now, which says nothing
+        until(state_of("stays", wanted="online"))
+        assert scene.states("breaks") == ["unknown"]
+        with database.reading() as connection:
+            (span,) = blindness.list_spans(connection, clock.now())
+        assert (span.reason, span.until is not None) == ("broker_away", True)
+        scene.live(300, step=20, every=20, reporting=["stays"])
+        assert scene.states("stays", "breaks") == ["online", "offline"]
+        assert scene.found() == []
+        stays.breaks()
+        until(state_of("stays", wanted="late"))
+        assert scene.of("stays").why["text_key"] == "left", "the broker gave it up and published its will"
+        scene.live(3, step=3)
+        assert scene.states("stays") == ["offline"]
+    finally:
+        stays.close()
+        breaks.close()
+        scene.close()
