@@ -4,128 +4,36 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hearthwatch.clock import SystemClock
-from hearthwatch.messaging import open_publisher, open_subscriber
-from hearthwatch.ports import Convention, Publisher, TelemetryStore
-from hearthwatch.records import broker_sessions, decoder_states, devices
-from hearthwatch.records.database import Database, open_database
-from hearthwatch.wire.registry import Decoder, conventions
-from hearthwatch.wire.shared import SharedDecoder
-from ingest import sessions
-from ingest.ledger import Ledger
-from ingest.limits import Limits
-from ingest.runner import Runner
-from ingest.sessions import Plan, Sessions, Split
-
-BASE = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
-SPOKEN = conventions(("native",))
-SPLIT = Split("house", SPOKEN[0].shareable, tuple(one for one in SPOKEN[0].filters if one not in SPOKEN[0].shareable))
-LIMITS = Limits(batch_seconds=0.05, receive_maximum=200)
-PATIENCE_S = 30.0
-
-
-class House:
-    """One installation: a broker, the stores, and the ingestors that were started."""
-
-    def __init__(self, broker: str, store: TelemetryStore, records: str) -> None:
-        self.broker = broker
-        self.store = store
-        self.records = records
-        self.database = open_database(records)
-        self.publisher: Publisher = open_publisher(broker, client_id="devices")
-        self.running: list[tuple[Sessions, Database]] = []
-        self.sent = 0
-
-    def ingestor(self, holder: str, split: Split = SPLIT, spoken: Sequence[Convention] = SPOKEN) -> Sessions:
-        """A process of its own, but for the process."""
-        database = open_database(self.records)
-        ledger = Ledger()
-
-        def open_runner(plan: Plan) -> Runner:
-            subscriber = open_subscriber(
-                self.broker,
-                client_id=plan.client_id,
-                filters=plan.filters,
-                session_expiry_s=3600,
-                receive_maximum=LIMITS.receive_maximum,
-                leaving=plan.leaving,
-            )
-            with database.reading() as connection:
-                states = decoder_states.load(connection)
-            decoder = SharedDecoder(spoken, states) if plan.shared else Decoder(spoken, states)
-            return Runner(subscriber, decoder, self.store, database, SystemClock(), LIMITS, ledger, name=plan.client_id)
-
-        made = Sessions(split, open_runner, database, SystemClock(), ledger, holder)
-        made.start()
-        self.running.append((made, database))
-        wait(lambda: bool(made.health()["ok"]))
-        return made
-
-    def send(self, count: int) -> None:
-        """Numbered samples of ten devices."""
-        for number in range(self.sent, self.sent + count):
-            at = (BASE + timedelta(seconds=number)).isoformat()
-            given = {"boot": "b1", "seq": number, "samples": [{"at": at, "m": {"temperature_c": float(number)}}]}
-            self.publisher.publish(f"hearthwatch/v1/d{number % 10}/telemetry", json.dumps(given).encode())
-        self.sent += count
-        self.publisher.flush(PATIENCE_S)
-
-    def say(self, kind: str, **given: object) -> None:
-        self.publisher.publish(f"hearthwatch/v1/d0/{kind}", json.dumps(given).encode(), retain=True)
-        self.publisher.flush(PATIENCE_S)
-
-    def stored(self) -> list[float]:
-        values: list[float] = []
-        for number in range(10):
-            values += self.store.window(f"d{number}", BASE, BASE + timedelta(days=2))["value"].to_pylist()
-        return sorted(values)
-
-    def wait_until_all_is_stored(self) -> None:
-        wait(lambda: len(self.stored()) >= self.sent)
-        assert self.stored() == [float(number) for number in range(self.sent)]
-
-    def stop(self, ingestor: Sessions) -> None:
-        ingestor.stop()
-        for running, database in self.running:
-            if running is ingestor:
-                database.close()
-        self.running = [one for one in self.running if one[0] is not ingestor]
-
-    def close(self) -> None:
-        for running, _ in list(self.running):
-            self.stop(running)
-        self.publisher.close()
-        self.database.close()
+from hearthwatch.messaging import open_subscriber
+from hearthwatch.ports import Convention, TelemetryStore
+from hearthwatch.records import broker_sessions, devices
+from hearthwatch.wire.registry import conventions
+from ingest.sessions import Sessions, Split
+from tests.integration.house import BASE, PATIENCE_S, SPLIT, SPOKEN, House, in_a_hurry, names, wait
 
 
 @pytest.fixture
 def house(mosquitto: str, store: TelemetryStore, postgresql: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(sessions, "LEFT_AFTER", timedelta(seconds=2))
-    monkeypatch.setattr(sessions, "NOTE_SECONDS", 0.5)
-    monkeypatch.setattr(sessions, "EMPTY_AFTER_SECONDS", 1.0)
+    in_a_hurry(monkeypatch)
     opened = House(mosquitto, store, postgresql)
     yield opened
     opened.close()
 
 
-def wait(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
-
-
-def names(ingestor: Sessions) -> set[str]:
-    return set(ingestor.health()["sessions"])
+def started(house: House, holder: str, split: Split = SPLIT, spoken: Sequence[Convention] = SPOKEN) -> Sessions:
+    """An ingestor that works."""
+    made = house.ingestor(holder, split, spoken)
+    wait(lambda: bool(made.health()["ok"]))
+    return made
 
 
 def test_what_is_parked_for_an_ingestor_that_is_gone_for_good_is_taken_in_by_another(house: House) -> None:
-    first, second = house.ingestor("first"), house.ingestor("second")
+    first, second = started(house, "first"), started(house, "second")
     house.send(300)
     house.wait_until_all_is_stored()
     house.stop(second)
@@ -150,7 +58,7 @@ def test_a_session_from_before_there_were_roles_is_emptied(house: House) -> None
     wait(lambda: bool(up))
     before.stop()
     house.send(150)  # nobody else is there to hear these
-    ingestor = house.ingestor("first")
+    ingestor = started(house, "first")
     house.wait_until_all_is_stored()
     wait(lambda: ingestor.health()["sessions_ended"] == 1)
     again = open_subscriber(house.broker, client_id="house", filters=("x",), session_expiry_s=0, receive_maximum=100)
@@ -162,7 +70,7 @@ def test_a_session_from_before_there_were_roles_is_emptied(house: House) -> None
 
 
 def test_what_is_retained_or_stateful_is_heard_by_one_and_taken_over_by_another(house: House) -> None:
-    first, second = house.ingestor("first"), house.ingestor("second")
+    first, second = started(house, "first"), started(house, "second")
     assert "house-solo" not in names(second)
     house.say("identity", model="M", fw="1.5", boot="b1")
     house.say("presence", online=True, boot="b1")
@@ -176,8 +84,8 @@ def test_what_is_retained_or_stateful_is_heard_by_one_and_taken_over_by_another(
 
 
 def test_a_firmware_that_only_the_identity_names_reaches_those_who_hear_the_samples(house: House) -> None:
-    house.ingestor("first")
-    house.ingestor("second")
+    started(house, "first")
+    started(house, "second")
     house.say("identity", model="M", fw="1.5", boot="b1")
     wait(lambda: firmware(house) == "1.5")
     time.sleep(2.5)  # they learn of one another every two seconds
@@ -188,7 +96,7 @@ def test_a_firmware_that_only_the_identity_names_reaches_those_who_hear_the_samp
 
 
 def test_who_loses_the_connection_that_carries_the_leases_takes_sessions_again(house: House) -> None:
-    first, second = house.ingestor("first"), house.ingestor("second")
+    first, second = started(house, "first"), started(house, "second")
     house.send(200)
     carried = carriers(house)
     with house.database.transaction() as connection:
@@ -206,7 +114,7 @@ def test_who_loses_the_connection_that_carries_the_leases_takes_sessions_again(h
 def test_where_nothing_can_be_shared_one_ingestor_hears_all_and_another_takes_over(house: House) -> None:
     tasmota = conventions(("tasmota",))
     split = Split("house", (), tasmota[0].filters)
-    first, second = house.ingestor("first", split, tasmota), house.ingestor("second", split, tasmota)
+    first, second = started(house, "first", split, tasmota), started(house, "second", split, tasmota)
     assert (names(first), names(second)) == ({"house-solo"}, set())
     for hour, stopped in ((10, None), (11, first)):
         if stopped is not None:
