@@ -11,6 +11,7 @@ from typing import Any
 
 from scipy.stats import poisson
 
+from hearthwatch.failure_modes import LIVENESS_MODES
 from hearthwatch.records import cohort_looks, devices, findings, notices, releases, tickets
 from hearthwatch.records.database import Database
 from hearthwatch.values import Finding, Notice, Release, Ticket
@@ -80,7 +81,10 @@ def _planted(story: Story, fault: Mapping[str, Any]) -> dict[str, Any]:
     mine = [
         finding
         for finding in story.findings
-        if finding.subject == fault["device"] and finding.kind in DEVICE_KINDS and finding.last_seen >= since
+        if finding.subject == fault["device"]
+        and finding.kind in DEVICE_KINDS
+        and finding.mode not in LIVENESS_MODES  # that it is dead by now is not what was to be found
+        and finding.last_seen >= since
     ]
     found = min(mine, key=lambda finding: max(finding.first_seen, since), default=None)
     found_at = max(found.first_seen, since) if found else None
