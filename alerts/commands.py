@@ -21,7 +21,7 @@ from hearthwatch.records.asking import PROTOCOL, Question, Wish
 from hearthwatch.records.commands import Command
 from hearthwatch.records.database import Database
 from hearthwatch.values import Device, Ticket
-from hearthwatch.wire.commands.requests import DEVICE_INFO, DIAGNOSTICS, HOUSEKEEPING, UPDATE
+from hearthwatch.wire.commands.requests import DEVICE_INFO, DIAGNOSTICS, HOUSEKEEPING, REBIRTH, UPDATE
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ UNTOLD_AGAIN = timedelta(days=1)
 """How often a device that does not tell its firmware is asked for it."""
 TELLS_WITHIN = timedelta(minutes=10)
 """A new device is given this long to tell it by itself."""
+REBIRTHS = 3
+"""How often in a day an edge node that does not answer is asked for its birth."""
 _UNTOLD_PER_ROUND = 25
 _TELL_WHEN_ASKED = ("shelly_gen2", "tasmota")
 
@@ -131,17 +133,18 @@ def tend(database: Database, now: datetime, *, ask_devices: bool) -> Mapping[str
     """End what waited too long, ask devices that never told their firmware, and let leave what may. Returns counts of what was done."""
     with database.reading() as connection:
         untold = _untold(connection, now) if ask_devices else []
-        idle = (
-            not untold
-            and not commands.overdue(connection, now, limit=1)
-            and not commands.waiting(connection, now, limit=1)
-        )
+        busy = untold or commands.overdue(connection, now, limit=1) or commands.waiting(connection, now, limit=1)
+        idle = not busy and not commands.on_consent(connection)
     if idle:
         return {}
     done: Counter[str] = Counter()
     with database.transaction() as connection:
         for command in commands.overdue(connection, now):
-            done["timed_out"] += _time_out(connection, command)
+            if _time_out(connection, command):
+                done["timed_out"] += 1
+                _try_again(connection, command, now)
+        for command in commands.on_consent(connection):
+            done["cancelled"] += _call_back(connection, command, now)
         asking.wish(connection, untold, now)
         done["asked"] += len(untold)
         for command in commands.waiting(connection, now, limit=PER_ROUND):
@@ -169,6 +172,25 @@ def _time_out(connection: Connection, command: Command) -> bool:
     return commands.end(
         connection, command.id, "timed_out", "it never left: the broker was away, or sending was paused"
     )
+
+
+def _try_again(connection: Connection, command: Command, now: datetime) -> None:
+    """A rebirth is asked for again, a few times: until then nothing the node says is understood in full."""
+    if command.kind != REBIRTH or command.consent != PROTOCOL or command.sent_at is None:
+        return
+    tries = commands.list_commands(connection, device_id=command.device_id, kind=REBIRTH, limit=REBIRTHS)
+    if len(tries) < REBIRTHS or tries[-1].created_at < now - UNTOLD_AGAIN:
+        asking.wish(connection, [Wish(command.device_id, REBIRTH, "it did not answer when it was asked before")], now)
+
+
+def _call_back(connection: Connection, command: Command, now: datetime) -> bool:
+    """Call back what waits in the outbox, where the consent it rests on was withdrawn meanwhile."""
+    try:
+        consent_for(connection, devices.get(connection, command.device_id), command.kind, now)
+    except HearthwatchError as error:
+        called_back = outbox.cancel_key(connection, commands.key_of(command.id), error.message)
+        return called_back and commands.end(connection, command.id, "cancelled", error.message)
+    return False
 
 
 def _let_leave(connection: Connection, command: Command, now: datetime) -> bool:

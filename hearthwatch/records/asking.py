@@ -55,11 +55,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Something that the protocol makes worth asking: a rebirth, a firmware."""
+    """Something that the protocol makes worth asking: a rebirth, a firmware. Not where it was asked less than ``unless_within`` ago."""
 
     device: str
     kind: str
     why: str
+    unless_within: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,13 @@ def wish(connection: Connection, wishes: Sequence[Wish], now: datetime) -> None:
     new = [
         _wished(known[device], one, last.get((device, kind)), now)
         for (device, kind), one in sorted(wanted.items())
-        if device in known and known[device].removed_at is None
+        if device in known and known[device].removed_at is None and not _was_asked(last.get((device, kind)), one, now)
     ]
     commands.put_missing(connection, new, now)
+
+
+def _was_asked(last: datetime | None, one: Wish, now: datetime) -> bool:
+    return last is not None and now - last < one.unless_within
 
 
 def _wished(device: Device, one: Wish, last: datetime | None, now: datetime) -> NewCommand:

@@ -181,11 +181,11 @@ def pending(connection: Connection, device_id: str, kind: str) -> Command | None
 def newest_of(
     connection: Connection, device_ids: Sequence[str], kinds: Sequence[str]
 ) -> dict[tuple[str, str], datetime]:
-    """When devices were last asked this, by device and kind; those that never were are absent."""
+    """When devices were last asked this, or are to be, by device and kind; those that never were are absent."""
     found: dict[tuple[str, str], datetime] = {}
     for some in batched(device_ids):
         query = (
-            sa.select(commands.c.device_id, commands.c.kind, sa.func.max(commands.c.created_at))
+            sa.select(commands.c.device_id, commands.c.kind, sa.func.max(commands.c.send_after))
             .where(commands.c.device_id.in_(some), commands.c.kind.in_(list(kinds)))
             .group_by(commands.c.device_id, commands.c.kind)
         )
@@ -297,6 +297,19 @@ def cancel(connection: Connection, command_id: int, revision: int | None, reason
     changes = {"state": "cancelled", "reason": fitted(commands.c.reason, reason)}
     update_at_revision(connection, commands, {"id": command_id}, revision, changes)
     return get(connection, command_id)
+
+
+def on_consent(connection: Connection, *, limit: int = 500) -> list[Command]:
+    """Commands that rest on a consent and are in the outbox, but have not left it."""
+    query = (
+        sa.select(*_COLUMNS)
+        .where(
+            commands.c.state == "queued", commands.c.outbox_at.is_not(None), commands.c.consent.startswith("service:")
+        )
+        .order_by(commands.c.id)
+        .limit(limit)
+    )
+    return [_command(row) for row in connection.execute(query).mappings()]
 
 
 def overdue(connection: Connection, now: datetime, *, limit: int = 500) -> list[Command]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -227,6 +228,21 @@ def test_a_consent_that_is_withdrawn_while_a_question_waits_cancels_it(world: Wo
     assert "has not consented" in (ended.reason or "")
 
 
+def test_a_consent_that_is_withdrawn_while_sending_is_paused_calls_the_question_back(world: World) -> None:
+    world.home()
+    with world.database.transaction() as connection:
+        brakes.pause(connection, "ann", world.now, "holidays")
+    command = ask(world)
+    tend(world)
+    assert now_is(world, command).state == "queued"
+    with world.database.transaction() as connection:
+        consents.record(connection, "c-1", "service", False, world.now, "customer page")
+        brakes.resume(connection, "ann", world.now)
+    tend(world)
+    world.deliver()
+    assert (now_is(world, command).state, world.commands.sent) == ("cancelled", [])
+
+
 def test_a_question_that_has_not_left_can_be_called_back_and_no_other(world: World) -> None:
     world.home()
     command = ask(world)
@@ -354,6 +370,37 @@ def test_a_device_that_restarts_all_the_time_is_asked_the_same_once_in_ten_minut
     tend(world)
     world.deliver()
     assert of(world)[0].state == "sent"
+
+
+def test_an_edge_node_that_does_not_answer_is_asked_for_its_birth_three_times_a_day(world: World) -> None:
+    world.register(["plant.edge"])
+    with world.database.transaction() as connection:
+        devices.see(connection, [devices.Sighting("plant.edge", world.now, convention="sparkplug", online=True)])
+        decoder_states.save(connection, {("sparkplug", "plant/edge"): {"missing": 0}}, world.now)
+        asking.wish(connection, [Wish("plant.edge", "rebirth", "a gap")], world.now)
+    for _ in range(60):
+        tend(world)
+        world.deliver()
+        world.pass_time(minutes=1)
+    asked_for = of(world, "plant.edge")[::-1]
+    assert [one.state for one in asked_for] == ["timed_out"] * 3
+    apart = [(two.sent_at or NOON) - (one.sent_at or NOON) for one, two in pairwise(asked_for)]
+    assert all(gap >= timedelta(minutes=10) for gap in apart)
+
+
+def test_a_shelly_that_only_comes_back_is_not_asked_again_the_same_day(world: World) -> None:
+    world.register(["plug-1"])
+    comes_back = Wish("plug-1", "device_info", "it came online", timedelta(days=1))
+    for _ in range(3):
+        with world.database.transaction() as connection:
+            asking.wish(connection, [comes_back], world.now)
+        for command in of(world, "plug-1", state="queued"):
+            answer(world, command)
+        world.pass_time(hours=1)
+    assert len(of(world, "plug-1")) == 1
+    with world.database.transaction() as connection:
+        asking.wish(connection, [Wish("plug-1", "device_info", "it booted")], world.now)
+    assert len(of(world, "plug-1")) == 2
 
 
 def test_a_fleet_that_comes_back_at_once_is_written_down_in_a_few_statements(world: World) -> None:

@@ -312,7 +312,7 @@ def test_what_is_a_households_own_business_is_left_out() -> None:
 
 def test_a_gap_asks_for_a_rebirth_and_a_shelly_that_comes_for_its_firmware() -> None:
     gap = Event("plant.edge", "s", START, "gap", "rebirth", {"missing": 3})
-    assert wish_of("sparkplug", gap) == ("rebirth", "a gap: 3 messages are missing")
+    assert wish_of("sparkplug", gap) == ("rebirth", "a gap: 3 messages are missing", timedelta(0))
     assert wish_of("sparkplug", Event("plant.edge", "s", START, "gap", "closed", {"missing": 3})) is None
     online = Presence(PLUG, "s", START, True)
     asked_of_shelly = wish_of("shelly_gen2", online)
