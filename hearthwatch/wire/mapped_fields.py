@@ -12,8 +12,8 @@ from hearthwatch.wire.hardware_address import mac_of
 from hearthwatch.wire.home_assistant_template import numeric
 from hearthwatch.wire.instants import EARLIEST, LATEST, parse_instant
 from hearthwatch.wire.limits import MAX_TEXT, check_device, is_wholesome, number, optional_count, shown
-from hearthwatch.wire.mapped_file import Metric, ReadingTable, Text, spelled
 from hearthwatch.wire.mapped_path import MISSING, Path
+from hearthwatch.wire.mapped_tables import Metric, ReadingTable, Text, spelled
 from hearthwatch.wire.mapped_topics import Place
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 
 from hearthwatch.errors import Invalid
 from hearthwatch.values import Decoded, Event, Identity, Presence, Reading
-from hearthwatch.wire import mapped as module
+from hearthwatch.wire import mapped_speakers as module
 from hearthwatch.wire.registry import Decoder, conventions
 from tests.mappings import NAMED, example, mapped
 from tests.strategies import START
@@ -313,6 +313,12 @@ def test_a_name_waits_until_a_payload_says_whose_it_is(named: Conversation) -> N
 def test_a_reading_under_a_name_that_nobody_told_is_refused(named: Conversation) -> None:
     with pytest.raises(Invalid, match="which device is called 'attic'"):
         named.say("named/attic/state", {"t c": 2})
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "\ud800", "\x00"])
+def test_a_name_that_no_store_could_hold_is_refused(named: Conversation, name: str) -> None:
+    with pytest.raises(Invalid, match="not a name"):
+        named.say(f"named/{name}/lwt", "on")
 
 
 def test_a_name_may_go_to_another_device(named: Conversation) -> None:

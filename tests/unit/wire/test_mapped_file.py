@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hearthwatch.errors import Invalid
 from hearthwatch.run.mappings import read_mapping, read_mappings
-from hearthwatch.wire.mapped_file import Claims, Comings, Happening, Ignored, Telemetry, parse_mapping
+from hearthwatch.wire.mapped_file import parse_mapping
 from hearthwatch.wire.mapped_path import MISSING, parse_batch, parse_path
+from hearthwatch.wire.mapped_tables import Claims, Comings, Happening, Ignored, Telemetry
 from hearthwatch.wire.mapped_topics import overlap, parse_filter
 from tests.mappings import EXAMPLE
 
