@@ -153,35 +153,17 @@ def test_a_broker_that_does_not_let_us_try_is_no_fault(tmp_path: Path, broker: B
     assert "does not allow" in checks["broker.queue"]["says"]
 
 
-def test_limits_that_lose_data_are_named_with_what_to_write(tmp_path: Path, broker: Broker) -> None:
+def test_limits_that_lose_data_are_named_with_what_to_write_and_what_can_not_be_seen_is_not_passed(
+    tmp_path: Path, broker: Broker
+) -> None:
     lines = (
-        "allow_anonymous true\nmax_queued_messages 1000000\nmax_queued_bytes 300000\nmessage_size_limit 100000\n"
-        "retain_available false"
+        "allow_anonymous true\nmax_queued_messages 1000000\nmax_queued_bytes 300000\nmax_packet_size 100000\n"
+        "retain_available false\nqueue_qos0_messages true\npersistent_client_expiration 1h\nmax_topic_alias 7"
     )
     checks = examined(settings_for(tmp_path, broker=broker(lines)))
-    levels = {name: check["level"] for name, check in checks.items() if name.startswith("broker.")}
-    assert levels["broker.queue"] == levels["broker.retain"] == "no"
+    assert checks["broker.queue"]["level"] == checks["broker.retain"]["level"] == "no"
     assert "max_queued_bytes 1073741824" in checks["broker.queue"]["remedy"]
     assert "Mosquitto: retain_available true" in checks["broker.retain"]["remedy"]
-    assert levels["broker.message_size"] == "advice", "the sender is told by MQTT 5"
-    assert "message_size_limit 4194304" in checks["broker.message_size"]["remedy"]
-    assert "queue_qos0_messages true" in checks["broker.qos0"]["remedy"]
-
-
-def test_a_message_that_is_acknowledged_and_thrown_away_is_found_by_mqtt_3(tmp_path: Path, broker: Broker) -> None:
-    lines = "allow_anonymous true\nmax_queued_messages 1000000\nmax_inflight_messages 5000\nmessage_size_limit 100000"
-    checks = examined(settings_for(tmp_path, broker=broker(lines) + "?protocol=3.1.1"))
-    assert checks["broker.message_size"]["level"] == "no"
-    assert "acknowledged to its sender and never came" in checks["broker.message_size"]["says"]
-    assert checks["broker.features"]["level"] == "advice", "MQTT 3.1.1 does not tell what a broker can do"
-
-
-def test_what_a_broker_allows_is_said_and_what_can_not_be_seen_is_not_passed(tmp_path: Path, broker: Broker) -> None:
-    lines = (
-        "allow_anonymous true\nmax_queued_messages 1000000\nmax_packet_size 100000\nqueue_qos0_messages true\n"
-        "persistent_client_expiration 1h\nmax_topic_alias 7"
-    )
-    checks = examined(settings_for(tmp_path, broker=broker(lines)))
     assert "packets of at most 100000 bytes" in checks["broker.packets"]["says"]
     assert "max_packet_size" in checks["broker.packets"]["remedy"]
     assert "not tried" in checks["broker.message_size"]["says"]
@@ -195,6 +177,14 @@ def test_what_a_broker_allows_is_said_and_what_can_not_be_seen_is_not_passed(tmp
         assert checks[name]["level"] == "advice"
         assert "can not be seen over MQTT" in checks[name]["says"]
         assert setting in checks[name]["remedy"]
+
+
+def test_a_message_that_is_acknowledged_and_thrown_away_is_found_by_mqtt_3(tmp_path: Path, broker: Broker) -> None:
+    lines = "allow_anonymous true\nmax_queued_messages 1000000\nmax_inflight_messages 5000\nmessage_size_limit 100000"
+    checks = examined(settings_for(tmp_path, broker=broker(lines) + "?protocol=3.1.1"))
+    assert checks["broker.message_size"]["level"] == "no"
+    assert "acknowledged to its sender and never came" in checks["broker.message_size"]["says"]
+    assert checks["broker.features"]["level"] == "advice", "MQTT 3.1.1 does not tell what a broker can do"
 
 
 # -- mapping files
