@@ -7,6 +7,7 @@ A finding opens when the 30-day probability reaches the alarm twice in a row, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from analytics.labels import EVERYTHING, Labels, born, read_labels
 from analytics.panel import Flags, Floats, Ints, Panel, day_number, day_start, panel_of
 from analytics.risk_reasons import reasons_of
 from analytics.signals import derived, raw_metrics
-from analytics.silence import SILENT_DAYS, still_standing
+from analytics.silence import SILENT_DAYS, blind_days, still_standing
 from analytics.training import FAMILY, HORIZONS, JUDGED_AT, SETTLE_DAYS, services
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import mode_of_part
@@ -49,12 +50,16 @@ Reasons = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the records hold: labels, champions by (device model, part), open findings by (device, mode), the last 30-day probabilities."""
+    """What the records hold: labels, champions by (device model, part), open findings by (device, mode), the last 30-day probabilities.
+
+    ``blind`` are the days on which nobody could be heard.
+    """
 
     labels: Labels
     champions: Mapping[Key, ModelVersion]
     open: Mapping[Key, Finding]
     before: Mapping[Key, float]
+    blind: AbstractSet[int]
 
 
 def prognose(
@@ -105,7 +110,8 @@ def _load(database: Database, now: datetime) -> _Known:
             if row.p30 is not None and today - timedelta(days=3) <= row.at < today
         }
         labels = read_labels(connection, now)
-    return _Known(labels, champions, {(one.subject, one.mode): one for one in standing}, before)
+        blind = blind_days(connection, now)
+    return _Known(labels, champions, {(one.subject, one.mode): one for one in standing}, before, blind)
 
 
 def _loaded(version: ModelVersion) -> Artifact | str:
@@ -139,13 +145,14 @@ def _standing(known: _Known, rows: Sequence[Prognosis], now: datetime) -> list[O
     result = []
     for key, finding in known.open.items():
         day = finding.evidence.get("day")
-        lately = day is not None and now - datetime.fromisoformat(day).replace(tzinfo=UTC) < timedelta(
-            days=SILENT_DAYS + 2
+        told = None if day is None else datetime.fromisoformat(day).replace(tzinfo=UTC)
+        lately = told is not None and now - told < timedelta(
+            days=SILENT_DAYS + 2 + sum(one > day_number(told) for one in known.blind)
         )
         days = known.labels.renewed.get((finding.subject, finding.part or ""), ())
         renewed = any(one >= day_number(finding.last_seen) for one in days)
         if key not in said and lately and not renewed:
-            result.append(still_standing(finding, now))
+            result.append(still_standing(finding, now, known.blind))
     return result
 
 

@@ -7,6 +7,7 @@ Devices without data on a day keep their evidence; days that nobody worked on ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +26,7 @@ from analytics.panel import Flags, Floats, Panel, day_number, day_start, panel_o
 from analytics.scorers.peers import MIN_PEERS
 from analytics.service import renewals
 from analytics.signals import METRICS, signals_for
-from analytics.silence import SILENT_DAYS, still_standing
+from analytics.silence import SILENT_DAYS, blind_days, still_standing
 from hearthwatch.failure_modes import MODES
 from hearthwatch.firmware import version
 from hearthwatch.ports import TelemetryStore
@@ -51,6 +52,7 @@ class _Known:
     renewed: Mapping[tuple[str, str], Sequence[int]]
     outages: Sequence[PlannedOutage]
     findings: Mapping[tuple[str, str], Finding]
+    blind: AbstractSet[int]
 
 
 def find_anomalies(
@@ -99,6 +101,7 @@ def _load(database: Database, last: int) -> _Known:
                     connection, kind="anomaly", states=findings.UNRECOVERED, limit=EVERYTHING
                 )
             },
+            blind_days(connection, day_start(last + 1)),
         )
 
 
@@ -146,7 +149,7 @@ class _Round:
         watch = Watch(signals, self.rate / 1000)
         last_data = _last_data(panel, self.known.states)
         state, seen = self._live(watch, panel, members, restore(watch, panel.devices, self.known.states, before), first)
-        state = _given_up(state, panel.devices, last_data, self.last)
+        state = _given_up(state, panel.devices, last_data, self.last, self.known.blind)
         self.days = max(self.days, self.last - first + 1)
         self.states.update(dump_devices(watch, panel.devices, state, last_data))
         self.states[MODEL_PREFIX + model] = dump_model(watch, state, self.last, sorted(metrics))
@@ -188,7 +191,7 @@ class _Round:
             device = panel.devices[row]
             old = self.known.findings.get((device, watch.modes[mode]))
             if old is not None and np.isnan(seen.p[row, watch.mode_of_stream == mode]).all():
-                self.observations.append(still_standing(old, self.now))
+                self.observations.append(still_standing(old, self.now, self.known.blind))
             else:
                 found = device_observation(watch, state, seen, raw, row, mode, device, about)
                 self.observations.append(lasting_severity(found, old))
@@ -245,8 +248,11 @@ def _last_data(panel: Panel, states: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _given_up(state: State, names: Sequence[str], last_data: Mapping[str, int], last: int) -> State:
-    gone: Flags = np.array([last - last_data[name] > SILENT_DAYS for name in names], dtype=bool)
+def _given_up(
+    state: State, names: Sequence[str], last_data: Mapping[str, int], last: int, blind: AbstractSet[int]
+) -> State:
+    silent = [last - last_data[name] - sum(last_data[name] < day <= last for day in blind) for name in names]
+    gone: Flags = np.array([days > SILENT_DAYS for days in silent], dtype=bool)
     alarmed = np.where(gone[:, None], False, state.alarmed)
     return replace(state, alarmed=alarmed)
 
