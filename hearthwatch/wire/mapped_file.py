@@ -38,6 +38,8 @@ MAX_SHOWN = 12
 """How many wrong keys of a file are named."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_TAKEN = frozenset({"identity", "ingest", "mapped"})
+"""Names under which something else is saved beside the states of conventions."""
 
 
 def parse_mapping(text: str, where: str) -> MappingFile:
@@ -84,6 +86,8 @@ def _contradictions(mapping: MappingFile) -> Iterator[tuple[str, str]]:
     """What each key alone does not show: (where, what is wrong)."""
     if _NAME.fullmatch(mapping.name) is None:
         yield "name", f"expected {_NAME.pattern}, not {shown(mapping.name)}"
+    if mapping.name in _TAKEN:
+        yield "name", f"a mapping can not be called {mapping.name}"
     if not mapping.readings:
         yield "topics", "every table is of kind ignore"
     for number, filter_ in _counted_twice(mapping):

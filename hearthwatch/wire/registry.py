@@ -11,7 +11,7 @@ from hearthwatch.values import Decoded, Message
 from hearthwatch.wire.home_assistant import HomeAssistant
 from hearthwatch.wire.homie import BASE_TOPIC as HOMIE_TOPIC
 from hearthwatch.wire.homie import Homie
-from hearthwatch.wire.mapped import Mapped
+from hearthwatch.wire.mapped import ALL, Mapped
 from hearthwatch.wire.mapped_topics import overlap
 from hearthwatch.wire.native import Native
 from hearthwatch.wire.shelly_gen1 import ShellyGen1
@@ -147,6 +147,8 @@ class Decoder:
         """Forget the state that a topic belongs to, as if nothing had come by it; what was saved earlier stays saved."""
         for name, convention in self._conventions:
             partition = convention.partition(topic)
+            if partition == ALL and isinstance(convention, Mapped):
+                return  # it is the state of all devices of the mapping, which bounds what it remembers
             if partition is not None:
                 self._states.pop((name, partition), None)
                 self._dirty.discard((name, partition))

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from hearthwatch.records import devices
+from hearthwatch.values import Reading
 from hearthwatch.wire.registry import Decoder, conventions
+from ingest.admission import AdmissionPolicy
 from ingest.identity import OF_ANOTHER_TOPIC
 from tests.mappings import both
 from tests.unit.ingest.test_identity import SPOKEN, World, readings_of
@@ -41,3 +44,17 @@ def test_a_topic_that_spells_the_address_of_its_device_otherwise_is_that_device_
 def test_devices_without_a_user_speak_on_any_topic_of_the_mapping(world: World) -> None:
     told = world.hear("gate/up/1", {"all": [{"sample": {"id": "m-1", "at": "2026-05-01 14:00:00", "w": 9}}]})
     assert readings_of(told) == {"m-1"}
+
+
+def test_a_stranger_that_is_refused_takes_nothing_from_what_is_known_of_others() -> None:
+    made = World(AdmissionPolicy("refuse"))
+    made.decoder = Decoder(conventions(SPOKEN, both()))
+    with made.database.transaction() as connection:
+        devices.register(connection, [{"id": "m-1"}])
+    made.begin()
+    made.hear("gate/up/1", {"all": [{"sample": {"id": "m-1", "at": "2026-05-01 14:00:00", "w": 9, "fw": "3"}}]})
+    refused = made.hear("gate/up/1", {"all": [{"sample": {"id": "m-2", "at": "2026-05-01 14:00:00", "w": 9}}]})
+    assert refused.values == ()
+    told = made.hear("gate/up/1", {"all": [{"sample": {"id": "m-1", "at": "2026-05-01 14:00:01", "w": 9}}]})
+    assert [value.firmware for value in told.values if isinstance(value, Reading)] == ["3"]
+    made.database.close()

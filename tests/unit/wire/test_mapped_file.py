@@ -97,6 +97,7 @@ def test_a_file_that_is_no_toml_says_where() -> None:
         ('unit = "°F"', "missing = []", "metrics.temperature_c.missing: expected a list"),
         ('name = "acme"', 'name = "Acme!"', "name: expected"),
         ('name = "acme"', "", "name: it is missing"),
+        ('name = "acme"', 'name = "identity"', "name: a mapping can not be called identity"),
         ("[topics.metrics]", "[topics.metrix]", "metrics: it is missing"),
     ],
 )
