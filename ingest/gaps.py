@@ -32,8 +32,8 @@ LOG = logging.getLogger(__name__)
 
 CONVENTION = "ingest/gaps"
 """Under this name what was counted so far stands among the decoders' states."""
-BOOTS = 200_000
-"""Boots of devices that are remembered, the latest heard of: about 60 MB."""
+BOOTS = 100_000
+"""Boots of devices that are remembered, the latest heard of: about 45 MB."""
 OPEN_GAPS = 32
 """Gaps of one boot that late messages may still close."""
 LONGEST_GAP = 1_000_000
@@ -41,6 +41,7 @@ LONGEST_GAP = 1_000_000
 SAY_EVERY_S = 60.0
 
 _NATIVE = Native()
+_NONE: list[int] = []  # of the many boots without a gap, and never changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,13 @@ class _Boot:
 
     def __init__(self, high: int) -> None:
         self.high = high
-        self.firsts: list[int] = []
-        self.lasts: list[int] = []
+        self.firsts: list[int] = _NONE
+        self.lasts: list[int] = _NONE
 
     def open(self, first: int, last: int) -> None:
         """Numbers were left out."""
+        if self.firsts is _NONE:
+            self.firsts, self.lasts = [], []
         self.firsts.append(first)
         self.lasts.append(last)
         if len(self.firsts) > OPEN_GAPS:
