@@ -205,8 +205,10 @@ def _wrapped(request: Request) -> dict[str, str]:
 
 
 def left(connection: Connection, command_id: int, now: datetime) -> None:
-    """The broker has it: from now on the answer is waited for."""
-    command = commands.get(connection, command_id)
+    """The broker has it: from now on the answer is waited for. A command that is not known any more was sent all the same."""
+    command = commands.find(connection, command_id)
+    if command is None:
+        return
     commands.sent(connection, command_id, now, now + requests.answer_within(command.convention, command.kind))
 
 

@@ -124,10 +124,16 @@ def _row(new: NewCommand, now: datetime) -> dict[str, Any]:
 
 def get(connection: Connection, command_id: int) -> Command:
     """One command. Raises `Missing`."""
-    row = connection.execute(sa.select(*_COLUMNS).where(commands.c.id == command_id)).mappings().one_or_none()
-    if row is None:
+    found = find(connection, command_id)
+    if found is None:
         raise Missing("no such command", where=f"command {command_id}")
-    return _command(row)
+    return found
+
+
+def find(connection: Connection, command_id: int) -> Command | None:
+    """One command, None where there is none."""
+    row = connection.execute(sa.select(*_COLUMNS).where(commands.c.id == command_id)).mappings().one_or_none()
+    return _command(row) if row is not None else None
 
 
 def list_commands(

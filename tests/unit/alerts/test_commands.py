@@ -18,6 +18,7 @@ from hearthwatch.records import asking, audit, commands, consents, customers, de
 from hearthwatch.records.asking import Heard, Wish
 from hearthwatch.records.commands import Command
 from hearthwatch.records.database import Database
+from hearthwatch.records.tables import commands as commands_table
 from hearthwatch.records.tables import device_aliases
 from hearthwatch.values import Reply
 from tests.unit.alerts.world import FIX, NOON, RecordingChannel, World
@@ -202,6 +203,38 @@ def test_a_device_that_does_not_come_online_is_given_up(world: World) -> None:
     world.pass_time(hours=24, seconds=1)
     tend(world)
     assert now_is(world, command).reason == "it never left: the device did not come online in time"
+
+
+def test_what_waits_for_a_command_that_is_not_known_any_more_does_not_hold_up_the_others(world: World) -> None:
+    world.home(devices_=("lock-1", "lock-2"))
+    gone, stays = ask(world, "lock-1"), ask(world, "lock-2")
+    with world.database.transaction() as connection:
+        connection.execute(sa.delete(commands_table).where(commands_table.c.id == gone.id))
+    world.deliver()
+    assert now_is(world, stays).state == "sent"
+    assert {item.state for item in world.outbox()} == {"delivered"}
+
+
+@pytest.mark.parametrize(
+    ("convention", "partition", "state", "kind", "topic"),
+    [
+        ("shelly_gen2", "home/plug", {"device": "d-1"}, "diagnostics", "home/plug/rpc"),
+        ("zigbee2mqtt", "z2m", {"bridge": "d-1"}, "diagnostics", "z2m/bridge/request/health_check"),
+        ("zigbee2mqtt", "z2m", {"devices": {"d-1": {}}}, "check_update", "z2m/bridge/request/device/ota_update/check"),
+        ("sparkplug", "d/1", {}, "rebirth", "spBv1.0/d/NCMD/1"),
+    ],
+)
+def test_a_device_is_reached_where_its_convention_remembers_it(
+    world: World, convention: str, partition: str, state: dict[str, Any], kind: str, topic: str
+) -> None:
+    device = "d.1" if convention == "sparkplug" else "d-1"
+    world.register([device])
+    with world.database.transaction() as connection:
+        devices.see(connection, [devices.Sighting(device, world.now, convention=convention)])
+        decoder_states.save(connection, {(convention, "other"): {"device": "d-2"}}, world.now)
+        decoder_states.save(connection, {(convention, partition): state}, world.now)
+    ask(world, device, kind)
+    assert [item.address for item in world.outbox()] == [topic]
 
 
 def test_what_the_channel_refuses_has_failed(world: World) -> None:
