@@ -539,10 +539,10 @@ class Wired:
     def breaks(self) -> None:
         """Its power is cut: it says no goodbye, and never comes back."""
         self._client.loop_stop()
-        sock = self._client.socket()
-        if sock is not None:
-            sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+        connection = self._client.socket()
+        if isinstance(connection, socket.socket):
+            connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def close(self) -> None:
         """The end of the test."""
