@@ -45,6 +45,7 @@ class Directory:
         self._users_mark: object = None
         self._newcomers: set[str] = set()
         self._strangers: dict[str, None] = {}
+        self._vouched: dict[tuple[str, str], str] = {}
         self._asked = False
         self._unwritten = 0
         self._learned_at: datetime | None = None
@@ -87,6 +88,13 @@ class Directory:
         self._asked = True
         self._newcomers.add(device)
         self._know([device])
+
+    def vouches(self, user: str, convention: str, device: str) -> bool:
+        """Whether an unknown id comes from a device that has access of its own: so it may be that device's, and will be joined to it.
+
+        One id for each convention; whatever else a device tells of has to be admitted like any other.
+        """
+        return user in self._enrolled and self._vouched.setdefault((user, convention), device) == device
 
     def turn_away(self, device: str, samples: int) -> None:
         """A device nobody knows is not taken in."""
@@ -168,8 +176,11 @@ class Directory:
         self.plain.update(one for one in devices if one not in self._aliases and one not in self._several)
 
     def _load_aliases(self, connection: Connection) -> None:
-        self._aliases = aliases.load(connection)
+        joined = aliases.list_aliases(connection, state=aliases.JOINED)
+        self._aliases = {one.alias: one.device for one in joined}
+        self._vouched.update({(one.device, one.convention): one.alias for one in joined if one.convention is not None})
         self._several = set(self._aliases.values())
+        self.known |= self._several
         self.plain = self.known.difference(self._aliases, self._several)
         self._guard()
 
@@ -178,6 +189,7 @@ class Directory:
         users = broker_users.list_users(connection)
         self._enrolled = {user.name for user in users if user.role == broker_users.DEVICE}
         self._bridges = {user.name for user in users if user.role == broker_users.BRIDGE}
+        self._know(self._enrolled)  # they are registered when they are enrolled
         self._guard()
 
     def _guard(self) -> None:

@@ -201,7 +201,10 @@ class _Sorting:
             return Turn.ADMIT
         turn = self._turns.get(name)
         if turn is None:
-            turn = self._turns[name] = self._directory.admission.ask(self._message.received_at)
+            sender = self._sender(name)
+            vouched = sender is not None and self._directory.vouches(sender, self._convention, device)
+            turn = Turn.ADMIT if vouched else self._directory.admission.ask(self._message.received_at)
+            self._turns[name] = turn
             if turn is Turn.ADMIT:
                 self._directory.admit(device)
         return turn
@@ -217,16 +220,19 @@ class _Sorting:
         return self._retelling.hear(named) if isinstance(named, Event) else named
 
     def _claim(self, claim: Identity, device: str) -> Identity:
-        sender: str | None = self._message.user
-        if sender is None and names_in_payload(self._convention):
-            named = speaker(self._convention, self._message.topic, claim.device)
-            sender = named if self._directory.is_enrolled(named) else None
-        if sender is not None and self._directory.is_bridge(sender):
-            sender = None
+        sender = self._sender(claim.device)
         told_as = claim.device if device != claim.device else None
         if sender is None and told_as is None:
             return claim
         return replace(claim, device=device, told_as=told_as, told_by=sender)
+
+    def _sender(self, name: str) -> str | None:
+        """Who says it, as far as that is known: the broker's user, else the enrolled device whose topic it is; never a bridge."""
+        sender: str | None = self._message.user
+        if sender is None and names_in_payload(self._convention):
+            named = speaker(self._convention, self._message.topic, name)
+            sender = named if self._directory.is_enrolled(named) else None
+        return None if sender is not None and self._directory.is_bridge(sender) else sender
 
 
 def _of(value: Stored, device: str) -> Stored:

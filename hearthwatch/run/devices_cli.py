@@ -76,19 +76,21 @@ def enroll(
         again=again,
         broker=broker or settings.device_broker or settings.broker,
         ca=ca,
-        pid_file=pid_file,
     )
     with opened_records() as database:
         made = provisioning.enroll(database, wish, SystemClock().now(), PERSON)
+    # What is shown this once comes first: the broker may not be told, and nothing else is lost.
     if as_json:
         print_json({"devices": [one.row() for one in made]})
-        return
-    for one in made:
-        words = [f"== {one.device}", one.settings]
-        if one.certificate is not None:
-            words += [one.certificate.certificate, one.certificate.key]
-        sys.stdout.write("\n".join(words) + "\n")
-    if wish.password_file is not None and pid_file is None:
+    else:
+        for one in made:
+            words = [f"== {one.device}", one.settings]
+            if one.certificate is not None:
+                words += [one.certificate.certificate, one.certificate.key]
+            sys.stdout.write("\n".join(words) + "\n")
+    if pid_file is not None:
+        provisioning.reload_broker(pid_file)
+    elif wish.password_file is not None:
         typer.echo("now let the broker read its password file again (SIGHUP); connections stay", err=True)
 
 

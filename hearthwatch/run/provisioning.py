@@ -41,7 +41,6 @@ class Wish:
     again: bool = False
     broker: str = ""
     ca: str | None = None
-    pid_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,8 +94,6 @@ def enroll(database: Database, wish: Wish, now: datetime, actor: str) -> list[En
         _check_new(connection, wish)
         _register(connection, wish, made, now, actor)
         _add_passwords(lines, made, again=wish.again)
-    if wish.pid_file is not None:
-        reload_broker(wish.pid_file)
     return [
         Enrolled(device, password, certificate, flash(wish.convention, _access(device, password, address, wish)))
         for device, (password, certificate) in made.items()

@@ -63,6 +63,7 @@ class World:
         self.directory.exchange(self.database, self.now)
 
     def enroll(self, *names: str, role: str = "device") -> None:
+        """Another process enrolls devices; this one hears of it."""
         rows: list[dict[str, Any]] = [
             {"name": name, "role": role, "conventions": [], "password": True, "certificate": None} for name in names
         ]
@@ -71,7 +72,6 @@ class World:
             if role == "device":
                 devices.register(connection, [{"id": name} for name in names])
         self.directory.exchange(self.database, self.now)
-        self.begin()
 
     def mismatches(self) -> list[str]:
         with self.database.reading() as connection:
@@ -230,6 +230,23 @@ def test_a_device_that_describes_itself_under_its_own_name_is_joined_to_it(world
 
     assert world.joined() == {MAC: "kitchen"}
     assert readings_of(world.hear("kitchen/sensor/temperature/state", b"21.5")) == {"kitchen"}
+
+
+def test_the_id_that_an_enrolled_device_has_elsewhere_needs_no_registration_and_only_that_one() -> None:
+    for world in _opened(World(AdmissionPolicy("quarantine"))):
+        world.enroll("kitchen")
+
+        world.hear(*description(), retain=True)
+        other = world.hear(*description("b0b0b0b0b0b0", "kitchen", "outdoor"), retain=True)
+
+        assert world.joined() == {MAC: "kitchen"}
+        assert readings_of(world.hear("kitchen/sensor/temperature/state", b"21.5")) == {"kitchen"}
+        assert [one.reason for one in other.rejected] == ["the device is not registered"]
+
+        world.directory = Directory(AdmissionPolicy("quarantine"))
+        world.begin()
+        again = world.hear("kitchen/sensor/outdoor/state", b"3")
+        assert [one.reason for one in again.rejected] == ["the device is not registered"]
 
 
 def test_a_description_that_names_the_hardware_of_another_user_does_not_write_as_it(world: World) -> None:

@@ -261,8 +261,12 @@ def test_a_person_joins_and_separates_ids(
 def test_a_broker_that_is_not_running_is_named_after_all_else_is_done(
     passwords: Path, records: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["device", "enroll", "lamp-1", "--pid-file", "none.pid"]) == 2
-    assert "was not told to read its files again" in capsys.readouterr().err
+    assert run(["device", "enroll", "lamp-1", "--pid-file", "none.pid", "--json"]) == 2
+
+    told = capsys.readouterr()
+    assert "was not told to read its files again" in told.err
+    assert json.loads(told.out)["devices"][0]["password"]
+    assert "lamp-1:" in passwords.read_text()
 
 
 # -- what to flash
