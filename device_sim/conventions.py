@@ -1,6 +1,6 @@
-"""The same fleet in another tongue: its native messages said as Tasmota or Shelly Gen2 devices would say them.
+"""The same fleet in another tongue: its native messages said as Tasmota or Shelly Gen2 devices, or a Zigbee2MQTT bridge, would say them.
 
-A device keeps its id (Tasmota's topic, Shelly's prefix). What a convention has no word for is left out, as those devices do.
+A device keeps its id (Tasmota's topic, Shelly's prefix, a friendly name behind a bridge). What a convention has no word for is left out, as those devices do.
 Sources: tasmota.github.io/docs/MQTT; shelly-api-docs.shelly.cloud/gen2.
 """
 
@@ -14,6 +14,7 @@ import msgspec
 
 from device_sim.hearing import Ear
 from device_sim.uplink import Message
+from device_sim.zigbee import ZigbeeNetwork
 from hearthwatch.errors import Invalid
 from hearthwatch.values import Event, Identity, Presence, Reading, Reply, Value
 from hearthwatch.values import Message as Received
@@ -36,7 +37,11 @@ class Translator:
     """Turns native messages into another convention's. ``native`` passes them on as they are."""
 
     def __init__(self, convention: str) -> None:
-        makers: Mapping[str, Callable[[], Encoder]] = {"tasmota": _Tasmota, "shelly_gen2": _Shelly}
+        makers: Mapping[str, Callable[[], Encoder]] = {
+            "tasmota": _Tasmota,
+            "shelly_gen2": _Shelly,
+            "zigbee2mqtt": ZigbeeNetwork,
+        }
         if convention != "native" and convention not in makers:
             raise Invalid(f"the fleet does not speak {convention!r} (native, {', '.join(makers)})", where="convention")
         self._encode = None if convention == "native" else makers[convention]()
@@ -65,7 +70,11 @@ class Translator:
                 continue
             for value in decoded.values:
                 said += self._said(value, self._encode)
-        return said
+        return [*self._encode.introduction(), *said] if isinstance(self._encode, ZigbeeNetwork) else said
+
+    def answer(self, topic: str, payload: bytes) -> list[Message]:
+        """What is answered without asking a device: by its bridge."""
+        return self._encode.answer(topic, payload) if isinstance(self._encode, ZigbeeNetwork) else []
 
     def _said(self, value: Value, encode: Encoder) -> list[Message]:
         if isinstance(value, Reply):

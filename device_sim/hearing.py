@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from device_sim.uplink import Message
+from device_sim.zigbee import REQUESTS
 from hearthwatch.errors import Invalid
 from hearthwatch.values import Reply
 from hearthwatch.wire import native
@@ -24,6 +25,7 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
     "native": (native.command_filter(),),
     "tasmota": ("cmnd/+/+",),
     "shelly_gen2": ("+/rpc",),
+    "zigbee2mqtt": (REQUESTS,),
 }
 _REMEMBERED = 1000
 _NO_UPDATE = {"code": -114, "message": "Resource unavailable: No update info!"}
@@ -52,6 +54,8 @@ class Ear:
         """The command as a native one asks it; None for what no device takes for a command."""
         if self._convention == "native":
             return topic, payload
+        if self._convention == "zigbee2mqtt":  # the bridge answers for its devices
+            return None
         device, heard = self._tasmota(topic, payload) if self._convention == "tasmota" else self._shelly(topic, payload)
         if heard is None:
             return None

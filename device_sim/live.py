@@ -126,12 +126,16 @@ class _Live:
     def _obey(self) -> None:
         while not self._commands.empty():
             command = self._commands.get()
+            self._say(self._translator.answer(command.topic, command.payload))
             heard = self._translator.hear(command.topic, command.payload)
             if heard is not None:
                 self._publish(self._fleet.receive_command(*heard))
 
     def _publish(self, messages: Sequence[Message]) -> None:
-        for topic, payload, retain in self._translator.translate(messages, self._clock.now()):
+        self._say(self._translator.translate(messages, self._clock.now()))
+
+    def _say(self, messages: Sequence[Message]) -> None:
+        for topic, payload, retain in messages:
             self._publisher.publish(topic, payload, retain=retain)
             self._sent += 1
 
