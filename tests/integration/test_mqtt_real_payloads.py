@@ -22,8 +22,8 @@ from tests.integration.ingestor import Ingestor, ingesting
 
 PATIENCE_S = 30.0
 NOW = datetime(2025, 10, 14, tzinfo=UTC)  # soon after the latest of the payloads
-SINCE = NOW - timedelta(days=2000)  # before the earliest
-LIMITS = Limits(raw_days=2000)
+SINCE = NOW - timedelta(days=2100)  # before the earliest
+LIMITS = Limits(raw_days=2100)
 
 
 @pytest.fixture
