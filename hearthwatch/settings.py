@@ -60,7 +60,12 @@ class Settings(BaseSettings):
     session_expiry_s: int = Field(
         7 * 86_400, ge=0, description="How long the broker keeps our session while we are away, in seconds."
     )
-    receive_maximum: int = Field(2000, ge=10, le=65_535, description="Messages in flight before the broker must wait.")
+    receive_maximum: int = Field(
+        5000,
+        ge=10,
+        le=65_535,
+        description="Messages in flight before the broker must wait: a batch that is stored, one that is decoded, and what comes.",
+    )
     batch_messages: int = Field(2000, ge=1, description="A batch is stored when it has this many messages,")
     batch_bytes: int = Field(1_048_576, ge=1024, description="or this many bytes of payload,")
     batch_seconds: float = Field(0.25, gt=0, description="or is this old, in seconds.")
@@ -87,7 +92,8 @@ class Settings(BaseSettings):
         description="Folder with `ca.crt` and `ca.key` of the authority that signs devices' certificates (`device enroll --certificate`).",
     )
     device_broker: str = Field(
-        "", description="Address under which devices reach the broker, as `device enroll` prints it; empty: that of `broker`."
+        "",
+        description="Address under which devices reach the broker, as `device enroll` prints it; empty: that of `broker`.",
     )
     join_devices: Literal["auto", "ask"] = Field(
         "auto",

@@ -201,23 +201,35 @@ class BatchBuilder:
             elif isinstance(value, Identity):
                 timeless = timeless or value.at == message.received_at  # it may be older than what a decoder saved
                 self._identify(batch, value, message)
+            elif isinstance(value, Reply) and not value.id:  # it belongs to a command or to nobody, and is no event
+                batch.replies.append(Heard(value, message.received_at))
+                batch.ignored += len(decoded.values) == 1
             else:
-                if isinstance(value, Reply):
-                    batch.replies.append(Heard(value, message.received_at))
-                    if not value.id:  # it belongs to a command or to nobody, and is no event
-                        batch.ignored += len(decoded.values) == 1
-                        continue
-                stored = _as_event(value, convention) if isinstance(value, Reply) else value
-                wished = wish_of(convention, stored)
-                if wished is not None:
-                    batch.wishes[stored.device, wished[0]] = Wish(stored.device, *wished)
-                if isinstance(stored, Reading) and not stored.metrics.keys() <= names:
-                    batch.unknown.update((name, stored.device) for name in stored.metrics if name not in names)
-                self._sightings.hear(stored, convention)
-                timeless = timeless or stored.at == message.received_at
-                batch.values.append(stored)
-                batch.origins.append(origin)
+                self._keep(batch, origin, message, value, convention, names)
+                timeless = timeless or value.at == message.received_at
         return timeless
+
+    def _keep(
+        self,
+        batch: Batch,
+        origin: int,
+        message: Message,
+        value: Reading | Event | Presence | Reply,
+        convention: str | None,
+        names: frozenset[str] | set[str],
+    ) -> None:
+        """A value is stored, and what it tells of its device is noted."""
+        if isinstance(value, Reply):
+            batch.replies.append(Heard(value, message.received_at))
+            value = _as_event(value, convention)
+        wished = wish_of(convention, value)
+        if wished is not None:
+            batch.wishes[value.device, wished[0]] = Wish(value.device, *wished)
+        if isinstance(value, Reading) and not value.metrics.keys() <= names:
+            batch.unknown.update((name, value.device) for name in value.metrics if name not in names)
+        self._sightings.hear(value, convention)
+        batch.values.append(value)
+        batch.origins.append(origin)
 
     def _take_usual(
         self,

@@ -8,13 +8,15 @@
                    +--> spool -> acknowledge            |
                     spool --(nothing is under way)--> unspool -> batch: prepare -> store -> record -> release
 
-One batch is under way at a time, so acknowledgements keep the order of receipt. A message is acknowledged only after its batch is
+One batch is under way at a time, so acknowledgements keep the order of receipt. While it waits for a store the next one is decoded, when
+a whole one is there; it goes the same way once the first has gone it to the end. A message is acknowledged only after its batch is
 durable in both stores, or in the spool. While a store is away the batch stays. When it was away often or long enough the batch goes to
 the spool, and whatever comes later goes behind it, undecoded, until the spool is empty: so messages are decoded and stored in the order
 they came. Between two batches from the spool, what came is put behind it: neither waits for the other. Without a spool, or with one
 that is full, nothing is acknowledged, the window fills and the broker waits.
-Messages are decoded when their batch begins: then a decoder's state never runs ahead of what is stored with it, and messages that
-the broker will send again can be let go undecoded.
+Messages are decoded at the latest moment, and each batch keeps the decoder's states as they were behind it: what is saved never runs ahead
+of what is stored, and messages that the broker will send again can be let go undecoded. What comes again is never decoded ahead: only
+when all before it is stored is it known what of it is.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from hearthwatch.clock import was_set_back
@@ -88,6 +91,7 @@ class Intake:
         # How many of the first that wait came by an older connection, and by a session the broker has forgotten.
         self._of_older_connection = self._ours_alone = 0
         self._batch: Batch | None = None
+        self._ahead: Batch | None = None
         self._pending: Pending | None = None
         self._to_store: deque[tuple[int, int]] = deque()
         self._to_record: deque[Record] = deque()
@@ -110,12 +114,13 @@ class Intake:
     @property
     def idle(self) -> bool:
         """Whether everything that came is acknowledged and stored."""
-        return self._batch is None and not self._waiting and self._spooling.at_rest and self._pending is None
+        nothing = self._batch is None and self._ahead is None and not self._waiting
+        return nothing and self._spooling.at_rest and self._pending is None
 
     @property
     def safe(self) -> bool:
         """Whether everything that came is acknowledged: stored, or in the spool."""
-        in_memory = self._batch is not None and not self._batch.spooled
+        in_memory = any(batch is not None and not batch.spooled for batch in (self._batch, self._ahead))
         return not (in_memory or self._waiting or self._spooling.taken)
 
     @property
@@ -223,9 +228,11 @@ class Intake:
         taken = self._spooling.done()
         receipts: Sequence[Receipt] = [receipt for _, receipt in taken]
         if batch is not None:
-            batch.spooled, batch.mark = True, mark
             self._store_away = True
-            self._ledger.batch_spooled(len(taken), batch.samples, at - batch.came_at)
+            for one in self._under_way(batch):
+                one.spooled = True
+                self._ledger.batch_spooled(len(one.messages), one.samples, at - one.came_at)
+            (self._ahead or batch).mark = mark  # what lies before it is settled only when both are
         else:
             self._ledger.messages_spooled(len(taken), at - self._spooling.came_at)
         return [Acknowledge(receipts), *self._begin(at)]
@@ -281,7 +288,7 @@ class Intake:
         batch = self._batch
         if batch is None or since is None or (self._failures < self._limits.spool_after_failures and at < since):
             return []
-        taken = list(zip(batch.messages, batch.receipts, strict=True))
+        taken = [one for each in self._under_way(batch) for one in zip(each.messages, each.receipts, strict=True)]
         return [Spool(self._spooling.take(taken, batch.came_at, whole_batch=True))]
 
     def _spool_again(self, at: float, *, force: bool) -> list[Action]:
@@ -298,13 +305,15 @@ class Intake:
         return self._begin_batch(self._spooling.give_up(), self._spooling.came_at, at)
 
     def _unspool(self, at: float) -> list[Action]:
-        if self._batch is not None or not self._spooling.behind:
+        if self._batch is not None or self._ahead is not None or not self._spooling.behind:
             return []
         return self._ask(Unspool(self._limits.batch_messages, self._limits.batch_bytes), at)
 
     # -- a batch on its way
 
     def _begin(self, at: float, *, force: bool = False) -> list[Action]:
+        if self._ahead is not None and self._batch is None and self._pending is None:
+            return self._begin_ahead(self._ahead, at)
         if self._spooling.taken:
             return self._instead_of_spool(at)
         if not self._waiting or not (force or self._is_due(at)):
@@ -312,6 +321,7 @@ class Intake:
         if self._spooling.behind:
             return [Spool(self._spooling.take(self._take(), self._oldest_at))]
         if self._batch is not None or self._pending is not None:
+            self._look_ahead()
             return []
         return self._begin_batch(self._take(), self._oldest_at, at)
 
@@ -322,12 +332,30 @@ class Intake:
 
     def _build(self, taken: Sequence[tuple[Message, Receipt]], came_at: float, now: datetime) -> Batch:
         receipts = self.first_receipts
-        batch = self._builder.build(taken, came_at, now, self._names, receipts.first_time, receipts.is_settled)
-        self._batch = batch
-        self._stored = self._duplicate = 0
-        return batch
+        return self._builder.build(taken, came_at, now, self._names, receipts.first_time, receipts.is_settled)
+
+    def _look_ahead(self) -> None:
+        """Decode the next batch while the one under way waits for its store: a whole one, of messages that come for the first time."""
+        batch, limits = self._batch, self._limits
+        if batch is None or batch.spooled or self._ahead is not None or self._failures or not self._is_full():
+            return
+        if any(message.redelivered for message, _ in islice(self._waiting, limits.batch_messages)):
+            return
+        self._ahead = self._build(self._take(), self._oldest_at, self._clock.now())
+        self._ledger.batch_decoded(len(self._ahead.messages), self._ahead.samples)
+
+    def _begin_ahead(self, batch: Batch, at: float) -> list[Action]:
+        self._ahead = None
+        batch.unknown = {name: device for name, device in batch.unknown.items() if name not in self._names}
+        return self._begin_preparing(batch, at)
+
+    def _under_way(self, batch: Batch) -> list[Batch]:
+        """A batch, and the one that was decoded ahead of its time."""
+        return [batch] if self._ahead is None else [batch, self._ahead]
 
     def _begin_preparing(self, batch: Batch, at: float) -> list[Action]:
+        self._batch = batch
+        self._stored = self._duplicate = 0
         states: Mapping[tuple[str, str], Mapping[str, Any] | None] = {}
         if batch.first_receipts:
             states = self.first_receipts.remember(batch.first_receipts)
@@ -376,9 +404,9 @@ class Intake:
             ignored=batch.ignored,
         )
         self.handled += self._spooling.of_this_life(len(batch.messages)) if batch.spooled else len(batch.messages)
-        if batch.mark is not None:
+        if batch.spooled:
             self._ledger.spooled_settled(outcome)
-            return self._ask(Release(batch.mark), at)
+            return self._begin(at) if batch.mark is None else self._ask(Release(batch.mark), at)
         self._spooling.give_up()  # it may have waited for room in the spool
         self._ledger.batch_settled(len(batch.messages), outcome, at - batch.came_at)
         return [Acknowledge(batch.receipts), *self._begin(at)]
@@ -415,11 +443,14 @@ class Intake:
     # -- what is waiting
 
     def _is_due(self, at: float) -> bool:
-        limits = self._limits
-        if len(self._waiting) >= limits.batch_size or self._waiting_bytes >= limits.batch_bytes:
+        if self._is_full():
             return True
         still = self._still_at()
-        return at >= self._oldest_at + limits.batch_seconds or (still is not None and at >= still)
+        return at >= self._oldest_at + self._limits.batch_seconds or (still is not None and at >= still)
+
+    def _is_full(self) -> bool:
+        """Whether a whole batch is waiting."""
+        return len(self._waiting) >= self._limits.batch_size or self._waiting_bytes >= self._limits.batch_bytes
 
     def _still_at(self) -> float | None:
         count = len(self._waiting)

@@ -18,7 +18,7 @@ class Limits:
     batch_messages: int = 2000
     batch_bytes: int = 1_048_576
     batch_seconds: float = 0.25
-    receive_maximum: int = 2000
+    receive_maximum: int = 5000
     max_payload_bytes: int = 262_144
     metric_budget: int = 512
     clock_skew_s: int = 300

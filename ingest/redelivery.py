@@ -57,6 +57,7 @@ class FirstReceipts:
         self._next = 0
         self._settled: set[int] = set()
         self._dropped: list[int] = []
+        self._in_use: set[int] = set()
         session = (saved or {}).get(f"{owner}/{_SESSION}")
         self._session = None if session is None else (session["generation"], datetime.fromisoformat(session["since"]))
         self._session_is_saved = True
@@ -91,16 +92,20 @@ class FirstReceipts:
     def settled(self) -> None:
         """All that came of the latest generation is durable."""
         self._settled.add(self._next - 1)
+        self._in_use.clear()
 
     def remember(self, receipts: Mapping[Key, datetime]) -> dict[tuple[str, str], Mapping[str, Any] | None]:
-        """Add a generation. Returns the states to save; None stands for one that is to be forgotten."""
+        """Add a generation. Returns the states to save; None stands for one that is to be forgotten.
+
+        One that knew a message of this very batch is kept: after a crash the batch may come once more, from the broker or from the spool.
+        """
         states: dict[tuple[str, str], Mapping[str, Any] | None] = {}
         entries = [[packet_id, digest_, at.isoformat()] for (packet_id, digest_), at in receipts.items()]
         states[CONVENTION, self._partition(self._next)] = {"received": entries}
         self._add(self._next, receipts)
-        oldest = iter(list(self._generations))
-        while self._size > self._keep and len(self._generations) > 1:
-            self._drop(next(oldest))
+        for oldest in list(self._generations)[:-1]:
+            if self._size > self._keep and oldest not in self._in_use:
+                self._drop(oldest)
         for number in self._dropped:
             states[CONVENTION, self._partition(number)] = None
         self._dropped.clear()
@@ -120,10 +125,12 @@ class FirstReceipts:
     def _known(self, message: Message) -> tuple[int, datetime] | None:
         """Generation and time of a message's first receipt, unless that was another message, of an older session."""
         known = self._times.get(key_of(message))
-        if known is None or self._session is None:
-            return known
-        generation, since = self._session
-        return None if known[0] < generation and since <= message.received_at else known
+        if known is not None and self._session is not None:
+            generation, since = self._session
+            known = None if known[0] < generation and since <= message.received_at else known
+        if known is not None:
+            self._in_use.add(known[0])
+        return known
 
     def _add(self, number: int, receipts: Mapping[Key, datetime]) -> None:
         """Add a generation; what another one holds, which was never settled or means another message now, moves to it."""

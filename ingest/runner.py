@@ -1,6 +1,7 @@
 """The ingestor at work: brings messages to the state machine of `ingest.intake` and carries out what it says.
 
-One thread hears and decides. With a spool the stores are asked in a second one, and waited for as long as it takes to turn to the spool.
+One thread hears, decodes and decides. With a spool the stores are asked in a second one: meanwhile the first goes on, and turns to the
+spool when the answer takes too long.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ class Runner:
         self._last_error: str | None = None
         self._errands = Errands("ingest stores", self._wake.set)
         self._underway: Pending | None = None
+        self._patient_until = float("inf")
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     def start(self, *, wait: float = CONNECT_SECONDS) -> None:
@@ -214,6 +216,8 @@ class Runner:
         wait = _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, due - time.monotonic())
         if self._is_urgent():
             wait = 0.0 if not self._intake.stuck else _URGENT_SECONDS
+        if self._stop_at is not None:
+            wait = min(wait, _URGENT_SECONDS)
         self._sleeping = True
         if not self._arrived and wait > 0:
             self._wake.wait(wait)
@@ -250,7 +254,7 @@ class Runner:
 
     def _is_urgent(self) -> bool:
         """Whether somebody waits for what is here."""
-        if self._intake.waiting == 0:
+        if self._intake.waiting == 0 or self._underway is not None:
             return False
         target = self._target
         enough = target is not None and self._intake.handled + self._intake.waiting >= target
@@ -281,21 +285,29 @@ class Runner:
         errand = partial(self._write, action)
         if self._spool is None or isinstance(action, Unspool | Release):
             return self._answered(action, attempt(errand))
-        answer = self._errands.run(errand, self._limits.spool_after_seconds)
+        answer = self._errands.run(errand, 0.0)  # meanwhile messages are heard, and the next batch is decoded
         if answer is not None:
             return self._answered(action, answer)
-        self._underway = action
-        self._last_error = f"{_name(action)}: no answer for {self._limits.spool_after_seconds:g} s"
-        LOG.warning(self._last_error)
+        self._underway, self._patient_until = action, time.monotonic() + self._limits.spool_after_seconds
         return []
 
     def _answered_late(self) -> list[Action]:
-        """What follows from an answer that was not waited for."""
-        action, answer = self._underway, self._errands.late()
-        if action is None or answer is None:
+        """What follows from the answer of what is under way, when it is there."""
+        action = self._underway
+        if action is None:
+            return []
+        answer = self._errands.late()
+        if answer is None:
+            self._note_silence(action)
             return []
         self._underway = None
         return self._answered(action, answer)
+
+    def _note_silence(self, action: Pending) -> None:
+        if time.monotonic() > self._patient_until:
+            self._patient_until = float("inf")
+            self._last_error = f"{_name(action)}: no answer for {self._limits.spool_after_seconds:g} s"
+            LOG.warning(self._last_error)
 
     def _answered(self, action: Pending, answer: Answer) -> list[Action]:
         if answer.error is not None:  # a store's bug is treated like its absence: the batch stays, and is tried again

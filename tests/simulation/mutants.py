@@ -227,6 +227,28 @@ class SpoolThatStandsStill(WatchedSpool):
         return piece if piece.mark.offset >= self._segments[0].end else replace(piece, mark=self._position)
 
 
+class LeavesBehindWhatWasDecodedAhead(Intake):
+    """The batch under way goes to the spool without the one that was decoded meanwhile; what comes later overtakes that."""
+
+    def _under_way(self, batch: Batch) -> list[Batch]:
+        return [batch]
+
+    def spooled(self, mark: Mark, at: float) -> list[Action]:
+        ahead, self._ahead = self._ahead, None
+        actions = super().spooled(mark, at)
+        self._ahead = ahead
+        return actions
+
+
+class DecodesAheadWhatComesAgain(Intake):
+    """What comes again is decoded before it is known that it was stored."""
+
+    def _look_ahead(self) -> None:
+        for place, (message, receipt) in enumerate(self._waiting):
+            self._waiting[place] = (structs.replace(message, redelivered=False), receipt)
+        super()._look_ahead()
+
+
 class SpoolThatReleasesWhatIsRead(WatchedSpool):
     """What was read from the spool is taken for stored."""
 
@@ -280,6 +302,8 @@ MUTANTS: Mapping[str, Make] = {
             StoresAroundTheSpool,
             NeverFollowsTheClockBack,
             SpoolsOnlyTheFirst,
+            LeavesBehindWhatWasDecodedAhead,
+            DecodesAheadWhatComesAgain,
         )
     },
     **{

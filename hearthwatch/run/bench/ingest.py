@@ -21,6 +21,7 @@ from typing import Any
 from hearthwatch.errors import Unavailable
 from hearthwatch.run.bench import contestants, publisher, servers
 from hearthwatch.run.bench.contestants import Place, Run
+from hearthwatch.settings import Settings
 
 LIMIT, DUCKDB, INFLUXDB, STOCK, TUTORIAL, TELEGRAF = (
     "mosquitto_sub",
@@ -114,7 +115,7 @@ class Bench:
                 _heard(load)
                 ours.send(count)
                 load.send("go")
-                load.send(publisher.WINDOW)
+                load.send(Settings.model_fields["receive_maximum"].default)
                 began, run = _heard(load), _heard(ours)
                 load.send("done")
         measured = _measured(run, began, count, 10)

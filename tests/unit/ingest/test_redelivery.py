@@ -149,3 +149,17 @@ def test_a_packet_id_of_a_session_that_is_forgotten_means_another_message() -> N
         assert one.first_time(alike) is None
         assert not one.is_settled(alike)
         assert one.first_time(of_the_spool) == NOW
+
+
+def test_what_a_batch_knew_of_its_messages_is_known_until_the_batch_is_settled() -> None:
+    first = FirstReceipts("me", 2)
+    states = saved(first.remember(receipts(*(message(number) for number in range(1, 6)))))
+    states.update(saved(first.settling()))
+    first.settled()
+    assert first.is_settled(again(message(5)))  # from the spool, in one batch with two others
+    states.update(saved(first.remember(receipts(message(6), message(7)))))
+    restarted = FirstReceipts("me", 2, states)  # killed before that batch was recorded: the spool brings it once more
+    assert restarted.is_settled(again(message(5)))
+    first.settled()
+    states.update(saved(first.remember(receipts(message(8)))))
+    assert first.first_time(again(message(5))) is None
