@@ -1,6 +1,7 @@
 """The same fleet in another tongue: its native messages said as Tasmota or Shelly Gen2 devices, or a Zigbee2MQTT bridge, would say them.
 
-A device keeps its id (Tasmota's topic, Shelly's prefix, a friendly name behind a bridge). What a convention has no word for is left out, as those devices do.
+A device keeps its id (Tasmota's topic, Shelly's prefix, a friendly name behind a bridge). What a convention has no word for is left
+out, as those devices do.
 Sources: tasmota.github.io/docs/MQTT; shelly-api-docs.shelly.cloud/gen2.
 """
 
