@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from statistics import median_high
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -47,7 +48,7 @@ class Incidents:
     def find(self) -> None:
         """Look for new ones, the best explained first."""
         for _ in range(MOST_AT_ONCE):
-            found = mass.outbreak(self._members(), self._rates, minimum=self._minimum)
+            found = mass.outbreak(self._telling(self._members()), self._rates, minimum=self._minimum)
             if found is None:
                 return
             self._open(found)
@@ -90,6 +91,20 @@ class Incidents:
                 unit = look.known.homes.get(device, device)
                 found.append(Member(device, unit, self._groups(device), silent, window / timedelta(hours=1)))
         return found
+
+    def _telling(self, members: Sequence[Member]) -> Sequence[Member]:
+        """Who fell silent, and who was heard since: of all others nobody knows yet whether they would have spoken."""
+        rows = [self._look.rows[one.device] for one in members if one.silent]
+        times = [row.heard_at or row.since for row in rows]
+        if not times:
+            return members
+        usual = timedelta(seconds=median_high([row.interval_s for row in rows]))
+        since = median_high(times) + usual
+        return [one for one in members if one.silent or self._is_heard_since(one.device, since)]
+
+    def _is_heard_since(self, device: str, since: datetime) -> bool:
+        heard = self._look.rows[device].heard_at
+        return heard is not None and heard > since
 
     def _groups(self, device: str) -> Sequence[Group]:
         about = self._look.known.devices[device]

@@ -485,6 +485,20 @@ def test_when_all_fall_silent_at_once_it_is_the_whole_fleet_and_no_devices_fault
     assert [finding.subject for finding in scene.found()] == ["group:all"]
 
 
+def test_who_speaks_rarely_does_not_speak_for_the_others_when_all_fall_silent(scene: Scene) -> None:
+    quick, slow = ([f"{kind}-{number:02d}" for number in range(12)] for kind in ("quick", "slow"))
+    with scene.database.transaction() as connection:
+        devices.register(connection, [{"id": name, "model": name.partition("-")[0]} for name in (*quick, *slow)])
+        liveness.set_plan(connection, "model", "slow", None, "battery", 3600.0)
+    scene.live(60, step=5, reporting=[*quick, *slow])
+    scene.live(40, step=10, every=10_000)
+    (incident,) = scene.found()
+    assert incident.subject == "group:all", "that the slow ones are silent too is not known yet, nor that they are not"
+    scene.live(4 * 60, step=20)
+    assert {scene.of(name).incident_id for name in (*quick, *slow)} == {incident.id}, "they join as they are overdue"
+    assert len(scene.found()) == 1
+
+
 # -- our own outages
 
 
