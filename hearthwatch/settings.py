@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     )
     mappings: Annotated[tuple[Path, ...], NoDecode] = Field(
         (),
-        description="Mapping files (TOML) of makers' own topics, separated by commas; each is a convention beside those above, see docs/wire.md.",
+        description="Mapping files (TOML) of makers' own topics, separated by commas; each is a convention beside those above, see"
+        " docs/wire.md.",
     )
     session_expiry_s: int = Field(
         7 * 86_400, ge=0, description="How long the broker keeps our session while we are away, in seconds."
