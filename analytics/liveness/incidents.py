@@ -180,14 +180,14 @@ def _observation(found: Outbreak, now: datetime) -> Observation:
         {
             "text_key": "mass_silence",
             "text": "Many fell silent at once, far more than usual",
-            "values": {"silent": found.silent, "of": found.units, "share": round(found.share, 3)},
+            "values": {"homes": f"{found.silent} of {found.units}"},
         },
         {
             "text_key": "mass_silence_everywhere" if everywhere else "mass_silence_group",
             "text": "It is the whole fleet: look at the broker, its certificate and the network before any device"
             if everywhere
             else f"What they share is the {kind} {name}; of all others few are silent",
-            "values": {} if everywhere else {"silent elsewhere": round(found.elsewhere, 3)},
+            "values": {} if everywhere else {"silent elsewhere": f"{found.elsewhere:.1%}"},
         },
     ]
     evidence = {

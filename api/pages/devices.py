@@ -94,6 +94,8 @@ async def devices_page(visit: Visit) -> None:
     wanted = {name: visit.request.query_params.get(name) or None for name in names}
     if wanted["state"] not in liveness.STATES:
         wanted["state"] = None
+    asked = visit.request.query_params.get("incident") or ""
+    incident = int(asked) if asked.isdecimal() and len(asked) < 18 else None
     counts, blind = await visit.load(_states)
     liveness_pages.blind_notice(blind)
     liveness_pages.chips(counts, wanted["state"])
@@ -105,6 +107,8 @@ async def devices_page(visit: Visit) -> None:
         box = ui.input("Search by id", value=wanted["search"] or "").classes("w-72").props("dense outlined clearable")
         box.on("keydown.enter", search)
         ui.button("Search", on_click=search).props("no-caps outline")
+        if incident is not None:
+            ui.link(f"part of incident {incident}", f"/findings/{incident}").classes("hw-link")
         chosen = " · ".join(f"{name} {value}" for name, value in wanted.items() if value and name != "search")
         if chosen:
             ui.label(chosen).classes("hw-quiet")
@@ -112,7 +116,7 @@ async def devices_page(visit: Visit) -> None:
 
     def fetch(offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
         with visit.context.database.reading() as connection:
-            found, total = devices.numbered_page(connection, offset=offset, limit=limit, **wanted)
+            found, total = devices.numbered_page(connection, offset=offset, limit=limit, incident=incident, **wanted)
             known = liveness.find(connection, [device.id for device in found])
         now = visit.context.clock.now()
         return [row(device, known.get(device.id), now) for device in found], total

@@ -28,7 +28,7 @@ def subject_link(finding: Finding) -> str:
         return f"/devices/{finding.subject}"
     if finding.subject_type == "release":
         return f"/releases/{finding.subject.removeprefix('release:')}"
-    return "/devices?state=offline" if finding.mode == MASS_SILENCE else "/"
+    return f"/devices?incident={finding.id}" if finding.mode == MASS_SILENCE else "/"
 
 
 def subject_name(finding: Finding) -> str:

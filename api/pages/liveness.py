@@ -95,7 +95,7 @@ def liveness_card(known: Liveness | None, changes: Sequence[Change]) -> None:
 def _step(one: Change) -> dict[str, Any]:
     return {
         "id": one.id,
-        "at": moment(one.at),
+        "at": moment(one.at).replace("-", "\N{NON-BREAKING HYPHEN}"),
         "state": one.state,
         "state_color": COLORS[one.state],
         "why": sentence(one.why),

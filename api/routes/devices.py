@@ -78,6 +78,7 @@ class DeviceFilter(BaseModel):
     test: bool | None = None
     q: str | None = None
     state: str | None = None
+    incident: int | None = None
 
     def options(self) -> dict[str, Any]:
         """As the records take it."""
@@ -99,10 +100,21 @@ def list_devices(
     test: bool | None = None,
     q: Annotated[str | None, Query(description="Part of an id, serial number or model.")] = None,
     state: Annotated[State | None, Query(description="Whether it is there; see docs/liveness.md.")] = None,
+    incident: Annotated[
+        int | None, Query(ge=1, description="The finding of a mass silence that it is part of.")
+    ] = None,
 ) -> Page[DeviceView]:
     """Devices by id, each with its liveness."""
     wanted = DeviceFilter(
-        model=model, hardware=hardware, version=version, region=region, online=online, test=test, q=q, state=state
+        model=model,
+        hardware=hardware,
+        version=version,
+        region=region,
+        online=online,
+        test=test,
+        q=q,
+        state=state,
+        incident=incident,
     )
     with context.database.reading() as connection:
         page = paging.page(

@@ -255,11 +255,12 @@ def list_devices(
     test: bool | None = None,
     search: str | None = None,
     state: str | None = None,
+    incident: int | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> list[Device]:
-    """Devices by id. ``search`` is part of an id, serial number or model; ``state`` one of `liveness.STATES`; ``after`` is the last id
-    of the page before.
+    """Devices by id. ``search`` is part of an id, serial number or model; ``state`` one of `liveness.STATES`, ``incident`` the finding of
+    a mass silence that they are part of; ``after`` is the last id of the page before.
     """
     where = _matching(
         model=model,
@@ -270,6 +271,7 @@ def list_devices(
         test=test,
         search=search,
         state=state,
+        incident=incident,
     )
     query = sa.select(*_COLUMNS).where(*where).order_by(devices.c.id).limit(limit)
     if after is not None:
@@ -287,20 +289,23 @@ def numbered_page(
     version: str | None = None,
     search: str | None = None,
     state: str | None = None,
+    incident: int | None = None,
 ) -> tuple[list[Device], int]:
     """As `list_devices`, from a place in the list on, and how many there are in all: for a table with numbered pages."""
-    where = _matching(model=model, hardware=hardware, version=version, search=search, state=state)
+    where = _matching(model=model, hardware=hardware, version=version, search=search, state=state, incident=incident)
     query = sa.select(*_COLUMNS).where(*where).order_by(devices.c.id).offset(offset).limit(limit)
     total = connection.execute(sa.select(sa.func.count()).select_from(devices).where(*where)).scalar_one()
     return [Device(**row) for row in connection.execute(query).mappings()], total
 
 
 def _matching(
-    *, version: str | None, search: str | None, state: str | None = None, **equal: Any
+    *, version: str | None, search: str | None, state: str | None = None, incident: int | None = None, **equal: Any
 ) -> list[sa.ColumnElement[bool]]:
     where = [devices.c[name] == value for name, value in equal.items() if value is not None]
     if state is not None:
         where.append(liveness.in_state(state))
+    if incident is not None:
+        where.append(liveness.in_incident(incident))
     if version is not None:
         where.append(devices.c.version == normalised(version).text)
     if search:

@@ -142,6 +142,12 @@ def in_state(state: str) -> sa.ColumnElement[bool]:
     return devices.c.id.in_(chosen)
 
 
+def in_incident(finding_id: int) -> sa.ColumnElement[bool]:
+    """The condition on `devices` that a device is part of a mass silence."""
+    chosen = sa.select(device_liveness.c.device_id).where(device_liveness.c.incident_id == finding_id)
+    return devices.c.id.in_(chosen)
+
+
 def in_incidents(connection: Connection) -> dict[str, int]:
     """Devices that are part of a mass silence, with its finding."""
     columns = (device_liveness.c.device_id, device_liveness.c.incident_id)

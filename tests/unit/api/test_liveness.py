@@ -58,6 +58,22 @@ def test_devices_are_filtered_by_state(client: Client, fleet: None) -> None:
         assert all(item["liveness"]["state"] == state for item in items)
 
 
+def test_the_devices_of_an_incident_are_listed(client: Client, context: ApiContext, clock: SteppedClock) -> None:
+    names = [f"plug-{number}" for number in range(8)]
+    for _ in range(2):
+        with context.database.transaction() as connection:
+            devices.see(connection, [Sighting(name, clock.now()) for name in (*names, "other")])
+        watch_liveness(context.store, context.database, clock.advance(timedelta(minutes=5)))
+    for _ in range(12):
+        with context.database.transaction() as connection:
+            devices.see(connection, [Sighting("other", clock.now())])
+        watch_liveness(context.store, context.database, clock.advance(timedelta(minutes=20)))
+    (incident,) = client("viewer").get("/api/v1/findings?kind=incident").json()["items"]
+    items = client("viewer").get("/api/v1/devices", params={"incident": incident["id"]}).json()["items"]
+    assert [item["id"] for item in items] == names
+    assert {item["liveness"]["incident_id"] for item in items} == {incident["id"]}
+
+
 def test_the_timeline_comes_in_pages_newest_first(
     client: Client, context: ApiContext, clock: SteppedClock, fleet: None
 ) -> None:
