@@ -24,11 +24,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from datetime import datetime
 from typing import Any
 
-from hearthwatch.clock import was_set_back
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.ports import Clock, Receipt
 from hearthwatch.values import Message, WriteResult
@@ -39,6 +37,7 @@ from ingest.limits import Limits
 from ingest.redelivery import FirstReceipts
 from ingest.spool import Mark, Piece
 from ingest.spooling import Spooling
+from ingest.waiting import Waiting
 
 __all__ = [
     "Acknowledge",
@@ -55,10 +54,6 @@ __all__ = [
 ]
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-STILL_S = 0.005
-"""A stream that stood still for so long, and for ten times its usual gap, waits for acknowledgements: a broker with a small window."""
-STILL_MESSAGES = 8
-_TICK = timedelta(microseconds=1)
 
 
 class Intake:
@@ -84,12 +79,7 @@ class Intake:
         self._ledger = ledger
         self._names = set(names)
         self.first_receipts = first_receipts or FirstReceipts("ingest", 2 * limits.receive_maximum)
-        self._last_stamp = datetime.min.replace(tzinfo=UTC)
-        self._waiting: deque[tuple[Message, Receipt]] = deque()
-        self._waiting_bytes = 0
-        self._oldest_at = self._newest_at = 0.0
-        # How many of the first that wait came by an older connection, and by a session the broker has forgotten.
-        self._of_older_connection = self._ours_alone = 0
+        self._waiting = Waiting(limits, clock)
         self._batch: Batch | None = None
         self._ahead: Batch | None = None
         self._pending: Pending | None = None
@@ -139,7 +129,7 @@ class Intake:
         if self._spooling.behind and self._batch is None and self._pending is None:
             times.append(float("-inf"))
         if self._waiting and not self._spooling.taken and (self._batch is None or self._spooling.behind):
-            times += [self._oldest_at + self._limits.batch_seconds, self._still_at()]
+            times.append(self._waiting.due_at())
         return min((one for one in times if one is not None), default=None)
 
     # -- events
@@ -149,16 +139,7 @@ class Intake:
         if not arrived:
             return []
         self._ledger.messages_came(len(arrived))
-        if not self._waiting:
-            self._oldest_at = at
-        self._newest_at = at
-        for message, receipt in arrived:
-            last = self._last_stamp
-            if message.received_at <= last and not was_set_back(last, message.received_at):
-                message = _received_at(message, last + _TICK)  # the time may become a key, so no two have the same
-            self._last_stamp = message.received_at
-            self._waiting.append((message, receipt))
-            self._waiting_bytes += len(message.payload)
+        self._waiting.add(arrived, at)
         return self._begin(at)
 
     def tick(self, at: float) -> list[Action]:
@@ -172,17 +153,15 @@ class Intake:
     def connected(self, session_present: bool, at: float) -> list[Action]:
         """The broker took us. With our session it sends everything unacknowledged again, so what is undecoded is let go."""
         self._ledger.connected(session_present=session_present)
-        if not session_present:
-            self._ours_alone = max(self._ours_alone, self._of_older_connection)
-            self.first_receipts.begin_session(self._began_at())
-        elif self._of_older_connection:
-            self._let_go(self._of_older_connection)
-        self._of_older_connection = 0
+        if session_present:
+            self._ledger.messages_returned(self._waiting.session_present())
+        else:
+            self.first_receipts.begin_session(self._waiting.session_forgotten())
         return []
 
     def disconnected(self, at: float) -> list[Action]:
         """The connection is gone; what it brought is still stored."""
-        self._of_older_connection = len(self._waiting)
+        self._waiting.disconnected()
         return []
 
     def prepared(self, admitted: AbstractSet[str], at: float) -> list[Action]:
@@ -316,14 +295,14 @@ class Intake:
             return self._begin_ahead(self._ahead, at)
         if self._spooling.taken:
             return self._instead_of_spool(at)
-        if not self._waiting or not (force or self._is_due(at)):
+        if not (self._waiting.is_due(at) or (force and self._waiting)):
             return []
         if self._spooling.behind:
-            return [Spool(self._spooling.take(self._take(), self._oldest_at))]
+            return [Spool(self._spooling.take(self._waiting.take(), self._waiting.oldest_at))]
         if self._batch is not None or self._pending is not None:
             self._look_ahead()
             return []
-        return self._begin_batch(self._take(), self._oldest_at, at)
+        return self._begin_batch(self._waiting.take(), self._waiting.oldest_at, at)
 
     def _begin_batch(self, taken: Sequence[tuple[Message, Receipt]], came_at: float, at: float) -> list[Action]:
         batch = self._build(taken, came_at, self._clock.now())
@@ -336,12 +315,12 @@ class Intake:
 
     def _look_ahead(self) -> None:
         """Decode the next batch while the one under way waits for its store: a whole one, of messages that come for the first time."""
-        batch, limits = self._batch, self._limits
-        if batch is None or batch.spooled or self._ahead is not None or self._failures or not self._is_full():
+        batch = self._batch
+        if batch is None or batch.spooled or self._ahead is not None or self._failures or not self._waiting.is_full():
             return
-        if any(message.redelivered for message, _ in islice(self._waiting, limits.batch_messages)):
+        if self._waiting.any_again():
             return
-        self._ahead = self._build(self._take(), self._oldest_at, self._clock.now())
+        self._ahead = self._build(self._waiting.take(), self._waiting.oldest_at, self._clock.now())
         self._ledger.batch_decoded(len(self._ahead.messages), self._ahead.samples)
 
     def _begin_ahead(self, batch: Batch, at: float) -> list[Action]:
@@ -439,63 +418,3 @@ class Intake:
         if self._batch is None:
             raise Invalid("an answer came although there is no batch")
         return self._batch
-
-    # -- what is waiting
-
-    def _is_due(self, at: float) -> bool:
-        if self._is_full():
-            return True
-        still = self._still_at()
-        return at >= self._oldest_at + self._limits.batch_seconds or (still is not None and at >= still)
-
-    def _is_full(self) -> bool:
-        """Whether a whole batch is waiting."""
-        return len(self._waiting) >= self._limits.batch_size or self._waiting_bytes >= self._limits.batch_bytes
-
-    def _still_at(self) -> float | None:
-        count = len(self._waiting)
-        if count < STILL_MESSAGES:
-            return None
-        return self._newest_at + max(STILL_S, 10 * (self._newest_at - self._oldest_at) / count)
-
-    def _take(self) -> list[tuple[Message, Receipt]]:
-        taken: list[tuple[Message, Receipt]] = []
-        size = 0
-        while self._waiting and len(taken) < self._limits.batch_messages and size < self._limits.batch_bytes:
-            one = self._waiting.popleft()
-            size += len(one[0].payload)
-            taken.append(one)
-        self._waiting_bytes -= size
-        self._of_older_connection = max(0, self._of_older_connection - len(taken))
-        self._ours_alone = max(0, self._ours_alone - len(taken))
-        return taken
-
-    def _began_at(self) -> datetime:
-        """When the first message of this connection came, or the next one may come."""
-        if len(self._waiting) > self._of_older_connection:
-            return self._waiting[self._of_older_connection][0].received_at
-        now, last = self._clock.now(), self._last_stamp
-        return now if now > last or was_set_back(last, now) else last + _TICK
-
-    def _let_go(self, count: int) -> None:
-        """Forget the first ``count`` that wait, but for those that nobody sends again."""
-        first = [self._waiting.popleft() for _ in range(count)]
-        kept = [one for place, one in enumerate(first) if place < self._ours_alone or one[0].qos == 0]
-        self._waiting.extendleft(reversed(kept))
-        self._ours_alone = len(kept)
-        self._waiting_bytes = sum(len(message.payload) for message, _ in self._waiting)
-        self._ledger.messages_returned(len(first) - len(kept))
-
-
-def _received_at(message: Message, at: datetime) -> Message:
-    """The same message with another time of receipt; spelled out, because `dataclasses.replace` takes three times as long."""
-    return Message(
-        message.topic,
-        message.payload,
-        at,
-        message.retain,
-        message.qos,
-        message.user,
-        message.packet_id,
-        message.redelivered,
-    )

@@ -106,21 +106,18 @@ class LetsGoOfWhatNobodySendsAgain(Intake):
     """What an older connection brought is let go although the broker forgot the session."""
 
     def connected(self, session_present: bool, at: float) -> list[Action]:
-        self._of_older_connection = min(self._of_older_connection, len(self._waiting))
-        self._let_go(self._of_older_connection)
-        self._of_older_connection = 0
+        self._ledger.messages_returned(self._waiting.session_present())
         return super().connected(session_present, at)
 
 
 class LetsGoOfQos0(Intake):
     """What came at QoS 0 is let go with the connection, as if it came again."""
 
-    def _let_go(self, count: int) -> None:
-        first = [self._waiting.popleft() for _ in range(count)]
-        kept = first[: self._ours_alone]
-        self._waiting.extendleft(reversed(kept))
-        self._waiting_bytes = sum(len(message.payload) for message, _ in self._waiting)
-        self._ledger.messages_returned(len(first) - len(kept))
+    def connected(self, session_present: bool, at: float) -> list[Action]:
+        messages = self._waiting._messages
+        for place, (message, receipt) in enumerate(messages):
+            messages[place] = (structs.replace(message, qos=1), receipt)
+        return super().connected(session_present, at)
 
 
 class StoresAroundTheSpool(Intake):
@@ -128,9 +125,9 @@ class StoresAroundTheSpool(Intake):
 
     def _begin(self, at: float, *, force: bool = False) -> list[Action]:
         busy = self._batch is not None or self._pending is not None or bool(self._spooling.taken)
-        if busy or not self._waiting or not (force or self._is_due(at)):
+        if busy or not self._waiting or not (force or self._waiting.is_due(at)):
             return super()._begin(at, force=force)
-        return self._begin_batch(self._take(), self._oldest_at, at)
+        return self._begin_batch(self._waiting.take(), self._waiting.oldest_at, at)
 
 
 class NeverFollowsTheClockBack(Intake):
@@ -244,8 +241,9 @@ class DecodesAheadWhatComesAgain(Intake):
     """What comes again is decoded before it is known that it was stored."""
 
     def _look_ahead(self) -> None:
-        for place, (message, receipt) in enumerate(self._waiting):
-            self._waiting[place] = (structs.replace(message, redelivered=False), receipt)
+        messages = self._waiting._messages
+        for place, (message, receipt) in enumerate(messages):
+            messages[place] = (structs.replace(message, redelivered=False), receipt)
         super()._look_ahead()
 
 
