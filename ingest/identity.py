@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from hearthwatch.values import Decoded, Event, Identity, Message, Reading, Rejection, Reply, Value
-from hearthwatch.wire.speakers import described, may_tell_of, names_in_payload, speaker
+from hearthwatch.wire.speakers import described, may_tell_of, names_in_payload, speaker, speaks_of_itself
 from ingest.admission import Turn
 from ingest.batch import MessageDecoder, Stored
 from ingest.directory import Directory
@@ -230,8 +230,10 @@ class _Sorting:
         """Who says it, as far as that is known: the broker's user, else the enrolled device whose topic it is; never a bridge."""
         sender: str | None = self._message.user
         if sender is None and names_in_payload(self._convention):
-            named = speaker(self._convention, self._message.topic, name)
-            sender = named if self._directory.is_enrolled(named) else None
+            topic = self._message.topic
+            named = speaker(self._convention, topic, name)
+            own = self._directory.is_enrolled(named) and speaks_of_itself(self._convention, topic, name)
+            sender = named if own else None
         return None if sender is not None and self._directory.is_bridge(sender) else sender
 
 

@@ -1,7 +1,8 @@
 """Who may write a topic, where a message names its device in the payload: the level that stands for the sender's own name.
 
-In native, Tasmota, Shelly Gen1 and Homie topics the device itself is a level, so a broker that keeps users to their own level (as
-deploy/mosquitto/acl does) keeps devices apart. Elsewhere a payload may name anybody, and is held against the topic it came by.
+In native topics and most of Tasmota, Shelly Gen1 and Homie the device itself is a level, so a broker that keeps users to their own level
+(as deploy/mosquitto/acl does) keeps devices apart. Elsewhere a payload may name anybody (a description its hardware, a root of Homie its
+children, an edge node of Sparkplug the devices behind it), and is held against the topic it came by.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from hearthwatch.wire.home_assistant_names import full
 from hearthwatch.wire.payload import parse_object
 from hearthwatch.wire.sparkplug import device_id
 
-_BY_TOPIC = frozenset({"native", "shelly_gen1", "homie", "zigbee2mqtt"})
-_BY_PAYLOAD = frozenset({"home_assistant", "shelly_gen2", "sparkplug", "tasmota"})
+_BY_TOPIC = frozenset({"native", "zigbee2mqtt"})
+_BY_PAYLOAD = frozenset({"home_assistant", "homie", "shelly_gen1", "shelly_gen2", "sparkplug", "tasmota"})
 
 _CONFIG = "/config"
 _ESPHOME = "esphome"
+_HOMIE_5 = "5"
 _TASMOTA_DISCOVERY = 4
 """Levels of ``tasmota/discovery/<mac>/config``."""
 
@@ -36,13 +38,23 @@ def speaker(convention: str, topic: str, device: str) -> str | None:
         return levels[0]
     if convention == "tasmota" and len(levels) == _TASMOTA_DISCOVERY and levels[:2] == ["tasmota", "discovery"]:
         return levels[2]
-    if convention == "sparkplug" and len(levels) > 3 and device == device_id(levels[1], levels[3]):
+    if convention == "sparkplug" and len(levels) > 3:
         return levels[3]
+    if convention in ("shelly_gen1", "homie") and device not in levels:
+        return levels[2] if levels[1] == _HOMIE_5 and len(levels) > 2 else levels[1]
     if (
         convention not in _BY_TOPIC | _BY_PAYLOAD
     ):  # a maker's own: whichever level it is, the device stands in its topics
         return None if any(device in (level, mac_of(level)) for level in levels) else levels[0]
     return None
+
+
+def speaks_of_itself(convention: str, topic: str, device: str) -> bool:
+    """Whether an id is the sender's own in its convention, and not that of a device behind it."""
+    levels = topic.split("/")
+    if convention == "sparkplug":
+        return len(levels) > 3 and device == device_id(levels[1], levels[3])
+    return convention != "homie" or device in levels
 
 
 def described(topic: str, payload: bytes) -> Claim | None:

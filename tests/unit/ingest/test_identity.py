@@ -18,9 +18,10 @@ from ingest.admission import HELD_A_DAY, AdmissionPolicy
 from ingest.directory import Directory
 from ingest.identity import OF_ANOTHER_TOPIC, IdentifyingDecoder
 from ingest.validation import OF_ANOTHER_USER
+from tests.sparkplug_payloads import encode
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-SPOKEN = ("native", "sparkplug", "tasmota", "shelly_gen1", "shelly_gen2", "home_assistant")
+SPOKEN = ("native", "homie", "sparkplug", "tasmota", "shelly_gen1", "shelly_gen2", "home_assistant")
 MAC = "a4cf12d4e5f6"
 
 
@@ -106,6 +107,14 @@ def description(mac: str = MAC, node: str = "kitchen", entity: str = "temperatur
         "dev": {"ids": mac, "mf": "Acme", "mdl": "Lamp", "sw": "esphome v2026.4.1", "name": "Kitchen"},
     }
     return f"homeassistant/sensor/{node}/{entity}/config", given
+
+
+def birth(seq: int, bd_seq: int | None = None) -> bytes:
+    """A birth certificate of Sparkplug with a temperature."""
+    metrics: list[dict[str, Any]] = [{"name": "temperature", "dataType": "Double", "value": 20.5}]
+    if bd_seq is not None:
+        metrics.append({"name": "bdSeq", "dataType": "Int64", "value": bd_seq})
+    return encode({"timestamp": int(NOW.timestamp() * 1000), "seq": seq, "metrics": metrics})
 
 
 def readings_of(decoded: Decoded) -> set[str]:
@@ -259,6 +268,48 @@ def test_a_description_that_names_the_hardware_of_another_user_does_not_write_as
     assert world.mismatches() == ["rogue"]
     with pytest.raises(Invalid, match="no description says yet whose topic this is"):
         world.hear("rogue/sensor/forged/state", b"99")
+
+
+def test_a_root_of_homie_says_nothing_of_a_child_that_has_a_user_of_its_own(world: World) -> None:
+    world.enroll("root", "child")
+    world.hear("homie/5/child/$state", b"ready")
+    world.hear("homie/5/root/$description", {"homie": "5.0", "version": 1, "children": ["child", "sensor"]})
+    world.hear("homie/5/root/$state", b"ready")
+
+    lost = world.hear("homie/5/root/$state", b"lost")
+
+    assert {value.device for value in lost.values} == {"root", "sensor"}
+    assert [(one.device, one.reason) for one in lost.rejected] == [("child", OF_ANOTHER_TOPIC)]
+
+
+@pytest.mark.parametrize(
+    ("topic", "given"),
+    [
+        ("shellies/announce", {"id": "victim", "model": "SHPLG-S", "mac": "A4CF12D4E5F6", "fw_ver": "1"}),
+        ("rogue/events/rpc", {"src": "victim", "method": "NotifyStatus", "params": {"sys": {"uptime": 5}}}),
+        ("tasmota/discovery/A4CF12D4E5F6/config", {"t": "victim", "mac": "A4CF12D4E5F6", "md": "Plug", "sw": "14.1"}),
+    ],
+)
+def test_a_payload_that_names_an_enrolled_device_on_another_s_topic_is_not_its_word(
+    world: World, topic: str, given: dict[str, Any]
+) -> None:
+    world.enroll("victim", "rogue")
+
+    told = world.hear(topic, given)
+
+    assert [value for value in told.values if value.device == "victim"] == []
+    assert {one.reason for one in told.rejected} == {OF_ANOTHER_TOPIC}
+
+
+def test_an_edge_node_behind_which_a_device_is_called_like_an_enrolled_one_does_not_write_as_it(world: World) -> None:
+    world.enroll("plant.rogue.sensor", "rogue")
+
+    told = world.hear("spBv1.0/plant/NBIRTH/rogue", birth(seq=0, bd_seq=0))
+    forged = world.hear("spBv1.0/plant/DBIRTH/rogue/sensor", birth(seq=1))
+
+    assert {value.device for value in told.values} <= {"rogue", "plant.rogue"}
+    assert [value for value in forged.values if value.device == "plant.rogue.sensor"] == []
+    assert {one.reason for one in forged.rejected} == {OF_ANOTHER_TOPIC}
 
 
 def test_a_topic_that_was_described_before_the_device_had_a_user_is_not_its_topic_any_more(world: World) -> None:

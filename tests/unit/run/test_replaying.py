@@ -40,7 +40,7 @@ def test_messages_of_a_device_that_was_enrolled_since_are_stored_and_those_of_ot
         devices.register(connection, [{"id": "lamp"}])
     now = clock.now() + timedelta(hours=1)
 
-    answer = replay_held(Settings(unknown_devices=policy), store, held, now)  # type: ignore[arg-type]
+    answer = replay_held(Settings(unknown_devices=policy), store, held, now)
 
     assert (answer["replayed"], answer["stored"], answer["still_bad"]) == (1200, 1200, 1)
     with held.reading() as connection:
