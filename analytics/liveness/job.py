@@ -19,6 +19,7 @@ from analytics.liveness.findings import Finder
 from analytics.liveness.incidents import Incidents
 from analytics.liveness.look import Known, Look
 from analytics.liveness.spans import Blind
+from hearthwatch.failure_modes import LIVENESS_MODES
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import analysis_states, blindness, findings, liveness, outages
 from hearthwatch.records.database import Database
@@ -91,7 +92,11 @@ def _load(connection: Connection, run: Mapping[str, Any], now: datetime) -> Know
         homes=liveness.homes(connection, now),
         ours=tuple(Blind(one.since, one.until, one.reason) for one in spans),
         outages=outages.at(connection, now),
-        findings=findings.list_findings(connection, states=findings.UNRECOVERED, limit=EVERYTHING),
+        findings=[
+            finding
+            for mode in LIVENESS_MODES
+            for finding in findings.list_findings(connection, mode=mode, states=findings.UNRECOVERED, limit=EVERYTHING)
+        ],
         looked=None if looked is None else datetime.fromisoformat(looked),
     )
 

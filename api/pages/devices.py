@@ -35,7 +35,7 @@ from hearthwatch.records import (
 )
 from hearthwatch.records.blindness import BlindSpan
 from hearthwatch.records.commands import Command
-from hearthwatch.records.liveness import Change, Liveness
+from hearthwatch.records.liveness import Change, Liveness, ReportingPlan
 from hearthwatch.records.parts import InstalledPart
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Device, Finding, Ticket
@@ -69,6 +69,7 @@ class Portrait:
     asked: Sequence[Command]
     live: Liveness | None
     changes: Sequence[Change]
+    plan: ReportingPlan | None
     daily: pa.Table
     events: pa.Table
 
@@ -141,6 +142,7 @@ async def device_page(visit: Visit) -> None:
         ):
             _risk(shown.prognoses)
     liveness_pages.liveness_card(shown.live, shown.changes)
+    liveness_pages.reporting_form(visit.context, visit.person, shown.device.id, shown.plan)
     with card("Findings and tickets"):
         if shown.findings:
             table(
@@ -203,6 +205,7 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
             "findings": findings.list_findings(connection, subject=device_id),
             "tickets": tickets.list_tickets(connection, device_id=device_id),
             "live": liveness.find(connection, [device_id]).get(device_id),
+            "plan": liveness.plans(connection).get(("device", device_id)),
             "changes": liveness.changes(connection, device_id, limit=liveness_pages.SHOWN),
             "kinds": list(offered(route)) if route is not None else [],
             "asked": commands.list_commands(connection, device_id=device_id, limit=command_pages.SHOWN),

@@ -7,14 +7,27 @@ from datetime import datetime
 from typing import Any
 
 from nicegui import ui
+from sqlalchemy import Connection
 
+from api.context import ApiContext
 from api.liveness_words import sentence
+from api.pages.actions import perform
 from api.pages.frame import card, facts
 from api.pages.frame import sentence as quiet
 from api.pages.tables import table
 from api.pages.wording import COLORS, moment, since
+from api.security import ENGINEERS, Person
+from hearthwatch.records import audit, liveness
 from hearthwatch.records.blindness import BlindSpan
-from hearthwatch.records.liveness import STATES, Change, Liveness
+from hearthwatch.records.liveness import (
+    LONGEST_S,
+    POWER_CLASSES,
+    SHORTEST_S,
+    STATES,
+    Change,
+    Liveness,
+    ReportingPlan,
+)
 
 SHOWN = 50
 _POWER = {
@@ -90,6 +103,49 @@ def liveness_card(known: Liveness | None, changes: Sequence[Change]) -> None:
                 badges=("state",),
                 page_size=8,
             ).props("wrap-cells")
+
+
+def reporting_form(context: ApiContext, person: Person, device_id: str, plan: ReportingPlan | None) -> None:
+    """Where an engineer says how a device is powered and how often it reports; that goes before what was found out."""
+    if person.role not in ENGINEERS:
+        return
+    with (
+        card("How it reports", "Said by a person; left empty it is found out."),
+        ui.row().classes("items-center gap-2"),
+    ):
+        power = ui.select(
+            {"": "found out", **{name: name for name in POWER_CLASSES}},
+            value=(plan and plan.power) or "",
+            label="Power",
+        ).classes("w-40")
+        minutes = ui.number(
+            "Minutes between messages",
+            value=plan.interval_s / 60 if plan and plan.interval_s else None,
+            min=SHORTEST_S / 60,
+            max=LONGEST_S / 60,
+        ).classes("w-56")
+
+        async def save() -> None:
+            interval = float(minutes.value) * 60 if minutes.value else None
+            now = context.clock.now()
+
+            def write(connection: Connection) -> None:
+                said = liveness.set_plan(
+                    connection, "device", device_id, plan.revision if plan else None, power.value or None, interval
+                )
+                detail = {"power": said.power, "interval_s": said.interval_s}
+                audit.note(
+                    connection,
+                    at=now,
+                    actor=person.name,
+                    action="reporting.plan",
+                    object=f"device:{device_id}",
+                    detail=detail,
+                )
+
+            await perform(context, write, "Saved; it counts from the next look on")
+
+        ui.button("Save", on_click=save).props("no-caps outline")
 
 
 def _step(one: Change) -> dict[str, Any]:
