@@ -32,7 +32,6 @@ LATE_EVENTS = timedelta(hours=6)
 """Events may be stored so long after they were received without being missed; after a blindness, as long as that lasted."""
 AHEAD = timedelta(minutes=10)
 """Clocks of devices and of other machines may run ahead a little."""
-CHECK_METRICS_EVERY = timedelta(hours=1)
 EVERYTHING = 1_000_000
 
 
@@ -62,7 +61,7 @@ def watch_liveness(
     known = _with_bridges(known, joined, left)
     look = Look(known, now, will_grace=chosen.will_grace, flaps=chosen.flaps)
     look.words = _goings(store, now)
-    wanting = look.wants_metrics(CHECK_METRICS_EVERY)
+    wanting = look.wants_metrics()
     look.learn_metrics(wanting, store.latest(wanting) if wanting else {})
     look.judge_all()
     with database.transaction(alone=False) as connection:

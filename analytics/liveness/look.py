@@ -21,6 +21,7 @@ from hearthwatch.records.liveness import Bridge, Liveness, ReportingPlan, Watche
 from hearthwatch.records.outages import PlannedOutage
 from hearthwatch.values import Finding
 
+ASK_AGAIN, ASK_AT_LAST = timedelta(hours=1), timedelta(days=7)
 ALIVE = frozenset({"online", "asleep"})
 _TELLING = BATTERY_METRICS | MAINS_METRICS
 _NOBODY_SAID = ReportingPlan("", "", None, None, 0)
@@ -61,14 +62,13 @@ class Look:
 
     # -- what is asked of the telemetry
 
-    def wants_metrics(self, every: timedelta) -> list[str]:
-        """Devices of which nothing tells yet how they are powered, as far as that was not asked within ``every``."""
+    def wants_metrics(self) -> list[str]:
+        """Devices of which nothing tells yet how they are powered: asked again after 1, 2, 4, ... hours, at last once a week."""
         wanting = []
         for device in self.known.devices:
             memory = self._memory(device)
-            checked = memory.get("checked")
-            fresh = checked is not None and datetime.fromisoformat(checked) > self.now - every
-            if not memory.get("metrics") and not fresh:
+            due = memory.get("ask")
+            if not memory.get("metrics") and (due is None or datetime.fromisoformat(due) <= self.now):
                 wanting.append(device)
         return wanting
 
@@ -128,7 +128,13 @@ class Look:
     def _evidence(self, about: Watched) -> tuple[Evidence, dict[str, Any], str]:
         before, memory = self.known.before.get(about.id), dict(self._memory(about.id))
         if about.id in self._metrics:
-            memory |= {"metrics": self._metrics[about.id], "checked": self.now.isoformat()}
+            asked = int(memory.get("asked", 0))
+            again = min(ASK_AGAIN * 2**asked, ASK_AT_LAST)
+            memory |= {
+                "metrics": self._metrics[about.id],
+                "asked": min(asked + 1, 10),
+                "ask": (self.now + again).isoformat(),
+            }
         plan = self._plan(about)
         bridge = self.known.bridges.get(about.id)
         power, source = power_of(
