@@ -7,6 +7,7 @@ not known at all, and their serial numbers do not contradict. Everything else is
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,13 +16,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.records import aliases, broker_users, devices
-from hearthwatch.records.database import insert_missing
+from hearthwatch.records.database import batched, insert_missing
 from hearthwatch.records.tables import device_addresses, ownerships
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Device, Identity, Observation
 from hearthwatch.wire.hardware_address import is_address
 
 ACTOR = "ingest"
+KINDS = ("mac", "ieee", "serial")
+COMPARED = 8
+"""Ids of one address: a device speaks a handful of conventions."""
 _SERIAL = re.compile(r"(?=.*[0-9]).{6,128}", re.DOTALL)
 """A text that can be the serial number of one device alone; ``0`` and ``unknown`` are those of many."""
 
@@ -47,18 +51,48 @@ def learn(connection: Connection, claims: Sequence[Identity], now: datetime, *, 
     ``ask``: join nothing that two users of the broker could have told, because each device has a user of its own.
     """
     found: list[Observation] = []
+    known = _known(connection, claims)
+    alone: list[Address] = []  # told by nobody else: nearly all of them
     for claim in claims:
         told_as = claim.told_as or claim.device
         for kind, address in _addresses(claim):
-            row = Address(
-                kind, address, told_as, claim.convention, fitted(device_addresses.c.told_by, claim.told_by), now
-            )
-            others = [one for one in holders(connection, kind, address) if one.device != told_as]
-            insert_missing(connection, device_addresses, [{name: getattr(row, name) for name in _NAMES}])
-            for other in others:
-                found += _meet(connection, row, other, claim, now, ask=ask)
-        found += _same_sender(connection, claim, told_as, now)
+            told_by = fitted(device_addresses.c.told_by, claim.told_by)
+            row = Address(kind, address, told_as, claim.convention, told_by, now)
+            holding = known[kind, address]
+            if not holding:
+                alone.append(row)
+            elif holding != {told_as}:
+                _keep(connection, alone)
+                alone = []
+                found += _compare(connection, row, claim, now, ask=ask)
+            holding.add(told_as)
+    _keep(connection, alone)
+    for claim in claims:
+        _same_sender(connection, claim, claim.told_as or claim.device, now)
     return found
+
+
+def _known(connection: Connection, claims: Sequence[Identity]) -> defaultdict[tuple[str, str], set[str]]:
+    """Who told the addresses of some claims before."""
+    known: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    told = {address for claim in claims for _, address in _addresses(claim)}
+    columns = (device_addresses.c.kind, device_addresses.c.address, device_addresses.c.device)
+    for some in batched(sorted(told)):
+        where = (device_addresses.c.kind.in_(KINDS), device_addresses.c.address.in_(some))  # as the primary key begins
+        for row in connection.execute(sa.select(*columns).where(*where)):
+            known[row.kind, row.address].add(row.device)
+    return known
+
+
+def _keep(connection: Connection, rows: Sequence[Address]) -> None:
+    insert_missing(connection, device_addresses, [{name: getattr(row, name) for name in _NAMES} for row in rows])
+
+
+def _compare(connection: Connection, row: Address, claim: Identity, now: datetime, *, ask: bool) -> list[Observation]:
+    """Another id told the address: they are joined, or one doubt is said. An address that was cloned may have thousands of ids."""
+    others = [one for one in holders(connection, row.kind, row.address) if one.device != row.device]
+    _keep(connection, [row])
+    return next((doubt for other in others if (doubt := _meet(connection, row, other, claim, now, ask=ask))), [])
 
 
 _NAMES = tuple(Address.__dataclass_fields__)
@@ -73,10 +107,10 @@ def _addresses(claim: Identity) -> Iterable[tuple[str, str]]:
 
 
 def holders(connection: Connection, kind: str, address: str) -> list[Address]:
-    """Who told an address, oldest first."""
+    """Who told an address, the oldest first, and no more than are worth comparing."""
     query = sa.select(*_COLUMNS).where(device_addresses.c.kind == kind, device_addresses.c.address == address)
     order = (device_addresses.c.since, device_addresses.c.device)
-    return [Address(**row) for row in connection.execute(query.order_by(*order)).mappings()]
+    return [Address(**row) for row in connection.execute(query.order_by(*order).limit(COMPARED)).mappings()]
 
 
 def addresses_of(connection: Connection, ids: Sequence[str]) -> list[Address]:
@@ -112,6 +146,8 @@ def _contested(connection: Connection, row: Address, other: Address, *, ask: boo
         return "the broker knows them as different users"
     if ask and (None in users or users[0] != users[1]):
         return "the broker has a user for each device, and these may be two"
+    if row.convention == other.convention:
+        return "both are ids of one convention, in which one device has one"
     known = devices.find(connection, sorted({row.device, other.device}))
     serials = {known[one].serial for one in known if _own_serial(known[one])}
     if len(serials) > 1:
@@ -154,36 +190,35 @@ def _older(connection: Connection, one: str, two: str) -> tuple[str, str]:
     return first, second
 
 
-def _same_sender(connection: Connection, claim: Identity, told_as: str, now: datetime) -> list[Observation]:
+def _same_sender(connection: Connection, claim: Identity, told_as: str, now: datetime) -> None:
     """A device that logs in under its own name, and is called after its address by a convention, is one device.
 
     Only the first such id of a convention: a device may also speak for sensors near it.
     """
     sender = claim.told_by
     if sender is None or sender == told_as or claim.device == aliases.device_of(connection, sender):
-        return []
+        return
     user = broker_users.find(connection, sender)
     if user is None or user.role != "device" or not devices.find(connection, [sender]):
-        return []
+        return
     device = aliases.device_of(connection, sender)
     if aliases.device_of(connection, told_as) != told_as or broker_users.find(connection, told_as) is not None:
-        return []  # it is somebody already; whether that may be is decided where addresses meet
+        return  # it is somebody already; whether that may be is decided where addresses meet
     if any(one.convention == claim.convention for one in aliases.list_aliases(connection, device=device)):
-        return []
+        return
     own = {(one.kind, one.address) for one in addresses_of(connection, aliases.ids_of(connection, device))}
     said = dict(_addresses(claim))
     if any(kind in said and said[kind] != address for kind, address in own):
-        return []  # hardware of its own: another device, for which this one speaks
+        return  # hardware of its own: another device, for which this one speaks
     elsewhere = {
         aliases.device_of(connection, one.device) for pair in said.items() for one in holders(connection, *pair)
     }
     if elsewhere - {told_as, device}:
-        return []
+        return
     if aliases.verdicts(connection, [told_as]).get(frozenset((told_as, device))) == aliases.SEPARATE:
-        return []
+        return
     evidence = {"sender": sender, **said}
     aliases.join(connection, told_as, device, now, actor=ACTOR, convention=claim.convention, evidence=evidence)
-    return []
 
 
 def _mismatch(ours: str, theirs: str, row: Address, at: datetime, why: str) -> Observation:

@@ -110,15 +110,34 @@ def test_the_older_id_stays_unless_the_other_is_enrolled(database: Database, clo
         for name in ("older", "newer"):
             devices.see(connection, [Sighting(name, clock.now())])
             clock.advance(timedelta(days=1))
-        hardware.learn(connection, [told("newer", clock), told("older", clock)], clock.now())
+        claims = [told("newer", clock), told("older", clock, convention="tasmota")]
+        hardware.learn(connection, claims, clock.now())
         assert aliases.load(connection) == {"newer": "older"}
 
         devices.see(connection, [Sighting("first", clock.now())])
         devices.register(connection, [{"id": "enrolled"}])
         broker_users.enroll(connection, [user("enrolled")], clock.now(), "test")
-        claims = [told(name, clock, hardware_address="0x00158d00018255df") for name in ("first", "enrolled")]
+        zigbee = "0x00158d00018255df"
+        claims = [
+            told("first", clock, hardware_address=zigbee, convention="home_assistant"),
+            told("enrolled", clock, hardware_address=zigbee),
+        ]
         hardware.learn(connection, claims, clock.now())
         assert aliases.load(connection)["first"] == "enrolled"
+
+
+@pytest.mark.parametrize("cloned", [{"hardware_address": MAC}, {"hardware_address": None, "serial": "SERIAL-0001"}])
+def test_an_address_that_a_production_line_gave_to_many_joins_none_of_them(
+    database: Database, clock: SteppedClock, cloned: dict[str, Any]
+) -> None:
+    names = [f"unit-{number:02}" for number in range(30)]
+    register(database, *names, model="Lamp 3")
+    with database.transaction() as connection:
+        doubts = hardware.learn(connection, [told(name, clock, **cloned) for name in names], clock.now())
+
+        assert aliases.load(connection) == {}
+        assert sorted(one.subject for one in doubts) == names[1:]
+        assert len(aliases.list_aliases(connection, state="proposed")) == 29
 
 
 def test_a_user_whose_access_was_revoked_may_not_log_in_and_may_be_enrolled_again(
