@@ -151,9 +151,13 @@ class Subscriber(Protocol):
     """Receives messages and acknowledges them when told, in the order they came."""
 
     def start(
-        self, on_message: Callable[[Message, Receipt], None], on_connection: Callable[[bool, bool], None]
+        self,
+        on_message: Callable[[Message, Receipt], None],
+        on_connection: Callable[[bool, bool], None],
+        on_new_session: Callable[[], None] | None = None,
     ) -> None:
-        """Begin. ``on_connection(up, session_present)`` is called on every change. Callbacks come from the subscriber's thread."""
+        """Begin. ``on_connection(up, session_present)`` is called on every change; before a session that is new has heard anything,
+        ``on_new_session()``. Callbacks come from the subscriber's thread."""
         ...
 
     def acknowledge(self, receipts: Sequence[Receipt]) -> None:

@@ -42,6 +42,14 @@ def digest(message: Message) -> str:
     return made.hexdigest()
 
 
+def new_session(owner: str, at: datetime) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """The state to save before a new session hears anything: all that is remembered by then came by an older one.
+
+    It is replaced as soon as the ingestor's thread hears of the session; a kill may come before that.
+    """
+    return {(CONVENTION, f"{owner}/{_SESSION}"): {"generation": None, "since": at.isoformat()}}
+
+
 class FirstReceipts:
     """The latest first receipts, in generations: one generation is one batch and one saved state.
 
@@ -58,11 +66,12 @@ class FirstReceipts:
         self._settled: set[int] = set()
         self._dropped: list[int] = []
         self._in_use: set[int] = set()
-        session = (saved or {}).get(f"{owner}/{_SESSION}")
-        self._session = None if session is None else (session["generation"], datetime.fromisoformat(session["since"]))
+        self._session: tuple[int, datetime] | None = None
         self._session_is_saved = True
-        for number, entries in sorted(self._saved(saved or {}).items()):
-            self._add(number, {(one[0], one[1]): datetime.fromisoformat(one[2]) for one in entries})
+        for number, state in sorted(self._saved(saved or {}).items()):
+            received = {(one[0], one[1]): datetime.fromisoformat(one[2]) for one in state.get("received", [])}
+            self._add(number, received)
+        self._take_up_session((saved or {}).get(f"{owner}/{_SESSION}"))
         marker = (saved or {}).get(f"{owner}/{_SETTLED}", {})
         self._settled |= {one for one in self._generations if one <= marker.get("generation", -1)}
         self._settled -= set(marker.get("open", ()))
@@ -122,6 +131,14 @@ class FirstReceipts:
         """What was `unsaved` is durable."""
         self._session_is_saved = True
 
+    def _take_up_session(self, saved: Mapping[str, Any] | None) -> None:
+        """Since when the session is the one it is, and from which generation on; see `new_session` for one without."""
+        if saved is None:
+            return
+        generation = saved["generation"]
+        self._session = (self._next if generation is None else generation, datetime.fromisoformat(saved["since"]))
+        self._session_is_saved = generation is not None
+
     def _known(self, message: Message) -> tuple[int, datetime] | None:
         """Generation and time of a message's first receipt, unless that was another message, of an older session."""
         known = self._times.get(key_of(message))
@@ -158,10 +175,10 @@ class FirstReceipts:
     def _partition(self, number: int) -> str:
         return f"{self._owner}/{number}"
 
-    def _saved(self, saved: Mapping[str, Mapping[str, Any]]) -> dict[int, list[Any]]:
+    def _saved(self, saved: Mapping[str, Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
         found = {}
         for partition, state in saved.items():
             owner, _, number = partition.rpartition("/")
             if owner == self._owner and number.isdigit():
-                found[int(number)] = list(state.get("received", []))
+                found[int(number)] = state
         return found

@@ -34,7 +34,7 @@ from ingest.intake import Acknowledge, Action, Intake, Pending, Prepare, Record,
 from ingest.intake import Spool as ToSpool
 from ingest.ledger import Ledger
 from ingest.limits import Limits
-from ingest.redelivery import CONVENTION, FirstReceipts
+from ingest.redelivery import CONVENTION, FirstReceipts, new_session
 from ingest.retelling import STATE as IDENTITY_STATE
 from ingest.spool import Spool
 from ingest.spool_health import told
@@ -111,7 +111,7 @@ class Runner:
     def start(self, *, wait: float = CONNECT_SECONDS) -> None:
         """Begin to read. Returns when the broker has taken us; a broker that is away is waited for in the background."""
         self._thread.start()
-        self._subscriber.start(self._on_message, self._on_connection)
+        self._subscriber.start(self._on_message, self._on_connection, self._on_new_session)
         if not self._connected.wait(wait) and wait > 0:
             LOG.warning("the broker is away; it is tried again until it answers")
 
@@ -191,6 +191,13 @@ class Runner:
         else:
             self._connected.clear()
         self._wake.set()
+
+    def _on_new_session(self) -> None:
+        """Write down that all that is remembered came by an older session: a kill may come before our own thread hears of it."""
+        try:
+            self._save_session(new_session(self._name, self._clock.now()))
+        except Exception as error:  # noqa: BLE001  the ingestor's thread tries again; a message is rarely taken for another
+            LOG.warning("that the session is new could not be written down: %s", error)
 
     # -- the ingestor's thread
 

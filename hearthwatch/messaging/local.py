@@ -188,7 +188,10 @@ class LocalSubscriber:
         self._thread: threading.Thread | None = None
 
     def start(
-        self, on_message: Callable[[Message, Receipt], None], on_connection: Callable[[bool, bool], None]
+        self,
+        on_message: Callable[[Message, Receipt], None],
+        on_connection: Callable[[bool, bool], None],
+        on_new_session: Callable[[], None] | None = None,
     ) -> None:
         """Attach to the session and begin to receive. Raises `Conflict` when the client id is in use."""
         self._hub = hub = _join(self._name)
@@ -199,6 +202,8 @@ class LocalSubscriber:
             _leave(self._name)
             raise
         self._session = session
+        if not present and on_new_session is not None:
+            on_new_session()
         arguments = (hub, session, present, on_message, on_connection)
         self._thread = threading.Thread(target=self._run, args=arguments, name=f"local {self._client_id}", daemon=True)
         self._thread.start()

@@ -57,12 +57,17 @@ class MqttSubscriber:
         self._announced = False
         self._on_message: Callable[[Message, Receipt], None] = _nobody_listens
         self._on_connection: Callable[[bool, bool], None] = _nobody_cares
+        self._on_new_session: Callable[[], None] | None = None
 
     def start(
-        self, on_message: Callable[[Message, Receipt], None], on_connection: Callable[[bool, bool], None]
+        self,
+        on_message: Callable[[Message, Receipt], None],
+        on_connection: Callable[[bool, bool], None],
+        on_new_session: Callable[[], None] | None = None,
     ) -> None:
         """Begin to connect; ``on_connection(True, ...)`` comes when the broker has agreed to the subscriptions."""
         self._on_message, self._on_connection = on_message, on_connection
+        self._on_new_session = on_new_session
         self._link.start()
 
     def acknowledge(self, receipts: Sequence[Receipt]) -> None:
@@ -90,6 +95,8 @@ class MqttSubscriber:
 
     def connected(self, connection: Connection) -> None:
         """Subscribe anew on every connection, so that new filters hold also where the session is an old one."""
+        if not connection.session_present:
+            self._tell_of_a_new_session()
         if self._leaving:
             connection.unsubscribe(self._filters)
         else:
@@ -161,6 +168,14 @@ class MqttSubscriber:
 
     def acknowledged(self, numbers: Sequence[int], refused: int) -> None:
         """We publish nothing here."""
+
+    def _tell_of_a_new_session(self) -> None:
+        """A new session has no subscriptions, so nothing can come by it yet."""
+        try:
+            if self._on_new_session is not None:
+                self._on_new_session()
+        except Exception:  # as above
+            LOG.exception("that the session is new could not be handed on")
 
     def _tell(self, up: bool, session_present: bool) -> None:
         try:

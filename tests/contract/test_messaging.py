@@ -91,6 +91,34 @@ def send(publisher: Publisher, *payloads: bytes, topic: str = "t/a", retain: boo
     publisher.flush(PATIENCE_S)
 
 
+def test_a_session_that_is_new_is_told_before_anything_is_heard_and_one_that_was_kept_is_not(
+    address: str, publisher: Publisher
+) -> None:
+    for is_new in (True, False):
+        order: list[str] = []
+        subscriber = open_subscriber(
+            address, client_id="told", filters=("t/#",), session_expiry_s=3600, receive_maximum=10
+        )
+        inbox = Inbox(subscriber)
+        send(publisher, b"waits")
+
+        def take(message: Message, receipt: Receipt, order: list[str] = order, inbox: Inbox = inbox) -> None:
+            order.append("message")
+            inbox.take(message, receipt)
+
+        def note(up: bool, present: bool, order: list[str] = order, inbox: Inbox = inbox) -> None:
+            order.append("up")
+            inbox.note(up, present)
+
+        subscriber.start(take, note, lambda order=order: order.append("new"))  # type: ignore[misc]
+        assert inbox.wait(lambda inbox=inbox: bool(inbox.connections))  # type: ignore[misc]
+        if is_new:
+            send(publisher, b"comes")
+        inbox.wait_for(1)
+        subscriber.stop()
+        assert ("new" in order, "new" in order[1:]) == (is_new, False), order
+
+
 def test_messages_come_in_the_order_they_were_published(address: str, publisher: Publisher) -> None:
     sent = [str(number).encode() for number in range(500)]
     with listening(address) as inbox:

@@ -100,7 +100,7 @@ class Ingestor:
                 ledger=self._ledger,
                 spool=self._spool,
             )
-        self._subscriber.start(self._on_message, self._on_connection)
+        self._subscriber.start(self._on_message, self._on_connection, self._runner._on_new_session)
 
     def kill(self) -> None:
         """SIGKILL, wherever it is."""

@@ -159,7 +159,7 @@ class ForgetsFirstReceipts(FirstReceipts):
 class ForgetsFirstReceiptsOverARestart(FirstReceipts):
     """When a message came first is remembered by the process alone."""
 
-    def _saved(self, saved: Mapping[str, Mapping[str, Any]]) -> dict[int, list[Any]]:
+    def _saved(self, saved: Mapping[str, Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
         return {}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from hearthwatch.values import Message
-from ingest.redelivery import CONVENTION, FirstReceipts, Key, key_of
+from ingest.redelivery import CONVENTION, FirstReceipts, Key, key_of, new_session
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -163,3 +163,17 @@ def test_what_a_batch_knew_of_its_messages_is_known_until_the_batch_is_settled()
     first.settled()
     states.update(saved(first.remember(receipts(message(8)))))
     assert first.first_time(again(message(5))) is None
+
+
+def test_after_a_kill_before_the_new_session_was_heard_of_nothing_of_the_older_one_is_taken_for_its_messages() -> None:
+    first = FirstReceipts("me", 10)
+    states = saved(first.remember(receipts(message(1))))
+    states.update(saved(new_session("me", NOW + timedelta(hours=2))))
+    second = FirstReceipts("me", 10, states)
+    alike = structs.replace(again(message(1)), received_at=NOW + timedelta(hours=3))
+    assert second.first_time(alike) is None
+    states.update(saved(second.unsaved()))  # before anything of the new session is remembered
+    second.saved()
+    states.update(saved(second.remember({key_of(alike): alike.received_at})))
+    for one in (second, FirstReceipts("me", 10, states)):
+        assert one.first_time(structs.replace(alike, received_at=NOW + timedelta(hours=4))) == alike.received_at

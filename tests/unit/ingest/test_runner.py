@@ -62,9 +62,12 @@ class Deaf:
         self._real = real
 
     def start(
-        self, on_message: Callable[[Message, Receipt], None], on_connection: Callable[[bool, bool], None]
+        self,
+        on_message: Callable[[Message, Receipt], None],
+        on_connection: Callable[[bool, bool], None],
+        on_new_session: Callable[[], None] | None = None,
     ) -> None:
-        self._real.start(on_message, on_connection)
+        self._real.start(on_message, on_connection, on_new_session)
 
     def acknowledge(self, receipts: Sequence[Receipt]) -> None:
         """They are lost."""
