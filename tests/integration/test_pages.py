@@ -10,13 +10,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from prometheus_client import CollectorRegistry
 
+from analytics.liveness import watch_liveness
 from api.app import ApiContext, create_app
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import access, asking, cohort_looks, commands, devices, policies
+from hearthwatch.records import access, asking, blindness, cohort_looks, commands, devices, liveness, policies
 from hearthwatch.records.asking import Heard
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.devices import Sighting
 from hearthwatch.run.server import WebServer
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
@@ -183,6 +185,31 @@ def test_a_device_is_asked_from_its_page_and_what_it_answers_harms_nobody(site: 
     page.get_by_text("Answer of").click()
     expect(page.get_by_text(HOSTILE)).to_be_visible()
     assert "harmed" not in page.title()
+
+
+def test_devices_are_found_by_their_state_and_each_says_why(site: Site, browser: Browser) -> None:
+    with site.world.database.transaction() as connection:
+        devices.see(connection, [Sighting("lock-1", NOON), Sighting("lock-2", NOON - timedelta(hours=1), online=False)])
+    watch_liveness(open_store("duckdb://"), site.world.database, NOON)
+    page = opened(browser, f"{site.url}/")
+    page.get_by_role("button", name="offline 1").click()
+    page.get_by_role("link", name="lock-2").click()
+    expect(page.get_by_text("It left, or the broker gave it up, at 2026-05-01 11:00 UTC").first).to_be_visible()
+    page.get_by_label("Minutes between messages").fill("0.01")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("an interval is 60 to 604800 seconds")).to_be_visible()
+    page.get_by_label("Minutes between messages").fill("240")
+    with page.expect_navigation():  # the page is read anew once it is done
+        page.get_by_role("button", name="Save").click()
+    with site.world.database.reading() as connection:
+        assert liveness.plan(connection, "device", "lock-2").interval_s == 14_400
+
+
+def test_while_nobody_is_heard_the_fleet_page_says_so(site: Site, browser: Browser) -> None:
+    with site.world.database.transaction() as connection:
+        blindness.beat(connection, "one", NOON - timedelta(hours=1), receiving=True)
+    page = opened(browser, f"{site.url}/")
+    expect(page.get_by_role("alert").get_by_text("Nobody is heard since 2026-05-01 11:00 UTC")).to_be_visible()
 
 
 def test_a_device_that_does_not_exist_is_a_sentence_not_a_crash(site: Site, browser: Browser) -> None:
