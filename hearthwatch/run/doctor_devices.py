@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from hearthwatch.records import admissions, aliases
 from hearthwatch.records.database import open_database
@@ -16,7 +17,10 @@ NEARLY = 0.8
 
 def check_devices(settings: Settings) -> Iterator[Check]:
     """What becomes of devices that nobody registered, and what people have to decide. Says nothing of records that are not ready."""
-    database = open_database(settings.records_address)
+    address = settings.records_address
+    if address.startswith("sqlite:") and not Path(address.removeprefix("sqlite:///")).is_file():
+        return  # opening it would make it
+    database = open_database(address)
     try:
         if database.is_fresh() or not database.schema_is_current():
             return

@@ -30,6 +30,7 @@ def checks(folder: Path, **options: object) -> dict[str, Check]:
 
 def test_records_that_are_not_there_yet_are_no_matter_of_devices(tmp_path: Path) -> None:
     assert checks(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fleet_within_its_budget_is_well(records: Database, tmp_path: Path) -> None:
