@@ -18,7 +18,7 @@ NEARLY = 0.8
 def check_devices(settings: Settings) -> Iterator[Check]:
     """What becomes of devices that nobody registered, and what people have to decide. Says nothing of records that are not ready."""
     address = settings.records_address
-    if address.startswith("sqlite:") and not Path(address.removeprefix("sqlite:///")).is_file():
+    if address.startswith("sqlite:") and not Path(address.partition("?")[0].removeprefix("sqlite:///")).is_file():
         return  # opening it would make it
     database = open_database(address)
     try:
