@@ -40,8 +40,11 @@ class Lookout:
         """Look once. Returns the blindness that is over, if one is. Raises `Unavailable` when the records are away."""
         reason = _obstacle(self._health())
         now = self._clock.now()
-        with self._database.transaction() as connection:
-            ended = blindness.beat(connection, self._holder, now, receiving=not reason, reason=reason)
+        # Not alone: two that find the same gap write the same row.
+        ended = self._database.retrying(
+            lambda connection: blindness.beat(connection, self._holder, now, receiving=not reason, reason=reason),
+            alone=False,
+        )
         if ended is not None:
             LOG.warning("nothing was heard from %s to %s (%s)", ended.since, ended.until, ended.reason)
         return ended
