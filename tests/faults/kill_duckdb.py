@@ -25,8 +25,9 @@ from hearthwatch.values import Reading
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 BATCH = 2000
-CHECKPOINT_AT = "1MB"
-"""Of log, a few batches; at its usual 64 MB hardly any kill would meet a checkpoint."""
+CHECKPOINT_AT = "16KB"
+"""Of log, a batch or two; at its usual 64 MB hardly any kill would meet a checkpoint."""
+CHECKPOINT = "checkpoint"
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,12 +37,15 @@ def write(address: str, first: int) -> None:
     with store._file.writing() as cursor:
         cursor.commit()
         cursor.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
+    log = Path(f"{address.removeprefix('duckdb:///')}.wal")
+    size = 0
     for batch in range(first, sys.maxsize):
         at = START + timedelta(seconds=batch)
         store.write([Reading(f"d{place}", "native", at, {"x": float(batch), "y": place / 7}) for place in range(BATCH)])
         if batch % 20 == 19:
             store.rollup(at)
-        print(batch, flush=True)
+        before, size = size, log.stat().st_size if log.exists() else 0
+        print(batch, CHECKPOINT if size <= before else "", flush=True)  # without one the log grows
 
 
 class Writer:
@@ -53,15 +57,16 @@ class Writer:
         assert self._process.stdout is not None
         self._lines = self._process.stdout
 
-    def killed_after(self, batches: int, seconds: float) -> int:
-        """Kill it so many batches and seconds later; returns the last batch it called stored."""
+    def killed_after(self, batches: int, seconds: float) -> tuple[int, int]:
+        """Kill it so many batches and seconds later; returns the last batch it called stored, and how many checkpoints it made."""
         said = [self._lines.readline() for _ in range(batches)]
         threading.Event().wait(seconds)
         self._process.kill()
         said += self._lines.readlines()
         self._process.wait()
         self._lines.close()
-        return max(int(line) for line in said if line.endswith("\n"))
+        whole = [line.split() for line in said if line.endswith("\n")]
+        return max(int(line[0]) for line in whole), sum(CHECKPOINT in line for line in whole)
 
 
 def run(kills: int, folder: Path, seed: int = 28) -> dict[str, Any]:
@@ -72,10 +77,9 @@ def run(kills: int, folder: Path, seed: int = 28) -> dict[str, Any]:
     opened: list[float] = []
     first = torn = missing = checkpoints = 0
     for _ in range(kills):
-        size = path.stat().st_size if path.exists() else 0
         writer = Writer(address, first)
-        last = writer.killed_after(chance.randrange(1, 12), chance.uniform(0.0, 0.15))
-        checkpoints += path.stat().st_size > size
+        last, made = writer.killed_after(chance.randrange(1, 12), chance.uniform(0.0, 0.15))
+        checkpoints += made
         seconds, first, gaps, parts = _look(address, last)
         opened.append(seconds)
         missing, torn = missing + gaps, torn + parts
@@ -85,7 +89,7 @@ def run(kills: int, folder: Path, seed: int = 28) -> dict[str, Any]:
         "batches": first,
         "missing_batches": missing,
         "torn_batches": torn,
-        "lives_with_a_checkpoint": checkpoints,
+        "checkpoints": checkpoints,
         "megabytes": round(path.stat().st_size / 1e6, 1),
         "open_s": {"median": round(statistics.median(opened), 3), "most": round(max(opened), 3)},
     }
