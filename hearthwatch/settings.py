@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     spool_after_s: float = Field(5.0, gt=0, description="or for so long, in seconds.")
     ask_devices: bool = Field(
         True,
-        description="Whether devices are asked by themselves for what their protocol needs: a Sparkplug rebirth after a gap, the firmware of"
-        " a Shelly or Tasmota that did not tell it; see docs/commands.md.",
+        description="Whether devices are asked by themselves for what their protocol needs: a Sparkplug rebirth after a gap, the "
+        "firmware of a Shelly or Tasmota that did not tell it; see docs/commands.md.",
     )
     raw_days: int = Field(30, ge=1, description="Days to keep raw readings.")
     rollup_days: int = Field(730, ge=1, description="Days to keep hourly rollups.")
@@ -132,7 +132,8 @@ class Settings(BaseSettings):
     liveness_silent_h: float = Field(
         24,
         gt=0,
-        description="Hours a device on the mains may be offline before that is a finding; on a battery twice as many, a sleepy one four times.",
+        description="Hours a device on the mains may be offline before that is a finding; on a battery twice as many, "
+        "a sleepy one four times.",
     )
     liveness_mass_minimum: int = Field(
         5, ge=2, description="Homes that must fall silent at once before that can be an incident."

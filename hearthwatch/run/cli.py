@@ -33,7 +33,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 administration(app)
-app.add_typer(device, name="device", help="Identities of devices, and their access to the broker.", no_args_is_help=True)
+app.add_typer(
+    device, name="device", help="Identities of devices, and their access to the broker.", no_args_is_help=True
+)
 app.add_typer(command, name="command", help="Ask devices, and read their answers.", no_args_is_help=True)
 bench = typer.Typer(
     help="Measure on this machine, beside a reference that runs in the same minutes.", no_args_is_help=True
