@@ -170,7 +170,7 @@ def _at_rest_mb(child: Child) -> float:
     """Its memory when it has nothing to do; what it holds only for a moment is not in it."""
     pause = threading.Event()
     found = []
-    for _ in range(20):
+    for _ in range(6):
         pause.wait(0.1)
         found.append(child.memory_mb())
     return min(found)
