@@ -54,7 +54,7 @@ class MqttSubscriber:
         self._to_acknowledge: list[int] = []
         self._large: dict[int, int] = {}  # bytes of large payloads by packet id
         self._waiting: deque[Delivery] = deque()
-        self._announced = False
+        self._announced = self._is_new = False
         self._on_message: Callable[[Message, Receipt], None] = _nobody_listens
         self._on_connection: Callable[[bool, bool], None] = _nobody_cares
         self._on_new_session: Callable[[], None] | None = None
@@ -96,6 +96,9 @@ class MqttSubscriber:
     def connected(self, connection: Connection) -> None:
         """Subscribe anew on every connection, so that new filters hold also where the session is an old one."""
         if not connection.session_present:
+            self._is_new = (
+                True  # until that was told: should this connection break before, the next one finds the session present
+            )
             self._tell_of_a_new_session()
         if self._leaving:
             connection.unsubscribe(self._filters)
@@ -109,7 +112,8 @@ class MqttSubscriber:
         """
         if (connection.subscribed or connection.session_present) and not self._announced:
             self._announced = True
-            self._tell(True, connection.session_present)
+            is_new, self._is_new = self._is_new, False
+            self._tell(True, connection.session_present and not is_new)
         with self._turn:
             ids, self._to_acknowledge = self._to_acknowledge, []
         if ids:

@@ -243,6 +243,32 @@ def test_a_refused_subscription_is_no_connection() -> None:
     strict.close()
 
 
+def test_a_session_that_was_new_on_a_connection_that_broke_at_once_is_told_as_new_by_the_next_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(PATIENCE_S)
+        log, listener = Log(), subscriber(f"mqtt://127.0.0.1:{server.getsockname()[1]}?protocol=3.1.1")
+        listener.start(log.take, log.note)
+        first, _ = server.accept()
+        first.recv(4096)
+        first.sendall(CONNACK)  # a new session
+        first.recv(4096)  # the subscription, which is not answered
+        first.close()
+        second, _ = server.accept()
+        second.recv(4096)
+        second.sendall(
+            b"\x20\x02\x01\x00"
+        )  # the session is present, and what the forgotten one held is still not in it
+        log.wait(lambda: len(log.changes) == 1)
+        second.close()
+        third, _ = server.accept()
+        third.recv(4096)
+        third.sendall(b"\x20\x02\x01\x00")
+        log.wait(lambda: len(log.changes) == 3)
+        third.close()
+        listener.stop()
+    assert log.changes[:3] == [(True, False), (False, False), (True, True)]
+
+
 # -- encryption
 
 
