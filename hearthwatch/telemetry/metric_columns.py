@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from operator import methodcaller
 
 import numpy as np
 import pyarrow as pa
 
 from hearthwatch.telemetry.checks import floats, metric_name, numbers
 from hearthwatch.values import Reading
+
+_values = methodcaller("values")
 
 
 def metric_columns(values: Sequence[Reading]) -> dict[str, pa.Array]:
@@ -28,7 +31,9 @@ def _columns(metrics: Sequence[Mapping[str, float]]) -> dict[str, pa.Array]:
     if list(chain.from_iterable(metrics)) == names * len(
         metrics
     ):  # devices of one kind, as mostly: all numbers in one go
-        values = chain.from_iterable([one.values() for one in metrics])
+        values = chain.from_iterable(
+            map(_values, metrics)
+        )  # one view at a time: thousands would call the garbage collector
         try:
             table = np.fromiter(values, np.float64, len(metrics) * len(names)).reshape(len(metrics), len(names))
             return {name: pa.array(np.ascontiguousarray(table[:, place])) for place, name in enumerate(names)}

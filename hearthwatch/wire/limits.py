@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +42,21 @@ def check_device(device: str) -> str:
 def is_device(device: str) -> bool:
     """Whether a text is a device id."""
     return DEVICE_ID.fullmatch(device) is not None
+
+
+_KNOWN_METRICS: set[str] = set()
+_METRICS_KNOWN = 8192
+
+
+def are_metrics(names: Collection[str]) -> bool:
+    """Whether all of these texts are metric names: asked for every sample, and nearly always of the same few."""
+    if _KNOWN_METRICS.issuperset(names):
+        return True
+    if not all(map(is_metric, names)):
+        return False
+    if len(_KNOWN_METRICS) < _METRICS_KNOWN:
+        _KNOWN_METRICS.update(names)
+    return True
 
 
 @lru_cache(maxsize=8192)

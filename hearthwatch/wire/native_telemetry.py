@@ -18,6 +18,7 @@ from hearthwatch.wire.limits import (
     MAX_NUMBER,
     MAX_SAMPLES,
     MAX_TEXT,
+    are_metrics,
     is_metric,
     is_wholesome,
     number,
@@ -77,7 +78,7 @@ def _readings(device: str, state: State | None, given: _Telemetry) -> tuple[Read
     readings = []
     for sample in given.samples:
         at, metrics, own = sample.at, sample.m, sample.seq
-        if not all(map(is_metric, metrics)):
+        if not are_metrics(metrics):
             raise Invalid("not a metric name")
         if at.tzinfo is not UTC or not EARLIEST <= at < LATEST:
             at = in_utc(at)
