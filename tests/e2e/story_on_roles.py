@@ -28,7 +28,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.records.tables import job_runs
 from hearthwatch.run.jobs import JOBS
 from hearthwatch.run.schedule import Outcome
-from hearthwatch.values import Event, Message, Presence, Reading
+from hearthwatch.values import Event, Message, Presence, Reading, Reply
 from hearthwatch.wire.registry import Decoder, conventions
 from tests.platform_processes import Role
 
@@ -106,6 +106,8 @@ class Sent:
                 self.values.add(("events", value.device, value.at, value.kind, value.code, value.boot, value.seq))
             elif isinstance(value, Presence):
                 self.values.add(("presence", value.device, value.at, value.online, value.boot))
+            elif isinstance(value, Reply):  # kept as an event
+                self.values.add(("events", value.device, value.at, "reply", value.ok))
 
     def flush(self, timeout: float) -> None:
         """Wait for the broker."""

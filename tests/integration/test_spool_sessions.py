@@ -78,6 +78,7 @@ def test_an_ingestor_takes_the_session_first_of_which_messages_wait_on_its_machi
     with_three.close()
     first = machine.ingestor("first")
     wait(lambda: "house-0" in names(first))  # an empty spool is no reason
+    wait(lambda: bool(first.health()["connected"]))
     machine.away.away = True
     machine.send(50)
     wait(lambda: machine.spooled() == 50)

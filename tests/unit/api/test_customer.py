@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -314,7 +315,7 @@ def test_accepting_an_update_sends_the_command_to_the_device(
     assert press(page, token, "accept_update") == 303
     (command,) = [item for item in world.outbox() if item.kind == "command"]
     assert command.address == "hearthwatch/v1/lock-1/command"
-    assert command.payload["body"]["version"] == FIX
+    assert json.loads(command.payload["said"])["version"] == FIX
     assert "update is on its way" in look(page, token).words
 
 
