@@ -11,6 +11,7 @@ import pytest
 
 from hearthwatch.errors import Unavailable
 from hearthwatch.run import up
+from hearthwatch.run.assembly import build_health
 from hearthwatch.settings import Settings
 
 
@@ -21,7 +22,7 @@ def test_a_start_that_fails_says_only_what_was_wrong(
         raise Unavailable("nobody answers", where="broker")
 
     monkeypatch.setattr(up, "build_ingestor", away)
-    monkeypatch.setattr(up, "build_api", up.build_health)  # a process has pages once, and other tests may have had them
+    monkeypatch.setattr(up, "build_api", build_health)  # a process has pages once, and other tests may have had them
     monkeypatch.setattr(up, "_end_in_time", lambda: None)  # it would end the tests
     monkeypatch.setattr(up, "_stop_on_signals", threading.Event)
     with caplog.at_level(logging.WARNING), pytest.raises(Unavailable, match="nobody answers"):
