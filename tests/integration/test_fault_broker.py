@@ -136,7 +136,7 @@ def test_a_session_that_was_wiped_while_we_were_away_is_said_and_what_was_in_it_
     broker.start()
     with ingesting(broker.address, store, database, SystemClock(), limits=LIMITS, spoken=["native"]) as ingestor:
         assert ingestor.runner.health()["session_present"] is False
-        assert absent(ingestor) == 1
+        wait(lambda: absent(ingestor) == 1, "the ingestor has heard of it")
         load.send(200)
         load.flush()
         wait_for_stored(ingestor, 200)
