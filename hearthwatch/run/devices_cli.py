@@ -12,21 +12,10 @@ import typer
 from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Invalid
 from hearthwatch.run.administration import PERSON, Json, opened_records
+from hearthwatch.run.flashing import Convention
 from hearthwatch.run.printing import print_json
 from hearthwatch.settings import Settings, load_settings
 
-Convention = Literal[
-    "native",
-    "tasmota",
-    "shelly_gen1",
-    "shelly_gen2",
-    "esphome",
-    "home_assistant",
-    "zigbee2mqtt",
-    "homie",
-    "sparkplug",
-    "mapped",
-]
 AliasState = Literal["joined", "proposed", "separate"]
 PasswordFile = Annotated[Path | None, typer.Option(help="Mosquitto's password file; default: broker_password_file.")]
 PidFile = Annotated[Path | None, typer.Option(help="Mosquitto's pid_file: it is told to read its files again.")]

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-CONVENTIONS = (
+Convention = Literal[
     "native",
     "tasmota",
     "shelly_gen1",
@@ -22,8 +23,9 @@ CONVENTIONS = (
     "homie",
     "sparkplug",
     "mapped",
-)
+]
 """Ways to set up a device; ESPHome speaks Home Assistant discovery, and has a file format of its own."""
+CONVENTIONS: tuple[str, ...] = get_args(Convention)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
