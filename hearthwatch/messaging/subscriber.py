@@ -96,9 +96,8 @@ class MqttSubscriber:
     def connected(self, connection: Connection) -> None:
         """Subscribe anew on every connection, so that new filters hold also where the session is an old one."""
         if not connection.session_present:
-            self._is_new = (
-                True  # until that was told: should this connection break before, the next one finds the session present
-            )
+            # Until that was told: should this connection break before, the next one finds the session present.
+            self._is_new = True
             self._tell_of_a_new_session()
         if self._leaving:
             connection.unsubscribe(self._filters)
