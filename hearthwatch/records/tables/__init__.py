@@ -8,6 +8,7 @@ from __future__ import annotations
 from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, users
 from hearthwatch.records.tables.columns import metadata
 from hearthwatch.records.tables.commands import commands
+from hearthwatch.records.tables.dimensions import comparison_looks, comparisons, device_attributes
 from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
 from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
 from hearthwatch.records.tables.liveness import (
@@ -41,6 +42,7 @@ from hearthwatch.records.tables.results import (
     prognoses,
     vitals,
 )
+from hearthwatch.records.tables.rollouts import rollout_decisions, rollout_devices, rollout_waves, rollouts
 from hearthwatch.records.tables.service import (
     brakes,
     customer_links,
@@ -65,6 +67,8 @@ LEDGERS = (
     "ticket_events",
     "outcomes",
     "audit",
+    "rollout_decisions",
+    "comparison_looks",
 )
 
 __all__ = [
@@ -77,6 +81,8 @@ __all__ = [
     "broker_users",
     "cohort_looks",
     "commands",
+    "comparison_looks",
+    "comparisons",
     "consent_events",
     "customer_links",
     "customers",
@@ -84,6 +90,7 @@ __all__ = [
     "device_addresses",
     "device_admissions",
     "device_aliases",
+    "device_attributes",
     "device_bridges",
     "device_liveness",
     "devices",
@@ -113,6 +120,10 @@ __all__ = [
     "receivers",
     "releases",
     "reporting_plans",
+    "rollout_decisions",
+    "rollout_devices",
+    "rollout_waves",
+    "rollouts",
     "spare_parts",
     "technicians",
     "ticket_events",
