@@ -15,13 +15,13 @@ Sources: Mantel and Haenszel 1959; Greenland and Robins 1985 (sparse-data consis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.sequential.mixture import Floats
+from analytics.sequential.mixture import Direction, Floats
 from analytics.sequential.strata import Strata
 
 _SHRINK = 2.0  # weighted events added to A and B in R_k, so that the first slots do not swing it
@@ -101,6 +101,24 @@ class RateSums:
             total_b=float(sum_b[-1]) if sum_b.size else self.total_b,
         )
 
+    def since(self, start: RateSums) -> RateSums:
+        """What came after an earlier state of the same sums, centred anew: the ratio may have become another since."""
+        a, b = self.a - start.a, self.b - start.b
+        expected_t = self.expected_treated - start.expected_treated
+        expected_c = self.expected_control - start.expected_control
+        return RateSums(
+            a=_centred(a, expected_t),
+            b=_centred(b, expected_c),
+            expected_treated=expected_t,
+            expected_control=expected_c,
+            hours_treated=self.hours_treated - start.hours_treated,
+            hours_control=self.hours_control - start.hours_control,
+            events_treated=self.events_treated - start.events_treated,
+            events_control=self.events_control - start.events_control,
+            total_a=self.total_a - start.total_a,
+            total_b=self.total_b - start.total_b,
+        )
+
     def gathered(self, owner: NDArray[np.int64], devices: int) -> RateSums:
         """Rows that are parts of devices (in one stratum each) summed up to the devices: ``owner`` is the device of each row."""
 
@@ -169,6 +187,10 @@ class Estimate:
         """The clock of the e-process."""
         return 1.0 / self.variance if np.isfinite(self.variance) and self.variance > 0 else 0.0
 
+    def facing(self, direction: Direction) -> Estimate:
+        """The same with theta > 0 where it is worse: turned round for a metric of which less is worse."""
+        return self if direction == "more" else replace(self, theta=-self.theta)
+
 
 NO_ESTIMATE = Estimate(theta=0.0, variance=float("inf"))
 
@@ -225,6 +247,12 @@ def past_difference(sums: RateSums, past: Floats, earlier: Floats | None = None)
             return NO_ESTIMATE
         late = _Arms(late.theta - early.theta, late.treated - early.treated, late.control - early.control)
     return Estimate(late.theta, _variance(late, sums))
+
+
+def _centred(contributions: Floats, expected: Floats) -> Floats:
+    """Contributions without what an average device of the arm contributed."""
+    exposed = float(expected.sum())
+    return contributions - expected * (float(contributions.sum()) / exposed) if exposed > 0 else contributions
 
 
 def _summed(values: Floats, owner: NDArray[np.int64], devices: int) -> Floats:

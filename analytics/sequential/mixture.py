@@ -9,7 +9,7 @@ confidence sequences", Ann. Stat. 2024, arXiv 2103.06476; Jennison and Turnbull 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,19 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 
-TAU_RATE = 0.405
-"""Scale of the mixture for log rate ratios and log hazard ratios: log 1.5."""
+TAU_RATE = float(np.log(1.5))
+"""Scale of the mixture for log rate ratios and log hazard ratios."""
+
+TAU_MEAN = 0.10
+"""The same for log ratios of means, which are known far better: a tenth more drain is much."""
+
+Kind = Literal["rate", "mean", "first_event"]
+Direction = Literal["more", "less"]  # which is worse
+
+
+def tau_of(kind: Kind) -> float:
+    """The scale of the mixture for a metric of this kind: the log ratio that matters."""
+    return TAU_MEAN if kind == "mean" else TAU_RATE
 
 
 def log_e_worse(theta: Any, information: Any, tau: float = TAU_RATE) -> Floats:
