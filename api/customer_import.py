@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from api.errors import InvalidRows
 from hearthwatch.errors import Invalid
-from hearthwatch.records import consents, customers, devices
+from hearthwatch.records import attributes, consents, customers, devices
 from hearthwatch.records.customers import Ownership
 from hearthwatch.values import DEVICE_ID
 
@@ -20,6 +20,8 @@ COLUMNS = (
     "customer_id", "name", "language", "email", "phone", "channels", "home_id", "address", "city", "region", "timezone",
     "device_id", "from", "consents",
 )  # fmt: skip
+ATTRIBUTE = "attribute:"
+"""How the columns of a device's further attributes begin: ``attribute:batch``."""
 FAULTS_SHOWN = 100
 LONGEST = {"customer_id": 64, "home_id": 64, "name": 200, "language": 16, "email": 320, "phone": 40, "address": 400,
            "city": 120, "region": 64, "timezone": 64, "channels": 4000}  # fmt: skip
@@ -71,12 +73,19 @@ def read_rows(text: str, now: datetime) -> list[Row]:
 
 def _check_header(header: Sequence[str]) -> None:
     missing = [name for name in ("customer_id", "name") if name not in header]
-    unknown = [name for name in header if name not in COLUMNS]
+    unknown = [name for name in header if name not in COLUMNS and not _is_attribute(name)]
     twice = sorted({name for name in header if header.count(name) > 1})
     for names, message in ((missing, "missing"), (unknown, "unknown"), (twice, "named twice")):
         if names:
             faults = [{"row": 1, "where": f"row 1, {name}", "message": f"{message} column"} for name in names]
             raise InvalidRows(f"{message} columns: {', '.join(names)}", faults[:FAULTS_SHOWN])
+
+
+def _is_attribute(name: str) -> bool:
+    if not name.startswith(ATTRIBUTE):
+        return False
+    attributes.check_name(name.removeprefix(ATTRIBUTE))
+    return True
 
 
 def _read_line(
@@ -105,7 +114,10 @@ def _read_line(
 def _faults_of(found: Mapping[str, str]) -> list[tuple[str, str]]:
     wrong = [(name, "must not be empty") for name in ("customer_id", "name") if not found[name]]
     wrong += [(name, f"longer than {most} characters") for name, most in LONGEST.items() if len(found[name]) > most]
-    wrong += [(name, "a NUL character") for name in COLUMNS if "\x00" in found[name]]
+    wrong += [(name, "a NUL character") for name in found if "\x00" in found[name]]
+    told = [name for name in found if name.startswith(ATTRIBUTE) and found[name]]
+    wrong += [(name, "longer than 128 characters") for name in told if len(found[name]) > 128]
+    wrong += [(name, "whose attribute? device_id is empty") for name in told if not found["device_id"]]
     if found["device_id"] and not DEVICE_ID.fullmatch(found["device_id"]):
         wrong.append(("device_id", "a device id is 1 to 64 of A-Z a-z 0-9 . _ -"))
     if found["timezone"] and not customers.is_timezone(found["timezone"]):
@@ -129,7 +141,8 @@ def store_rows(connection: Connection, rows: Sequence[Row], now: datetime, sourc
     owned = [row for row in rows if row.cells["device_id"]]
     customers.put_customers(connection, [_customer(customer_id, row) for customer_id, row in people.items()])
     customers.put_homes(connection, [_home(home_id, row) for home_id, row in houses.items()])
-    devices.register(connection, sorted((_device(row) for row in owned), key=len))
+    devices.register(connection, sorted((_device(row) for row in owned), key=len), now)
+    attributes.tell(connection, (told for row in owned for told in _attributes(row)), now)
     customers.own_many(
         connection,
         [
@@ -161,6 +174,12 @@ def _home(home_id: str, row: Row) -> dict[str, object]:
 def _device(row: Row) -> dict[str, str]:
     region = row.text("region")
     return {"id": row.cells["device_id"]} | ({"region": region} if region else {})
+
+
+def _attributes(row: Row) -> list[tuple[str, str, str]]:
+    """What the line says of its device; an empty cell says nothing."""
+    names = [name for name, cell in row.cells.items() if name.startswith(ATTRIBUTE) and cell]
+    return [(row.cells["device_id"], name.removeprefix(ATTRIBUTE), row.cells[name]) for name in names]
 
 
 def decoded(body: bytes) -> str:

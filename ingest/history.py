@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from hearthwatch.errors import Invalid
 from hearthwatch.history import History, RejectedRow, read_history, read_mapping
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import devices, imports, metric_names, outcomes, parts, quarantine
+from hearthwatch.records import attributes, devices, imports, metric_names, outcomes, parts, quarantine
 from hearthwatch.records.database import Database
 from hearthwatch.records.devices import Sighting
 from hearthwatch.records.outcomes import Outcome
@@ -34,6 +34,7 @@ _REGISTERED = {
     "installed": "installed_at",
     "removed": "removed_at",
 }
+_NOT_FURTHER = frozenset({"device", "firmware", "first_at", "last_at", *_REGISTERED})
 
 
 def import_history(
@@ -119,7 +120,7 @@ def _write_records(
     service = strangers.without(history.service)
     if not len(fleet):
         raise Invalid("no row of it is of a device with a proper id", where=source)
-    _register(connection, fleet)
+    _register(connection, fleet, now)
     metric_names.admit(connection, [metric.name for metric in history.metrics], None, now, _NO_BUDGET)
     # Without a list of failures, a part that had to be replaced or repaired is the failure.
     failed = failures if history.mapping.failures is not None else service
@@ -144,12 +145,15 @@ def _write_records(
     }
 
 
-def _register(connection: Connection, fleet: Sequence[Mapping[str, Any]]) -> None:
-    """Devices by what the history says of them; a device that is known to be so is left alone."""
+def _register(connection: Connection, fleet: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Devices by what the history says of them, further columns as attributes; a device that is known to be so is left alone."""
     known = devices.find(connection, [row["device"] for row in fleet])
     rows = [_master_data(row) for row in fleet]
-    devices.register(connection, [row for row in rows if not _is_so(known.get(row["id"]), row)])
+    devices.register(connection, [row for row in rows if not _is_so(known.get(row["id"]), row)], now)
     devices.see(connection, list(_sightings(fleet)))
+    further = [name for name in fleet[0] if name not in _NOT_FURTHER]
+    told = ((row["device"], name, row[name]) for row in fleet for name in further if row[name] is not None)
+    attributes.tell(connection, told, now)
 
 
 def _master_data(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from api.acts import Acting, tagged
@@ -18,7 +19,7 @@ from api.revisions import IfMatch
 from api.routes.liveness import DeviceView, with_liveness
 from api.security import Engineer, Reader
 from api.times import LastDay, LastMonth
-from hearthwatch.records import aliases, customers, devices, findings, liveness, parts, prognoses
+from hearthwatch.records import aliases, attributes, customers, devices, findings, liveness, parts, prognoses
 from hearthwatch.values import Device, Finding
 
 router = APIRouter(tags=["devices"])
@@ -65,6 +66,10 @@ class MasterData(BaseModel):
     removed_at: AwareDatetime | None = None
     region: str | None = None
     test: bool | None = None
+
+
+class Attributes(RootModel[dict[str, Annotated[str, Field(min_length=1, max_length=128)] | None]]):
+    """What a device is beside its master data (``batch``, ``supplier``), by name; null: no longer known."""
 
 
 class DeviceFilter(BaseModel):
@@ -144,7 +149,9 @@ def get_device(context: Context, _caller: Reader, device_id: DeviceId) -> Respon
 
 
 @router.patch("/devices/{device_id}", response_model=Device)
-def change_device(caller: Engineer, act: Acting, if_match: IfMatch, device_id: DeviceId, body: MasterData) -> Response:
+def change_device(
+    context: Context, caller: Engineer, act: Acting, if_match: IfMatch, device_id: DeviceId, body: MasterData
+) -> Response:
     """Change the registry's data of a device; it overrides what the device says about itself."""
     changes = body.model_dump(exclude_unset=True)
     if "test" in changes:
@@ -153,9 +160,32 @@ def change_device(caller: Engineer, act: Acting, if_match: IfMatch, device_id: D
         caller,
         "device.change",
         f"device:{device_id}",
-        lambda connection: devices.update(connection, device_id, if_match, changes),
+        lambda connection: devices.update(connection, device_id, if_match, changes, context.clock.now()),
         detail={"fields": sorted(changes)},
     )
+
+
+@router.get("/devices/{device_id}/attributes")
+def get_attributes(context: Context, _caller: Reader, device_id: DeviceId) -> Page[attributes.Attribute]:
+    """What a device is and was beside its master data, by name, oldest first: batch, supplier, past regions and revisions."""
+    with context.database.reading() as connection:
+        devices.get(connection, device_id)
+        return Page(items=attributes.of_device(connection, device_id))
+
+
+@router.patch("/devices/{device_id}/attributes")
+def change_attributes(
+    context: Context, caller: Engineer, act: Acting, device_id: DeviceId, body: Attributes
+) -> Response:
+    """Say what a device is (``{"batch": "B7"}``). A first value holds from ever, another one from now on; null ends it."""
+    told = [(device_id, attributes.check_name(name), value) for name, value in body.root.items()]
+
+    def tell(connection: Connection) -> list[attributes.Attribute]:
+        devices.get(connection, device_id)
+        attributes.tell(connection, told, context.clock.now())
+        return attributes.of_device(connection, device_id)
+
+    return act.do(caller, "device.attributes", f"device:{device_id}", tell, detail={"fields": sorted(body.root)})
 
 
 @router.get("/devices/{device_id}/window")

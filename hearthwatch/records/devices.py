@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.firmware import version as normalised
-from hearthwatch.records import liveness, models, parts
+from hearthwatch.records import attributes, liveness, models, parts
 from hearthwatch.records.database import batched, containing, insert_for, update_at_revision
 from hearthwatch.records.tables import device_liveness, devices, installed_parts
 from hearthwatch.records.tables.columns import fitted
@@ -23,6 +23,7 @@ from hearthwatch.wire.hardware_address import address_of, is_address
 
 MASTER_DATA = ("model", "hardware", "firmware", "serial", "made", "installed_at", "removed_at", "region", "test")
 _TEXTS = frozenset({"model", "hardware", "firmware", "serial", "region"})
+_MOVES = frozenset({"hardware", "region"})
 _COLUMNS = tuple(devices.c[name] for name in Device.__dataclass_fields__)
 
 
@@ -191,13 +192,15 @@ def _apply_parts(connection: Connection, identities: Sequence[Identity], known: 
             current[key] = label
 
 
-def register(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+def register(connection: Connection, rows: Sequence[Mapping[str, Any]], now: datetime | None = None) -> int:
     """Take over master data (``id`` and any of `MASTER_DATA`): it overrides what devices said of themselves.
 
-    Returns the number of rows. Raises `Invalid` for an id that no device can have or a column that is not master data.
+    With ``now`` a change of hardware or region is noted with its time, for comparisons by them. Returns the number of rows. Raises
+    `Invalid` for an id that no device can have or a column that is not master data.
     """
     for row in rows:
         _check_master_data(row)
+    _note_moves(connection, rows, now)
     models.add_missing(connection, [row["model"] for row in rows if row.get("model")])
     known = [{"id": row["id"], **_master_values(row)} for row in rows]
     for names, alike in groupby(known, key=tuple):  # one statement serves all rows that give the same columns
@@ -206,6 +209,19 @@ def register(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         changes["revision"] = devices.c.revision + 1
         connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=changes), list(alike))
     return len(rows)
+
+
+def _note_moves(connection: Connection, rows: Sequence[Mapping[str, Any]], now: datetime | None) -> None:
+    moving = {row["id"]: row for row in rows if row.keys() & _MOVES}
+    if now is None or not moving:
+        return
+    changes = [
+        (device.id, name, before, fitted(devices.c[name], moving[device.id][name]))
+        for device in find(connection, sorted(moving)).values()
+        for name in sorted(moving[device.id].keys() & _MOVES)
+        if (before := getattr(device, name)) is not None and before != moving[device.id][name]
+    ]
+    attributes.moved(connection, changes, now)
 
 
 def _check_master_data(row: Mapping[str, Any]) -> None:
@@ -314,10 +330,17 @@ def _matching(
     return where
 
 
-def update(connection: Connection, device_id: str, revision: int | None, changes: Mapping[str, Any]) -> Device:
-    """Change master data of one device. Raises `Missing`, `Stale`, or `Invalid` for a column that is not master data."""
+def update(
+    connection: Connection,
+    device_id: str,
+    revision: int | None,
+    changes: Mapping[str, Any],
+    now: datetime | None = None,
+) -> Device:
+    """Change master data of one device; ``now`` as in `register`. Raises `Missing`, `Stale`, or `Invalid` for a column that is none."""
     row = {"id": device_id, **changes}
     _check_master_data(row)
+    _note_moves(connection, [row], now)
     if changes.get("model"):
         models.add_missing(connection, [changes["model"]])
     update_at_revision(connection, devices, {"id": device_id}, revision, _master_values(row))

@@ -65,6 +65,16 @@ def current(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str],
     return found
 
 
+def over_time(connection: Connection, part: str, ids: Sequence[str]) -> list[InstalledPart]:
+    """All parts of a kind that some devices have or had, by device, oldest first."""
+    found: list[InstalledPart] = []
+    for some in batched(ids):
+        query = sa.select(installed_parts).where(installed_parts.c.part == part, installed_parts.c.device_id.in_(some))
+        rows = connection.execute(query.order_by(installed_parts.c.device_id, installed_parts.c.from_at)).mappings()
+        found.extend(InstalledPart(**row) for row in rows)
+    return found
+
+
 def since(connection: Connection, part: str, ids: Sequence[str]) -> dict[str, datetime]:
     """Since when each device has its present part of this kind; devices of which that is not known are absent."""
     found: dict[str, datetime] = {}
