@@ -80,6 +80,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
+def evidence(e: float) -> str:
+    """An e-value: three digits, large ones as a power of ten."""
+    return f"{e:,.0f}" if 100 <= e < 1e5 else f"{e:.3g}".replace("e+0", "e").replace("e+", "e")
+
+
 def mode(name: str) -> str:
     """A failure mode in words."""
     known = MODES.get(name) or LIVENESS_MODES.get(name)

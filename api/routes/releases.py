@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.acts import Acting, tagged
 from api.context import Context
+from api.csv_tables import csv_response
+from api.look_view import LookView
 from api.paging import Page
+from api.release_verdict import ReleaseVerdict, judged
 from api.revisions import IfMatch
 from api.security import Engineer, Reader
 from hearthwatch.records import cohort_looks, releases
@@ -93,16 +96,42 @@ def change_release(
     )
 
 
+@router.get("/releases/{release_id}/verdict")
+def get_verdict(context: Context, _caller: Reader, release_id: ReleaseId) -> ReleaseVerdict:
+    """What is to be said about a release now: one sentence, and the newest look at each metric, the gravest first."""
+    with context.database.reading() as connection:
+        release = releases.get(connection, release_id)
+        newest = cohort_looks.latest(connection, [release_id])
+    return judged(release, newest, context.settings)
+
+
 @router.get("/releases/{release_id}/looks")
-def list_looks(context: Context, _caller: Reader, release_id: ReleaseId, metric: str | None = None) -> Page[CohortLook]:
+def list_looks(
+    context: Context,
+    _caller: Reader,
+    release_id: ReleaseId,
+    metric: str | None = None,
+    since: Annotated[AwareDatetime | None, Query(description="Only looks after this time.")] = None,
+) -> Page[LookView]:
     """What the cohort watch saw at every look, oldest first."""
     with context.database.reading() as connection:
         releases.get(connection, release_id)
-        return Page(items=cohort_looks.list_looks(connection, release_id, metric=metric))
+        found = cohort_looks.list_looks(connection, release_id, metric=metric)
+    return Page(items=[LookView.of(look) for look in found if since is None or look.at > since])
+
+
+@router.get("/releases/{release_id}/looks.csv", response_class=Response)
+def export_looks(context: Context, _caller: Reader, release_id: ReleaseId, metric: str | None = None) -> Response:
+    """The looks at a release as a CSV file for a spreadsheet, without their detail."""
+    with context.database.reading() as connection:
+        releases.get(connection, release_id)
+        found = cohort_looks.list_looks(connection, release_id, metric=metric)
+    columns = [name for name in CohortLook.__dataclass_fields__ if name != "detail"]
+    return csv_response(f"release-{release_id}-looks", columns, found)
 
 
 @router.get("/looks")
-def list_latest_looks(context: Context, _caller: Reader) -> Page[CohortLook]:
+def list_latest_looks(context: Context, _caller: Reader) -> Page[LookView]:
     """The newest look of every release and metric."""
     with context.database.reading() as connection:
-        return Page(items=cohort_looks.latest(connection))
+        return Page(items=[LookView.of(look) for look in cohort_looks.latest(connection)])

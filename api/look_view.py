@@ -1,0 +1,110 @@
+"""A look of the cohort watch as the API gives it: the same values, with the keys of ``detail`` described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from hearthwatch.records.cohort_looks import CohortLook
+
+_NUMBER = {"type": "number"}
+_NUMBER_OR_NULL = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+_PAIR = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
+_RATIO = {"anyOf": [{"type": "array", "items": _NUMBER_OR_NULL, "minItems": 3, "maxItems": 3}, {"type": "null"}]}
+
+
+def _described(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
+    return {**schema, "description": text}
+
+
+def _object(text: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "description": text, "properties": properties}
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [dict(schema), {"type": "null"}], "description": schema["description"]}
+
+
+DETAIL = _object(
+    "What the verdict rests on. Looks keep the keys they were written with: old ones lack some. Pairs are (treatment, control).",
+    kind={
+        "enum": ["rate", "mean", "first_event"],
+        "description": "What is compared: events per hour, amounts per hour, or the first event of each device.",
+    },
+    unit={"type": "string", "description": "Unit of the events or amounts."},
+    direction={"enum": ["more", "less"], "description": "Which is worse."},
+    assignment={
+        "enum": ["randomised", "staged", "unknown"],
+        "description": "The release's assignment as it is believed: `unknown` where the past refutes what was announced.",
+    },
+    needed=_described(_NUMBER, "The e-value that makes it `worse` if it is the only one among all streams watched at that time."),
+    watch_list={"type": "boolean", "description": "Whether e-BH chose it for the watch list."},
+    late=_or_null(
+        _object(
+            "The detector of late regressions, which begins anew every day.",
+            e=_described(_NUMBER, "Its evidence, summed over the days it began on."),
+            threshold=_described(_NUMBER, "Where it alarms: the average run length without a change, in days."),
+            since=_described({"anyOf": [{"type": "string"}, {"type": "null"}]}, "The start that speaks loudest, ISO 8601."),
+            alarm={"type": "boolean", "description": "Whether it alarms."},
+        )
+    ),
+    decision=_or_null(
+        _object(
+            "What would be needed for a decision if the ratio stays as it is.",
+            days=_described(_NUMBER_OR_NULL, "Further days; null where it would never come."),
+            devices=_described(_NUMBER_OR_NULL, "Devices on the release; null where no number would do."),
+            says={"type": "string", "description": "The same in one sentence."},
+        )
+    ),
+    strata={
+        "type": "array",
+        "description": "Up to eight strata, the one with the largest share first.",
+        "items": _object(
+            "One stratum: what its devices have in common, and its own comparison.",
+            ratio=_described(_NUMBER_OR_NULL, "Its own ratio."),
+            devices=_described(_PAIR, "Devices."),
+            events=_described(_PAIR, "Events or amounts."),
+            share=_described(_NUMBER, "Its share of the result, 0 to 1."),
+        ),
+    },
+    contributors={
+        "type": "array",
+        "description": "Up to ten devices, the one with the largest share first.",
+        "items": _object(
+            "One device.",
+            device={"type": "string", "description": "Its id."},
+            arm={"enum": ["treatment", "control"], "description": "The arm through which it counts."},
+            events=_described(_NUMBER, "Its events or amounts."),
+            expected=_described(_NUMBER, "What a device of average rate would have had."),
+            share=_described(_NUMBER, "Its share of the squared influence, 0 to 1."),
+        ),
+    },
+    adoption=_described(_PAIR, "Devices on the release now, and devices of the model."),
+    devices_with_events=_described(_PAIR, "Devices with at least one event."),
+    unadjusted=_described(_RATIO, "Ratio, low, high without regard to the devices' own past."),
+    first=_described(_RATIO, "Hazard ratio, low, high of first events."),
+    before=_described(_NUMBER_OR_NULL, "The placebo: the same ratio over the time before the release."),
+    arms_differed={"type": "boolean", "description": "The placebo speaks: the arms were different devices before the release."},
+    arms_drifted={"type": "boolean", "description": "The arms were not even moving in parallel before the release."},
+    beta=_described(_NUMBER, "How much of the difference in the past was taken off (CUPED; 1 for difference in differences)."),
+    first_wave=_described({"type": "integer"}, "The hour of the first wave, hours since 1970 (UTC)."),
+    last_arrival=_described({"type": "integer"}, "The hour in which the last device got it, hours since 1970 (UTC)."),
+    pre_hours=_described({"type": "integer"}, "How long the time before the release is, hours."),
+    cap=_described({"type": "number"}, "Events of a device beyond this many a UTC day are not counted."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LookView(CohortLook):
+    """One look. ``e`` is the evidence that the release is worse, ``ratio`` with [``low``, ``high``] the effect where it can be estimated;
+    the interval holds at all looks together."""
+
+    detail: Annotated[Mapping[str, Any], WithJsonSchema(DETAIL)] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, look: CohortLook) -> LookView:
+        """The look as it is shown."""
+        return cls(**{name: getattr(look, name) for name in CohortLook.__dataclass_fields__})

@@ -1,0 +1,127 @@
+"""Who and what a comparison rests on: strata with ratios of their own, and the devices that contribute most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from nicegui import ui
+
+from api.pages.tables import table
+from api.pages.wording import number, share
+
+STYLE = """
+.hw-forest { position: relative; width: 9rem; height: 1rem;
+  background: linear-gradient(#b9b4a6, #b9b4a6) center / 1px 100% no-repeat,
+    linear-gradient(#e4e1d8, #e4e1d8) center / 100% 1px no-repeat; }
+.hw-forest i { position: absolute; top: 50%; border-radius: 50%; background: #17605a; transform: translate(-50%, -50%); }
+.hw-forest i.hw-worse { background: #b3362b; }
+.hw-bar { width: 6rem; height: .5rem; background: #eceae2; border-radius: 4px; overflow: hidden; }
+.hw-bar i { display: block; height: 100%; background: #17605a; }
+"""
+FOREST_CELL = """
+<q-td :props="props"><div class="hw-forest" aria-hidden="true"><i v-if="props.row.place !== null"
+  :class="props.row.above ? 'hw-worse' : ''"
+  :style="{left: props.row.place + '%', width: props.row.size + 'px', height: props.row.size + 'px'}"></i></div></q-td>
+"""
+SHARE_CELL = """
+<q-td :props="props"><div class="row items-center no-wrap justify-end gap-2">
+<span>{{ props.value }}</span><div class="hw-bar" aria-hidden="true"><i :style="{width: props.row.part + '%'}"></i></div></div></q-td>
+"""
+STRATA = (
+    ("stratum", "Stratum", "left"),
+    ("ratio", "Ratio", "right"),
+    ("forest", "From ÷ 4 to × 4", "left"),
+    ("events", "Events new / control", "right"),
+    ("devices", "Devices new / control", "right"),
+    ("share", "Share of the result", "right"),
+)
+CONTRIBUTORS = (
+    ("device", "Device", "left"),
+    ("arm", "Arm", "left"),
+    ("events", "Events", "right"),
+    ("expected", "Expected", "right"),
+    ("share", "Share of the result", "right"),
+)
+ARMS = {"treatment": "new", "control": "control"}
+REACH = 4.0
+"""The forest's axis goes from a quarter of the control to four times as much."""
+
+
+def strata_table(strata: Sequence[Mapping[str, Any]], *, less_is_worse: bool = False) -> ui.table:
+    """Each stratum with its ratio as a number and as a dot: the larger the dot, the more of the result rests on it."""
+    ui.add_css(STYLE)
+    rows = [_stratum(index, one, less_is_worse) for index, one in enumerate(strata)]
+    made = table(STRATA, rows)
+    made.add_slot("body-cell-forest", FOREST_CELL)
+    made.add_slot("body-cell-share", SHARE_CELL)
+    return made
+
+
+def contributors_table(contributors: Sequence[Mapping[str, Any]]) -> ui.table:
+    """The devices that move the result most, each with a link to its page."""
+    ui.add_css(STYLE)
+    rows = [_contributor(index, one) for index, one in enumerate(contributors)]
+    made = table(CONTRIBUTORS, rows, links=("device",)).props("wrap-cells")
+    made.add_slot("body-cell-share", SHARE_CELL)
+    return made
+
+
+def stratum_name(stratum: Mapping[str, Any]) -> str:
+    """What the devices of a stratum have in common."""
+    numbers = {"ratio", "devices", "events", "share"}
+    parts = [f"{value}" for name, value in stratum.items() if name not in numbers and value not in (None, "")]
+    return " · ".join(parts) or "all alike"
+
+
+def _stratum(index: int, stratum: Mapping[str, Any], less_is_worse: bool) -> dict[str, Any]:
+    ratio, part = stratum.get("ratio"), _part(stratum.get("share"))
+    drawn = ratio if ratio is not None and ratio > 0 else None
+    return {
+        "id": index,
+        "stratum": stratum_name(stratum),
+        "ratio": f"× {number(ratio)}" if ratio is not None else "–",
+        "forest": "",
+        "place": None if drawn is None else _place(drawn),
+        "above": drawn is not None and (drawn < 1.0 if less_is_worse else drawn > 1.0),
+        "size": round(6 + 10 * math.sqrt(part)),
+        "events": _pair(stratum.get("events")),
+        "devices": _pair(stratum.get("devices")),
+        "share": share(stratum.get("share"), 0),
+        "part": round(100 * part),
+    }
+
+
+def _contributor(index: int, one: Mapping[str, Any]) -> dict[str, Any]:
+    device = str(one.get("device") or "")
+    return {
+        "id": index,
+        "device": device,
+        "device_to": f"/devices/{quote(device, safe='')}",
+        "arm": ARMS.get(str(one.get("arm")), "–"),
+        "events": _amount(one.get("events")),
+        "expected": _amount(one.get("expected")),
+        "share": share(one.get("share"), 0),
+        "part": round(100 * _part(one.get("share"))),
+    }
+
+
+def _part(value: float | None) -> float:
+    return min(max(value or 0.0, 0.0), 1.0)
+
+
+def _place(ratio: float) -> float:
+    """Where a ratio's dot lies, per cent of the axis's length."""
+    return round(50 + 50 * min(max(math.log(ratio) / math.log(REACH), -1.0), 1.0), 1)
+
+
+def _pair(values: Sequence[float] | None) -> str:
+    return " / ".join(_amount(value) for value in values) if values else "–"
+
+
+def _amount(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 or float(value).is_integer() else f"{value:,.1f}"

@@ -1,0 +1,156 @@
+"""One release: the verdict first, then who runs it, then what was seen of each metric."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nicegui import ui
+
+from api.context import ApiContext
+from api.pages.actions import perform
+from api.pages.findings import number_in_path
+from api.pages.frame import Visit, card, facts, sentence
+from api.pages.look_charts import adoption_chart
+from api.pages.release_metric import Shown, metric_card
+from api.pages.releases import Watched, load_watched
+from api.pages.tables import table
+from api.pages.wording import COLORS, moment, share
+from api.release_verdict import ReleaseVerdict, judged, metric_words, ratio_words
+from api.security import ENGINEERS
+from hearthwatch.records import cohort_looks, releases
+from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.values import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """Everything the page of a release shows. ``series`` are the looks at each metric, oldest first; ``siblings`` the model's releases."""
+
+    release: Release
+    notes: str | None
+    verdict: ReleaseVerdict
+    series: Mapping[str, Sequence[CohortLook]]
+    siblings: Sequence[Watched]
+
+
+async def release_page(visit: Visit) -> None:
+    """One release against its concurrent control, for an engineer who watches it roll out."""
+    shown = await visit.load(_load, number_in_path(visit.request, "release_id"))
+    _verdict(shown.verdict)
+    with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
+        _identity(visit, shown)
+        _adoption(shown)
+    for judged_metric in shown.verdict.metrics:
+        metric = judged_metric.look.metric
+        metric_card(Shown(shown.release, shown.series[metric], judged_metric.bounds), visit.context.settings)
+    if len(shown.siblings) > 1:
+        _siblings(shown.release, shown.siblings)
+
+
+def _verdict(verdict: ReleaseVerdict) -> None:
+    """One sentence, and a way to each metric."""
+    release = verdict.release
+    with card(f"{release.model} {release.version}"):
+        with ui.row().classes("items-center gap-3 no-wrap"):
+            if verdict.verdict:
+                ui.badge(verdict.verdict.replace("_", " "), color=COLORS.get(verdict.verdict, "grey-7")).classes(
+                    "text-sm q-pa-sm"
+                )
+            ui.label(verdict.says).classes("text-lg").props("role=status")
+        if len(verdict.metrics) > 1:
+            with ui.row().classes("gap-x-4 gap-y-1"):
+                for one in verdict.metrics:
+                    said = f"{metric_words(one.look.metric)}: {one.look.verdict.replace('_', ' ')}"
+                    ui.link(said, f"#{one.look.metric}").classes("hw-link")
+
+
+def _identity(visit: Visit, shown: Portrait) -> None:
+    release = shown.release
+    with card("The release"):
+        facts(
+            {
+                "Replaces": release.replaces or "whatever ran before",
+                "Waves": release.assignment,
+                "Status": release.status,
+                "Released": f"{moment(release.released_at)} UTC",
+                "Fixes": ", ".join(release.fixes) or "–",
+            }
+            | ({"Notes": shown.notes} if shown.notes else {})
+        )
+        with ui.row().classes("gap-4"):
+            ui.link("Devices on it", f"/devices?model={release.model}&version={release.version}").classes("hw-link")
+            if shown.series:
+                ui.link("All looks as CSV", f"/api/v1/releases/{release.id}/looks.csv").classes("hw-link")
+        if visit.person.role in ENGINEERS and release.status != "withdrawn":
+            _brakes(visit.context, release)
+
+
+def _brakes(context: ApiContext, release: Release) -> None:
+    async def change(status: str) -> None:
+        await perform(
+            context,
+            lambda c: releases.set_status(c, release.id, release.revision, status),
+            f"The release is {status}",
+        )
+
+    with ui.row().classes("gap-2"):
+        if release.status == "paused":
+            ui.button("Go on", on_click=lambda: change("rolling")).props("no-caps outline")
+        else:
+            ui.button("Pause roll-out", on_click=lambda: change("paused")).props("no-caps outline")
+        ui.button("Withdraw", on_click=lambda: change("withdrawn")).props("no-caps outline color=negative")
+
+
+def _adoption(shown: Portrait) -> None:
+    """Who runs it, over time; looks of earlier versions did not tell it."""
+    series = max(shown.series.values(), key=len, default=())
+    with card("Adoption"):
+        told = [look for look in series if look.detail.get("adoption")]
+        if told:
+            on_it, of_model = told[-1].detail["adoption"]
+            part = share(on_it / of_model if of_model else None, 0)
+            ui.label(f"{on_it:,} of {of_model:,} devices of the model run it ({part}).")
+            adoption_chart(told)
+        elif series:
+            last = series[-1]
+            ui.label(f"{last.devices_treatment:,} devices were compared on it, {last.devices_control:,} beside it.")
+        else:
+            sentence("No device has been seen on it.")
+
+
+def _siblings(release: Release, siblings: Sequence[Watched]) -> None:
+    """The model's releases side by side: one row each, one column a metric."""
+    metrics = list(dict.fromkeys(look.metric for one in siblings for look in one.looks))
+    columns = [("release", "Release", "left"), ("replaces", "Replaces", "left"), ("waves", "Waves", "left")]
+    columns += [(metric, metric_words(metric), "left") for metric in metrics]
+    with card(f"Releases of {release.model}", "Each against its own control; the newest look at each metric."):
+        table(columns, [_sibling(one) for one in siblings], links=("release",), badges=metrics)
+
+
+def _sibling(one: Watched) -> dict[str, Any]:
+    cells = {
+        "id": one.release.id,
+        "release": one.release.version,
+        "release_to": f"/releases/{one.release.id}",
+        "replaces": one.release.replaces or "–",
+        "waves": one.release.assignment,
+    }
+    for look in one.looks:
+        cells[look.metric] = f"{look.verdict.replace('_', ' ')} {ratio_words(look)}".strip()
+        cells[f"{look.metric}_color"] = COLORS.get(look.verdict, "grey-7")
+    return cells
+
+
+def _load(context: ApiContext, identifier: int) -> Portrait:
+    with context.database.reading() as connection:
+        release = releases.get(connection, identifier)
+        notes = releases.notes_of(connection, identifier)
+        looks = cohort_looks.list_looks(connection, identifier)
+    series: dict[str, list[CohortLook]] = defaultdict(list)
+    for look in looks:
+        series[look.metric].append(look)
+    verdict = judged(release, [of_metric[-1] for of_metric in series.values()], context.settings)
+    return Portrait(release, notes, verdict, series, load_watched(context, release.model))

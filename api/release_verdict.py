@@ -1,0 +1,116 @@
+"""What is to be said about a release as a whole: the gravest metric first, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.levels import Bounds, Levels, bounds, levels
+from api.look_view import LookView
+from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.settings import Settings
+from hearthwatch.values import Release
+
+GRAVITY = ("worse", "confounded", "too_early", "same", "better")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedMetric:
+    """The newest look at a metric, with what it is held against."""
+
+    look: LookView
+    levels: Levels
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseVerdict:
+    """The verdict on a release: that of its gravest metric. ``verdict`` and ``at`` are null before the first look; ``says`` is
+    one sentence; ``metrics`` has the gravest first."""
+
+    release: Release
+    verdict: str | None
+    at: datetime | None
+    says: str
+    metrics: Sequence[JudgedMetric]
+
+
+def judged(release: Release, newest: Sequence[CohortLook], settings: Settings) -> ReleaseVerdict:
+    """The verdict on a release from the newest look at each of its metrics."""
+    ordered = gravest_first(newest)
+    return ReleaseVerdict(
+        release=release,
+        verdict=ordered[0].verdict if ordered else None,
+        at=max((look.at for look in ordered), default=None),
+        says=sentence(release, ordered),
+        metrics=[
+            JudgedMetric(LookView.of(look), levels(look.detail, settings), bounds(look.detail, settings))
+            for look in ordered
+        ],
+    )
+
+
+def gravest_first(newest: Sequence[CohortLook]) -> list[CohortLook]:
+    """Looks in the order in which a person should see them."""
+    return sorted(newest, key=lambda look: (_gravity(look.verdict), -look.e))
+
+
+def sentence(release: Release, ordered: Sequence[CohortLook]) -> str:
+    """The verdict in one sentence. ``ordered`` has the gravest look first."""
+    control = release.replaces or "earlier firmware"
+    if not ordered:
+        return f"Nothing is known about {release.version} yet: the first look comes with the full hour after a device runs it."
+    word = ordered[0].verdict
+    alike = [look for look in ordered if look.verdict == word]
+    if word == "worse":
+        return f"{release.version} is worse than {control}: {_listed(alike)}{_remainder(ordered, alike)}."
+    if word == "confounded":
+        return (
+            f"Whether {release.version} is worse than {control} can not be told from {_names(alike)}, because the devices that have it "
+            f"differ from the others by more than the release{_remainder(ordered, alike)}."
+        )
+    if word == "too_early":
+        return f"It is too early to say whether {release.version} is worse than {control}{_nearest(alike)}."
+    return f"{release.version} is no worse than {control} in anything that is watched: {_listed(ordered)}."
+
+
+def _gravity(word: str) -> int:
+    return GRAVITY.index(word) if word in GRAVITY else len(GRAVITY)
+
+
+def _listed(looks: Sequence[CohortLook]) -> str:
+    return ", ".join(f"{metric_words(look.metric)} {ratio_words(look)}".strip() for look in looks)
+
+
+def _names(looks: Sequence[CohortLook]) -> str:
+    return " and ".join(metric_words(look.metric) for look in looks)
+
+
+def _remainder(ordered: Sequence[CohortLook], alike: Sequence[CohortLook]) -> str:
+    """What of the rest a reader would otherwise assume."""
+    open_ = [look for look in ordered if look not in alike and look.verdict in {"too_early", "confounded"}]
+    return f"; {_names(open_)} {'is' if len(open_) == 1 else 'are'} not settled" if open_ else ""
+
+
+def _nearest(looks: Sequence[CohortLook]) -> str:
+    """How far the metric is that speaks loudest against the release, or that none does."""
+    loudest = max(looks, key=lambda look: look.e)
+    known = ratio_words(loudest)
+    if not known:
+        return ""
+    return f"; most speaks against it in {metric_words(loudest.metric)}, {known}" if loudest.e >= 1 else ""
+
+
+def metric_words(metric: str) -> str:
+    """A watched metric as it stands in a sentence."""
+    return metric.replace("_", " ")
+
+
+def ratio_words(look: CohortLook) -> str:
+    """The effect with its interval, or nothing where it is not known."""
+    if look.ratio is None or look.low is None:
+        return ""
+    return (
+        f"× {look.ratio:.2f} (95 %: {look.low:.2f} to {f'{look.high:.2f}' if look.high is not None else 'any number'})"
+    )
