@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from analytics.sequential.mixture import TAU_RATE, Floats
-from analytics.sequential.strata import Strata
+from analytics.sequential.risk import RiskGroups
+from analytics.sequential.risk import first_events as first_events
 
 
 def log_sum_exp(values: Any) -> Any:
@@ -41,15 +42,7 @@ _WIDE_SCALE = 2.0 * TAU_RATE
 _WIDE_LOG_WEIGHTS = -0.5 * (_WIDE / _WIDE_SCALE) ** 2
 _WIDE_LOG_WEIGHTS = _WIDE_LOG_WEIGHTS - log_sum_exp(_WIDE_LOG_WEIGHTS)
 
-
-@dataclass(frozen=True, slots=True)
-class RiskGroups:
-    """Tied first events: one entry per stratum and event time; integers of shape (groups,)."""
-
-    treated_at_risk: NDArray[np.int64]
-    control_at_risk: NDArray[np.int64]
-    treated_events: NDArray[np.int64]
-    events: NDArray[np.int64]
+_TIES = ((1, 1), (2, 3), (4, 8), (9, 24))  # ties taken together; for more of them the powers of h could overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +68,11 @@ class LogrankEvidence:
         """The evidence after further event times."""
         if groups.events.size == 0:
             return self
-        at_margin = np.log(self.margin)
-        points = [at_margin + _GRID, np.array([at_margin])]
-        if self.wide is not None:
-            points.append(_WIDE)
-        total = log_likelihood(groups, np.concatenate(points)).sum(axis=0)
+        shifted, wide = evidence_of(groups, self.margin, interval=self.wide is not None)
         return replace(
             self,
-            shifted=self.shifted + total[:POINTS] - total[POINTS],
-            wide=None if self.wide is None else self.wide + total[POINTS + 1 :],
+            shifted=self.shifted + shifted.sum(axis=0),
+            wide=None if self.wide is None or wide is None else self.wide + wide.sum(axis=0),
             events=self.events + int(groups.events.sum()),
             treated_events=self.treated_events + int(groups.treated_events.sum()),
         )
@@ -91,7 +80,7 @@ class LogrankEvidence:
     @property
     def log_e(self) -> float:
         """Natural logarithm of the e-value against "the hazard ratio is at most the margin"."""
-        return float(log_sum_exp(_LOG_WEIGHTS + self.shifted))
+        return float(log_e_of(self.shifted))
 
     def interval(self, alpha: float = 0.05) -> tuple[float, float, float]:
         """Hazard ratio (most likely) and its (1 - alpha) confidence sequence: ratio, low, high; 0 and infinity beyond exp(-4)..exp(4).
@@ -113,17 +102,31 @@ class LogrankEvidence:
         )
 
 
+def evidence_of(groups: RiskGroups, margin: float, *, interval: bool) -> tuple[Floats, Floats | None]:
+    """What each group adds to ``shifted``, (groups, POINTS), and to ``wide``, None without ``interval``."""
+    at_margin = np.log(margin)
+    points = [at_margin + _GRID, np.array([at_margin])]
+    if interval:
+        points.append(_WIDE)
+    found = log_likelihood(groups, np.concatenate(points))
+    return found[:, :POINTS] - found[:, POINTS, None], found[:, POINTS + 1 :] if interval else None
+
+
+def log_e_of(shifted: Floats) -> Floats:
+    """Natural logarithms of the e-values from sums of `evidence_of`, shape (..., POINTS)."""
+    result: Floats = np.asarray(log_sum_exp(np.moveaxis(_LOG_WEIGHTS + shifted, -1, 0)))
+    return result
+
+
 def log_likelihood(groups: RiskGroups, log_h: Floats) -> Floats:
     """Log likelihood of each group at each log hazard ratio: shape (groups, points). 0 where a group cannot tell (one arm at risk)."""
-    result = np.empty((groups.events.size, log_h.size))
-    treated = groups.treated_at_risk.astype(np.float64)
-    control = groups.control_at_risk.astype(np.float64)
-    single = groups.events == 1
-    if single.any():
-        share = (treated[single] / (treated[single] + control[single]))[:, None]
-        moved = groups.treated_events[single, None] * log_h
-        result[single] = moved - np.log1p(share * np.expm1(log_h))
-    for index in np.flatnonzero(~single):
+    result = np.zeros((groups.events.size, log_h.size))
+    telling = (groups.treated_at_risk > 0) & (groups.control_at_risk > 0)
+    for fewest, most in _TIES:
+        chosen = np.flatnonzero(telling & (groups.events >= fewest) & (groups.events <= most))
+        if chosen.size:
+            result[chosen] = _few_tied(groups, chosen, log_h)
+    for index in np.flatnonzero(telling & (groups.events > _TIES[-1][1])):
         result[index] = _tied(
             int(groups.treated_at_risk[index]),
             int(groups.control_at_risk[index]),
@@ -132,6 +135,23 @@ def log_likelihood(groups: RiskGroups, log_h: Floats) -> Floats:
             log_h,
         )
     return result
+
+
+def _few_tied(groups: RiskGroups, chosen: NDArray[np.intp], log_h: Floats) -> Floats:
+    """Log likelihood of groups with few events each, as powers of h weighted by the central hypergeometric distribution."""
+    treated, control = groups.treated_at_risk[chosen], groups.control_at_risk[chosen]
+    events = groups.events[chosen]
+    fewest = np.maximum(0, events - control)
+    span = int((np.minimum(events, treated) - fewest).max())
+    ways = np.ones((chosen.size, span + 1))
+    for step in range(span):  # each weight from the one before
+        count = fewest + step
+        ways[:, step + 1] = ways[:, step] * (
+            np.maximum(treated - count, 0) * (events - count) / ((count + 1.0) * (control - events + count + 1.0))
+        )
+    ways /= ways.sum(axis=1, keepdims=True)
+    result: Floats = np.log(ways @ np.exp(np.arange(span + 1)[:, None] * log_h))
+    return np.subtract((groups.treated_events[chosen] - fewest)[:, None] * log_h, result, out=result)
 
 
 def _tied(treated: int, control: int, treated_events: int, events: int, log_h: Floats) -> Floats:
@@ -163,32 +183,3 @@ def _peak(values: Floats, best: int) -> float:
     bend = left - 2.0 * middle + right
     shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
     return float(_WIDE[best] + shift * (_WIDE[1] - _WIDE[0]))
-
-
-def first_events(
-    hours: Floats, treated: NDArray[np.bool_], happened: NDArray[np.bool_], used: NDArray[np.bool_], strata: Strata
-) -> tuple[RiskGroups, NDArray[np.bool_]]:
-    """The groups of tied first events of a block, and which devices are used up after it.
-
-    Arrays of shape (devices, slots): a device is at risk where ``hours`` > 0, in the arm that ``treated`` says; ``happened`` marks slots
-    with an event, also where the device is in no arm: such a first event uses the device up without counting. ``used`` has shape
-    (devices,). Events of one slot and stratum are ties.
-    """
-    slots = hours.shape[1]
-    ever = happened.any(axis=1)
-    first = np.where(used, -1, np.where(ever, happened.argmax(axis=1), slots))
-    slot = np.arange(slots)
-    at_risk = (hours > 0) & (slot <= first[:, None])
-    failing = at_risk & (slot == first[:, None])
-    events = strata.total(failing)
-    groups = np.nonzero(events)
-    taken = [strata.total(one)[groups].astype(np.int64) for one in (at_risk & treated, at_risk, failing & treated)]
-    return (
-        RiskGroups(
-            treated_at_risk=taken[0],
-            control_at_risk=taken[1] - taken[0],
-            treated_events=taken[2],
-            events=events[groups].astype(np.int64),
-        ),
-        used | ever,
-    )
