@@ -190,8 +190,9 @@ def past_difference(sums: RateSums, past: Floats, earlier: Floats | None = None)
 
     Without ``earlier`` it tests that the arms were alike, with it that they moved in parallel.
     """
-    pasts = [past] if earlier is None else [past, earlier]
-    return _only(past_estimates(_moments(sums, *pasts)), keep_beta=False)
+    if earlier is None:
+        return _only(past_estimates(_moments(sums, past)))
+    return _only(past_estimates(_moments(sums, past, earlier), 0, 1))
 
 
 def _moments(sums: RateSums, *pasts: Floats) -> Moments:
@@ -199,11 +200,11 @@ def _moments(sums: RateSums, *pasts: Floats) -> Moments:
     return moments(numbers(own, [Past.of(past) for past in pasts]), np.array([sums.total_a, sums.total_b]))
 
 
-def _only(found: Estimates, *, keep_beta: bool = True) -> Estimate:
+def _only(found: Estimates) -> Estimate:
     """The one stream's estimate."""
     if not np.isfinite(found.variance):
         return NO_ESTIMATE
-    return Estimate(float(found.theta), float(found.variance), float(found.beta) if keep_beta else 0.0)
+    return Estimate(float(found.theta), float(found.variance), float(found.beta))
 
 
 def _summed(values: Floats, owner: NDArray[np.int64], devices: int) -> Floats:

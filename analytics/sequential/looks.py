@@ -5,6 +5,7 @@ It gives what adding slot by slot and asking after each would give, by the same 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,16 +14,24 @@ from numpy.typing import NDArray
 from analytics.sequential.cluster import Block
 from analytics.sequential.logrank import POINTS, evidence_of, log_e_of
 from analytics.sequential.mixture import TAU_RATE, Direction, Floats, log_e_worse
-from analytics.sequential.moments import Adjustment, Estimates, Moments, Past, estimates, moments, numbers
+from analytics.sequential.moments import (
+    OWN,
+    Adjustment,
+    Estimates,
+    Moments,
+    Past,
+    estimates,
+    moments,
+    numbers,
+    past_estimates,
+)
 from analytics.sequential.risk import first_events_by_slot
 from analytics.sequential.slots import (
     EVENTS_CONTROL,
     EVENTS_TREATED,
-    EXPECTED_CONTROL,
-    EXPECTED_TREATED,
+    HOURS_CONTROL,
+    HOURS_TREATED,
     STATE,
-    A,
-    B,
     Cells,
     Slot,
     advance,
@@ -32,44 +41,61 @@ from analytics.sequential.strata import Strata
 
 @dataclass(frozen=True, slots=True)
 class RateLooks:
-    """The estimates at the end of each look, and how many devices had had events by then: (treated, control), shape (2, looks)."""
+    """A stream at the end of each look. Counts of devices are (treated, control), shape (2, looks).
 
-    estimates: Estimates
+    ``devices_with_events`` had had events by then; ``devices_with_past`` had hours by then and events before the release.
+    """
+
+    moments: Moments
     devices_with_events: NDArray[np.int64]
+    devices_with_past: NDArray[np.int64]
+
+    def estimates(self, adjustment: Adjustment = "none") -> Estimates:
+        """What `estimate` says at each look, by the first past."""
+        return estimates(self.moments, adjustment)
+
+    def past_differences(self, late: int = 0, earlier: int | None = None) -> Estimates:
+        """What `past_difference` says at each look, by the pasts of these numbers."""
+        return past_estimates(self.moments, late, earlier)
 
     def log_e(
-        self, *, margin: float = 1.0, guard: int = 30, tau: float = TAU_RATE, direction: Direction = "more"
+        self,
+        adjustment: Adjustment = "none",
+        *,
+        margin: float = 1.0,
+        guard: int = 30,
+        tau: float = TAU_RATE,
+        direction: Direction = "more",
     ) -> Floats:
         """Natural logarithms of the e-values; minus infinity while fewer than ``guard`` devices of either arm have had events."""
-        theta = self.estimates.theta if direction == "more" else -self.estimates.theta
-        log_e = log_e_worse(theta - np.log(margin), self.estimates.information, tau)
+        found = self.estimates(adjustment)
+        theta = found.theta if direction == "more" else -found.theta
+        log_e = log_e_worse(theta - np.log(margin), found.information, tau)
         result: Floats = np.where(self.devices_with_events.min(axis=0) >= guard, log_e, -np.inf)
         return result
 
 
-def rate_looks(
-    block: Block,
-    strata: Strata,
-    own_past: Floats | None = None,
-    adjustment: Adjustment = "none",
-    *,
-    slots_per_look: int = 1,
-) -> RateLooks:
-    """The rates of a stream at each look from its first slot on; the arguments are those of `RateSums.add` and `estimate`."""
-    pasts = [Past.of(own_past)] if own_past is not None and adjustment != "none" else []
+def rate_looks(block: Block, strata: Strata, pasts: Sequence[Floats] = (), *, slots_per_look: int = 1) -> RateLooks:
+    """The rates of a stream at each look from its first slot on.
+
+    ``block`` and ``strata`` are those of `RateSums.add`; ``pasts`` are rates before the release as `estimate` takes them.
+    """
+    known = [Past.of(past) for past in pasts]
+    had_past = known[0].excess > -known[0].known if known else np.zeros(strata.of_device.size, dtype=np.bool_)
     state, totals = np.zeros((STATE, strata.of_device.size)), np.zeros((2, 1))
     cells = Cells.of_one(strata.of_device, strata.count)
     columns = [np.ascontiguousarray(part.T) for part in (block.hours, block.treated, block.events)]
     found: list[Moments] = []
-    devices = np.zeros((2, block.hours.shape[1] // slots_per_look), dtype=np.int64)
+    with_events, with_past = (np.zeros((2, block.hours.shape[1] // slots_per_look), dtype=np.int64) for _ in range(2))
     for number, (hours, treated, events) in enumerate(zip(*columns, strict=True), 1):
         advance(state, totals, Slot(hours, treated, events), cells)
         if number % slots_per_look == 0:
-            own = state[[A, EXPECTED_TREATED, B, EXPECTED_CONTROL]]
-            devices[:, len(found)] = np.count_nonzero(state[EVENTS_TREATED : EVENTS_CONTROL + 1] > 0, axis=1)
-            found.append(moments(numbers(own, pasts), totals[:, 0].copy()))
+            look = len(found)
+            with_events[:, look] = np.count_nonzero(state[EVENTS_TREATED : EVENTS_CONTROL + 1] > 0, axis=1)
+            with_past[:, look] = np.count_nonzero((state[HOURS_TREATED : HOURS_CONTROL + 1] > 0) & had_past, axis=1)
+            found.append(moments(numbers(state[:OWN], known), totals[:, 0].copy()))
     together = Moments(*(np.stack([getattr(one, name) for one in found]) for name in Moments.__slots__))
-    return RateLooks(estimates(together, adjustment if pasts else "none"), devices)
+    return RateLooks(together, with_events, with_past)
 
 
 def first_event_looks(

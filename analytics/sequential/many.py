@@ -14,16 +14,12 @@ from numpy.typing import NDArray
 from analytics.sequential.cluster import RateSums
 from analytics.sequential.logrank import POINTS, evidence_of, log_e_of
 from analytics.sequential.mixture import Floats
-from analytics.sequential.moments import Adjustment, Estimates, Moments, Past, estimates, numbers
+from analytics.sequential.moments import OWN, Adjustment, Estimates, Moments, Past, estimates, numbers
 from analytics.sequential.risk import RiskGroups, risk_groups
 from analytics.sequential.slots import (
     EVENTS_CONTROL,
     EVENTS_TREATED,
-    EXPECTED_CONTROL,
-    EXPECTED_TREATED,
     STATE,
-    A,
-    B,
     Cells,
     Slot,
     advance,
@@ -97,11 +93,12 @@ class ManySums:
     def estimates(self, past: Past | None = None, adjustment: Adjustment = "none") -> Estimates:
         """The estimate of each stream, shape (streams,); ``past`` is that of all rows."""
         pasts = [] if past is None or adjustment == "none" else [past]
-        size = 4 + 4 * len(pasts)
+        size = OWN + 4 * len(pasts)
         gram, sums = np.empty((self.layout.streams, size, size)), np.empty((self.layout.streams, size))
         for piece in self.layout.pieces:
-            own = self.state[[A, EXPECTED_TREATED, B, EXPECTED_CONTROL], piece.rows]
-            found = numbers(own, [Past(one.known[piece.rows], one.excess[piece.rows]) for one in pasts])
+            found = numbers(
+                self.state[:OWN, piece.rows], [Past(one.known[piece.rows], one.excess[piece.rows]) for one in pasts]
+            )
             sums[piece.streams] = np.add.reduceat(found, piece.begins, axis=1).T
             for products, first, last in zip(gram[piece.streams], *_ends(piece), strict=True):
                 rows = found[:, first:last]

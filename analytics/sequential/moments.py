@@ -19,8 +19,8 @@ from analytics.sequential.mixture import Floats
 Adjustment = Literal["none", "cuped", "differences"]
 
 # The numbers of a device, in the order of the running sums; then four for each past: weight and weight times (past - 1) in either arm.
-_A, _EXPECTED_T, _B, _EXPECTED_C = range(4)
-_OWN = 4
+OWN = 4
+_A, _EXPECTED_T, _B, _EXPECTED_C = range(OWN)
 _EXACT = 1e-13  # what is left of the pasts' spread, relative to the sums it is taken from, when they are all the same
 
 
@@ -64,11 +64,11 @@ class Estimates:
 
 def numbers(own: Floats, pasts: Sequence[Past] = ()) -> Floats:
     """The numbers of each device, (..., K, devices), from a, expected treated, b, expected control, (..., 4, devices)."""
-    rows = np.empty((*own.shape[:-2], _OWN + 4 * len(pasts), own.shape[-1]))
-    rows[..., :_OWN, :] = own
+    rows = np.empty((*own.shape[:-2], OWN + 4 * len(pasts), own.shape[-1]))
+    rows[..., :OWN, :] = own
     expected = own[..., _EXPECTED_T : _EXPECTED_C + 1 : 2, :]
     for index, past in enumerate(pasts):
-        at = _OWN + 4 * index
+        at = OWN + 4 * index
         np.multiply(expected, past.known, out=rows[..., at : at + 4 : 2, :])
         np.multiply(expected, past.excess, out=rows[..., at + 1 : at + 4 : 2, :])
     return rows
@@ -91,13 +91,13 @@ def estimates(sums: Moments, adjustment: Adjustment = "none") -> Estimates:
     return _estimates(sums, watched.minus(past, beta, needed=False), beta)
 
 
-def past_estimates(sums: Moments) -> Estimates:
-    """The comparison of the first past, relative to the second where there is one."""
-    late = _past(sums, 0)
-    one = np.ones_like(late.theta)
-    if sums.sums.shape[-1] > _OWN + 4:
-        late = late.minus(_past(sums, 1), one)
-    return _estimates(sums, late, one)
+def past_estimates(sums: Moments, late: int = 0, earlier: int | None = None) -> Estimates:
+    """The comparison of a past, relative to an earlier one where it is given; numbers of the pasts as `numbers` got them."""
+    found = _past(sums, late)
+    one = np.ones_like(found.theta)
+    if earlier is not None:
+        found = found.minus(_past(sums, earlier), one)
+    return _estimates(sums, found, np.zeros_like(one))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _watched(sums: Moments) -> _Comparison:
 
 def _past(sums: Moments, which: int) -> _Comparison:
     """The watched comparison with every device's events replaced by what its own past lets expect."""
-    at = _OWN + 4 * which
+    at = OWN + 4 * which
     weight_t, beyond_t, weight_c, beyond_c = (sums.sums[..., at + index] for index in range(4))
     past_a, past_b = weight_t + beyond_t, weight_c + beyond_c
     exists = (weight_t > 0) & (weight_c > 0) & (past_a > 0) & (past_b > 0)
