@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.cohorts.spec import SAME_HIGH, SAME_LOW
 from hearthwatch.settings import Settings
 
 ALONE = 20.0
 """1 / 0.05: a stream that stood alone would pass this by chance at most once in twenty roll-outs, however often it is looked at."""
-
-EQUIVALENCE: Mapping[str, float] = {"mean": 1.10}
-RATE_EQUIVALENCE = 1.25
-"""Upper equivalence bounds of `same` by the metric's kind (docs/cohorts.md); the lower one is the reciprocal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ def watch_share(settings: Settings) -> float:
 
 
 def bounds(detail: Mapping[str, Any], settings: Settings) -> Bounds:
-    """What the ratio of a look is held against, from the look's detail."""
-    same = EQUIVALENCE.get(str(detail.get("kind")), RATE_EQUIVALENCE)
+    """What the ratio of a look is held against: as the look tells it, else as it was for all when looks did not tell it yet."""
+    low, high = detail.get("bounds") or (SAME_LOW, SAME_HIGH)
     margin = float(detail.get("margin") or settings.cohort_margin)
-    return Bounds(1.0 / same, same, 1.0 / margin if detail.get("direction") == "less" else margin)
+    return Bounds(float(low), float(high), 1.0 / margin if detail.get("direction") == "less" else margin)

@@ -40,6 +40,8 @@ DETAIL = _object(
         "enum": ["randomised", "staged", "unknown"],
         "description": "The release's assignment as it is believed: `unknown` where the past refutes what was announced.",
     },
+    margin=_described(_NUMBER, "Ratio up to which it is not called worse (where less is worse, down to its reciprocal)."),
+    bounds=_described(_PAIR, "Between which ratios the interval must lie for `same`."),
     needed=_described(_NUMBER, "The e-value that makes it `worse` if it is the only one among all streams watched at that time."),
     watch_list={"type": "boolean", "description": "Whether e-BH chose it for the watch list."},
     late=_or_null(
@@ -47,6 +49,8 @@ DETAIL = _object(
             "The detector of late regressions, which begins anew every day.",
             e=_described(_NUMBER, "Its evidence, summed over the days it began on."),
             threshold=_described(_NUMBER, "Where it alarms: the average run length without a change, in days."),
+            needed=_described(_NUMBER_OR_NULL, "The e-value that makes it `worse` by this detector among all streams watched then."),
+            ratio=_described(_NUMBER_OR_NULL, "The ratio of what came since."),
             since=_described({"anyOf": [{"type": "string"}, {"type": "null"}]}, "The start that speaks loudest, ISO 8601."),
             alarm={"type": "boolean", "description": "Whether it alarms."},
         )

@@ -13,8 +13,9 @@ from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
+from api.pages.look_card import look_card
 from api.pages.look_charts import adoption_chart
-from api.pages.release_metric import Shown, metric_card
+from api.pages.look_tests import placebo_says
 from api.pages.releases import Watched, load_watched
 from api.pages.tables import table
 from api.pages.wording import COLORS, moment, share
@@ -43,9 +44,10 @@ async def release_page(visit: Visit) -> None:
     with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
         _identity(visit, shown)
         _adoption(shown)
-    for judged_metric in shown.verdict.metrics:
-        metric = judged_metric.look.metric
-        metric_card(Shown(shown.release, shown.series[metric], judged_metric.bounds), visit.context.settings)
+    settings = visit.context.settings
+    for one in shown.verdict.metrics:
+        alike = placebo_says(shown.release, one.look, settings.cohort_guard)
+        look_card(shown.series[one.look.metric], settings, alike=alike)
     if len(shown.siblings) > 1:
         _siblings(shown.release, shown.siblings)
 

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from prometheus_client import CollectorRegistry
+from playwright.sync_api import Browser, expect
 
 from analytics.liveness import watch_liveness
-from api.app import ApiContext, create_app
-from hearthwatch.clock import SteppedClock
-from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import access, asking, blindness, cohort_looks, commands, devices, liveness, policies
 from hearthwatch.records.asking import Heard
 from hearthwatch.records.cohort_looks import CohortLook
-from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.database import Database
 from hearthwatch.records.devices import Sighting
-from hearthwatch.run.server import WebServer
-from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Reading, Release, Reply
-from tests.conftest import image_of, needed, restore
+from tests.conftest import restore
+from tests.integration.conftest import HOSTILE, PHONE, Server, opened
 from tests.unit.alerts.world import NOON, World
 
-HOSTILE = "<img src=x onerror=document.title='harmed'>"
-WIDE = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 PAGES = ("/", "/releases", "/devices", "/findings", "/tickets", "/notices", "/policy", "/quality")
 
 
@@ -38,43 +29,6 @@ class Site:
 
     world: World
     url: str
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = needed("chromium")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield opened
-        opened.close()
-
-
-@dataclass(frozen=True)
-class Server:
-    """What all tests share, because NiceGUI serves one application a process."""
-
-    database: Database
-    empty: bytes
-    store: TelemetryStore
-    clock: SteppedClock
-    url: str
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    database, store, clock = open_database("sqlite://"), open_store("duckdb://"), SteppedClock(NOON)
-    database.upgrade()
-    context = ApiContext(
-        database, store, clock, Settings(port=0, public_url="http://hw.test"), CollectorRegistry(), "a key of this test"
-    )
-    web = WebServer(create_app(context), "127.0.0.1", 0)
-    web.start()
-    yield Server(database, image_of(database), store, clock, web.url)
-    web.stop()
-    store.close()
-    database.close()
 
 
 @pytest.fixture
@@ -124,19 +78,6 @@ def looked_at(database: Database, release: Release) -> None:
     ]
     with database.transaction() as connection:
         cohort_looks.append(connection, looks)
-
-
-def opened(
-    browser: Browser, url: str, size: Mapping[str, int] = WIDE, *, javascript: bool = True, language: str = "en-GB"
-) -> Page:
-    """A new person's browser at an address."""
-    context = browser.new_context(
-        viewport={"width": size["width"], "height": size["height"]}, java_script_enabled=javascript, locale=language
-    )
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.goto(url)
-    return page
 
 
 def test_the_fleet_page_shows_groups_and_what_needs_attention(site: Site, browser: Browser) -> None:

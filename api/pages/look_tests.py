@@ -1,4 +1,4 @@
-"""How one metric of a release was tested: rate against first events, with and without the past, and the placebo on the past."""
+"""How one metric was tested: rate against first events, with and without the past, and the placebo on the past."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from nicegui import ui
 
+from api.pages.look_charts import Looked
 from api.pages.tables import table
 from api.pages.wording import evidence, number
-from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.values import Release
 
 COLUMNS = (
@@ -21,12 +21,12 @@ COLUMNS = (
 SILENT = "may not speak"
 
 
-def tests_table(look: CohortLook) -> ui.table:
+def tests_table(look: Looked) -> ui.table:
     """The tests behind the evidence, one a row."""
     return table(COLUMNS, rows(look)).props("wrap-cells")
 
 
-def rows(look: CohortLook) -> list[dict[str, Any]]:
+def rows(look: Looked) -> list[dict[str, Any]]:
     """The rows of `tests_table`."""
     detail = look.detail
     randomised = detail.get("assignment") == "randomised"
@@ -56,7 +56,7 @@ def _row(key: str, test: str, e: float | None, ratio: Sequence[float | None] | N
     }
 
 
-def placebo_says(release: Release, look: CohortLook, guard: int) -> list[str]:
+def placebo_says(release: Release, look: Looked, guard: int) -> list[str]:
     """Whether the devices were alike before the release, and what follows from it. ``guard`` is the devices with events that are needed."""
     detail = look.detail
     before, differed = detail.get("before"), bool(detail.get("arms_differed"))

@@ -1,57 +1,45 @@
-"""What was seen of one metric of a release: verdict, evidence, ratio, what would settle it, and what it rests on."""
+"""The card of one metric of a comparison: verdict, evidence, ratio, what would settle it, and what it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from nicegui import ui
 
-from api.levels import ALONE, Bounds, watch_share
+from api.levels import ALONE, Bounds, bounds, watch_share
 from api.pages.frame import card, facts
-from api.pages.look_charts import evidence_chart, late_chart, ratio_chart
+from api.pages.look_charts import Looked, evidence_chart, late_chart, ratio_chart
 from api.pages.look_tables import contributors_table, strata_table
-from api.pages.release_tests import placebo_says, tests_table
+from api.pages.look_tests import tests_table
 from api.pages.wording import COLORS, evidence, moment, number
 from api.release_verdict import metric_words
-from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.settings import Settings
-from hearthwatch.values import Release
 
 OF_CONTROL = {"mean": "the control's", "first_event": "the hazard of the control"}
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One metric of a release: all its looks, oldest first (at least one), and what its ratio is held against."""
-
-    release: Release
-    series: Sequence[CohortLook]
-    bounds: Bounds
-
-    @property
-    def last(self) -> CohortLook:
-        """The newest look."""
-        return self.series[-1]
+OPEN = ("too_early", "confounded")
 
 
-def metric_card(shown: Shown, settings: Settings) -> None:
-    """The card of one metric; what only some readers want is folded away."""
-    last = shown.last
+def look_card(series: Sequence[Looked], settings: Settings, *, alike: Sequence[str] = ()) -> None:
+    """The card of one metric of any comparison; what only some readers want is folded away.
+
+    ``series`` are its looks, oldest first, at least one. ``alike`` are sentences that tell whether the arms were alike before.
+    """
+    last = series[-1]
     with ui.element("section").classes("w-full").props(f"id={last.metric}"), card(metric_words(last.metric)):
         _verdict(last)
         with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
-            if any(look.ratio for look in shown.series):
-                _ratio(shown)
-            _evidence(shown, settings)
-        _decision(last.detail.get("decision"))
-        _late(shown.series)
-        facts(_behind_it(shown))
-        _folded(shown, settings)
+            if any(look.ratio for look in series):
+                _ratio(series, bounds(last.detail, settings))
+            _evidence(series, settings)
+        _decision(last)
+        _late(series)
+        facts(_behind_it(series))
+        _folded(last, alike)
 
 
-def _verdict(last: CohortLook) -> None:
+def _verdict(last: Looked) -> None:
     with ui.row().classes("items-center gap-3"):
         ui.badge(last.verdict.replace("_", " "), color=COLORS.get(last.verdict, "grey-7")).classes("text-sm q-pa-sm")
         if last.ratio:
@@ -60,23 +48,22 @@ def _verdict(last: CohortLook) -> None:
     ui.label(last.why)
 
 
-def _ratio(shown: Shown) -> None:
-    bounds = shown.bounds
+def _ratio(series: Sequence[Looked], held: Bounds) -> None:
     with ui.column().classes("w-full gap-0 min-w-0"):
         _heading("Ratio to the control, in an interval that holds at all looks together")
-        ratio_chart(shown.series, bounds)
-        margin = f", and the margin {number(bounds.margin)}" if bounds.margin != 1.0 else ""
+        ratio_chart(series, held)
+        margin = f", and the margin {number(held.margin)}" if held.margin != 1.0 else ""
         _caption(
-            f"Shaded green: as good as the control ({number(bounds.same_low)} to {number(bounds.same_high)}). Lines: 1{margin}."
+            f"Shaded green: as good as the control ({number(held.same_low)} to {number(held.same_high)}). Lines: 1{margin}."
         )
 
 
-def _evidence(shown: Shown, settings: Settings) -> None:
-    last = shown.last
+def _evidence(series: Sequence[Looked], settings: Settings) -> None:
+    last = series[-1]
     needed = last.detail.get("needed")
     with ui.column().classes("w-full gap-0 min-w-0"):
         _heading("Evidence that it is worse (e-process)")
-        evidence_chart(shown.series, watch_share=watch_share(settings))
+        evidence_chart(series, watch_share=watch_share(settings))
         among = f" Among all that is watched now it takes {needed:,.0f}." if needed else ""
         _caption(
             f"Now {evidence(last.e)}. A release that is no worse passes {ALONE:.0f} by chance at most once in twenty, "
@@ -84,16 +71,17 @@ def _evidence(shown: Shown, settings: Settings) -> None:
         )
 
 
-def _decision(decision: Mapping[str, Any] | None) -> None:
-    """What would be needed for a decision."""
-    if not decision or not decision.get("says"):
+def _decision(last: Looked) -> None:
+    """What would be needed for a decision, while there is none."""
+    decision = last.detail.get("decision")
+    if last.verdict not in OPEN or not decision or not decision.get("says"):
         return
     with ui.row().classes("items-baseline gap-2"):
         ui.label("What would settle it:").classes("font-semibold")
         ui.label(str(decision["says"]))
 
 
-def _late(series: Sequence[CohortLook]) -> None:
+def _late(series: Sequence[Looked]) -> None:
     """The detector of late regressions, where the watch runs one."""
     late = series[-1].detail.get("late")
     if not late:
@@ -109,30 +97,30 @@ def _late(series: Sequence[CohortLook]) -> None:
     )
 
 
-def _behind_it(shown: Shown) -> dict[str, str]:
-    last = shown.last
+def _behind_it(series: Sequence[Looked]) -> dict[str, str]:
+    last = series[-1]
     unit = str(last.detail.get("unit") or "")
     amounts = f"{number_of(last.events_treatment)} and {number_of(last.events_control)}"
     return {
         "Devices": f"{last.devices_treatment:,} on it, {last.devices_control:,} beside it",
         "Device-hours": f"{last.hours_treatment:,.0f} and {last.hours_control:,.0f}",
         ("Total" if last.detail.get("kind") == "mean" else "Events"): f"{amounts} {unit}".strip(),
-        "Looked at": f"{moment(last.at)} UTC, {len(shown.series):,} looks",
+        "Looked at": f"{moment(last.at)} UTC, {len(series):,} looks",
     }
 
 
-def _folded(shown: Shown, settings: Settings) -> None:
-    detail = shown.last.detail
+def _folded(last: Looked, alike: Sequence[str]) -> None:
+    detail = last.detail
     if detail.get("strata"):
-        with _fold("Where it shows", opened=shown.last.verdict == "worse"):
+        with _fold("Where it shows", opened=last.verdict == "worse"):
             ui.label("Each stratum against its own control at the same time.").classes("hw-quiet text-sm")
             strata_table(detail["strata"], less_is_worse=detail.get("direction") == "less")
     if detail.get("contributors"):
         with _fold("Which devices move it"):
             contributors_table(detail["contributors"])
-    with _fold("How it was tested, and whether the devices were alike before"):
-        tests_table(shown.last)
-        for said in placebo_says(shown.release, shown.last, settings.cohort_guard):
+    with _fold("How it was tested, and whether the devices were alike before" if alike else "How it was tested"):
+        tests_table(last)
+        for said in alike:
             ui.label(said)
 
 
