@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.sequential.mixture import Direction, Floats
+from analytics.sequential.moments import Adjustment as Adjustment
 from analytics.sequential.moments import (
-    Adjustment,
     Estimates,
     Moments,
     Past,
@@ -33,6 +33,18 @@ from analytics.sequential.moments import (
 )
 from analytics.sequential.slots import Cells, Slot, advance
 from analytics.sequential.strata import Strata
+
+_STATE_ORDER = (
+    "a",
+    "expected_treated",
+    "b",
+    "expected_control",
+    "hours_treated",
+    "hours_control",
+    "events_treated",
+    "events_control",
+)
+"""Fields of `RateSums` in the order of `analytics.sequential.slots`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,7 @@ class RateSums:
 
     def add(self, block: Block, strata: Strata) -> RateSums:
         """The sums after further slots."""
-        state, totals = self._state(), np.array([[self.total_a], [self.total_b]])
+        state, totals = self._state(), self._totals()
         cells = Cells.of_one(strata.of_device, strata.count)
         columns = (np.ascontiguousarray(part.T) for part in (block.hours, block.treated, block.events))
         for hours, treated, events in zip(*columns, strict=True):
@@ -84,33 +96,26 @@ class RateSums:
 
     def _state(self) -> Floats:
         """The sums in the order of `analytics.sequential.slots`, a copy."""
-        return np.stack(
-            [
-                self.a,
-                self.expected_treated,
-                self.b,
-                self.expected_control,
-                self.hours_treated,
-                self.hours_control,
-                self.events_treated,
-                self.events_control,
-            ]
-        )
+        return np.stack([getattr(self, name) for name in _STATE_ORDER])
+
+    def _totals(self) -> Floats:
+        """A and B, shape (2, 1)."""
+        return np.array([[self.total_a], [self.total_b]])
 
     @classmethod
     def of_state(cls, state: Floats, totals: Floats) -> RateSums:
         """From the rows of running sums in the order of `analytics.sequential.slots`, (8, devices), and A and B, (2, 1)."""
-        a, expected_t, b, expected_c, *rest = state
-        return cls(a, b, expected_t, expected_c, *rest, total_a=float(totals[0, 0]), total_b=float(totals[1, 0]))
+        rows = dict(zip(_STATE_ORDER, state, strict=True))
+        return cls(**rows, total_a=float(totals[0, 0]), total_b=float(totals[1, 0]))
 
     def since(self, start: RateSums) -> RateSums:
         """What came after an earlier state of the same sums."""
-        return RateSums(*(getattr(self, name) - getattr(start, name) for name in self.__slots__))
+        return RateSums.of_state(self._state() - start._state(), self._totals() - start._totals())
 
     def gathered(self, owner: NDArray[np.int64], devices: int) -> RateSums:
         """Rows that are parts of devices (in one stratum each) summed up to the devices: ``owner`` is the device of each row."""
         state = np.stack([_summed(values, owner, devices) for values in self._state()])
-        return RateSums.of_state(state, np.array([[self.total_a], [self.total_b]]))
+        return RateSums.of_state(state, self._totals())
 
 
 @dataclass(frozen=True, slots=True)

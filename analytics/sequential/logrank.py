@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from analytics.sequential.mixture import TAU_RATE, Floats
-from analytics.sequential.risk import RiskGroups
+from analytics.sequential.risk import RiskGroups as RiskGroups
 from analytics.sequential.risk import first_events as first_events
 
 
@@ -109,7 +109,8 @@ def evidence_of(groups: RiskGroups, margin: float, *, interval: bool) -> tuple[F
     if interval:
         points.append(_WIDE)
     found = log_likelihood(groups, np.concatenate(points))
-    return found[:, :POINTS] - found[:, POINTS, None], found[:, POINTS + 1 :] if interval else None
+    shifted: Floats = found[:, :POINTS] - found[:, POINTS, None]
+    return shifted, found[:, POINTS + 1 :] if interval else None
 
 
 def log_e_of(shifted: Floats) -> Floats:
@@ -150,8 +151,9 @@ def _few_tied(groups: RiskGroups, chosen: NDArray[np.intp], log_h: Floats) -> Fl
             np.maximum(treated - count, 0) * (events - count) / ((count + 1.0) * (control - events + count + 1.0))
         )
     ways /= ways.sum(axis=1, keepdims=True)
-    result: Floats = np.log(ways @ np.exp(np.arange(span + 1)[:, None] * log_h))
-    return np.subtract((groups.treated_events[chosen] - fewest)[:, None] * log_h, result, out=result)
+    moved = (groups.treated_events[chosen] - fewest)[:, None] * log_h
+    result: Floats = moved - np.log(ways @ np.exp(np.arange(span + 1)[:, None] * log_h))
+    return result
 
 
 def _tied(treated: int, control: int, treated_events: int, events: int, log_h: Floats) -> Floats:

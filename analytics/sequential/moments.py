@@ -165,9 +165,8 @@ def _beta(sums: Moments, watched: _Comparison, past: _Comparison) -> Floats:
         watched.control, sums.gram, past.control
     )
     spread = n_t * _form(past.treated, sums.gram, past.treated) + n_c * _form(past.control, sums.gram, past.control)
-    rough = sum(
-        n * _form(np.abs(f), np.abs(sums.gram), np.abs(f)) for n, f in ((n_t, past.treated), (n_c, past.control))
-    )
+    rough = n_t * _form(np.abs(past.treated), np.abs(sums.gram), np.abs(past.treated))
+    rough += n_c * _form(np.abs(past.control), np.abs(sums.gram), np.abs(past.control))
     return _ratio(common, spread, spread > _EXACT * rough)
 
 

@@ -78,7 +78,8 @@ def advance(state: Floats, totals: Floats, slot: Slot, cells: Cells) -> None:
 
 def _by_cell(cell: NDArray[np.intp], values: Floats, strata: int) -> Floats:
     """Sums of the (control, treated) cells of each stratum, shape (strata, 2)."""
-    return np.bincount(cell, weights=values, minlength=2 * strata).reshape(strata, 2)
+    sums: Floats = np.bincount(cell, weights=values, minlength=2 * strata).astype(np.float64, copy=False)
+    return sums.reshape(strata, 2)
 
 
 def _factors(hours: Floats, events: Floats, totals: Floats, cells: Cells) -> tuple[Floats, Floats, Floats]:

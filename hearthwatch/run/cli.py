@@ -276,3 +276,18 @@ def bench_store(
 
     logs.configure("error", "text")
     show(run_store(Options(devices=devices, days=days), lambda line: typer.echo(line, err=True)), as_json)
+
+
+@bench.command("cohorts")
+def bench_cohorts(
+    streams: Annotated[int, typer.Option(min=1, help="Metrics of releases that are watched.")] = 10_000,
+    devices: Annotated[int, typer.Option(min=10, help="Devices of each.")] = 500,
+    looks: Annotated[int, typer.Option(min=1, help="Hourly looks; the median counts.")] = 6,
+    as_json: Json = False,
+) -> None:
+    """How long an hourly look at many releases takes on one core, beside the same releases taken one by one."""
+    from hearthwatch.run.bench.cohorts import Options, run_cohorts
+
+    logs.configure("error", "text")
+    options = Options(streams=streams, devices=devices, looks=looks)
+    show(run_cohorts(options, lambda line: typer.echo(line, err=True)), as_json)
