@@ -13,6 +13,7 @@ from api.routes import (
     aliases,
     backups,
     commands,
+    comparisons,
     customers,
     devices,
     field_service,
@@ -79,8 +80,8 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, liveness, aliases, commands, groups, releases, findings, tickets, notices, customers, field_service, policies,
-        outages, system, backups, sign_in,
+        devices, liveness, aliases, commands, groups, releases, comparisons, findings, tickets, notices, customers, field_service,
+        policies, outages, system, backups, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

@@ -28,6 +28,8 @@ def subject_link(finding: Finding) -> str:
         return f"/devices/{finding.subject}"
     if finding.subject_type == "release":
         return f"/releases/{finding.subject.removeprefix('release:')}"
+    if finding.subject.startswith("comparison:"):
+        return f"/comparisons/{finding.subject.removeprefix('comparison:')}"
     return f"/devices?incident={finding.id}" if finding.mode == MASS_SILENCE else "/"
 
 
@@ -35,6 +37,8 @@ def subject_name(finding: Finding) -> str:
     """What a finding is about, as a person calls it."""
     if finding.subject_type == "release" and "version" in finding.evidence:
         return f"{finding.evidence.get('model') or ''} {finding.evidence['version']}".strip()
+    if finding.subject.startswith("comparison:"):
+        return str(finding.evidence.get("name") or finding.subject)
     return finding.subject
 
 

@@ -22,6 +22,7 @@ T = TypeVar("T")
 NAVIGATION = (
     ("/", "Fleet", "home"),
     ("/releases", "Firmware", "system_update_alt"),
+    ("/comparisons", "Comparisons", "compare"),
     ("/devices", "Devices", "devices_other"),
     ("/findings", "Findings", "troubleshoot"),
     ("/tickets", "Tickets", "build"),

@@ -8,11 +8,14 @@ from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from analytics.cohorts.dimension_values import values_known
+from analytics.cohorts.spec import watched_metrics
 from api.acts import Acting, tagged
 from api.context import Context
 from api.paging import Page, Paging
 from api.revisions import IfMatch
 from api.security import Engineer, Reader
+from hearthwatch.errors import Invalid
 from hearthwatch.records import comparison_looks, comparisons
 from hearthwatch.records.comparison_looks import ComparisonLook
 from hearthwatch.records.comparisons import Comparison
@@ -40,6 +43,12 @@ class NewComparison(BaseModel):
     since: AwareDatetime | None = None
 
 
+def _check_metric(name: str | None) -> None:
+    known = [metric.name for metric in watched_metrics()]
+    if name is not None and name not in known:
+        raise Invalid(f"no such metric is watched; there are {', '.join(known)}", where="metric")
+
+
 @router.get("/comparisons")
 def list_comparisons(
     context: Context, _caller: Reader, paging: Paging, model: str | None = None, ended: bool | None = None
@@ -58,6 +67,7 @@ def list_comparisons(
 def ask(context: Context, caller: Engineer, act: Acting, body: NewComparison) -> Response:
     """Ask a question: from the next full hour on it is looked at, together with the releases, until it is ended."""
     now = context.clock.now()
+    _check_metric(body.metric)
     return act.do(
         caller,
         "comparison.create",
@@ -68,6 +78,21 @@ def ask(context: Context, caller: Engineer, act: Acting, body: NewComparison) ->
         status=201,
         detail={"model": body.model, "by": body.by, "treatment": body.treatment},
     )
+
+
+class KnownValue(BaseModel):
+    """A value of a dimension, and how many devices have it now."""
+
+    value: str
+    devices: int
+
+
+@router.get("/comparisons/values")
+def list_values(context: Context, _caller: Reader, model: str, by: str) -> Page[KnownValue]:
+    """The values that a model's devices have now, the most frequent first: what can be compared."""
+    with context.database.reading() as connection:
+        known = values_known(connection, model, by)
+    return Page(items=[KnownValue(value=value, devices=devices) for value, devices in known.items()])
 
 
 @router.get("/comparisons/{comparison_id}", response_model=Comparison)

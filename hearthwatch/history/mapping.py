@@ -1,7 +1,7 @@
 """The mapping file: how a maker's own tables become readings, devices, failures, events and repairs.
 
-A TOML file with the sections ``[source]``, ``[columns]``, ``[metrics]``, ``[failures]``, ``[devices]``, ``[events]`` and
-``[service]``; ``docs/examples`` holds two. Every key is checked, and a wrong one is named.
+A TOML file with the sections ``[source]``, ``[columns]``, ``[metrics]``, ``[failures]``, ``[devices]``, ``[events]``, ``[service]``
+and ``[cohorts]``; ``docs/examples`` holds some. Every key is checked, and a wrong one is named.
 """
 
 from __future__ import annotations
@@ -94,12 +94,26 @@ class Columns(_OpenSection):
 
 
 class MetricColumn(_Section):
-    """One entry of ``[metrics]``: a gauge, or a counter that only grows; ``direction`` is the one that worries an engineer."""
+    """One entry of ``[metrics]``: a gauge, or a counter that only grows; ``direction`` is the one that worries an engineer.
+
+    ``measure`` says what of a gauge is compared: its ``level`` (the day's mean) or its ``fall`` from day to day (a battery's drain), for
+    which a rise of more than ``largest_rise`` is something else (charged) and leaves the day out.
+    """
 
     column: ColumnName
     kind: Literal["gauge", "counter"] = "gauge"
     unit: str | None = None
     direction: Literal["high", "low", "both", "none"] | None = None
+    measure: Literal["level", "fall"] = "level"
+    largest_rise: Annotated[float, Field(ge=0, strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _of_gauges(self) -> MetricColumn:
+        if self.measure == "fall" and self.kind != "gauge":
+            raise ValueError("measure is of gauges; of a counter the days on which it grew are compared")
+        if self.largest_rise is not None and self.measure != "fall":
+            raise ValueError('largest_rise belongs to measure = "fall"')
+        return self
 
 
 class Failures(_Section):
@@ -167,6 +181,12 @@ class Service(_Section):
     part: ColumnName | None = None
 
 
+class Cohorts(_Section):
+    """``[cohorts]``: how devices came to the values that are compared. ``randomised``: the maker drew by lot who changed."""
+
+    assignment: Literal["randomised", "staged", "unknown"] = "unknown"
+
+
 class HistoryMapping(_Section):
     """A whole mapping file. Without ``[columns]`` there are no readings, and exposure is installed..removed of ``[devices]``."""
 
@@ -177,6 +197,7 @@ class HistoryMapping(_Section):
     devices: Devices | None = None
     events: Events | None = None
     service: Service | None = None
+    cohorts: Cohorts = Cohorts()
 
     @model_validator(mode="after")
     def _agrees(self) -> HistoryMapping:

@@ -154,9 +154,7 @@ def read_history(path: Path, mapping: HistoryMapping) -> History:
         used = {field.column for field in fields if field.column is not None}
         metrics = discover(files, used, RESERVED | set(mapping.attributes))
     else:
-        metrics = [
-            HistoryMetric(name, given.column, given.kind, given.unit, given.direction) for name, given in named.items()
-        ]
+        metrics = [HistoryMetric(name, **given.model_dump()) for name, given in named.items()]
     check(files, _fields(mapping, metrics))
     return History(mapping, files, metrics, beside)
 

@@ -54,3 +54,5 @@ class HistoryMetric:
     kind: Literal["gauge", "counter"] = "gauge"
     unit: str | None = None
     direction: Literal["high", "low", "both", "none"] | None = None
+    measure: Literal["level", "fall"] = "level"
+    largest_rise: float | None = None
