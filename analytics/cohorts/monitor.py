@@ -8,13 +8,14 @@ in data that was later than that; when the registry says something new, so is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from analytics.cohorts.evidence import Evidence, Fleet, Options, advance
+from analytics.cohorts.evidence import Evidence, Offers, Options, advance
+from analytics.cohorts.fleet import Fleet
 from analytics.cohorts.past import begin
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.values import Device, Release
+from hearthwatch.values import Release
 
 OPEN_DAYS = 2
 
@@ -35,11 +36,15 @@ class Monitor:
         self,
         store: TelemetryStore,
         release: Release,
-        devices: Callable[[], Sequence[Device]],
+        fleet: Callable[[], Fleet],
         now: int,
         options: Options,
+        offers: Offers = (),
     ) -> Evidence | None:
-        """The evidence up to the hour ``now``, or None while no device has run the release. ``devices`` reads the model's registry."""
+        """The evidence up to the hour ``now``, or None while no device has run the release, or was told to.
+
+        ``fleet`` reads the registry; ``offers`` are all that devices of the model were told to install.
+        """
         boundary = (now // 24 - OPEN_DAYS) * 24
         if (
             self.closed is None
@@ -47,21 +52,24 @@ class Monitor:
             or self.closed.until > now
             or self._differs(release, options)
         ):
-            self._read(store, release, Fleet.of(devices()), now, options)
+            self._read(store, release, fleet(), now, options, offers)
         if self.begun is None or self.closed is None:
             self.searched = (
                 boundary  # what is older will hardly arrive any more; a restart searches from the announcement
             )
             return None
-        return advance(store, self.closed, now)
+        return advance(store, replace(self.closed, release=release, offers=offers), now)
 
-    def _read(self, store: TelemetryStore, release: Release, fleet: Fleet, now: int, options: Options) -> None:
+    def _read(
+        self, store: TelemetryStore, release: Release, fleet: Fleet, now: int, options: Options, offers: Offers
+    ) -> None:
         """Read everything, but the past only when it is not known or the registry has changed."""
         if self.begun is None or self._differs(release, options) or not self.begun.fleet.is_like(fleet):
-            self.begun = begin(store, release, fleet, now, options, search_from=self.searched)
+            self.begun = begin(store, release, fleet, now, options, search_from=self.searched, offers=offers)
         if self.begun is not None:
             boundary = (now // 24 - OPEN_DAYS) * 24
-            self.closed = advance(store, self.begun, max(self.begun.until, boundary))
+            begun = replace(self.begun, offers=offers)
+            self.closed = advance(store, begun, max(begun.until, boundary))
         self.read_on = now // 24
 
     def _differs(self, release: Release, options: Options) -> bool:

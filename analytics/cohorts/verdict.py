@@ -7,8 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from analytics.cohorts.spec import SAME_HIGH, SAME_LOW, Metric
+from analytics.cohorts.decision import Decision
+from analytics.cohorts.panel import time_of
+from analytics.cohorts.spec import Metric
 from analytics.cohorts.weighing import Ratio, Weight
+from analytics.sequential.detector import RUN_LENGTH_DAYS
 
 Word = Literal["worse", "better", "same", "too_early", "confounded"]
 
@@ -27,12 +30,13 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where the stream stands among all streams: chosen by e-BH at the page and the watch level, called `worse` before; ``needed`` is
-    the e-value that would page if it were alone."""
+    the e-value that would page if it were alone, ``late_needed`` the sum of the e-detector that is called `worse` by itself."""
 
     paged: bool
     watched: bool
     latched: bool
     needed: float
+    late_needed: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,23 @@ class Names:
 
     treatment: str
     control: str
+
+
+def late_alarm(weight: Weight) -> bool:
+    """Whether the e-detector of the stream alone has gone off: it does so falsely once in `RUN_LENGTH_DAYS` days at most."""
+    return weight.late is not None and bool(weight.late.log_e >= np.log(RUN_LENGTH_DAYS))
+
+
+def _late_worse(metric: Metric, weight: Weight, standing: Standing) -> bool:
+    """The rule for late regressions, beside e-BH: the sum over all streams together passes `RUN_LENGTH_DAYS` falsely once in so many days.
+
+    An e-detector is no e-value (its expectation grows by 1 a day), so e-BH never sees it; ``late_needed`` is the run length times the
+    number of streams that are watched.
+    """
+    late = weight.late
+    if late is None or late.log_e < np.log(standing.late_needed):
+        return False
+    return late.ratio > 1.0 if metric.direction == "more" else late.ratio < 1.0
 
 
 def judge(
@@ -52,41 +73,53 @@ def judge(
     guard: int,
     margin: float,
     final: bool = False,
+    decision: Decision | None = None,
 ) -> Verdict:
     """The verdict of one look.
 
-    `worse` needs e-BH at the page level and an interval above 1; once said it stays until the interval lies within the equivalence
-    bounds or below 1. Without randomised waves only the comparison with each device's own past may say it. ``final``: no more data will
-    come, so that a difference without a past to compare with is `confounded` for good and not `too_early`.
+    `worse` needs e-BH at the page level and an interval on the worse side of 1, or a late regression (see `_late_worse`); once said it
+    stays until the interval lies within the equivalence bounds or on the better side of 1 and no late regression is seen. Without
+    randomised waves only the comparison with each device's own past may say it. ``final``: no more data will come, so that a difference
+    without a past to compare with is `confounded` for good and not `too_early`. ``decision`` is what would be needed.
     """
     ratio = weight.ratio
-    settled = _settled(weight, margin)
+    facing = ratio.facing(metric.direction) if ratio is not None else None
+    settled = None if late_alarm(weight) else _settled(metric, weight, metric.margin or margin)
+    effect = _effect(metric, weight, names)
+    if standing.paged and facing is not None and facing.low > 1.0 and weight.log_e > 0:
+        return Verdict("worse", _cut(f"{effect} {_proof(weight, standing)}"), ratio)
+    if _late_worse(metric, weight, standing):
+        return Verdict("worse", _cut(f"{_lately(metric, weight, names)} {_late_proof()}"), ratio)
     if standing.latched and settled is None:
-        return Verdict("worse", _cut(f"{_effect(metric, weight, names)} {_proof(weight, standing)}"), ratio)
-    if standing.paged and ratio is not None and ratio.low > 1.0 and weight.log_e > 0:
-        return Verdict("worse", _cut(f"{_effect(metric, weight, names)} {_proof(weight, standing)}"), ratio)
+        return Verdict("worse", _cut(f"{effect} {_proof(weight, standing)}"), ratio)
     if weight.arms_drifted:
         return Verdict("confounded", _cut(_drifted(names)), ratio)
     if settled is not None:
-        return Verdict(settled, _cut(f"{_effect(metric, weight, names)} {_meaning(settled)}"), ratio)
+        return Verdict(settled, _cut(f"{effect} {_meaning(metric, settled)}"), ratio)
     if weight.arms_differed and weight.rate is not None:
-        return Verdict(
-            "confounded", _cut(f"{_differed(metric, weight, names)} {_effect(metric, weight, names)}"), ratio
-        )
+        return Verdict("confounded", _cut(f"{_differed(metric, weight, names)} {effect}"), ratio)
     if final and _unexplained(weight, margin):
-        return Verdict("confounded", _cut(f"{_effect(metric, weight, names)} {_NO_PAST}"), ratio)
-    note = " It is on the watch list." if standing.watched and weight.log_e > 0 else ""
-    return Verdict("too_early", _cut(_lacking(metric, weight, names, guard) + note), ratio)
+        return Verdict("confounded", _cut(f"{effect} {_NO_PAST}"), ratio)
+    parts = [_lately(metric, weight, names)] if late_alarm(weight) else [_lacking(metric, weight, names, guard)]
+    parts += [decision.says] if decision is not None else []
+    parts += ["It is on the watch list."] if on_watch_list(weight, standing) else []
+    return Verdict("too_early", _cut(" ".join(parts)), ratio)
 
 
-def _settled(weight: Weight, margin: float) -> Literal["better", "same"] | None:
+def on_watch_list(weight: Weight, standing: Standing) -> bool:
+    """Whether a person should keep an eye on it: e-BH at the watch level, or the e-detector of the stream alone."""
+    return (standing.watched and weight.log_e > 0) or late_alarm(weight)
+
+
+def _settled(metric: Metric, weight: Weight, margin: float) -> Literal["better", "same"] | None:
     """What the rate's interval has settled; the interval of first events alone settles nothing."""
-    rate = weight.rate
-    if rate is None or weight.arms_drifted:
+    if weight.rate is None or weight.arms_drifted:
         return None
+    rate = weight.rate.facing(metric.direction)
     if rate.high < (1.0 if weight.assignment == "randomised" else 1.0 / margin):
         return "better"
-    return "same" if rate.low >= SAME_LOW and rate.high <= SAME_HIGH else None
+    low, high = metric.bounds
+    return "same" if rate.low >= low and rate.high <= high else None
 
 
 _NO_PAST = (
@@ -113,9 +146,23 @@ def _effect(metric: Metric, weight: Weight, names: Names) -> str:
     elif weight.rate is not None and weight.assignment != "randomised":
         how = ", each device against its own past"
     return (
-        f"Devices on {names.treatment} {metric.says} {_number(ratio.value)} times as often as on {names.control} at the same time "
+        f"Devices on {names.treatment} {metric.says} {_number(ratio.value)} times as {metric.how} as on {names.control} at the same time "
         f"(95 %: {_number(ratio.low)} to {_number(ratio.high)}{how})."
     )
+
+
+def _lately(metric: Metric, weight: Weight, names: Names) -> str:
+    late = weight.late
+    if late is None:
+        return ""
+    return (
+        f"Since {time_of(late.since):%Y-%m-%d} devices on {names.treatment} {metric.says} {_number(late.ratio)} times as {metric.how} "
+        f"as on {names.control} at the same time: it began late."
+    )
+
+
+def _late_proof() -> str:
+    return f"By chance this would be said of any release once in {RUN_LENGTH_DAYS:.0f} days at most."
 
 
 def _proof(weight: Weight, standing: Standing) -> str:
@@ -124,10 +171,11 @@ def _proof(weight: Weight, standing: Standing) -> str:
     return "It was shown before and nothing has refuted it since."
 
 
-def _meaning(settled: str) -> str:
+def _meaning(metric: Metric, settled: str) -> str:
     if settled == "better":
-        return "The whole interval lies below 1."
-    return f"The whole interval lies within {SAME_LOW:.2f} to {SAME_HIGH:.2f}."
+        return f"The whole interval lies {'below' if metric.direction == 'more' else 'above'} 1."
+    low, high = metric.bounds
+    return f"The whole interval lies within {low:.2f} to {high:.2f}."
 
 
 def _drifted(names: Names) -> str:
@@ -139,7 +187,8 @@ def _drifted(names: Names) -> str:
 
 def _differed(metric: Metric, weight: Weight, names: Names) -> str:
     before = weight.before or 1.0
-    more = f"{_number(before)} times as often as the others" if before > 1 else f"only {_number(before)} times as often"
+    often = f"{_number(before)} times as {metric.how}"
+    more = f"{often} as the others" if before > 1 else f"only {often}"
     return f"The devices that have {names.treatment} did {metric.says} {more} already before it came."
 
 
@@ -151,7 +200,8 @@ def _lacking(metric: Metric, weight: Weight, names: Names, guard: int) -> str:
     few = min(weight.devices_with_events)
     if weight.assignment == "randomised":
         if few < guard and metric.repeats:
-            return f"Events on {few} devices of the smaller arm: below {guard} only the exact test of first events may speak."
+            exact = "only the exact test of first events may speak" if metric.has_first_events else "nothing is said"
+            return f"{_seen(metric)} on {few} devices of the smaller arm: below {guard} {exact}."
         return f"Not settled yet. {_effect(metric, weight, names)}".strip()
     if not metric.repeats:
         return "First events can be compared only where the waves were randomised."
@@ -161,8 +211,12 @@ def _lacking(metric: Metric, weight: Weight, names: Names, guard: int) -> str:
             f"({guard} in each arm are needed), so who updated first can not be told from what the release does."
         )
     if few < guard:
-        return f"Events on {few} devices of the smaller arm: {guard} are needed where the waves were not randomised."
+        return f"{_seen(metric)} on {few} devices of the smaller arm: {guard} are needed where the waves were not randomised."
     return f"Not settled yet. {_effect(metric, weight, names)}".strip()
+
+
+def _seen(metric: Metric) -> str:
+    return "Measured" if metric.kind == "mean" else "Events"
 
 
 def _number(value: float) -> str:

@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from analytics.cohorts.spec import CONFIDENCE_ALPHA, PLACEBO_LOG_E
+from analytics.cohorts.spec import CONFIDENCE_ALPHA, PLACEBO_LOG_E, Metric
 from analytics.cohorts.streams import Stream
-from analytics.sequential.cluster import Adjustment, Estimate, RateSums, estimate, past_difference
+from analytics.sequential.cluster import Estimate, RateSums, estimate, past_difference
+from analytics.sequential.detector import late_log_e
 from analytics.sequential.logrank import LogrankEvidence
-from analytics.sequential.mixture import Floats, half_width, log_e_different, log_e_worse
+from analytics.sequential.mixture import TAU_RATE, Direction, Floats, half_width, log_e_different, log_e_worse
 
 NO_EVIDENCE = float("-inf")
 LOG_2 = float(np.log(2.0))
@@ -21,11 +22,26 @@ Assignment = Literal["randomised", "staged", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """An effect: more than 1 is worse. [low, high] is a 95 % confidence sequence: it holds at all looks together."""
+    """An effect: what the new firmware has over what the old one has. [low, high] is a 95 % confidence sequence: it holds at all looks
+    together."""
 
     value: float
     low: float
     high: float
+
+    def facing(self, direction: Direction) -> Ratio:
+        """The same with more than 1 where it is worse."""
+        return self if direction == "more" else Ratio(_inverse(self.value), _inverse(self.high), _inverse(self.low))
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What a late regression looks like: the e-detector's ``log_e``, the hour (since 1970) of the start that says most, and the ratio
+    since."""
+
+    log_e: float
+    since: int
+    ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,8 @@ class Weight:
     ``log_e`` is the stream's: max(e_rate, e_first) / 2 where both may speak. ``rate`` and ``first`` are None where that test may
     not speak; ``unadjusted`` compares without regard to the past. ``arms_differed``: the devices that have the release already had other
     rates (``before`` times) when they did not have it. ``arms_drifted``: they were not even moving in parallel. ``assignment`` is
-    the release's, "unknown" where the past refutes it. Numbers of devices, hours and events are (treatment, control).
+    the release's, "unknown" where the past refutes it. Numbers of devices, hours and events are (treatment, control). ``found`` is the
+    estimate behind ``rate``; ``late`` is what the e-detector says, None where it may not speak.
     """
 
     assignment: Assignment
@@ -54,6 +71,8 @@ class Weight:
     events: tuple[float, float]
     devices_with_events: tuple[int, int]
     beta: float = 0.0
+    found: Estimate | None = None
+    late: Late | None = None
 
     @property
     def ratio(self) -> Ratio | None:
@@ -61,30 +80,56 @@ class Weight:
         return self.rate or self.first or self.unadjusted
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a comparison rests on: randomised arms use everyone, and the past to be sharper; arms that chose themselves are compared with
+    their own past, those of them that have one."""
+
+    randomised: bool
+    past: Floats
+
+    def of(self, stream: Stream) -> RateSums:
+        """The sums it uses."""
+        return stream.everyone if self.randomised else stream.known
+
+    @property
+    def adjustment(self) -> Literal["cuped", "differences"]:
+        """How the past is used."""
+        return "cuped" if self.randomised else "differences"
+
+    def estimate(self, sums: RateSums) -> Estimate:
+        """The log ratio."""
+        return estimate(sums, self.past, self.adjustment)
+
+
 def weigh(stream: Stream, assignment: Assignment, *, margin: float, guard: int) -> Weight:
-    """Weigh a metric's evidence. ``guard``: devices with events in each arm below which the rate test may not speak."""
-    sums, known = stream.everyone, stream.known
+    """Weigh a metric's evidence. ``guard``: devices with events in each arm below which the rate test may not speak. A metric's own margin
+    goes before ``margin``."""
+    metric, sums, known = stream.metric, stream.everyone, stream.known
+    margin = metric.margin or margin
     past = stream.past.rates
-    comparable = stream.metric.repeats and _guarded(_past_events(known, past), guard)
+    comparable = metric.repeats and _guarded(_past_events(known, past), guard)
     level = past_difference(known, past) if comparable else None
-    differed = level is not None and _speaks(level)
+    differed = level is not None and _speaks(level, metric)
     believed: Assignment = "unknown" if differed else assignment
-    randomised = believed == "randomised"
+    basis = Basis(believed == "randomised", past)
+    randomised = basis.randomised
     trend = past_difference(known, *reversed(stream.past.halves)) if comparable and not randomised else None
-    drifted = trend is not None and _speaks(trend)
-    basis, adjustment = _basis(stream, randomised=randomised)
-    may_speak = stream.metric.repeats and _guarded(_with_events(basis), guard) and (randomised or comparable)
-    found = estimate(basis, past, adjustment) if may_speak else None
-    log_e_rate = _log_e(found, margin) if found is not None and not drifted else None
-    log_e_first = stream.logrank.log_e if randomised else None
+    drifted = trend is not None and _speaks(trend, metric)
+    may_speak = metric.repeats and _guarded(_with_events(basis.of(stream)), guard) and (randomised or comparable)
+    found = basis.estimate(basis.of(stream)) if may_speak else None
+    log_e_rate = _log_e(found, metric, margin) if found is not None and not drifted else None
+    log_e_first = stream.logrank.log_e if randomised and metric.has_first_events else None
     return Weight(
         assignment=believed,
-        log_e=_combined(log_e_rate, log_e_first, both=randomised and stream.metric.repeats),
+        log_e=_combined(log_e_rate, log_e_first, both=randomised and metric.repeats and metric.has_first_events),
         log_e_rate=log_e_rate,
         log_e_first=log_e_first,
-        rate=_ratio(found),
-        first=_hazard_ratio(stream.logrank) if randomised else None,
-        unadjusted=_ratio(estimate(sums)) if stream.metric.repeats and _guarded(_with_events(sums), guard) else None,
+        rate=_ratio(found, metric.tau),
+        first=_hazard_ratio(stream.logrank) if log_e_first is not None else None,
+        unadjusted=_ratio(estimate(sums), metric.tau)
+        if metric.repeats and _guarded(_with_events(sums), guard)
+        else None,
         before=float(np.exp(level.theta)) if level is not None and level.information > 0 else None,
         arms_differed=differed,
         arms_drifted=drifted,
@@ -94,12 +139,30 @@ def weigh(stream: Stream, assignment: Assignment, *, margin: float, guard: int) 
         events=(float(sums.events_treated.sum()), float(sums.events_control.sum())),
         devices_with_events=_with_events(sums),
         beta=found.beta if found is not None else 0.0,
+        found=found,
+        late=_late(stream, basis, margin, guard) if log_e_rate is not None else None,
     )
 
 
-def _basis(stream: Stream, *, randomised: bool) -> tuple[RateSums, Adjustment]:
-    """Randomised arms use everyone, and the past to be sharper; arms that chose themselves are compared with their own past."""
-    return (stream.everyone, "cuped") if randomised else (stream.known, "differences")
+def _late(stream: Stream, basis: Basis, margin: float, guard: int) -> Late | None:
+    """The e-detector over the day ends since the first wave. It may speak where the rate may."""
+    metric = stream.metric
+    now = basis.of(stream)
+    starts = [start.everyone if basis.randomised else start.known for start in stream.starts]
+    log_e, index = late_log_e(
+        now,
+        starts,
+        basis.past,
+        basis.adjustment,
+        margin=margin,
+        guard=guard,
+        tau=metric.tau,
+        direction=metric.direction,
+    )
+    if index < 0:
+        return None
+    found = basis.estimate(now.since(starts[index]))
+    return Late(log_e, stream.starts[index].hour, float(np.exp(found.theta)))
 
 
 def _combined(log_e_rate: float | None, log_e_first: float | None, *, both: bool) -> float:
@@ -122,21 +185,27 @@ def _past_events(sums: RateSums, past: Floats) -> tuple[int, int]:
     return int(np.count_nonzero(had & (sums.hours_treated > 0))), int(np.count_nonzero(had & (sums.hours_control > 0)))
 
 
-def _log_e(found: Estimate, margin: float) -> float:
-    return float(log_e_worse(found.theta - np.log(margin), found.information))
+def _log_e(found: Estimate, metric: Metric, margin: float) -> float:
+    facing = found.facing(metric.direction)
+    return float(log_e_worse(facing.theta - np.log(margin), facing.information, metric.tau))
 
 
-def _speaks(placebo: Estimate) -> bool:
+def _speaks(placebo: Estimate, metric: Metric) -> bool:
     """The placebo: in the past there was no release, so whatever it finds is a difference between the devices."""
-    return float(log_e_different(placebo.theta, placebo.information)) >= PLACEBO_LOG_E
+    return float(log_e_different(placebo.theta, placebo.information, metric.tau)) >= PLACEBO_LOG_E
 
 
-def _ratio(found: Estimate | None) -> Ratio | None:
+def _ratio(found: Estimate | None, tau: float = TAU_RATE) -> Ratio | None:
     if found is None or found.information <= 0:
         return None
-    width = float(half_width(found.information, CONFIDENCE_ALPHA))
-    return Ratio(float(np.exp(found.theta)), float(np.exp(found.theta - width)), float(np.exp(found.theta + width)))
+    width = float(half_width(found.information, CONFIDENCE_ALPHA, tau))
+    with np.errstate(over="ignore"):
+        return Ratio(float(np.exp(found.theta)), float(np.exp(found.theta - width)), float(np.exp(found.theta + width)))
 
 
 def _hazard_ratio(logrank: LogrankEvidence) -> Ratio | None:
     return Ratio(*logrank.interval(CONFIDENCE_ALPHA)) if logrank.events else None
+
+
+def _inverse(value: float) -> float:
+    return 1.0 / value if value > 0 else float("inf")

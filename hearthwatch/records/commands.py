@@ -20,7 +20,7 @@ from hearthwatch.records.database import batched, insert_missing, update_at_revi
 from hearthwatch.records.tables import commands, devices
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Ticket
-from hearthwatch.wire.commands.requests import DIAGNOSTICS
+from hearthwatch.wire.commands.requests import DIAGNOSTICS, UPDATE
 
 STATES = ("queued", "sent", "answered", "failed", "timed_out", "cancelled", "refused")
 PENDING = ("queued", "sent")
@@ -197,6 +197,17 @@ def newest_of(
         )
         found.update({(device, kind): at for device, kind, at in connection.execute(query)})
     return found
+
+
+def updates_sent(connection: Connection, since: datetime) -> list[tuple[str, str, datetime]]:
+    """What devices were told to install since a time, oldest first: device, version, and when the broker had it."""
+    query = (
+        sa.select(commands.c.device_id, commands.c.parameters, commands.c.sent_at)
+        .where(commands.c.kind == UPDATE, commands.c.sent_at >= since)
+        .order_by(commands.c.sent_at, commands.c.id)
+    )
+    rows = ((row.device_id, row.parameters.get("version"), row.sent_at) for row in connection.execute(query))
+    return [(device, str(asked), at) for device, asked, at in rows if asked]
 
 
 def asked_since(connection: Connection, device_id: str, since: datetime) -> int:

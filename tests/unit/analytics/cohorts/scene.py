@@ -97,7 +97,7 @@ class Scene:
                 "device": names[device],
                 "at": pa.array(at * 1_000_000, pa.timestamp("us", "UTC")),
                 "firmware": firmware,
-                "uptime_s": np.ones(device.size),
+                "rssi_dbm": np.full(device.size, -60.0),
             }
         )
         self.store.write_table("native", table)

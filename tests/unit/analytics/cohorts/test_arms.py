@@ -8,26 +8,38 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analytics.cohorts.arms import Arms, Carry, Comparison, arrange
-from analytics.cohorts.panel import Panel
-from analytics.cohorts.spec import SILENT_HOURS
+from analytics.cohorts.boots import BootSigns
+from analytics.cohorts.panel import ANOTHER, THIS, Panel
+from analytics.cohorts.spec import SILENT_HOURS, UPDATE_HOURS
 
 TARGET = Comparison(target=1, control=None)
 NEVER = 10**9
 
 
-def panel(*rows: str, begin: int = 0, counter: list[list[float]] | None = None, blind: str | None = None) -> Panel:
-    """One letter an hour: a version's number, ``.`` not reported, ``?`` reported without a version, ``m`` two versions at once.
+def panel(
+    *rows: str,
+    begin: int = 0,
+    counter: list[list[float]] | None = None,
+    blind: str | None = None,
+    offers: list[tuple[int, int, int]] | None = None,
+) -> Panel:
+    """One letter an hour: a version's number, ``.`` not reported, ``?`` reported without a version, ``m`` versions 0 and 1 at once.
 
-    ``blind``: ``x`` for an hour in which nobody could be heard.
+    ``blind``: ``x`` for an hour in which nobody could be heard; ``offers``: (device, hour, THIS or ANOTHER).
     """
     letters = np.array([list(row) for row in rows])
     version = np.full(letters.shape, -1, dtype=np.int32)
     for number in range(4):
         version[letters == str(number)] = number
-    none = np.zeros(0, dtype=np.int64)
+    version[letters == "m"], other = 0, np.where(letters == "m", 1, version).astype(np.int32)
+    offered = np.zeros(letters.shape, dtype=np.int8)
+    for device, hour, what in offers or []:
+        offered[device, hour] = what
+    none = np.zeros(letters.shape)
     told = None if counter is None else np.array(counter)
-    unseen = None if blind is None else np.array([letter == "x" for letter in blind])
-    return Panel(begin, letters != ".", version, letters == "m", (none, none, none), told, unseen)
+    unseen = np.array([letter == "x" for letter in blind or "." * letters.shape[1]])
+    signs = BootSigns.nothing(*letters.shape)
+    return Panel(begin, letters != ".", version, other, none, none, signs, offered, told, {}, unseen)
 
 
 def arms_of(
@@ -84,6 +96,47 @@ def test_silence_is_laid_to_the_version_that_reported_last_even_right_after_the_
     assert (arms.silent & arms.treated).any()
 
 
+def test_a_device_whose_last_report_was_in_the_hour_of_the_update_is_laid_to_the_new_version() -> None:
+    arms, _ = arms_of(panel("00m" + "." * (SILENT_HOURS + 2)))
+    assert (arms.silent & arms.blamed).any()
+    assert arms.arrived[0, 2]
+
+
+def test_a_device_that_was_told_to_update_and_never_came_back_is_laid_to_the_release() -> None:
+    hours = SILENT_HOURS + 6
+    arms, _ = arms_of(panel("0000" + "." * hours, "0000" + "." * hours, offers=[(0, 3, THIS)]))
+    assert arms.silent.sum(axis=1).tolist() == [1, 1]
+    assert (arms.silent & arms.blamed).any(axis=1).tolist() == [True, False]
+    assert not arms.treated.any(), "its rates still belong to the version that it reported"
+
+
+def test_a_device_that_went_on_for_a_day_after_the_offer_is_of_the_old_version_again() -> None:
+    told = panel("0" * (UPDATE_HOURS + 5) + "." * (SILENT_HOURS + 2), offers=[(0, 2, THIS)])
+    arms, _ = arms_of(told)
+    assert arms.silent.any()
+    assert not (arms.silent & arms.blamed).any()
+    assert arms.blamed[0, 2 : UPDATE_HOURS + 3].all()
+
+
+def test_a_device_that_another_release_was_offered_to_is_of_neither_while_it_may_install_it() -> None:
+    hours = SILENT_HOURS + 6
+    arms, _ = arms_of(panel("1111" + "." * hours, offers=[(0, 3, ANOTHER)]))
+    assert not arms.silent.any()
+    assert np.flatnonzero(arms.watched[0]).tolist() == [0, 1, 2]
+
+
+def test_a_sleeping_device_may_be_away_for_longer() -> None:
+    given_panel = panel("1" + "." * 20, "1" + "." * 20)
+    waits = np.array([SILENT_HOURS, 48])
+    arms, _ = arrange(given_panel, Carry.nothing(2), TARGET, 0, np.full(2, NEVER), waits)
+    assert arms.silent.any(axis=1).tolist() == [True, False]
+
+
+def test_hours_in_which_nobody_was_heard_are_no_exposure_of_rates_either() -> None:
+    arms, _ = arms_of(panel("1111", blind=".xx."))
+    assert show(arms.counted) == ["x..x"]
+
+
 def test_a_device_that_was_taken_away_is_not_silent() -> None:
     arms, _ = arms_of(panel("1" + "." * (SILENT_HOURS + 5)), removed=5)
     assert not arms.silent.any()
@@ -115,15 +168,14 @@ def test_block_by_block_gives_what_one_pass_gives(seed: int, cut: int) -> None:
     counter = np.cumsum(rng.integers(0, 2, (6, 60)), axis=1).astype(float)
     counter[rng.random((6, 60)) < 0.3] = np.nan
     unseen = "".join(rng.choice(list("x..."), 60))
-    whole = panel(*("".join(row) for row in letters), begin=1000, counter=counter.tolist(), blind=unseen)
+    offers = [(int(rng.integers(6)), int(rng.integers(60)), int(rng.choice([THIS, ANOTHER]))) for _ in range(8)]
+    whole = panel(*("".join(row) for row in letters), begin=1000, counter=counter.tolist(), blind=unseen, offers=offers)
     removed = np.full(6, NEVER)
     once, after = arrange(whole, Carry.nothing(6), TARGET, 5, removed)
     early, carry = arrange(whole.part(0, cut), Carry.nothing(6), TARGET, 5, removed)
     late, carry = arrange(whole.part(cut, 60), carry, TARGET, 5, removed)
-    for name in ("counted", "treated", "watched", "silent", "grew", "version", "arrived"):
+    for name in ("settled", "since", "counted", "treated", "watched", "blamed", "silent", "grew", "version", "arrived"):
         joined = np.concatenate([getattr(early, name), getattr(late, name)], axis=1)
         np.testing.assert_array_equal(joined, getattr(once, name), err_msg=name)
-    np.testing.assert_array_equal(carry.version, after.version)
-    np.testing.assert_array_equal(carry.changed_at, after.changed_at)
-    np.testing.assert_array_equal(carry.reported_at, after.reported_at)
-    np.testing.assert_array_equal(carry.counter, after.counter)
+    for name in ("version", "changed_at", "reported_at", "counter", "offered_at", "offered"):
+        np.testing.assert_array_equal(getattr(carry, name), getattr(after, name), err_msg=name)

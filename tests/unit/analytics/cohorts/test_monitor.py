@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analytics.cohorts.evidence import Evidence, Fleet, Options, advance
+from analytics.cohorts.evidence import Evidence, Options, advance
+from analytics.cohorts.fleet import Fleet
 from analytics.cohorts.monitor import Monitor
 from analytics.cohorts.panel import hour_of
 from analytics.cohorts.past import begin
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import devices
 from hearthwatch.records.database import Database
-from hearthwatch.values import Device, Release
+from hearthwatch.values import Release
 from tests.unit.analytics.cohorts.scene import START, Scene
 
 OPTIONS = Options(margin=1.05, burn_in=6)
@@ -36,14 +37,14 @@ def scene(store: TelemetryStore, database: Database) -> Scene:
     return made
 
 
-def fleet(scene: Scene) -> list[Device]:
+def fleet(scene: Scene) -> Fleet:
     with scene.database.reading() as connection:
-        return devices.list_devices(connection, model=scene.model)
+        return Fleet.of(devices.list_devices(connection, model=scene.model), at=START)
 
 
 def batch(scene: Scene, release: Release, until: int) -> Evidence:
     """Everything in one reading."""
-    found = begin(scene.store, release, Fleet.of(fleet(scene)), BASE + until, OPTIONS)
+    found = begin(scene.store, release, fleet(scene), BASE + until, OPTIONS)
     assert found is not None
     return advance(scene.store, found, BASE + until)
 
@@ -73,7 +74,7 @@ def test_while_no_device_runs_the_release_there_is_no_evidence(scene: Scene) -> 
 
 def test_a_release_nobody_has_a_device_of_gives_no_evidence(scene: Scene) -> None:
     release = scene.release(RELEASED)
-    assert Monitor().look(scene.store, release, list, BASE + END, OPTIONS) is None
+    assert Monitor().look(scene.store, release, lambda: Fleet.of([]), BASE + END, OPTIONS) is None
 
 
 def test_looking_every_few_hours_gives_what_one_reading_gives(scene: Scene) -> None:
@@ -133,7 +134,7 @@ def test_a_new_assignment_or_option_makes_it_read_again(scene: Scene) -> None:
 
 def test_test_devices_are_left_out(scene: Scene) -> None:
     scene.register(test=True)
-    assert Fleet.of(fleet(scene)).ids == ()
+    assert fleet(scene).ids == ()
 
 
 def test_a_past_that_is_long_enough_is_washed_out_before_the_release(store: TelemetryStore, database: Database) -> None:
