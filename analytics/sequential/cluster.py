@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.sequential.mixture import Direction, Floats
-from analytics.sequential.moments import Adjustment as Adjustment
 from analytics.sequential.moments import (
+    OWN,
     Estimates,
     Moments,
     Past,
@@ -31,6 +31,7 @@ from analytics.sequential.moments import (
     numbers,
     past_estimates,
 )
+from analytics.sequential.moments import Adjustment as Adjustment
 from analytics.sequential.slots import Cells, Slot, advance
 from analytics.sequential.strata import Strata
 
@@ -87,18 +88,20 @@ class RateSums:
 
     def add(self, block: Block, strata: Strata) -> RateSums:
         """The sums after further slots."""
-        state, totals = self._state(), self._totals()
+        state, totals = self.state, self.totals
         cells = Cells.of_one(strata.of_device, strata.count)
         columns = (np.ascontiguousarray(part.T) for part in (block.hours, block.treated, block.events))
         for hours, treated, events in zip(*columns, strict=True):
             advance(state, totals, Slot(hours, treated, events), cells)
         return RateSums.of_state(state, totals)
 
-    def _state(self) -> Floats:
-        """The sums in the order of `analytics.sequential.slots`, a copy."""
+    @property
+    def state(self) -> Floats:
+        """The sums in the order of `analytics.sequential.slots`, (8, devices): a copy."""
         return np.stack([getattr(self, name) for name in _STATE_ORDER])
 
-    def _totals(self) -> Floats:
+    @property
+    def totals(self) -> Floats:
         """A and B, shape (2, 1)."""
         return np.array([[self.total_a], [self.total_b]])
 
@@ -110,12 +113,12 @@ class RateSums:
 
     def since(self, start: RateSums) -> RateSums:
         """What came after an earlier state of the same sums."""
-        return RateSums.of_state(self._state() - start._state(), self._totals() - start._totals())
+        return RateSums.of_state(self.state - start.state, self.totals - start.totals)
 
     def gathered(self, owner: NDArray[np.int64], devices: int) -> RateSums:
         """Rows that are parts of devices (in one stratum each) summed up to the devices: ``owner`` is the device of each row."""
-        state = np.stack([_summed(values, owner, devices) for values in self._state()])
-        return RateSums.of_state(state, self._totals())
+        state = np.stack([_summed(values, owner, devices) for values in self.state])
+        return RateSums.of_state(state, self.totals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +204,7 @@ def past_difference(sums: RateSums, past: Floats, earlier: Floats | None = None)
 
 
 def _moments(sums: RateSums, *pasts: Floats) -> Moments:
-    own = np.stack([sums.a, sums.expected_treated, sums.b, sums.expected_control])
-    return moments(numbers(own, [Past.of(past) for past in pasts]), np.array([sums.total_a, sums.total_b]))
+    return moments(numbers(sums.state[:OWN], [Past.of(past) for past in pasts]), sums.totals[:, 0])
 
 
 def _only(found: Estimates) -> Estimate:

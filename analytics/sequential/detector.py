@@ -14,8 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analytics.sequential.cluster import Adjustment, RateSums, estimate
-from analytics.sequential.mixture import TAU_RATE, Direction, Floats, log_e_worse
+from analytics.sequential.cluster import RateSums
+from analytics.sequential.mixture import TAU_RATE, Direction, Floats
+from analytics.sequential.moments import OWN, Adjustment, Past, estimates, moments, numbers
+from analytics.sequential.slots import EVENTS_CONTROL, EVENTS_TREATED
 
 RUN_LENGTH_DAYS = 180.0
 """The alarm threshold of a stream: a harmless release raises a false alarm after this many days on average, or later."""
@@ -38,12 +40,14 @@ def late_log_e(
     `RateSums.nothing` among them is the plain e-process. A start may speak once ``guard`` devices of either arm have had events since.
     ``margin`` is a ratio; ``own_past`` and ``adjustment`` are those of `estimate`.
     """
-    logs = np.full(len(starts), -np.inf)
-    for index, start in enumerate(starts):
-        lately = now.since(start)
-        if min(np.count_nonzero(lately.events_treated > 0), np.count_nonzero(lately.events_control > 0)) >= guard:
-            found = estimate(lately, own_past, adjustment).facing(direction)
-            logs[index] = log_e_worse(found.theta - np.log(margin), found.information, tau)
+    if not starts:
+        return float("-inf"), -1
+    lately = now.state - np.stack([start.state for start in starts])
+    totals = now.totals[:, 0] - np.stack([start.totals[:, 0] for start in starts])
+    pasts = [] if own_past is None or adjustment == "none" else [Past.of(own_past)]
+    found = estimates(moments(numbers(lately[:, :OWN], pasts), totals), adjustment if pasts else "none")
+    devices = np.count_nonzero(lately[:, EVENTS_TREATED : EVENTS_CONTROL + 1] > 0, axis=2).min(axis=1)
+    logs = np.where(devices >= guard, found.log_e_worse(margin, tau, direction), -np.inf)
     if not np.isfinite(logs).any():
         return float("-inf"), -1
     return float(np.logaddexp.reduce(logs)), int(np.argmax(logs))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analytics.sequential.cluster import Block
 from analytics.sequential.logrank import POINTS, evidence_of, log_e_of
-from analytics.sequential.mixture import TAU_RATE, Direction, Floats, log_e_worse
+from analytics.sequential.mixture import TAU_RATE, Direction, Floats
 from analytics.sequential.moments import (
     OWN,
     Adjustment,
@@ -68,9 +68,7 @@ class RateLooks:
         direction: Direction = "more",
     ) -> Floats:
         """Natural logarithms of the e-values; minus infinity while fewer than ``guard`` devices of either arm have had events."""
-        found = self.estimates(adjustment)
-        theta = found.theta if direction == "more" else -found.theta
-        log_e = log_e_worse(theta - np.log(margin), found.information, tau)
+        log_e = self.estimates(adjustment).log_e_worse(margin, tau, direction)
         result: Floats = np.where(self.devices_with_events.min(axis=0) >= guard, log_e, -np.inf)
         return result
 

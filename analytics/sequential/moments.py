@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.sequential.mixture import Floats
+from analytics.sequential.mixture import Direction, Floats, log_e_worse
 
 Adjustment = Literal["none", "cuped", "differences"]
 
@@ -60,6 +60,11 @@ class Estimates:
         """1 / variance, 0 where there is no estimate."""
         known = np.isfinite(self.variance) & (self.variance > 0)
         return np.divide(1.0, self.variance, out=np.zeros_like(self.variance), where=known)
+
+    def log_e_worse(self, margin: float, tau: float, direction: Direction) -> Floats:
+        """Natural logarithms of the e-values against "not worse by more than ``margin``", a ratio; ``direction`` is which is worse."""
+        theta = self.theta if direction == "more" else -self.theta
+        return log_e_worse(theta - np.log(margin), self.information, tau)
 
 
 def numbers(own: Floats, pasts: Sequence[Past] = ()) -> Floats:
