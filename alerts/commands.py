@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from alerts.policy_file import Policy
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid, Throttled
-from hearthwatch.records import asking, audit, commands, consents, customers, devices, outbox
+from hearthwatch.records import asking, audit, commands, consents, customers, devices, outbox, releases, rollouts
 from hearthwatch.records.asking import PROTOCOL, Question, Wish
 from hearthwatch.records.commands import Command
 from hearthwatch.records.database import Database
@@ -194,7 +194,10 @@ def _call_back(connection: Connection, command: Command, now: datetime) -> bool:
 
 
 def _let_leave(connection: Connection, command: Command, now: datetime) -> bool:
-    """Hand a waiting command over, unless the consent it rests on was withdrawn meanwhile."""
+    """Hand a waiting command over, unless the consent it rests on was withdrawn meanwhile, or the roll-out of what it installs halted."""
+    if command.kind == UPDATE and not _is_open(connection, command):
+        commands.end(connection, command.id, "cancelled", "the roll-out of this release is not open to it now")
+        return False
     if command.consent.startswith(f"{PURPOSE}:") or command.consent == MAKER:
         try:
             consent_for(connection, devices.get(connection, command.device_id), command.kind, now)
@@ -202,3 +205,11 @@ def _let_leave(connection: Connection, command: Command, now: datetime) -> bool:
             commands.end(connection, command.id, "cancelled", error.message)
             return False
     return asking.dispatch(connection, command, now)
+
+
+def _is_open(connection: Connection, command: Command) -> bool:
+    version, device = command.parameters.get("version"), devices.get(connection, command.device_id)
+    if not isinstance(version, str) or device.model is None:
+        return True
+    release = releases.by_version(connection, device.model, version)
+    return release is None or bool(rollouts.open_to(connection, release.id, [device.id]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection
 
-from hearthwatch.records import releases
+from hearthwatch.records import releases, rollouts
 from hearthwatch.values import Release
 
 
@@ -22,3 +24,7 @@ class Fixes:
         if (model, what) not in self._known:
             self._known[model, what] = releases.fix_for(self._connection, model, what)
         return self._known[model, what]
+
+    def open_to(self, fix: Release | None, device_ids: Iterable[str]) -> set[str]:
+        """Those of some devices that may be offered a fix now: a roll-out of it may be held, or not have come to their wave."""
+        return rollouts.open_to(self._connection, fix.id, device_ids) if fix is not None else set()

@@ -12,7 +12,7 @@ from alerts.decisions import Addressee
 from alerts.issue import Draft, product_name
 from alerts.policy_file import Policy, Rule
 from alerts.wording import Subject
-from hearthwatch.records import consents, customers, devices, findings, notices, releases, tickets
+from hearthwatch.records import consents, customers, devices, findings, notices, releases, rollouts, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Finding, Notice, Release, Ticket
@@ -110,7 +110,7 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
     model = device.model if device else None
     rule = decisions.rule_for(policy, finding, model)
     fix = _fix(connection, finding, model) if notice.kind == "update" else None
-    done = notice.kind == "update" and not decisions.helps(fix, device)
+    done = notice.kind == "update" and not (decisions.helps(fix, device) and _is_open(connection, fix, notice))
     if owner is None or owner.customer.id != notice.customer_id or rule is None or done:
         return None
     plan = decisions.plan_notice(policy, live=True, rule=rule, to=_reader(connection, owner, notice.device_id), now=now)
@@ -125,6 +125,10 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
         reminder=True,
     )
     return Draft(finding.id, notice.device_id, notice.kind, occasion, owner, subject, plan, urgent=rule.urgent)
+
+
+def _is_open(connection: Connection, fix: Release | None, notice: Notice) -> bool:
+    return fix is not None and bool(rollouts.open_to(connection, fix.id, [notice.device_id]))
 
 
 def _fix(connection: Connection, finding: Finding, model: str | None) -> Release | None:

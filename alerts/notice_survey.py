@@ -57,7 +57,9 @@ def _observed_before(this: Round, existing: Notice | None) -> bool:
 def _kind(this: Round, case: DeviceCase) -> tuple[str, Release | None]:
     """The kind of notice, and the release it offers: a fix for this failure mode goes before what the rule says."""
     fix = this.fixes.find(case.device.model if case.device else None, case.finding.mode)
-    return ("update", fix) if decisions.helps(fix, case.device) else (case.rule.notice or "", None)
+    if decisions.helps(fix, case.device) and case.finding.subject in this.fixes.open_to(fix, [case.finding.subject]):
+        return "update", fix
+    return case.rule.notice or "", None
 
 
 def _gravest(case: DeviceCase) -> tuple[int, float, int]:
@@ -124,6 +126,7 @@ def _to_recheck(this: Round, one: WorseRelease) -> list[NoticeCase]:
 def _planned(
     this: Round, one: WorseRelease, groups: Mapping[str, tuple[str, ...]], existing: Mapping[str, Notice]
 ) -> list[NoticeCase]:
+    groups = {first: theirs for first, theirs in groups.items() if this.fixes.open_to(one.fix, theirs)}
     if not groups or one.rule is None:
         return []
     owners = customers.owners_of(this.connection, sorted(groups), this.now)

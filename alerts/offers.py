@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from alerts import decisions
 from alerts.bad_releases import release_of
 from hearthwatch.errors import Conflict
-from hearthwatch.records import asking, commands, customers, devices, findings, outbox, releases
+from hearthwatch.records import asking, commands, customers, devices, findings, outbox, releases, rollouts
 from hearthwatch.records import tickets as ticket_rows
 from hearthwatch.records.asking import Question
 from hearthwatch.values import DEVICE_ID, Device, Notice
@@ -29,7 +29,7 @@ class Offer:
 
 
 def offer(connection: Connection, notice: Notice, now: datetime) -> Offer | None:
-    """What a notice of kind update offers at this moment; None where nothing is left to install."""
+    """What a notice of kind update offers at this moment; None where nothing is left to install, or no device's wave is open."""
     if notice.kind != "update":
         return None
     finding = findings.get(connection, notice.finding_id)
@@ -42,8 +42,11 @@ def offer(connection: Connection, notice: Notice, now: datetime) -> Offer | None
         concerned = [one for one in theirs.values() if one.id == notice.device_id]
         model = concerned[0].model if concerned else None
         fix = releases.fix_for(connection, model, finding.mode) if model else None
-    able = tuple(sorted(one.id for one in concerned if decisions.helps(fix, one) and _can_be_told(one)))
-    return Offer(fix.version, able) if fix is not None and able else None
+    if fix is None:
+        return None
+    open_to = rollouts.open_to(connection, fix.id, [one.id for one in concerned])
+    able = sorted(one.id for one in concerned if decisions.helps(fix, one) and _can_be_told(one) and one.id in open_to)
+    return Offer(fix.version, tuple(able)) if able else None
 
 
 def accept(connection: Connection, notice: Notice, now: datetime) -> Offer:

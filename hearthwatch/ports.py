@@ -214,3 +214,33 @@ class Channel(Protocol):
     def deliver(self, *, address: str, subject: str, text: str, html: str, key: str) -> None:
         """Deliver once per idempotency ``key``, where the receiver honours it."""
         ...
+
+
+class RolloutService(Protocol):
+    """A system that deploys firmware in groups of devices, and that the gate holds and lets go on.
+
+    ``rollout`` is its own id of a roll-out. Every act may be repeated: what is so already stays so, and is no error. Each returns the
+    state that the service then gives the roll-out, in its own words. Raises `Unavailable` to be tried again, `Refused` when it never
+    will work.
+    """
+
+    @property
+    def name(self) -> str:
+        """The service's name in settings and on the page."""
+        ...
+
+    def status(self, rollout: str) -> str:
+        """The state of a roll-out."""
+        ...
+
+    def pause(self, rollout: str) -> str:
+        """Start no further group."""
+        ...
+
+    def resume(self, rollout: str) -> str:
+        """Go on after a pause, with the groups that have started."""
+        ...
+
+    def advance(self, rollout: str, group: int) -> str:
+        """See to it that the groups up to this one (from 1) have started, and no further one."""
+        ...

@@ -91,6 +91,14 @@ def set_status(connection: Connection, release_id: int, revision: int | None, st
     return get(connection, release_id)
 
 
+def set_assignment(connection: Connection, release_id: int, assignment: str) -> Release:
+    """Say how devices came by a release: randomised, staged, unknown. Raises `Missing` or `Invalid`."""
+    if assignment not in ASSIGNMENTS:
+        raise Invalid(f"assignment is one of {', '.join(ASSIGNMENTS)}", where=assignment)
+    update_at_revision(connection, releases, {"id": release_id}, None, {"assignment": assignment})
+    return get(connection, release_id)
+
+
 def fix_for(connection: Connection, model: str, what: str) -> Release | None:
     """The newest release of a model, not withdrawn, that says it fixes ``what``: a failure mode or a version in any spelling."""
     for release in _select(connection, releases.c.model == model, releases.c.status != "withdrawn"):

@@ -1,0 +1,247 @@
+"""Continue, hold or stop: what the gate decides from what is known at a look. Pure, so that it can be replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from analytics.rollouts.shares import at_least, trials_needed
+from analytics.rollouts.silence import Silence
+from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.records.rollouts import Rollout, Wave
+
+LONG_BLIND_H = 1.0
+"""So long a blindness only delays the judgement; a longer one holds the roll-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The open wave in numbers. ``due`` devices updated at least the required healthy hours ago, whatever became of them."""
+
+    devices: int = 0
+    offered: int = 0
+    deferred: int = 0
+    updated: int = 0
+    due: int = 0
+    successes: int = 0
+    silent: int = 0
+    unhealthy: int = 0
+
+    @property
+    def failures(self) -> int:
+        """Updated devices that fell silent or are not healthy."""
+        return self.silent + self.unhealthy
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that a judgement rests on. ``hours``: how long the open wave has been heard; ``blind_hours``: how long nobody is heard now, None
+    while we hear. ``overruled``: codes of holds and stops that a person has overruled in this wave, with what they were about."""
+
+    rollout: Rollout
+    waves: Sequence[Wave]
+    release_status: str
+    version: str
+    tally: Tally
+    silence: Silence
+    took: int
+    looks: Sequence[CohortLook]
+    hours: float
+    blind_hours: float | None = None
+    overruled: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def open_wave(self) -> Wave | None:
+        """The newest open wave."""
+        opened = [one for one in self.waves if one.opened_at is not None]
+        return opened[-1] if opened else None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A decision with its reason and numbers. ``about``: what a person overrules with it; ``opens``: the wave that it opens."""
+
+    decision: str
+    code: str
+    why: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
+    opens: int | None = None
+
+
+def judge(known: Known) -> Judgement | None:
+    """The decision of this look; None where nothing can be judged: the gate is not in charge, or nobody is heard for the moment."""
+    if known.rollout.status not in {"planned", "running", "held"}:
+        return None
+    if known.release_status == "withdrawn":
+        return Judgement("stop", "withdrawn", f"{known.version} was withdrawn.")
+    if known.blind_hours is not None:
+        return _while_blind(known.blind_hours)
+    for alarm in (_silent, _worse, _failing, _watched):
+        found = alarm(known)
+        if found is not None and not _overruled(known, found.code, found.about):
+            return found
+    if known.release_status == "paused":
+        return Judgement("hold", "release_paused", f"The release {known.version} is paused.", evidence(known))
+    wave = known.open_wave
+    if wave is None:
+        says = f"Wave 1 opens: {_percent(known.waves[0].share)} of every stratum."
+        return Judgement("continue", "started", says, evidence(known), opens=1)
+    waits = _waits(known, wave)
+    if waits is not None and known.rollout.status == "held":
+        return Judgement("continue", "resumed", f"The reason to hold is gone. {waits.why}", waits.evidence)
+    return waits or _passes(known, wave)
+
+
+def _overruled(known: Known, code: str, about: str = "") -> bool:
+    return (code, about) in known.overruled
+
+
+def _while_blind(hours: float) -> Judgement | None:
+    if hours < LONG_BLIND_H:
+        return None
+    said = "Nobody is heard, so nothing is judged: it is our own outage, and the wave's clock stands still."
+    return Judgement("hold", "blind", said, {"blind": True})
+
+
+def _silent(known: Known) -> Judgement | None:
+    """Bricked devices are the worst case: evidence against the control that is heard at the same time, and more than is declared."""
+    limit, silence = 1.0 / known.rollout.alpha, known.silence
+    share = silence.share(known.took)
+    if silence.e < limit or share <= known.rollout.silence_share:
+        return None
+    says = (
+        f"{silence.treated_events} devices of the open wave fell silent where {silence.expected:.1f} would have at the rate of those"
+        f" whose turn has not come (e = {_number(silence.e)}): {_percent(share)} of those that took it,"
+        f" more than {_percent(known.rollout.silence_share)}."
+    )
+    return Judgement("stop", "silence", says, evidence(known))
+
+
+def _worse(known: Known) -> Judgement | None:
+    worse = [look for look in known.looks if look.verdict == "worse" and not _overruled(known, "worse", look.metric)]
+    if not worse:
+        return None
+    look = max(worse, key=lambda one: one.e)
+    ratio = "" if look.ratio is None else f" {look.ratio:.2f} times as often as its control"
+    says = f"{known.version} is worse by {look.metric}{ratio} (e = {_number(look.e)})."
+    return Judgement("stop", "worse", says, evidence(known), about=look.metric)
+
+
+def _failing(known: Known) -> Judgement | None:
+    wave, tally = known.open_wave, known.tally
+    if wave is None or tally.updated == 0:
+        return None
+    failing = at_least(tally.failures, tally.updated, known.rollout.alpha)
+    if failing <= 1.0 - wave.success_share:
+        return None
+    says = (
+        f"{tally.failures} of {tally.updated} updated devices failed ({tally.silent} silent, {tally.unhealthy} not healthy): surely more"
+        f" than {_percent(failing)}, and at most {_percent(1.0 - wave.success_share)} may."
+    )
+    return Judgement("stop", "failures", says, evidence(known))
+
+
+def _watched(known: Known) -> Judgement | None:
+    for look in known.looks:
+        late = look.detail.get("late")
+        if isinstance(late, Mapping) and late.get("alarm") and not _overruled(known, "late_alarm", look.metric):
+            says = f"A late regression shows in {look.metric}: it began some time after the update."
+            return Judgement("hold", "late_alarm", says, evidence(known), about=look.metric)
+        if (
+            look.detail.get("watch_list")
+            and look.verdict != "worse"
+            and not _overruled(known, "watch_list", look.metric)
+        ):
+            says = f"{look.metric} is on the watch list (e = {_number(look.e)}): more evidence decides."
+            return Judgement("hold", "watch_list", says, evidence(known), about=look.metric)
+    return None
+
+
+def _waits(known: Known, wave: Wave) -> Judgement | None:
+    tally = known.tally
+    if known.hours < wave.min_hours:
+        says = f"Wave {wave.number} is heard for {wave.min_hours:g} hours before it can pass."
+        return Judgement("hold", "min_hours", says, evidence(known))
+    if tally.successes < wave.min_successes:
+        says = f"Wave {wave.number} needs {wave.min_successes} devices that are healthy for {known.rollout.healthy_hours:g} hours."
+        return Judgement("hold", "successes", says + _never_enough(known, wave), evidence(known))
+    if at_least(tally.successes, tally.due, known.rollout.alpha) < wave.success_share:
+        says = (
+            f"Wave {wave.number} has not shown yet that surely {_percent(wave.success_share)} of its updates succeed."
+        )
+        return Judgement("hold", "success_share", says + _never_enough(known, wave), evidence(known))
+    return None
+
+
+def _never_enough(known: Known, wave: Wave) -> str:
+    """What to tell where the wave is too small to pass whatever happens."""
+    needed = max(wave.min_successes, trials_needed(wave.success_share, known.rollout.alpha))
+    if known.tally.devices >= needed:
+        return ""
+    return (
+        f" It has only {known.tally.devices} devices, and even if all succeed {needed} are needed:"
+        " a person has to let it continue, or stop it."
+    )
+
+
+def _passes(known: Known, wave: Wave) -> Judgement:
+    tally = known.tally
+    shown = at_least(tally.successes, tally.due, known.rollout.alpha)
+    passed = f"Wave {wave.number} passed: {tally.successes} of {tally.due} updates succeeded, surely at least {_percent(shown)}."
+    if wave.number == len(known.waves):
+        return Judgement("continue", "complete", f"{passed} It was the last.", evidence(known))
+    following = known.waves[wave.number]
+    says = f"{passed} Wave {following.number} opens: {_percent(following.share)} of every stratum."
+    return Judgement("continue", "wave_passed", says, evidence(known), opens=following.number)
+
+
+def evidence(known: Known) -> dict[str, Any]:
+    """The numbers behind a decision."""
+    tally, alpha = known.tally, known.rollout.alpha
+    wave = known.open_wave
+    return {
+        "hours": round(known.hours, 2),
+        "devices": tally.devices,
+        "offered": tally.offered,
+        "deferred": tally.deferred,
+        "updated": tally.updated,
+        "due": tally.due,
+        "successes": tally.successes,
+        "silent": tally.silent,
+        "unhealthy": tally.unhealthy,
+        "success_at_least": round(at_least(tally.successes, max(tally.due, tally.successes), alpha), 4),
+        "failure_at_least": round(at_least(tally.failures, max(tally.updated, tally.failures), alpha), 4),
+        "success_required": wave.success_share if wave else None,
+        "silence": {
+            "e": float(f"{known.silence.e:.4g}"),
+            "threshold": 1.0 / alpha,
+            "silent": known.silence.treated_events,
+            "expected": round(known.silence.expected, 2),
+            "control_silent": known.silence.control_events,
+            "share": round(known.silence.share(known.took), 4),
+            "allowed": known.rollout.silence_share,
+        },
+        "claim": known.rollout.claim,
+        "looks": [
+            {
+                "metric": look.metric,
+                "at": look.at.isoformat(),
+                "verdict": look.verdict,
+                "e": float(f"{look.e:.4g}"),
+                "ratio": look.ratio,
+                "low": look.low,
+                "high": look.high,
+            }
+            for look in known.looks
+        ],
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 1e6 else "more than a million"
