@@ -27,6 +27,8 @@ from hearthwatch.errors import Invalid
 CONFIG_VARIABLE = "HEARTHWATCH_CONFIG"
 SECRETS_VARIABLE = "HEARTHWATCH_SECRETS_DIR"
 
+_WatchedGauge = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}:(more|less)$")]
+
 
 class Settings(BaseSettings):
     """All options of the platform."""
@@ -154,6 +156,11 @@ class Settings(BaseSettings):
         0.10, gt=0, lt=1, description="Share of false discoveries allowed among releases called worse."
     )
     cohort_watch_fdr: float = Field(0.20, gt=0, lt=1, description="The same for the watch list.")
+    cohort_gauges: Annotated[tuple[_WatchedGauge, ...], NoDecode] = Field(
+        (),
+        description="Further gauges to watch for every release, separated by commas, each with the side that is worse: "
+        "`motor_current_a:more,frame_rate_fps:less`; see docs/metrics.md.",
+    )
     prognosis_min_failures: int = Field(
         20, ge=1, description="Failures a part needs in the history before its prognosis may speak."
     )
@@ -195,7 +202,7 @@ class Settings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="Form of log lines.")
 
-    @field_validator("conventions", "mappings", mode="before")
+    @field_validator("conventions", "mappings", "cohort_gauges", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -95,6 +95,7 @@ def _cohorts(work: Work, now: datetime) -> Mapping[str, Any]:
         page_fdr=options.cohort_page_fdr,
         watch_fdr=options.cohort_watch_fdr,
         relapse=timedelta(days=options.relapse_days),
+        gauges=options.cohort_gauges,
     )
 
 
