@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from analytics.cohorts.day_amounts import Amounts, Compared, gauges_of, grown_days
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import UNEXPECTED_REBOOTS
 from hearthwatch.history.reader import History
@@ -57,7 +58,9 @@ class DeviceDays:
 
     ``value`` numbers what is compared (``values``), the last of the day; ``changed`` marks days on which it was not one and the same.
     ``other`` numbers the firmware where something else is compared. ``places`` numbers the devices' strata, ``models`` their models, both
-    of shape (devices,). ``happened`` holds by metric the device-day (its index) of each thing that happened.
+    of shape (devices,); ``place_names`` says of each stratum what it is, in the order of ``strata``. ``happened`` holds by metric the
+    device-day (its index) of each thing that happened, ``gauges`` the amount of each device-day (NaN without). ``width`` is how
+    many days a device-day stands for: 1 but in long histories without readings.
     """
 
     devices: Sequence[str]
@@ -71,31 +74,49 @@ class DeviceDays:
     model_names: Sequence[str]
     places: Ints
     strata: Sequence[str]
+    place_names: Sequence[Sequence[str | None]]
+    firmware: Sequence[str]
     happened: Mapping[str, Ints]
+    gauges: Mapping[str, NDArray[np.float64]]
+    compared: Compared
+    width: int
 
 
 def device_days(history: History, by: str) -> DeviceDays:
     """Read a history through. Raises `Invalid` when it has no column ``by``, no exposure or nothing that could be compared."""
     names, firmware = Words(), Words()
     values = firmware if by == "firmware" else Words()
-    pieces = [_reduced(piece) for piece in _pieces(history, by, names, values, firmware)]
+    compared = Compared.of(history.metrics)
+    pieces = [_reduced(piece) for piece in _pieces(history, by, names, values, firmware, compared)]
     table = history.devices
     further = [name for name in table.column_names if name not in _FIXED]
     comparable = {"firmware", *_PLAIN, *further, *history.attributes}
     if by not in comparable:
         raise Invalid(f"there is no such column; the mapping names {', '.join(sorted(comparable))}", where=f"--by {by}")
+    width = 1
     if not any(piece.key.size for piece in pieces):
-        pieces = [_installed(history, table, by, names, values, firmware)]
+        installed, width = _installed(history, table, by, names, values, firmware)
+        pieces = [installed]
     cells = _reduced(_joined(pieces))
     device, day = cells.key // _DAYS, cells.key % _DAYS
     place = names.encode(table["device"])
     if by in table.column_names:
         _fill(cells.value, device, _by_device(values.encode(table[by]), place, len(names.numbers)))
+    _check_value(cells.value, by)
     strata = [name for name in (*_PLAIN[1:], *further) if name != by and _few(table[name])]
     models = Words()
     model = _by_device(models.encode(table["model"]), place, len(names.numbers))
     if by == "model":
         model = np.full(model.size, UNKNOWN, dtype=np.int64)
+    places, place_names = _places(table, strata, place, len(names.numbers))
+    happened = _happened(history, names, cells.key, width)
+    happened |= {name: grown_days(at, cells.amounts, device) for at, name in enumerate(compared.counter_names)}
+    same = np.concatenate([[False], cells.value[1:] == cells.value[:-1]]) & ~cells.changed
+    gauges, compared = gauges_of(compared, cells.amounts, device, day, same)
+    if not gauges and not any(indices.size for indices in happened.values()):
+        raise Invalid(
+            "there is nothing to compare: the history holds no failures and no events, and no metric has a direction (high or low)"
+        )
     return DeviceDays(
         devices=names.texts,
         device=device,
@@ -106,13 +127,28 @@ def device_days(history: History, by: str) -> DeviceDays:
         values=values.texts,
         models=model,
         model_names=models.texts,
-        places=_places(table, strata, place, len(names.numbers)),
+        places=places,
         strata=strata,
-        happened=_happened(history, names, cells.key),
+        place_names=place_names,
+        firmware=firmware.texts,
+        happened=happened,
+        gauges=gauges,
+        compared=compared,
+        width=width,
     )
 
 
+def _check_value(value: Ints, by: str) -> None:
+    """Raise `Invalid` where a column has nothing to compare."""
+    known = np.unique(value[value != UNKNOWN])
+    if known.size == 0:
+        raise Invalid("the column is empty", where=f"--by {by}")
+    if known.size == 1:
+        raise Invalid("the column has one value only: there is nothing to compare it with", where=f"--by {by}")
+
+
 _DAYS = 1_000_000
+_CELLS = 20_000_000  # device-days of a history without readings that are held in memory; beyond, a cell is several days
 _LATE_DAYS = 7  # how long after its last report what happened to a device still belongs to that report
 _FIXED = frozenset(
     {"device", "model", "hardware", "firmware", "region", "made", "installed", "removed", "first_at", "last_at"}
@@ -128,15 +164,18 @@ class _Cells:
     value: Ints
     firmware: Ints
     changed: NDArray[np.bool_]
+    amounts: Amounts
 
 
-def _pieces(history: History, by: str, names: Words, values: Words, firmware: Words) -> Any:
+def _pieces(
+    history: History, by: str, names: Words, values: Words, firmware: Words, compared: Compared
+) -> Iterator[_Cells]:
     for table in history.readings():
         at = pc.cast(table["at"], pa.int64()).to_numpy()
         told = firmware.encode(table["firmware"])
         value = values.encode(table[by]) if by in table.column_names else np.full(at.size, UNKNOWN, dtype=np.int64)
         key = names.encode(table["device"]) * _DAYS + at // _US_PER_DAY
-        yield _Cells(key, at, value, told, np.zeros(at.size, dtype=bool))
+        yield _Cells(key, at, value, told, np.zeros(at.size, dtype=bool), Amounts.of(table, compared))
 
 
 def _reduced(cells: _Cells) -> _Cells:
@@ -149,7 +188,8 @@ def _reduced(cells: _Cells) -> _Cells:
     last = np.append(first[1:], key.size) - 1
     differs = np.minimum.reduceat(value, first) != np.maximum.reduceat(value, first)
     changed = differs | np.logical_or.reduceat(cells.changed[order], first)
-    return _Cells(key[last], cells.at[order][last], value[last], cells.firmware[order][last], changed)
+    at, told = cells.at[order][last], cells.firmware[order][last]
+    return _Cells(key[last], at, value[last], told, changed, cells.amounts.reduced(order, first))
 
 
 def _joined(pieces: Sequence[_Cells]) -> _Cells:
@@ -159,27 +199,45 @@ def _joined(pieces: Sequence[_Cells]) -> _Cells:
         value=np.concatenate([piece.value for piece in pieces]),
         firmware=np.concatenate([piece.firmware for piece in pieces]),
         changed=np.concatenate([piece.changed for piece in pieces]),
+        amounts=Amounts.joined([piece.amounts for piece in pieces]),
     )
 
 
-def _installed(history: History, table: pa.Table, by: str, names: Words, values: Words, firmware: Words) -> _Cells:
-    """Without readings a device was under observation from its installation until its removal, or until the history ends."""
-    installed = pc.cast(table["installed"], pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
-    removed = pc.cast(table["removed"], pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
-    ends = [pc.max(column).as_py() for column in (history.failures["at"], history.events["at"]) if len(column)]
-    final = max((end.timestamp() * 1e6 for end in ends), default=float("nan"))
-    final = float(np.nanmax(np.append(removed, final))) if np.isfinite(removed).any() else final
-    begin = np.where(np.isfinite(installed), installed, final) // _US_PER_DAY
-    end = np.where(np.isfinite(removed), removed, final) // _US_PER_DAY
-    if not np.isfinite(end).any():
+def _installed(
+    history: History, table: pa.Table, by: str, names: Words, values: Words, firmware: Words
+) -> tuple[_Cells, int]:
+    """Without readings a device was under observation from its installation until its removal, or until the history ends.
+
+    Not before the first thing the history tells of, though: who failed before that is not in it (left truncation). Returns the cells and
+    how many days each stands for.
+    """
+    installed, removed = _days_of(table["installed"]), _days_of(table["removed"])
+    told = np.concatenate([_days_of(column) for column in (history.failures["at"], history.events["at"])] + [removed])
+    told = told[np.isfinite(told)]
+    if not told.size:
         raise Invalid("nothing says how long the devices were observed: no readings, no removal, no failure")
-    days = np.maximum(0, end - begin + 1).astype(np.int64)
-    device = np.repeat(names.encode(table["device"]), days)
-    offset = np.arange(days.sum()) - np.repeat(np.cumsum(days) - days, days)
-    day = np.repeat(begin.astype(np.int64), days) + offset
-    told = np.repeat(firmware.encode(table["firmware"]), days)
-    value = np.repeat(values.encode(table[by]), days)
-    return _Cells(device * _DAYS + day, day * _US_PER_DAY, value, told, np.zeros(day.size, dtype=bool))
+    final = float(told.max())
+    begin = np.maximum(np.where(np.isfinite(installed), installed, np.inf), float(told.min()))
+    end = np.where(np.isfinite(removed), removed, final)
+    width = max(1, int(-(-np.maximum(0.0, end - begin + 1).sum() // _CELLS)))
+    observed = begin <= end
+    first = np.where(observed, begin, 0.0).astype(np.int64) // width
+    slots = np.where(observed, np.where(observed, end, 0.0).astype(np.int64) // width - first + 1, 0)
+    device = np.repeat(names.encode(table["device"]), slots)
+    offset = np.arange(slots.sum()) - np.repeat(np.cumsum(slots) - slots, slots)
+    day = np.repeat(first, slots) + offset
+    versions = np.repeat(firmware.encode(table["firmware"]), slots)
+    value = np.repeat(values.encode(table[by]), slots)
+    unchanged = np.zeros(day.size, dtype=bool)
+    nothing = Amounts.nothing(day.size, Compared.of(()))
+    return _Cells(device * _DAYS + day, day * _US_PER_DAY, value, versions, unchanged, nothing), width
+
+
+def _days_of(column: Any) -> NDArray[np.float64]:
+    """Days since 1970 of a column of times, NaN without."""
+    stamps = pc.cast(column, pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    result: NDArray[np.float64] = stamps // _US_PER_DAY
+    return result
 
 
 def _by_device(codes: Ints, place: Ints, devices: int) -> Ints:
@@ -200,22 +258,28 @@ def _few(column: Any) -> bool:
     return bool(distinct > 1 and distinct * 10 <= len(column))
 
 
-def _places(table: pa.Table, strata: Sequence[str], place: Ints, devices: int) -> Ints:
-    labels = np.zeros((len(strata), devices), dtype=np.int64)
+def _places(
+    table: pa.Table, strata: Sequence[str], place: Ints, devices: int
+) -> tuple[Ints, list[tuple[str | None, ...]]]:
+    """The stratum of each device, and what each stratum is."""
+    labels = np.full((len(strata), devices), UNKNOWN, dtype=np.int64)
+    words = [Words() for _ in strata]
     for index, name in enumerate(strata):
-        labels[index] = _by_device(Words().encode(table[name]), place, devices)
+        labels[index] = _by_device(words[index].encode(table[name]), place, devices)
     if not strata:
-        return np.zeros(devices, dtype=np.int64)
-    _, numbers = np.unique(labels, axis=1, return_inverse=True)
-    return np.asarray(numbers, dtype=np.int64).ravel()
+        return np.zeros(devices, dtype=np.int64), [()]
+    kinds, numbers = np.unique(labels, axis=1, return_inverse=True)
+    texts = [[*word.texts, None] for word in words]
+    named = [tuple(text[code] for text, code in zip(texts, kind, strict=True)) for kind in kinds.T.tolist()]
+    return np.asarray(numbers, dtype=np.int64).ravel(), named
 
 
-def _happened(history: History, names: Words, key: Ints) -> dict[str, Ints]:
+def _happened(history: History, names: Words, key: Ints, width: int) -> dict[str, Ints]:
     """Things that happened, by metric, as indices of device-days; what happened outside observation is left out."""
     found: dict[str, Ints] = {}
     failures = history.failures
     if failures.num_rows:
-        found[FAILURES] = _indices(failures, names, key)
+        found[FAILURES] = _indices(failures, names, key, width)
     events = history.events
     kinds = pc.unique(events["kind"]).to_pylist() if events.num_rows else []
     for kind in sorted(kind for kind in kinds if kind and kind != "update"):
@@ -226,16 +290,14 @@ def _happened(history: History, names: Words, key: Ints) -> dict[str, Ints]:
             expected = pc.is_in(pc.fill_null(mine["code"], ""), value_set=pa.array(sorted(REBOOT_CODES_EXPECTED)))
             mine = mine.filter(pc.invert(expected))
         if mine.num_rows:
-            found[name] = _indices(mine, names, key)
-    if not found:
-        raise Invalid("there is nothing to compare: the history holds no failures and no events")
+            found[name] = _indices(mine, names, key, width)
     return found
 
 
-def _indices(table: pa.Table, names: Words, key: Ints) -> Ints:
+def _indices(table: pa.Table, names: Words, key: Ints, width: int) -> Ints:
     """Each row's device-day, or the device's last one before it: a failing device may have reported last the day before."""
     device = np.array([names.numbers.get(name, UNKNOWN) for name in table["device"].to_pylist()], dtype=np.int64)
-    wanted = device * _DAYS + pc.cast(table["at"], pa.int64()).to_numpy() // _US_PER_DAY
+    wanted = device * _DAYS + pc.cast(table["at"], pa.int64()).to_numpy() // _US_PER_DAY // width
     place: Ints = np.searchsorted(key, wanted, side="right") - 1
     inside = (place >= 0) & (device >= 0)
     inside[inside] = wanted[inside] - key[place[inside]] <= _LATE_DAYS

@@ -13,6 +13,7 @@ from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Invalid
 from hearthwatch.run.assembly import open_platform
 from hearthwatch.settings import Settings
+from hearthwatch.values import Assignment
 
 
 def run_import(settings: Settings, path: Path, mapping: Path) -> Mapping[str, Any]:
@@ -33,11 +34,11 @@ def run_backtest(path: Path, mapping: Path, cut: str | None, horizon: str) -> Ma
     return backtest(path, mapping, cut=_date(cut), horizon=_days(horizon))
 
 
-def run_cohorts(path: Path, mapping: Path, by: str) -> Mapping[str, Any]:
-    """Each value of a column against all others at the same time."""
+def run_cohorts(path: Path, mapping: Path, by: str, assignment: Assignment | None = None) -> Mapping[str, Any]:
+    """Each value of a column against all others at the same time; without ``assignment`` the mapping says it."""
     from analytics.cohorts.history import compare_history
 
-    return compare_history(path, mapping, by)
+    return compare_history(path, mapping, by, assignment)
 
 
 def run_training(settings: Settings) -> Mapping[str, Any]:

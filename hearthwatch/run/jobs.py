@@ -8,13 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts import jobs as alerting
+from alerts.rollouts.announce import Announcing
 from alerts.wording import Brand
 from analytics.anomaly import find_anomalies
-from analytics.cohorts.watch import watch_releases
+from analytics.cohorts.dimension_watch import judge_comparisons, weigh_comparisons
+from analytics.cohorts.watch import live_log_e, watch_releases
 from analytics.findings import recover_findings
 from analytics.liveness import watch_liveness
 from analytics.liveness.job import Options as LivenessOptions
 from analytics.prognosis import prognose
+from analytics.rollouts.gate import keep_gate
 from analytics.training import train
 from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel
@@ -84,19 +87,33 @@ def _prognose(work: Work, now: datetime) -> Mapping[str, Any]:
 
 
 def _cohorts(work: Work, now: datetime) -> Mapping[str, Any]:
-    options = work.platform.settings
-    return watch_releases(
-        work.platform.store,
-        work.platform.database,
+    """Releases and standing comparisons: each is weighed by itself, then all are judged together."""
+    options, store, database = work.platform.settings, work.platform.store, work.platform.database
+    strictness: Mapping[str, Any] = {"margin": options.cohort_margin, "guard": options.cohort_guard}
+    burn_in = timedelta(hours=options.cohort_burn_in_h)
+    judging: Mapping[str, Any] = {
+        "page_fdr": options.cohort_page_fdr,
+        "watch_fdr": options.cohort_watch_fdr,
+        "relapse": timedelta(days=options.relapse_days),
+    }
+    asked = weigh_comparisons(store, database, now, burn_in=burn_in, gauges=options.cohort_gauges, **strictness)
+    released = watch_releases(
+        store,
+        database,
         now,
-        margin=options.cohort_margin,
-        guard=options.cohort_guard,
-        burn_in=timedelta(hours=options.cohort_burn_in_h),
-        page_fdr=options.cohort_page_fdr,
-        watch_fdr=options.cohort_watch_fdr,
-        relapse=timedelta(days=options.relapse_days),
+        burn_in=burn_in,
         gauges=options.cohort_gauges,
+        beside=asked.log_e,
+        **strictness,
+        **judging,
     )
+    beside = live_log_e(database, now)
+    return {**released, "comparisons": judge_comparisons(database, asked, beside=beside, **strictness, **judging)}
+
+
+def _rollouts(work: Work, now: datetime) -> Mapping[str, Any]:
+    announce = Announcing(webhook=bool(work.platform.settings.rollout_webhook.get_secret_value()))
+    return keep_gate(work.platform.store, work.platform.database, now, announce=announce)
 
 
 def _recover(work: Work, now: datetime) -> Mapping[str, Any]:
@@ -159,6 +176,7 @@ JOBS: tuple[Job[Work], ...] = (
     Job("anomalies", timedelta(days=1), _anomalies, after=timedelta(minutes=20)),
     Job("prognose", timedelta(days=1), _prognose, after=timedelta(minutes=30)),
     Job("cohorts", timedelta(hours=1), _cohorts),
+    Job("rollouts", timedelta(hours=1), _rollouts),
     Job("recover", timedelta(hours=1), _recover),
     Job("policy", timedelta(minutes=1), _policy, lane=PROMPT),
     Job("follow_up", timedelta(minutes=5), _follow_up, lane=PROMPT),
