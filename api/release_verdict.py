@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from api.levels import Bounds, Levels, bounds, levels
 from api.look_view import LookView
@@ -108,9 +109,36 @@ def metric_words(metric: str) -> str:
 
 
 def ratio_words(look: CohortLook) -> str:
-    """The effect with its interval, or nothing where it is not known."""
+    """The effect with its interval, or nothing where it is not known; of a late regression, what it is since."""
+    late = look.detail.get("late")
+    if look.verdict == "worse" and late and late_is_worse(late) and not _clears(look):
+        return f"× {late.get('ratio') or float('nan'):.2f} since {str(late.get('since'))[:10]}"
     if look.ratio is None or look.low is None:
         return ""
     return (
         f"× {look.ratio:.2f} (95 %: {look.low:.2f} to {f'{look.high:.2f}' if look.high is not None else 'any number'})"
     )
+
+
+def late_is_worse(late: Mapping[str, Any]) -> bool:
+    """Whether the detector of late regressions is loud enough to call it `worse`; ``late`` is that of a look's detail."""
+    return bool(late.get("needed")) and (late.get("e") or 0.0) >= late["needed"]
+
+
+def late_says(late: Mapping[str, Any]) -> str:
+    """What the detector of late regressions has to say, in one sentence."""
+    if not late.get("alarm"):
+        return "No: nothing suggests that it began well and became worse."
+    since = f" since {str(late['since'])[:10]}" if late.get("since") else ""
+    ratio = f" (× {late['ratio']:.2f})" if late.get("ratio") else ""
+    if late_is_worse(late):
+        return f"Yes: it is worse{since}{ratio} than the control in the same time."
+    needed = f", which takes {late['needed']:,.0f}" if late.get("needed") else ""
+    return f"Perhaps: it looks worse{since}{ratio}, enough for the watch list but not to be called worse{needed}."
+
+
+def _clears(look: CohortLook) -> bool:
+    """Whether the interval of the whole time lies on the worse side of 1."""
+    if look.detail.get("direction") == "less":
+        return look.high is not None and look.high < 1.0
+    return look.low is not None and look.low > 1.0

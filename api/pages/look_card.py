@@ -12,7 +12,7 @@ from api.pages.look_charts import Looked, evidence_chart, late_chart, ratio_char
 from api.pages.look_tables import contributors_table, strata_table
 from api.pages.look_tests import tests_table
 from api.pages.wording import COLORS, evidence, moment, number
-from api.release_verdict import metric_words
+from api.release_verdict import late_says, metric_words
 from hearthwatch.settings import Settings
 
 OF_CONTROL = {"mean": "the control's", "first_event": "the hazard of the control"}
@@ -74,7 +74,7 @@ def _evidence(series: Sequence[Looked], settings: Settings) -> None:
 def _decision(last: Looked) -> None:
     """What would be needed for a decision, while there is none."""
     decision = last.detail.get("decision")
-    if last.verdict not in OPEN or not decision or not decision.get("says"):
+    if last.verdict not in OPEN or not decision or not decision.get("says") or decision["says"] in last.why:
         return
     with ui.row().classes("items-baseline gap-2"):
         ui.label("What would settle it:").classes("font-semibold")
@@ -87,9 +87,7 @@ def _late(series: Sequence[Looked]) -> None:
     if not late:
         return
     _heading("Late regression: has it become worse since?")
-    since = f" since {str(late['since'])[:10]}" if late.get("since") else ""
-    said = f"Alarm{since}: it became worse after it had begun well." if late.get("alarm") else "No alarm."
-    ui.label(said).classes("text-negative" if late.get("alarm") else "")
+    ui.label(late_says(late)).classes("text-negative" if late.get("alarm") else "")
     late_chart(series)
     _caption(
         f"The same evidence, begun anew every day and added up; now {evidence(late.get('e') or 0.0)}. Where nothing changes, "

@@ -114,11 +114,11 @@ def late_chart(series: Sequence[Looked]) -> ui.echart:
     """The detector of late regressions, which begins anew every day: its evidence and the level of its alarm."""
     told = [(look.at, look.detail.get("late")) for look in series]
     values: Points = [(at, _e(late.get("e")) if late else None) for at, late in told]
-    levels: Points = [(at, late.get("threshold") if late else None) for at, late in told]
-    drawn = [
-        line("late e", values, PALETTE[3], width=2.4),
-        _level("alarm from", levels, WARNING, "dashed"),
-    ]
+    drawn = [line("late e", values, PALETTE[3], width=2.4)]
+    for name, key, color in (("worse from", "needed", WARNING), ("watch list from", "threshold", WATCH)):
+        levels: Points = [(at, late.get(key) if late else None) for at, late in told]
+        if any(value is not None for _, value in levels):
+            drawn.append(_level(name, levels, color, "dashed"))
     return show(options(drawn, log=10), label="Evidence of a late regression, look by look.", height="h-48")
 
 

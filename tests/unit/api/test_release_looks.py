@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from api.context import ApiContext
 from api.levels import Bounds, bounds, levels
-from api.release_verdict import judged
+from api.release_verdict import judged, late_says
 from hearthwatch.records import cohort_looks, releases
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.settings import Settings
@@ -64,6 +64,24 @@ def test_while_it_is_too_early_what_speaks_most_against_it_is_named() -> None:
 
 def test_a_ratio_that_could_be_any_number_says_so() -> None:
     assert "1.20 to any number" in says(look("went_silent", "worse", high=None))
+
+
+def test_what_became_worse_late_is_told_by_what_it_is_since_and_not_by_the_good_time_before() -> None:
+    late = {
+        "e": 2000.0,
+        "needed": 1080.0,
+        "threshold": 180.0,
+        "since": "2026-05-22T00:00:00Z",
+        "ratio": 2.38,
+        "alarm": True,
+    }
+    assert "unexpected reboots × 2.38 since 2026-05-22" in says(
+        look("unexpected_reboots", "worse", low=0.9, detail={"late": late})
+    )
+    assert "× 2.40 (95 %: 1.20 to 4.80)" in says(look("unexpected_reboots", "worse", detail={"late": late}))
+    assert late_says(late) == "Yes: it is worse since 2026-05-22 (× 2.38) than the control in the same time."
+    assert late_says(late | {"e": 200.0}).startswith("Perhaps: it looks worse since 2026-05-22")
+    assert late_says({"e": 3.0, "alarm": False}).startswith("No:")
 
 
 def test_only_where_all_is_settled_a_release_is_no_worse() -> None:
