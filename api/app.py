@@ -24,6 +24,7 @@ from api.routes import (
     outages,
     policies,
     releases,
+    rollouts,
     system,
     tickets,
 )
@@ -80,8 +81,8 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, liveness, aliases, commands, groups, releases, comparisons, findings, tickets, notices, customers, field_service,
-        policies, outages, system, backups, sign_in,
+        devices, liveness, aliases, commands, groups, releases, rollouts, comparisons, findings, tickets, notices, customers,
+        field_service, policies, outages, system, backups, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

@@ -175,6 +175,19 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Mail server for customers' `mailto:` addresses: mailtos://user:password@smtp.example.com?from=care@example.com.",
     )
+    rollout_service: SecretStr = Field(
+        SecretStr(""),
+        description="The system that deploys firmware beside Hearthwatch, which the release gate pauses and leads on: Eclipse hawkBit as"
+        " `hawkbits://user:password@host[:port]` (`hawkbit://` without TLS); empty: none. See docs/rollouts.md.",
+    )
+    rollout_webhook: SecretStr = Field(
+        SecretStr(""),
+        description="Address (https://) to which every decision about a roll-out is posted, signed; empty: none. See docs/rollouts.md.",
+    )
+    rollout_webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs what is posted to `rollout_webhook`: `whsec_` and base64 as in Standard Webhooks, or any text of 24 bytes.",
+    )
     secret_key: SecretStr = Field(
         SecretStr(""),
         description="Signs sessions and customer links; empty: one is made in `data_dir` at first start. With `--role api` it must be set.",

@@ -164,21 +164,10 @@ def _course(read: _Read, now: datetime) -> Course:
 def _joined(read: _Read, now: datetime) -> dict[str, Member]:
     """Devices that are new to the roll-out, with the waves that they draw."""
     return {
-        name: Member(
-            device_id=name,
-            wave=rollouts.drawn(read.rollout, read.waves, name),
-            stratum=stratum_of(read.rollout, device),
-            outcome="waiting",
-            joined_at=now,
-        )
+        name: rollout_devices.drawn(read.rollout, read.waves, device, now)
         for name, device in read.candidates.items()
         if name not in read.members
     }
-
-
-def stratum_of(rollout: Rollout, device: Candidate) -> str:
-    """The name of a device's stratum: its values in the order of the plan, ``?`` where nobody knows."""
-    return " / ".join(str(getattr(device, name) or "?") for name in rollout.strata)
 
 
 def _kept_silence(read: _Read) -> Silence:

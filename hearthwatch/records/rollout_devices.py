@@ -9,7 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from hearthwatch.records import rollouts
 from hearthwatch.records.database import batched, replace_rows
+from hearthwatch.records.rollouts import Rollout, Wave
 from hearthwatch.records.tables import commands, devices, notice_events, notices, ownerships, rollout_devices
 from hearthwatch.records.tables.columns import fitted
 
@@ -157,6 +159,31 @@ def put_off(connection: Connection, model: str, since: datetime) -> dict[str, da
         if isinstance(row.answer, Mapping) and row.answer.get("deferred") is True:
             found[row.device_id] = max(found.get(row.device_id, row.answered_at), row.answered_at)
     return found
+
+
+def drawn(rollout: Rollout, waves: Sequence[Wave], device: Candidate, now: datetime) -> Member:
+    """A device that is new to a roll-out, with the wave that it draws."""
+    return Member(
+        device_id=device.id,
+        wave=rollouts.drawn(rollout, waves, device.id),
+        stratum=stratum_of(rollout, device),
+        outcome="waiting",
+        joined_at=now,
+    )
+
+
+def stratum_of(rollout: Rollout, device: Candidate) -> str:
+    """The name of a device's stratum: its values in the order of the plan, ``?`` where nobody knows."""
+    return " / ".join(str(getattr(device, name) or "?") for name in rollout.strata)
+
+
+def draw(connection: Connection, rollout: Rollout, model: str, now: datetime) -> int:
+    """Write down the waves of all devices of a model that are not in a roll-out yet. Returns how many."""
+    waves, there = rollouts.waves(connection, rollout.id), load(connection, rollout.id)
+    known = candidates(connection, model, now)
+    new = [drawn(rollout, waves, device, now) for name, device in known.items() if name not in there]
+    put(connection, rollout.id, new)
+    return len(new)
 
 
 def among(connection: Connection, rollout_id: int, device_ids: Sequence[str]) -> set[str]:

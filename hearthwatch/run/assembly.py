@@ -265,13 +265,26 @@ def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Cha
     from alerts.channels.apprise_channel import AppriseChannel
     from alerts.channels.command import CommandChannel
     from alerts.channels.mailbox import MailboxChannel
+    from alerts.rollouts.channel import RolloutChannel
+    from alerts.rollouts.services import open_service
 
+    settings = platform.settings
     channels: tuple[Channel, ...] = (
         MailboxChannel(platform.database, platform.clock),
-        AppriseChannel(mail_through=platform.settings.mail_server.get_secret_value()),
+        AppriseChannel(mail_through=settings.mail_server.get_secret_value()),
         CommandChannel(publisher),
+        RolloutChannel(open_service(settings.rollout_service.get_secret_value()), platform.database, platform.clock),
+        *_webhook(settings, platform.clock),
     )
     return {channel.name: channel for channel in channels}
+
+
+def _webhook(settings: Settings, clock: Clock) -> tuple[Channel, ...]:
+    """The channel of decisions about roll-outs, where one is configured. Raises `Invalid` without a secret to sign them with."""
+    from alerts.rollouts.webhook import WebhookChannel
+
+    url = settings.rollout_webhook.get_secret_value()
+    return (WebhookChannel(url, settings.rollout_webhook_secret.get_secret_value(), clock),) if url else ()
 
 
 def build_api(platform: Platform, health: Mapping[str, object]) -> FastAPI:
