@@ -155,23 +155,20 @@ def _past(sums: Moments, which: int) -> _Comparison:
     return _Comparison(theta, treated, control, exists)
 
 
-BETA = "influence"
-
-
 def _beta(sums: Moments, watched: _Comparison, past: _Comparison) -> Floats:
-    if BETA == "influence":
-        f0, f1 = watched.treated - watched.control, past.treated - past.control
-        spread = _form(f1, sums.gram, f1)
-        rough = _form(np.abs(f1), np.abs(sums.gram), np.abs(f1))
-        return _ratio(_form(f0, sums.gram, f1), spread, spread > _EXACT * rough)
-    n_t = _devices(sums, _EXPECTED_T) ** 2
-    n_c = _devices(sums, _EXPECTED_C) ** 2
-    common = n_t * _form(watched.treated, sums.gram, past.treated) + n_c * _form(
-        watched.control, sums.gram, past.control
-    )
-    spread = n_t * _form(past.treated, sums.gram, past.treated) + n_c * _form(past.control, sums.gram, past.control)
-    rough = n_t * _form(np.abs(past.treated), np.abs(sums.gram), np.abs(past.treated))
-    rough += n_c * _form(np.abs(past.control), np.abs(sums.gram), np.abs(past.control))
+    """How much of a difference of the past is expected to stay: the regression within the arms, every device counting alike.
+
+    The regression of the influences themselves would be the small treated arm's alone, and follow its noise.
+    """
+    common, spread, rough = (np.zeros_like(watched.theta) for _ in range(3))
+    for now, before, expected in (
+        (watched.treated, past.treated, _EXPECTED_T),
+        (watched.control, past.control, _EXPECTED_C),
+    ):
+        equally = _devices(sums, expected) ** 2
+        common += equally * _form(now, sums.gram, before)
+        spread += equally * _form(before, sums.gram, before)
+        rough += equally * _form(np.abs(before), np.abs(sums.gram), np.abs(before))
     return _ratio(common, spread, spread > _EXACT * rough)
 
 
