@@ -83,7 +83,10 @@ def read_series(folder: Path) -> list[Series]:
     lacking = [name for name in (*_SERIES, *_NUMBERS) if name not in table.column_names]
     if lacking:
         raise Invalid(f"{path} has no column {', '.join(lacking)}")
-    return list(_split(table))
+    series = list(_split(table))
+    if not series:
+        raise Invalid(f"{path} has no series with a known variance")
+    return series
 
 
 def _split(table: pa.Table) -> Iterator[Series]:

@@ -110,13 +110,17 @@ def _squares(device: Integers, slot: Integers, count: Floats, fleet: Fleet) -> t
 
 
 def poisson(counts: Tally, guard: int) -> float:
-    """Day of the first alarm of a Poisson z at every look: given all events, the treated ones are binomial."""
+    """Day of the first alarm of a Poisson z at every look."""
+    return _first(counts.days, counts.open(guard) & (poisson_z(counts) > CRITICAL))
+
+
+def poisson_z(counts: Tally) -> Floats:
+    """The z at every slot: given all events, those of the treated arm are binomial with its share of the hours."""
     treated, control = counts.treated, counts.control
     both, hours = treated.events + control.events, treated.hours + control.hours
     share = np.divide(treated.hours, hours, out=np.zeros_like(hours), where=hours > 0)
     variance = both * share * (1.0 - share)
-    z = np.divide(treated.events - both * share, np.sqrt(variance), out=np.zeros_like(both), where=variance > 0)
-    return _first(counts.days, counts.open(guard) & (z > CRITICAL))
+    return np.divide(treated.events - both * share, np.sqrt(variance), out=np.zeros_like(both), where=variance > 0)
 
 
 def clustered(counts: Tally, guard: int) -> float:

@@ -187,13 +187,47 @@ def cohorts(
     path: HistoryPath,
     mapping: MappingFile,
     by: Annotated[str, typer.Option(help="Column whose values are compared.")] = "firmware",
+    assignment: Annotated[
+        Literal["randomised", "staged", "unknown"] | None,
+        typer.Option(help="How devices came to another value; default: as the mapping says, else unknown."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Was a release, batch or hardware revision worse, from history?"""
+    from hearthwatch.run.cohort_table import lines
     from hearthwatch.run.history import run_cohorts
 
     settings_with_logs()
-    show(run_cohorts(path, mapping, by), as_json)
+    answer = run_cohorts(path, mapping, by, assignment)
+    if as_json:
+        show(answer, as_json)
+    else:
+        typer.echo("\n".join(lines(answer)))
+
+
+@app.command()
+def evaluate(
+    suite: Annotated[str, typer.Argument(help="Which suite: asos or cohorts.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the suite's data; cohorts needs none and keeps in it what a later run continues."),
+    ] = None,
+    replications: Annotated[
+        int | None, typer.Option(min=1, help="cohorts: simulated fleets of each cell; default 2,000.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help='cohorts: only cells with this in their name ("power*ratio 2").')
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="cohorts: processes at once; default 1.")] = None,
+    seed: Annotated[int | None, typer.Option(help="cohorts: the same seed gives the same fleets; default 1.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Published and own benchmark suites: how well the analytics do, beside what people use today."""
+    from hearthwatch.run.evaluate import Options, run_evaluation
+
+    logs.configure("error", "text")
+    options = Options(suite=suite, data=data, replications=replications, only=only, jobs=jobs, seed=seed)
+    run_evaluation(options, as_json=as_json)
 
 
 @app.command()

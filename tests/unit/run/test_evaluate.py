@@ -1,0 +1,141 @@
+"""`hearthwatch evaluate`, as its users call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics.suites import cohorts as suite
+from analytics.suites.cohort_replications import replicate
+from hearthwatch.run.cli import run
+
+ROOT = Path(__file__).parents[3]
+QUICK = "power, rare events, 200 devices"
+LONG = "false alarms, 200 devices, ratio 1, frailty 1.5"
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert run(["evaluate", *arguments, "--json"]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_a_suite_that_does_not_exist_is_answered_with_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "weather"]) == 2
+    assert "there is no suite 'weather'; there are asos, cohorts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["asos"], "needs --data"),
+        (["asos", "--data", "nowhere"], "nowhere has no asos_digital_experiments_dataset.parquet"),
+        (["asos", "--data", ".", "--replications", "3"], "nothing to do with --replications"),
+        (["cohorts", "--only", "no such cell"], "no cell matches"),
+        (["cohorts", "--replications", "0"], "--replications"),
+    ],
+)
+def test_wrong_usage_ends_with_exit_code_two_and_says_why(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.out == ""
+
+
+def test_a_file_is_no_folder_to_keep_results_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert run(["evaluate", "cohorts", "--data", str(tmp_path / "file"), "--only", QUICK]) == 2
+    assert "is a file" in capsys.readouterr().err
+
+
+def test_read_only_data_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path.chmod(0o555)
+    try:
+        assert run(["evaluate", "cohorts", "--data", str(tmp_path), "--only", QUICK, "--replications", "1"]) == 0
+    finally:
+        tmp_path.chmod(0o755)
+    assert "is read-only: nothing is kept" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_json_of_cohorts_is_the_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    absent = tmp_path / "not" / "there"
+    answer = evaluated(capsys, "cohorts", "--data", str(absent), "--only", QUICK, "--replications", "2")
+    assert answer["suite"] == "cohorts"
+    assert answer["seconds"] > 0
+    (row,) = answer["results"]
+    assert (row["method"], row["devices"], row["ratio"], row["frailty"]) == ("hearthwatch", 200, 2.0, 1.0)
+    assert row["replications"] == 2
+    assert row.keys() >= {"scenario", "detected", "detected_se", "mean_days", "goal", "met", "missed_by"}
+    assert {rows[0]["method"] for rows in answer["baselines"].values()} == set(answer["baselines"])
+    assert list((absent / "cohorts").iterdir())
+
+
+def test_people_get_a_line_for_each_cell_with_the_rivals_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "cohorts", "--only", "drain, 1000 devices, ratio 1,", "--replications", "2"]) == 0
+    heading, line = capsys.readouterr().out.splitlines()
+    assert heading.split(" | ")[-3:] == ["clustered", "mann_whitney", "fixed_horizon"]
+    assert line.startswith("battery drain | 1000 | 1 | 0.5 | 2 | 0.00 +- 0.00 % | met")
+
+
+def test_the_json_of_asos_is_the_contract(third_party_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = evaluated(capsys, "asos", "--data", str(third_party_data / "asos"))
+    assert answer["suite"] == "asos"
+    for told in (answer["results"], *answer["baselines"].values()):
+        assert told.keys() >= {"series", "flagged_any_look", "flagged_end"}
+    assert run(["evaluate", "asos", "--data", str(third_party_data)]) == 0
+    assert capsys.readouterr().out.startswith("hearthwatch      381 series, flagged at any look ")
+
+
+def test_a_run_that_was_killed_continues_where_it_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["cohorts", "--only", LONG, "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "hearthwatch", "evaluate", *arguments, "--replications", "100000"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        _wait_for_results(tmp_path, process)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=20)
+    ran: list[int] = []
+
+    def counted(cell: Any, numbers: tuple[int, ...], seed: int) -> Any:
+        ran.extend(numbers)
+        return replicate(cell, numbers, seed)
+
+    monkeypatch.setattr(suite, "replicate", counted)
+    kept = _numbers(tmp_path)
+    more = len(kept) + 2
+    continued = evaluated(capsys, *arguments, "--replications", str(more))
+    assert ran == [len(kept), len(kept) + 1]
+    afresh = evaluated(capsys, "cohorts", "--only", LONG, "--replications", str(more))
+    assert continued["results"] == afresh["results"]
+    assert continued["baselines"] == afresh["baselines"]
+
+
+def _wait_for_results(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until some replications are kept."""
+    end = time.monotonic() + 60
+    while not _numbers(folder):
+        assert process.poll() is None, "the run ended by itself"
+        assert time.monotonic() < end, "nothing was kept"
+        time.sleep(0.05)
+
+
+def _numbers(folder: Path) -> list[int]:
+    """The replications that are kept whole."""
+    lines = [line for path in folder.glob("cohorts/*.jsonl") for line in path.read_text().splitlines()]
+    return [json.loads(line)["number"] for line in lines if line.endswith("}}")]
