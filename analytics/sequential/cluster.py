@@ -15,6 +15,7 @@ Sources: Mantel and Haenszel 1959; Greenland and Robins 1985 (sparse-data consis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +33,7 @@ from analytics.sequential.moments import (
     past_estimates,
 )
 from analytics.sequential.moments import Adjustment as Adjustment
-from analytics.sequential.slots import Cells, Slot, advance
+from analytics.sequential.slots import STATE, Cells, Slot, advance
 from analytics.sequential.strata import Strata
 
 _STATE_ORDER = (
@@ -113,7 +114,17 @@ class RateSums:
 
     def since(self, start: RateSums) -> RateSums:
         """What came after an earlier state of the same sums."""
-        return RateSums.of_state(self.state - start.state, self.totals - start.totals)
+        state, totals = self.since_each([start])
+        return RateSums.of_state(state[0], totals[0][:, None])
+
+    def since_each(self, starts: Sequence[RateSums]) -> tuple[Floats, Floats]:
+        """What came after each of several earlier states, as `state` (starts, 8, devices) and `totals` (starts, 2)."""
+        state, totals = np.empty((len(starts), STATE, self.a.size)), np.empty((len(starts), 2))
+        for index, start in enumerate(starts):
+            totals[index] = self.total_a - start.total_a, self.total_b - start.total_b
+            for row, name in zip(state[index], _STATE_ORDER, strict=True):
+                np.subtract(getattr(self, name), getattr(start, name), out=row)
+        return state, totals
 
     def gathered(self, owner: NDArray[np.int64], devices: int) -> RateSums:
         """Rows that are parts of devices (in one stratum each) summed up to the devices: ``owner`` is the device of each row."""

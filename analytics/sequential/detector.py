@@ -42,8 +42,7 @@ def late_log_e(
     """
     if not starts:
         return float("-inf"), -1
-    lately = now.state - np.stack([start.state for start in starts])
-    totals = now.totals[:, 0] - np.stack([start.totals[:, 0] for start in starts])
+    lately, totals = now.since_each(starts)
     pasts = [] if own_past is None or adjustment == "none" else [Past.of(own_past)]
     found = estimates(moments(numbers(lately[:, :OWN], pasts), totals), adjustment if pasts else "none")
     devices = np.count_nonzero(lately[:, EVENTS_TREATED : EVENTS_CONTROL + 1] > 0, axis=2).min(axis=1)
