@@ -210,7 +210,9 @@ def evaluate(
     suite: Annotated[str, typer.Argument(help="Which suite: asos or cohorts.")],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder with the suite's data; cohorts needs none and keeps in it what a later run continues."),
+        typer.Option(
+            help="Folder with the suite's data; cohorts needs none and keeps in it what a later run continues."
+        ),
     ] = None,
     replications: Annotated[
         int | None, typer.Option(min=1, help="cohorts: simulated fleets of each cell; default 2,000.")
