@@ -40,7 +40,8 @@ from hearthwatch.records.rollouts import Rollout, Wave
 from hearthwatch.values import Release
 
 STATE = "rollout_silence"
-FOLLOWED = (*rollouts.LIVE, "paused")
+FOLLOWED_AFTER = timedelta(days=14)
+"""So long the devices of a roll-out that has ended are followed; nothing is decided of it any more."""
 LONGEST_BACK = timedelta(days=60)
 
 Announce = Callable[[Connection, Taken], None]
@@ -76,15 +77,17 @@ class _Looked:
 
 
 def keep_gate(store: TelemetryStore, database: Database, now: datetime, *, announce: Announce) -> Mapping[str, int]:
-    """Look at every live roll-out and decide. Returns counts: rollouts looked at, and decisions by name.
+    """Look at every roll-out that has not ended long ago, and decide of those that are live.
 
+    Returns counts: rollouts looked at, and decisions by name.
     A second look at the same time adds nothing: what devices became is computed anew, evidence goes on from the last look, and a decision
     that stands is not taken again.
     """
     done: Counter[str] = Counter()
     with database.reading() as connection:
-        live = rollouts.list_rollouts(connection, statuses=FOLLOWED)
-    for rollout in reversed(live):
+        known = rollouts.list_rollouts(connection)
+    followed = [one for one in known if one.ended_at is None or one.ended_at > now - FOLLOWED_AFTER]
+    for rollout in reversed(followed):
         done["rollouts"] += 1
         taken = _look(store, database, rollout.id, now, announce)
         if taken is not None:
