@@ -36,7 +36,7 @@ def decide(
     ``needed_e`` is the e-value that pages; ``until`` and ``first_wave`` are hours.
     """
     metric = stream.metric
-    if not metric.repeats or weight.arms_drifted:
+    if not metric.repeats or weight.arms_drifted or not min(weight.devices):
         return None
     basis = Basis(weight.assignment == "randomised", stream.past.rates)
     if not basis.randomised and not weight.past_known:

@@ -164,6 +164,15 @@ class Evidence:
         last_arrival = panel.begin + int(came[-1]) if came.size else self.last_arrival
         return replace(self.moved(memory, panel), streams=tuple(streams), last_arrival=last_arrival)
 
+    def with_means(self, means: Mapping[str, Stream]) -> Self:
+        """The same with other streams of means, by name."""
+        return replace(self, streams=tuple(means.get(stream.metric.name, stream) for stream in self.streams))
+
+    @property
+    def means(self) -> Mapping[str, Stream]:
+        """The streams of means, by name."""
+        return {stream.metric.name: stream for stream in self.streams if stream.metric.kind == "mean"}
+
     @property
     def live(self) -> tuple[Stream, ...]:
         """The streams of metrics that the fleet reports."""
@@ -176,15 +185,15 @@ class Evidence:
         on_it = self.memory.carry.version == self.versions.number(self.release.version)
         return int(np.count_nonzero(there & on_it)), int(np.count_nonzero(there))
 
-    def question(self) -> Question:
-        """What must be read for it."""
+    def question(self, *, gauges: bool = True) -> Question:
+        """What must be read for it, without what only means need where ``gauges`` is false."""
         counters = [metric.of for metric in self.options.metrics if metric.source == "counter"]
-        gauges = tuple(metric.of for metric in self.options.metrics if metric.kind == "mean")
+        means = tuple(metric.of for metric in self.options.metrics if metric.kind == "mean")
         released = int(self.release.released_at.timestamp() // 3600)
         return Question(
             target=self.versions.number(self.release.version),
             counter=counters[0] if counters else None,
-            gauges=gauges,
+            gauges=means if gauges else (),
             blind=self.options.blind,
             offers=self.offers,
             own_words=(released, self.options.superseded_at),
@@ -220,19 +229,19 @@ def mean_counts(values: DayValues, cap: float) -> Counts:
     return Counts(values.hours[:, None], values.treated[:, None], amount[:, None], happened[:, None])
 
 
-def panels(store: TelemetryStore, evidence: Evidence, until: int) -> Iterator[Panel]:
+def panels(store: TelemetryStore, evidence: Evidence, until: int, *, gauges: bool = True) -> Iterator[Panel]:
     """The hours from where the evidence ends up to ``until``, in pieces of whole UTC days that fit into memory."""
     days = max(1, _CELLS // (24 * max(1, len(evidence.fleet.ids))))
     at = evidence.until
     while at < until:
         end = min(until, at - at % 24 + 24 * days)
-        yield load_panel(store, evidence.fleet.ids, evidence.versions, at, end, evidence.question())
+        yield load_panel(store, evidence.fleet.ids, evidence.versions, at, end, evidence.question(gauges=gauges))
         at = end
 
 
-def advance(store: TelemetryStore, evidence: E, until: int) -> E:
-    """The evidence after the hours up to ``until``."""
-    for panel in panels(store, evidence, until):
+def advance(store: TelemetryStore, evidence: E, until: int, *, gauges: bool = True) -> E:
+    """The evidence after the hours up to ``until``. Without ``gauges`` its means miss what they were in these hours."""
+    for panel in panels(store, evidence, until, gauges=gauges):
         evidence = evidence.add(panel)
     return evidence
 

@@ -2,18 +2,19 @@
 
 Hours older than `OPEN_DAYS` are closed: their sums are kept in memory. The open ones are read again at every look, so that data that
 arrived late counts from the next look on. At the first look of a UTC day everything since the first wave is read anew, which also takes
-in data that was later than that; when the registry says something new, so is the past. All ways give the same numbers
-(incremental = batch).
+in data that was later than that; when the registry says something new, so is the past. Means are read then alone: they have one value a
+day. All ways give the same numbers (incremental = batch).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from analytics.cohorts.evidence import Evidence, Offers, Options, advance
 from analytics.cohorts.fleet import Fleet
 from analytics.cohorts.past import begin
+from analytics.cohorts.streams import Stream
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.values import Release
 
@@ -24,13 +25,15 @@ OPEN_DAYS = 2
 class Monitor:
     """The evidence about one release: as it ``begun`` at the first wave, and what is ``closed``.
 
-    ``read_on`` is the day everything was read on; up to the hour ``searched`` no device was found to run the release.
+    ``read_on`` is the day everything was read on, ``means`` the streams of means as they stood then; up to the hour ``searched`` no
+    device was found to run the release.
     """
 
     begun: Evidence | None = None
     closed: Evidence | None = None
     read_on: int = -1
     searched: int = 0
+    means: Mapping[str, Stream] | None = None
 
     def look(
         self,
@@ -53,12 +56,18 @@ class Monitor:
             or self._differs(release, options)
         ):
             self._read(store, release, fleet(), now, options, offers)
+            self.means = None
         if self.begun is None or self.closed is None:
             self.searched = (
                 boundary  # what is older will hardly arrive any more; a restart searches from the announcement
             )
             return None
-        return advance(store, replace(self.closed, release=release, offers=offers), now)
+        closed = replace(self.closed, release=release, offers=offers)
+        if self.means is not None:
+            return advance(store, closed, now, gauges=False).with_means(self.means)
+        found = advance(store, closed, now)
+        self.means = found.means
+        return found
 
     def _read(
         self, store: TelemetryStore, release: Release, fleet: Fleet, now: int, options: Options, offers: Offers

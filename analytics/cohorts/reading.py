@@ -79,16 +79,20 @@ def _take_values(
     if not asked:
         return nothing, None, {}
     table = store.hourly(*span, devices=devices, metrics=asked)
+    cells = _Cells.of(table, "hour", ids, begin)
+    place = pc.index_in(cells.pick(table["metric"]), value_set=pa.array(asked)).to_numpy()
+    flat = cells.device * shape[1] + cells.hour
 
     def dense(metric: str, column: str, *, largest: bool) -> NDArray[np.float64]:
         """A column by device and hour; of two rows in one hour (two versions) the larger or the smaller value."""
-        mine = table.filter(pc.equal(table["metric"], metric))
-        cells = _Cells.of(mine, "hour", ids, begin)
-        values = cells.pick(mine[column]).to_numpy(zero_copy_only=False)
-        order = np.argsort(values if largest else -values, kind="stable")  # the last one assigned stays
-        result = np.full(shape, np.nan)
-        result[cells.device[order], cells.hour[order]] = values[order]
-        return result
+        mine = np.flatnonzero(place == asked.index(metric))
+        where = flat[mine]
+        values = cells.pick(table[column]).to_numpy()[mine]
+        result = np.full(shape[0] * shape[1], np.nan)
+        result[where] = values
+        if where.size and np.bincount(where).max() > 1:
+            (np.fmax if largest else np.fmin).at(result, where, values)
+        return result.reshape(shape)
 
     if "boot_count" in known:
         nothing = replace(nothing, count=dense("boot_count", "last", largest=True))

@@ -38,6 +38,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.values import Release
 
 _ALL = 10_000_000
+_DECIDED = frozenset({"worse", "better", "same"})
 
 _monitors: weakref.WeakKeyDictionary[TelemetryStore, dict[int, Monitor]] = weakref.WeakKeyDictionary()
 """Evidence kept in memory between looks, for each open store. Losing it costs one full reading, never a number."""
@@ -99,7 +100,7 @@ def watch_releases(
         for look, standing, decision in zip(looks, standings, decisions, strict=True)
     ]
     rows = [
-        row_of(look, verdict, standing, decision, hour, margin)
+        row_of(look, verdict, standing, None if verdict.word in _DECIDED else decision, hour, margin)
         for look, verdict, standing, decision in zip(looks, verdicts, standings, decisions, strict=True)
     ]
     with database.transaction(alone=False) as connection:

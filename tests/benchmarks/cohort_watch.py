@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,9 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=28)
     parser.add_argument("--ratio", type=float, default=2.5, help="what the release does to reboots")
     parser.add_argument("--step", type=int, default=2, help="hours between looks")
+    parser.add_argument(
+        "--gauges", action="store_true", help="devices also tell battery, latency, memory, uptime and boots"
+    )
     options = parser.parse_args()
     rng = np.random.default_rng(1)
     database, store = open_database("sqlite://"), open_store("duckdb://")
@@ -40,6 +44,8 @@ def main() -> None:
     update[:half] = PRE_DAYS * 24 + rng.integers(0, 72, half)
     rate = 0.2 * rng.lognormal(-0.5, 1.0, options.devices)
     scene = Scene(store, database, update, rate=rate, ratio=options.ratio, days=options.days)
+    if options.gauges:
+        scene.metrics = _gauges(scene, rng)
     scene.register()
     release = scene.release(PRE_DAYS * 24)
     scene.play(0, PRE_DAYS * 24)
@@ -60,6 +66,22 @@ def main() -> None:
     with database.reading() as connection:
         last = cohort_looks.list_looks(connection, release.id, metric="unexpected_reboots")[-1]
     print(f"last look, {last.at:%Y-%m-%d}: {last.why}")
+
+
+def _gauges(scene: Scene, rng: np.random.Generator) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """What devices tell besides: nothing of it depends on the release."""
+    shape = scene.reboots.shape
+    boots = np.cumsum(scene.reboots, axis=1)
+    hours = np.arange(shape[1])
+    last = np.maximum.accumulate(np.where(scene.reboots > 0, hours, -50), axis=1)
+    drain = 0.5 / 24 * rng.lognormal(0.0, 0.5, shape[0])
+    return {
+        "battery_pct": 95.0 - drain[:, None] * hours + rng.normal(0.0, 0.1, shape),
+        "actuation_s": rng.lognormal(-0.2, 0.2, shape),
+        "free_heap_bytes": 200_000.0 + rng.normal(0.0, 500.0, shape),
+        "uptime_s": (hours - last) * 3600.0 + 1800.0,
+        "boot_count": boots + 5.0,
+    }
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ OPTIONS: Mapping[str, Any] = {
 class Scene:
     """Devices ``d0000``... that report every hour. ``update`` is the hour (from `START`) each device gets 2.0; before, it runs 1.0.
 
-    ``rate`` is each device's unexpected reboots per day on 1.0, ``ratio`` what 2.0 multiplies it by.
+    ``rate`` is each device's unexpected reboots per day on 1.0, ``ratio`` what 2.0 multiplies it by. ``metrics`` are further values by
+    device and hour, shape (devices, hours), NaN where a device tells none. ``mute``: reboots happen, but no event tells of them.
     """
 
     store: TelemetryStore
@@ -43,6 +44,8 @@ class Scene:
     days: int = 28
     seed: int = 0
     model: str = "lock"
+    metrics: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]] = field(default_factory=dict)
+    mute: bool = False
     reboots: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,10 +101,11 @@ class Scene:
                 "at": pa.array(at * 1_000_000, pa.timestamp("us", "UTC")),
                 "firmware": firmware,
                 "rssi_dbm": np.full(device.size, -60.0),
+                **{name: pa.array(values[device, hour], from_pandas=True) for name, values in self.metrics.items()},
             }
         )
         self.store.write_table("native", table)
-        counts = self.reboots[device, hour]
+        counts = self.reboots[device, hour] * (not self.mute)
         events = [
             Event(
                 device=str(names[device[row]]),
