@@ -3,6 +3,10 @@
     .venv/bin/python tests/benchmarks/cohort_history.py --rows 5000000
 
 Devices report every six hours; a tenth of them is of batch B3, which reboots and lags more; half got firmware 2.0 on the way.
+
+    .venv/bin/python tests/benchmarks/cohort_history.py --null 200
+
+compares that many small histories in which nothing matters, and prints in how many anything was called worse.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from tests.unit.analytics.cohorts.test_history_laws import answer, history
 
 PER_DAY = 4
 DAYS = 100
@@ -81,13 +87,28 @@ def write(folder: Path, rows: int, seed: int) -> int:
     return devices
 
 
+def false_alarms(histories: int) -> None:
+    """How many harmless histories are called worse in anything, by firmware (each device's own past) and by lot (exchangeable)."""
+    for by in ("firmware", "lot"):
+        worse = same = 0
+        for seed in range(histories):
+            found = answer(history(10_000 + seed, 1.0), by)["comparisons"]
+            worse += any(one["verdict"] == "worse" for one in found)
+            same += sum(one["verdict"] == "same" for one in found)
+        print(f"by {by}: {worse} of {histories} histories called worse in anything; {same} comparisons the same")
+
+
 def main() -> None:
     """Write a history, compare it, print what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--by", default="batch")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--null", type=int, default=0)
     given = parser.parse_args()
+    if given.null:
+        false_alarms(given.null)
+        return
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         devices = write(folder, given.rows, given.seed)
