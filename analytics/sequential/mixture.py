@@ -72,7 +72,7 @@ def half_width(information: Any, alpha: float = 0.05, tau: float = TAU_RATE) -> 
     """
     information = np.asarray(information, dtype=np.float64)
     growth = 1.0 + tau * tau * information
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         squared = 2.0 * growth / (tau * tau * information * information) * np.log(np.sqrt(growth) / alpha)
     result: Floats = np.sqrt(squared)
     return result

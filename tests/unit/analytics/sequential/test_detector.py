@@ -84,3 +84,29 @@ def test_a_change_after_three_weeks_is_found_where_it_began(direction: Direction
     assert 18 <= start <= 24
     against: Direction = "less" if direction == "more" else "more"
     assert late_log_e(sums[-1], sums[:-1], direction=against)[0] < np.log(RUN_LENGTH_DAYS)
+
+
+def test_a_harmless_release_is_blamed_within_its_first_weeks_no_more_often_than_the_run_length_allows() -> None:
+    days, replications, alarms = 40, 30, 0
+    for seed in range(replications):
+        sums = watched(events_of(1000 + seed, days, rate=1.0))
+        values = [late_log_e(sums[day], sums[:day])[0] for day in range(2, days + 1, 2)]
+        alarms += max(values) >= np.log(RUN_LENGTH_DAYS)
+    most = days / RUN_LENGTH_DAYS
+    assert alarms / replications <= most + 3.0 * np.sqrt(most * (1.0 - most) / replications)
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=10)
+def test_the_order_of_the_devices_does_not_matter(seed: int) -> None:
+    events, order = events_of(seed, 5), np.random.default_rng(seed).permutation(DEVICES)
+    past = np.random.default_rng(seed).gamma(9.0, 1.0 / 9.0, DEVICES)
+    sums = watched(events)
+    shuffled = [RateSums.nothing(DEVICES)]
+    for day in range(5):
+        block = Block(np.ones((DEVICES, 1)), TREATED[order], events[order, day : day + 1])
+        shuffled.append(shuffled[-1].add(block, ALONE))
+    one = late_log_e(sums[-1], sums[:-1], past, "cuped", guard=10)
+    other = late_log_e(shuffled[-1], shuffled[:-1], past[order], "cuped", guard=10)
+    assert other[0] == pytest.approx(one[0], abs=1e-9)
+    assert other[1] == one[1]

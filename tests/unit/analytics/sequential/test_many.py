@@ -135,3 +135,36 @@ def test_less_is_worse_is_the_other_side_of_the_same_ratio(seed: int) -> None:
     looks = rate_looks(block, strata, [past])
     more, less = (looks.log_e("cuped", guard=1, direction=way) for way in ("more", "less"))
     assert not ((more > np.log(2.0)) & (less > np.log(2.0))).any()
+
+
+@given(SEEDS, st.integers(1, SLOTS - 1))
+@settings(max_examples=20)
+def test_what_comes_later_changes_no_look_that_was_taken(seed: int, known: int) -> None:
+    block, strata, past = some_stream(seed, 50)
+    other = Block(block.hours.copy(), block.treated.copy(), block.events.copy())
+    other.hours[:, known:] = 1.0
+    other.treated[:, known:] = np.random.default_rng(seed).random((50, SLOTS - known)) < 0.5
+    other.events[:, known:] += 7.0
+    one, two = (rate_looks(each, strata, [past]).log_e("cuped", guard=1)[:known] for each in (block, other))
+    assert one.tolist() == two.tolist()
+    first = [
+        first_event_looks(each.hours, each.treated, each.events > 0, strata)[:known].tolist() for each in (block, other)
+    ]
+    assert first[0] == first[1]
+
+
+@given(SEEDS)
+@settings(max_examples=20)
+def test_the_order_of_the_devices_changes_no_look(seed: int) -> None:
+    block, strata, past = some_stream(seed, 50)
+    order = np.random.default_rng(seed).permutation(50)
+    shuffled = Block(block.hours[order], block.treated[order], block.events[order])
+    others = Strata.of(strata.of_device[order])
+    one, two = rate_looks(block, strata, [past]), rate_looks(shuffled, others, [past[order]])
+    for adjustment in ADJUSTMENTS:
+        np.testing.assert_allclose(one.log_e(adjustment, guard=1), two.log_e(adjustment, guard=1), atol=1e-9)
+    np.testing.assert_allclose(
+        first_event_looks(block.hours, block.treated, block.events > 0, strata),
+        first_event_looks(shuffled.hours, shuffled.treated, shuffled.events > 0, others),
+        atol=1e-9,
+    )

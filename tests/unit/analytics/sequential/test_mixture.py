@@ -71,3 +71,7 @@ def test_watching_a_fair_walk_for_ever_alarms_no_more_often_than_declared(alpha:
     alarms = (log_e_worse(score / information, information) >= np.log(1.0 / alpha)).any(axis=1)
     assert alarms.mean() <= alpha + 3.0 * np.sqrt(alpha * (1.0 - alpha) / alarms.size)
     assert alarms.mean() >= alpha / 3.0  # and it is no idle watchman
+
+
+def test_the_least_information_gives_an_infinite_interval_and_no_warning() -> None:
+    assert half_width(1e-300) == np.inf
