@@ -21,10 +21,13 @@ OF_CONTROL = {"mean": "the control's", "first_event": "the hazard of the control
 OPEN = ("too_early", "confounded")
 
 
-def look_card(series: Sequence[Looked], settings: Settings, *, alike: Sequence[str] = ()) -> None:
+def look_card(
+    series: Sequence[Looked], settings: Settings, *, alike: Sequence[str] = (), total: int | None = None
+) -> None:
     """The card of one metric of any comparison; what only some readers want is folded away.
 
-    ``series`` are its looks, oldest first, at least one. ``alike`` are sentences that tell whether the arms were alike before.
+    ``series`` are its looks, oldest first, at least one. ``alike`` are sentences that tell whether the arms were alike before;
+    ``total`` is how many looks there were, where ``series`` is a sample of them.
     """
     last = series[-1]
     with ui.element("section").classes("w-full").props(f"id={last.metric}"), card(metric_words(last.metric)):
@@ -35,7 +38,7 @@ def look_card(series: Sequence[Looked], settings: Settings, *, alike: Sequence[s
             _evidence(series, settings)
         _decision(last)
         _late(series)
-        facts(_behind_it(series))
+        facts(_behind_it(last, total or len(series)))
         _folded(last, alike)
 
 
@@ -95,15 +98,14 @@ def _late(series: Sequence[Looked]) -> None:
     )
 
 
-def _behind_it(series: Sequence[Looked]) -> dict[str, str]:
-    last = series[-1]
+def _behind_it(last: Looked, total: int) -> dict[str, str]:
     unit = str(last.detail.get("unit") or "")
     amounts = f"{number_of(last.events_treatment)} and {number_of(last.events_control)}"
     return {
         "Devices": f"{last.devices_treatment:,} on it, {last.devices_control:,} beside it",
         "Device-hours": f"{last.hours_treatment:,.0f} and {last.hours_control:,.0f}",
         ("Total" if last.detail.get("kind") == "mean" else "Events"): f"{amounts} {unit}".strip(),
-        "Looked at": f"{moment(last.at)} UTC, {len(series):,} looks",
+        "Looked at": f"{moment(last.at)} UTC, {total:,} looks",
     }
 
 

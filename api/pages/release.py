@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,19 +20,23 @@ from api.pages.tables import table
 from api.pages.wording import COLORS, moment, share
 from api.release_verdict import ReleaseVerdict, judged, metric_words, ratio_words
 from api.security import ENGINEERS
-from hearthwatch.records import cohort_looks, releases
-from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.records import releases
+from hearthwatch.records.look_samples import SampledLooks, sampled_looks
 from hearthwatch.values import Release
+
+POINTS = 150
+"""Looks in a picture: hourly ones of a fortnight are more than it can show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """Everything the page of a release shows. ``series`` are the looks at each metric, oldest first; ``siblings`` the model's releases."""
+    """Everything the page of a release shows. ``series`` has a sample of the looks at each metric; ``siblings`` the model's
+    releases."""
 
     release: Release
     notes: str | None
     verdict: ReleaseVerdict
-    series: Mapping[str, Sequence[CohortLook]]
+    series: Mapping[str, SampledLooks]
     siblings: Sequence[Watched]
 
 
@@ -47,7 +50,8 @@ async def release_page(visit: Visit) -> None:
     settings = visit.context.settings
     for one in shown.verdict.metrics:
         alike = placebo_says(shown.release, one.look, settings.cohort_guard)
-        look_card(shown.series[one.look.metric], settings, alike=alike)
+        sample = shown.series[one.look.metric]
+        look_card(sample.looks, settings, alike=alike, total=sample.total)
     if len(shown.siblings) > 1:
         _siblings(shown.release, shown.siblings)
 
@@ -108,7 +112,7 @@ def _brakes(context: ApiContext, release: Release) -> None:
 
 def _adoption(shown: Portrait) -> None:
     """Who runs it, over time; looks of earlier versions did not tell it."""
-    series = max(shown.series.values(), key=len, default=())
+    series = max((sample.looks for sample in shown.series.values()), key=len, default=())
     with card("Adoption"):
         told = [look for look in series if look.detail.get("adoption")]
         if told:
@@ -150,9 +154,6 @@ def _load(context: ApiContext, identifier: int) -> Portrait:
     with context.database.reading() as connection:
         release = releases.get(connection, identifier)
         notes = releases.notes_of(connection, identifier)
-        looks = cohort_looks.list_looks(connection, identifier)
-    series: dict[str, list[CohortLook]] = defaultdict(list)
-    for look in looks:
-        series[look.metric].append(look)
-    verdict = judged(release, [of_metric[-1] for of_metric in series.values()], context.settings)
+        series = sampled_looks(connection, identifier, most=POINTS)
+    verdict = judged(release, [sample.newest for sample in series.values()], context.settings)
     return Portrait(release, notes, verdict, series, load_watched(context, release.model))

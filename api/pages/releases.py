@@ -11,7 +11,7 @@ from api.context import ApiContext
 from api.pages.frame import Visit, sentence
 from api.pages.tables import table
 from api.pages.wording import COLORS, evidence, moment, number
-from api.release_verdict import gravest_first
+from api.release_verdict import gravest_first, metric_words
 from hearthwatch.records import cohort_looks, releases
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.values import Release
@@ -19,7 +19,8 @@ from hearthwatch.values import Release
 COLUMNS = (
     ("release", "Release", "left"),
     ("verdict", "Verdict", "left"),
-    ("ratio", "Rate against control", "right"),
+    ("metric", "In", "left"),
+    ("ratio", "Ratio to control", "right"),
     ("interval", "95 % at all times", "right"),
     ("e", "Evidence e", "right"),
     ("devices", "Devices new / control", "right"),
@@ -60,6 +61,7 @@ def row(one: Watched) -> dict[str, Any]:
         "release_to": f"/releases/{one.release.id}",
         "verdict": look.verdict.replace("_", " ") if look else "",
         "verdict_color": COLORS.get(look.verdict) if look else None,
+        "metric": metric_words(look.metric) if look else "–",
         "ratio": f"× {number(look.ratio)}" if look and look.ratio else "–",
         "interval": f"{number(look.low)} to {number(look.high)}" if look and look.low is not None else "–",
         "e": evidence(look.e) if look else "–",
