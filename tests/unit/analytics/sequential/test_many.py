@@ -146,11 +146,9 @@ def test_what_comes_later_changes_no_look_that_was_taken(seed: int, known: int) 
     other.treated[:, known:] = np.random.default_rng(seed).random((50, SLOTS - known)) < 0.5
     other.events[:, known:] += 7.0
     one, two = (rate_looks(each, strata, [past]).log_e("cuped", guard=1)[:known] for each in (block, other))
-    assert one.tolist() == two.tolist()
-    first = [
-        first_event_looks(each.hours, each.treated, each.events > 0, strata)[:known].tolist() for each in (block, other)
-    ]
-    assert first[0] == first[1]
+    np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-12)
+    first = [first_event_looks(each.hours, each.treated, each.events > 0, strata)[:known] for each in (block, other)]
+    np.testing.assert_allclose(first[0], first[1], rtol=1e-12, atol=1e-12)
 
 
 @given(SEEDS)
