@@ -2,7 +2,7 @@
 
 A look is the newly closed hour added to every stream's rates and first events, then every stream's estimate (each device's own past
 taken into account), interval and e-value, and e-BH over all of them. The reference is the one-stream form of the same functions on
-some of the streams in the same minutes; what both find is compared.
+some of the streams in the same minutes; what both find is compared. Beside them: all hourly looks of one release's fortnight at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from analytics.sequential.cluster import Block, RateSums, estimate
 from analytics.sequential.ebh import e_bh
 from analytics.sequential.logrank import LogrankEvidence
+from analytics.sequential.looks import first_event_looks, rate_looks
 from analytics.sequential.many import Layout, ManyFirstEvents, ManySums
 from analytics.sequential.mixture import half_width, log_e_worse
 from analytics.sequential.moments import Past
@@ -47,6 +48,8 @@ class Options:
     devices: int = 500
     looks: int = 6
     reference_streams: int = 300
+    block_devices: int = 4_200
+    block_hours: int = 336
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def run_cohorts(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
             reference = _timed(one_by_one.look, slot, alone)
             differences.append(_difference(found, reference))
             say(f"look {look}: {together[-1][0]:.2f} s for {options.streams} streams, {cores} core")
-    return _report(options, together, alone, max(differences), cores)
+        block = _block_seconds(chance, options)
+    return _report(options, together, alone, max(differences), cores) | block
 
 
 @contextmanager
@@ -188,6 +192,24 @@ def _difference(found: Found, reference: Found) -> float:
     count = reference.log_e.size
     pairs = ((found.log_e, reference.log_e), (found.theta, reference.theta), (1 / found.width, 1 / reference.width))
     return max(float(np.abs(many[:count] - alone).max()) for many, alone in pairs)
+
+
+def _block_seconds(chance: np.random.Generator, options: Options) -> dict[str, Any]:
+    """Processor seconds of all hourly looks at one release at once; the best of three."""
+    fleet = _fleet(chance, replace(options, streams=1, devices=options.block_devices))
+    hours = np.ones((options.block_devices, options.block_hours))
+    treated = np.broadcast_to(fleet.treated[:, None], hours.shape)
+    events = chance.poisson(fleet.rate[:, None], hours.shape).astype(np.float64)
+    taken = []
+    for _ in range(3):
+        began = time.process_time()
+        rate_looks(Block(hours, treated, events), fleet.strata[0], [fleet.past]).log_e("cuped")
+        first_event_looks(hours, treated, events > 0, fleet.strata[0])
+        taken.append(time.process_time() - began)
+    return {
+        "block": f"{options.block_hours} hourly looks at {options.block_devices} devices",
+        "block_cpu_seconds": round(min(taken), 3),
+    }
 
 
 def _report(

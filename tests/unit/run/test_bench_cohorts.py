@@ -11,11 +11,14 @@ from hearthwatch.run.bench.cohorts import Options, one_core, run_cohorts
 
 def test_both_ways_find_the_same_and_the_ratio_is_told() -> None:
     said: list[str] = []
-    report = run_cohorts(Options(streams=20, devices=60, looks=2, reference_streams=20), said.append)
+    options = Options(streams=20, devices=60, looks=2, reference_streams=20, block_devices=50, block_hours=24)
+    report = run_cohorts(options, said.append)
     assert report["largest_difference"] < 1e-9
     assert report["cpu_seconds_per_look"] >= 0.0
     assert (report["streams"], report["devices"], report["looks"]) == (20, 60, 2)
     assert len(said) == 2
+    assert report["block"] == "24 hourly looks at 50 devices"
+    assert report["block_cpu_seconds"] > 0.0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not tie a process to a core")
