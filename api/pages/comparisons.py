@@ -116,7 +116,18 @@ async def comparison_page(visit: Visit) -> None:
     if not series:
         sentence("No look yet: it comes with the next full hour.")
     for look in sorted(newest, key=lambda one: (GRAVITY.index(one.verdict), -one.e)):
-        look_card(series[look.metric], visit.context.settings)
+        look_card(series[look.metric], visit.context.settings, alike=[_alike(comparison, look)])
+
+
+def _alike(comparison: Comparison, look: ComparisonLook) -> str:
+    """Whether the arms were alike before, as far as that can be asked."""
+    if look.detail.get("basis") == "exchangeable":
+        return f"No device changed its {spoken(comparison.by)}, so there is no time before it to hold against what is seen."
+    if look.detail.get("arms_drifted"):
+        return "The devices were drifting apart before they changed: what they do now can not be laid to the change."
+    before = look.detail.get("before")
+    told = f" Then they did it {number(before)} times as much as the others." if before else ""
+    return f"Each device that changed is held against its own time before {moment(comparison.since)} UTC.{told}"
 
 
 def title(comparison: Comparison) -> str:
