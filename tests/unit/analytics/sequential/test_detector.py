@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.sequential import detector
 from analytics.sequential.cluster import Adjustment, Block, RateSums, estimate
 from analytics.sequential.detector import RUN_LENGTH_DAYS, late_log_e
 from analytics.sequential.mixture import Direction, Floats, log_e_worse
@@ -110,3 +111,13 @@ def test_the_order_of_the_devices_does_not_matter(seed: int) -> None:
     other = late_log_e(shuffled[-1], shuffled[:-1], past[order], "cuped", guard=10)
     assert other[0] == pytest.approx(one[0], abs=1e-9)
     assert other[1] == one[1]
+
+
+def test_a_large_fleet_is_taken_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = watched(events_of(5, 9, late=2.0, onset=5))
+    past = np.random.default_rng(5).gamma(9.0, 1.0 / 9.0, DEVICES)
+    whole = late_log_e(sums[-1], sums[:-1], past, "cuped", guard=10)
+    monkeypatch.setattr(detector, "_ROWS", 2 * DEVICES)
+    parts = late_log_e(sums[-1], sums[:-1], past, "cuped", guard=10)
+    assert parts[0] == pytest.approx(whole[0], abs=1e-9)
+    assert parts[1] == whole[1]
