@@ -52,7 +52,7 @@ DETAIL = _object(
             needed=_described(_NUMBER_OR_NULL, "The e-value that makes it `worse` by this detector among all streams watched then."),
             ratio=_described(_NUMBER_OR_NULL, "The ratio of what came since."),
             since=_described({"anyOf": [{"type": "string"}, {"type": "null"}]}, "The start that speaks loudest, ISO 8601."),
-            alarm={"type": "boolean", "description": "Whether it alarms."},
+            alarm={"type": "boolean", "description": "Whether it alarms: then it is on the watch list, and neither `same` nor `better`."},
         )
     ),
     decision=_or_null(
@@ -68,10 +68,10 @@ DETAIL = _object(
         "description": "Up to eight strata, the one with the largest share first.",
         "items": _object(
             "One stratum: what its devices have in common, and its own comparison.",
-            ratio=_described(_NUMBER_OR_NULL, "Its own ratio."),
+            ratio=_described(_NUMBER_OR_NULL, "Its own ratio, without regard to the past."),
             devices=_described(_PAIR, "Devices."),
             events=_described(_PAIR, "Events or amounts."),
-            share=_described(_NUMBER, "Its share of the result, 0 to 1."),
+            share=_described(_NUMBER, "Its share of the squared influence, 0 to 1."),
         ),
     },
     contributors={
@@ -82,7 +82,7 @@ DETAIL = _object(
             device={"type": "string", "description": "Its id."},
             arm={"enum": ["treatment", "control"], "description": "The arm through which it counts."},
             events=_described(_NUMBER, "Its events or amounts."),
-            expected=_described(_NUMBER, "What a device of average rate would have had."),
+            expected=_described(_NUMBER, "What control devices of its stratum had in as many hours."),
             share=_described(_NUMBER, "Its share of the squared influence, 0 to 1."),
         ),
     },
@@ -97,7 +97,7 @@ DETAIL = _object(
     first_wave=_described({"type": "integer"}, "The hour of the first wave, hours since 1970 (UTC)."),
     last_arrival=_described({"type": "integer"}, "The hour in which the last device got it, hours since 1970 (UTC)."),
     pre_hours=_described({"type": "integer"}, "How long the time before the release is, hours."),
-    cap=_described({"type": "number"}, "Events of a device beyond this many a UTC day are not counted."),
+    cap=_described(_NUMBER_OR_NULL, "Events or amounts of a device beyond this much a UTC day are not counted; null where all count."),
 )  # fmt: skip
 
 

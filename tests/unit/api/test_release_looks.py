@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
 from api.context import ApiContext
 from api.levels import Bounds, bounds, levels
+from api.look_view import DETAIL
 from api.release_verdict import judged, late_says
 from hearthwatch.records import cohort_looks, releases
 from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.records.database import Database
 from hearthwatch.settings import Settings
+from hearthwatch.telemetry import open_store
 from hearthwatch.values import Release
+from tests.unit.analytics.cohorts.scene import Scene
 from tests.unit.api.conftest import Client
 
+DAY = 24
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 RELEASE = Release(1, "camera-4", "4.2.0", "4.1.0", "randomised", (), NOON, "rolling", 1)
 
@@ -165,3 +172,24 @@ def test_the_description_of_the_api_explains_every_key_of_the_detail(client: Cli
     Draft202012Validator.check_schema(described)
     for key in ("kind", "late", "decision", "strata", "contributors", "adoption", "needed", "before"):
         assert described["properties"][key]["description"]
+
+
+def test_the_description_holds_for_what_the_watch_writes(database: Database) -> None:
+    rng = np.random.default_rng(1)
+    update = np.where(np.arange(120) < 60, 8 * DAY + rng.integers(0, 6, 120), 10**6)
+    store = open_store("duckdb://")
+    scene = Scene(store, database, update, rate=np.ones(120), ratio=2.0, days=20)
+    scene.register()
+    written = scene.release(8 * DAY)
+    scene.play(0, 11 * DAY)
+    scene.look(11 * DAY)
+    store.close()
+    with database.reading() as connection:
+        looks = cohort_looks.latest(connection, [written.id])
+    reboots = next(one for one in looks if one.metric == "unexpected_reboots")
+    assert reboots.detail["strata"]
+    assert reboots.detail["contributors"]
+    assert reboots.detail["late"]
+    for one in looks:
+        assert set(one.detail) <= set(DETAIL["properties"])
+        Draft202012Validator(DETAIL).validate(json.loads(json.dumps(dict(one.detail))))
