@@ -34,6 +34,7 @@ class Scene:
 
     ``rate`` is each device's unexpected reboots per day on 1.0, ``ratio`` what 2.0 multiplies it by. ``metrics`` are further values by
     device and hour, shape (devices, hours), NaN where a device tells none. ``mute``: reboots happen, but no event tells of them.
+    ``versions`` are what the devices run before and after, those in ``second`` the third one.
     """
 
     store: TelemetryStore
@@ -46,6 +47,8 @@ class Scene:
     model: str = "lock"
     metrics: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]] = field(default_factory=dict)
     mute: bool = False
+    versions: tuple[str, str, str] = ("1.0", "2.0", "2.1")
+    second: np.ndarray[Any, np.dtype[np.bool_]] | None = None
     reboots: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +60,12 @@ class Scene:
     @property
     def ids(self) -> list[str]:
         return [f"d{index:04d}" for index in range(self.update.size)]
+
+    @property
+    def _after(self) -> np.ndarray[Any, np.dtype[np.str_]]:
+        """The version each device updates to."""
+        second = np.zeros(self.update.size, dtype=bool) if self.second is None else self.second
+        return np.where(second, self.versions[2], self.versions[1])
 
     def register(self, **changes: Any) -> None:
         """Put the devices into the records, as they are before the update."""
@@ -85,15 +94,19 @@ class Scene:
         if skip:
             rows = rows[[(d, h) not in skip for d, h in rows.tolist()]]
         self.write(rows)
-        moved = [name for name, at in zip(self.ids, self.update.tolist(), strict=True) if begin <= at < end]
+        moved = [index for index, at in enumerate(self.update.tolist()) if begin <= at < end]
         if moved:
+            changed = [{"id": self.ids[index], "firmware": str(self._after[index])} for index in moved]
             with self.database.transaction() as connection:
-                devices.register(connection, [{"id": name, "firmware": "2.0"} for name in moved])
+                devices.register(connection, changed)
 
     def write(self, rows: Any) -> None:
         """The readings and events of (device, hour)."""
         device, hour = np.asarray(rows, dtype=np.int64).T
-        names, firmware = np.array(self.ids), np.where(hour >= self.update[device], "2.0", "1.0")
+        names, firmware = (
+            np.array(self.ids),
+            np.where(hour >= self.update[device], self._after[device], self.versions[0]),
+        )
         at = int(START.timestamp()) + hour * 3600 + 1800
         table = pa.table(
             {

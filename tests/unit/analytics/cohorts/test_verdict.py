@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analytics.cohorts.spec import BY_NAME
+from analytics.cohorts.decision import Decision
+from analytics.cohorts.spec import BY_NAME, Metric, gauge
 from analytics.cohorts.verdict import WHY_LENGTH, Names, Standing, Verdict, judge
-from analytics.cohorts.weighing import NO_EVIDENCE, Ratio, Weight
+from analytics.cohorts.weighing import NO_EVIDENCE, Late, Ratio, Weight
 
 REBOOTS = BY_NAME["unexpected_reboots"]
 NAMES = Names("2.5.0", "2.4.1")
@@ -117,6 +118,68 @@ def test_adopters_that_were_worse_before_are_confounded_until_their_own_past_dec
     assert "1.80 times" in verdict.why
     assert say(replace(frail, rate=Ratio(1.0, 0.9, 1.1))).word == "same"
     assert say(replace(frail, rate=Ratio(2.5, 1.9, 3.3), log_e=9.0), PAGED).word == "worse"
+
+
+DRAIN, FRAMES = BY_NAME["battery_drain"], gauge("frame_rate_fps:less")
+
+
+def say_of(metric: Metric, weight: Weight, standing: Standing = QUIET, decision: Decision | None = None) -> Verdict:
+    return judge(metric, weight, standing, NAMES, guard=30, margin=1.05, decision=decision)
+
+
+def test_means_are_the_same_only_within_closer_bounds_than_rates() -> None:
+    close = replace(OPEN, rate=Ratio(1.0, 0.85, 1.15), log_e_first=None, first=None)
+    assert say(close).word == "same"
+    assert say_of(DRAIN, close).word == "too_early"
+    closer = say_of(DRAIN, replace(close, rate=Ratio(1.0, 0.93, 1.07)))
+    assert closer.word == "same"
+    assert "within 0.91 to 1.10" in closer.why
+
+
+def test_of_a_metric_of_which_less_is_worse_a_small_ratio_is_worse_and_a_large_one_better() -> None:
+    fewer = replace(OPEN, log_e=9.0, log_e_rate=9.0, log_e_first=None, first=None, rate=Ratio(0.6, 0.5, 0.7))
+    worse = say_of(FRAMES, fewer, PAGED)
+    assert worse.word == "worse"
+    assert "show frame_rate_fps 0.60 times as high as on 2.4.1" in worse.why
+    more = replace(fewer, log_e=NO_EVIDENCE, rate=Ratio(1.5, 1.2, 1.9))
+    assert say_of(FRAMES, more).word == "better"
+    assert say_of(FRAMES, more, PAGED).word == "better"
+
+
+LATE = Late(log_e=float(np.log(400.0)), since=24 * 20_000, ratio=2.5)
+LATELY = replace(OPEN, rate=Ratio(1.05, 0.9, 1.2), late=LATE)
+
+
+def test_a_late_change_below_the_threshold_of_all_streams_is_on_the_watch_list_and_not_called_the_same() -> None:
+    verdict = say(LATELY, replace(QUIET, late_needed=1000.0))
+    assert verdict.word == "too_early"
+    assert "Since 2024-10-04 devices on 2.5.0 reboot unexpectedly 2.50 times as often" in verdict.why
+    assert "watch list" in verdict.why
+    assert say(replace(LATELY, late=replace(LATE, log_e=float(np.log(170.0))))).word == "same"
+
+
+def test_a_late_change_beyond_the_threshold_of_all_streams_is_worse_without_e_bh_and_says_by_which_rule() -> None:
+    verdict = say(LATELY, replace(QUIET, late_needed=399.0))
+    assert verdict.word == "worse"
+    assert "it began late" in verdict.why
+    assert "once in 180 days" in verdict.why
+    assert "Evidence" not in verdict.why
+
+
+def test_a_late_change_for_the_better_is_not_worse() -> None:
+    better = replace(LATELY, late=replace(LATE, ratio=0.5))
+    assert say(better, replace(QUIET, late_needed=399.0)).word != "worse"
+
+
+def test_once_worse_it_stays_so_while_a_late_change_is_seen_whatever_the_whole_interval_says() -> None:
+    assert say(LATELY, replace(LATCHED, late_needed=1000.0)).word == "worse"
+    assert say(replace(LATELY, late=None), LATCHED).word == "same"
+
+
+def test_what_would_be_needed_is_part_of_the_reason_until_it_is_decided() -> None:
+    wanted = Decision(4.2, 600, "About 4 more days at this pace, or 600 devices instead of 200, would do.")
+    assert wanted.says in say_of(REBOOTS, OPEN, decision=wanted).why
+    assert wanted.says not in say_of(REBOOTS, BAD, PAGED, decision=wanted).why
 
 
 def test_the_watch_list_is_named_in_the_reason() -> None:
