@@ -100,6 +100,8 @@ def _look(
 ) -> Taken | None:
     with database.reading() as connection:
         read = _read(connection, rollout_id, now)
+    if read.kept and datetime.fromisoformat(read.kept["at"]) >= now:
+        return None  # this look was taken
     looked = _look_at(store, read, now) if read.blind_hours is None else _unseen(read)
     try:
         with database.transaction() as connection:
@@ -186,12 +188,13 @@ def _standings(read: _Read, members: Mapping[str, Member], course: Course) -> li
     if open_then == 0:
         return []
     found = []
-    for name, member in members.items():
-        if member.wave < open_then or member.heard_at is None or name not in read.candidates:
+    for name, device in read.candidates.items():
+        member, heard = members[name], device.last_seen
+        if member.wave < open_then or heard is None:
             continue
         allowed = patience(course, read.intervals.get(name, 0.0))
-        if course.clock.hours(member.heard_at, last) <= allowed:
-            gone = course.clock.hours(member.heard_at, course.now) > allowed
+        if course.clock.hours(heard, last) <= allowed:
+            gone = course.clock.hours(heard, course.now) > allowed
             found.append(Standing(member.stratum, member.wave == open_then, gone))
     return found
 

@@ -99,7 +99,7 @@ def _on_release(member: Member, seen: Seen, course: Course) -> Member:
 def _before_release(member: Member, seen: Seen, course: Course) -> Member:
     offered = member.offered_at
     if offered is None:
-        return _become(member, "waiting", course, None)
+        return _become(replace(member, heard_at=None), "waiting", course, None)  # its turn will come: nothing to keep
     deferred = max((at for at in (member.deferred_at, seen.deferred_at) if at is not None), default=None)
     member = replace(member, deferred_at=deferred)
     if deferred is not None and deferred >= offered:

@@ -27,7 +27,8 @@ class Member:
 
     ``outcome``: waiting (its wave is not open), offered, deferred (its owner said later), updated (the release reported, not healthy for
     long enough yet), success, silent, unhealthy (``why`` says how), left (removed, or beyond this release). ``healthy_hours`` are hours
-    since the update up to the last word, without our own outages and without hours with an unexpected reboot.
+    since the update up to the last word, without our own outages and without hours with an unexpected reboot. ``heard_at`` is followed
+    from the offer until the end.
     """
 
     device_id: str
