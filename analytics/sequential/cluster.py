@@ -8,7 +8,9 @@ T the new firmware, C its control and k over slots,
     lambda_k = (Y_Tk + Y_Ck) / (R_k E_Tk + E_Ck),  influence psi_i = a_i / A - b_i / B,  V = sum_i psi_i^2
 
 R_k is exp(theta) as it stood when the slot closed, so that everything is a running sum over slots: adding slot by slot, in any grouping,
-gives what one pass gives. A device may be in both arms, at different times; its repeated events only count through its own psi_i.
+gives what one pass gives. When the sums are asked, a_i and b_i are centred at their arm's mean for what was expected of the device, since
+R_k of the first slots was not yet the ratio. A device may be in both arms, at different times; its repeated events only count through its
+own psi_i. An amount (battery drain) takes the place of events as it is: the ratio is then that of the means.
 
 Sources: Mantel and Haenszel 1959; Greenland and Robins 1985 (sparse-data consistency); Deng, Xu, Kohavi, Walker 2013 (CUPED).
 """

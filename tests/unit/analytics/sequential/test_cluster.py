@@ -208,3 +208,18 @@ def test_rows_of_one_device_count_as_one_device() -> None:
     sums = RateSums.nothing(40).add(block, strata).gathered(owner, 20)
     assert sums.a.size == 20
     assert estimate(sums).theta == estimate(RateSums.nothing(40).add(block, strata)).theta
+
+
+@given(SEEDS, st.sampled_from([1e-6, 1e-3, 1e6]))
+@settings(max_examples=20)
+def test_the_unit_of_an_amount_hardly_matters(seed: int, unit: float) -> None:
+    rng = np.random.default_rng(seed)
+    block = some_block(seed, devices=200)
+    amounts = rng.lognormal(1.0, 0.6, block.hours.shape) * np.where(block.treated, 1.3, 1.0) * block.hours
+    strata, past = some_strata(seed, 200), rng.lognormal(0.0, 0.3, 200)
+    usual, scaled = (
+        estimate(RateSums.nothing(200).add(Block(block.hours, block.treated, values), strata), past, "cuped")
+        for values in (amounts, unit * amounts)
+    )
+    assert scaled.theta == pytest.approx(usual.theta, abs=0.01)
+    assert scaled.information == pytest.approx(usual.information, rel=0.1)
