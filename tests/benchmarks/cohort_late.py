@@ -54,7 +54,7 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """All lines."""
-    for onset in (7, 28, 60):
+    for onset in (7, 28):
         for per_day, ratio in ((0.5, 1.5), (0.5, 2.0), (0.2, 2.0), (0.2, 3.0)):
             yield Cell("delay", ratio, per_day, 1.0, onset, onset + int(LONGEST_DELAY))
     for sigma in (0.5, 1.0, 1.5):
