@@ -90,6 +90,7 @@ def _detail(look: Look, standing: Standing, decision: Decision | None, margin: f
         "arms_drifted": weight.arms_drifted,
         "beta": weight.beta,
         "needed": standing.needed,
+        "suspicion": _as_list(weight.suspicion),
         "watch_list": on_watch_list(weight, standing),
         "late": _late(weight, standing),
         "decision": asdict(decision) if decision is not None else None,

@@ -65,7 +65,12 @@ def begin(
         versions.number(release.replaces)
     announced = max(hour_of(release.released_at), search_from)
     first_wave = _first_hour(store, fleet, versions, target, announced, now)
-    told = [at for _, at, asked in offers if versions.number(asked) == target and announced <= at < now]
+    mine = set(fleet.ids) if offers else set()
+    told = [
+        at
+        for device, at, asked in offers
+        if device in mine and versions.number(asked) == target and announced <= at < now
+    ]
     first_wave = min([*([first_wave] if first_wave is not None else []), *told], default=None)
     if first_wave is None:
         return None

@@ -101,14 +101,15 @@ def judge(
     if final and _unexplained(weight, margin):
         return Verdict("confounded", _cut(f"{effect} {_NO_PAST}"), ratio)
     parts = [_lately(metric, weight, names)] if late_alarm(weight) else [_lacking(metric, weight, names, guard)]
+    parts += [_suspected(metric, weight.suspicion, names)] if weight.suspicion is not None else []
     parts += [decision.says] if decision is not None else []
     parts += ["It is on the watch list."] if on_watch_list(weight, standing) else []
     return Verdict("too_early", _cut(" ".join(parts)), ratio)
 
 
 def on_watch_list(weight: Weight, standing: Standing) -> bool:
-    """Whether a person should keep an eye on it: e-BH at the watch level, or the e-detector of the stream alone."""
-    return (standing.watched and weight.log_e > 0) or late_alarm(weight)
+    """Whether a person should keep an eye on it: e-BH at the watch level, the e-detector of the stream alone, or a suspicion."""
+    return (standing.watched and weight.log_e > 0) or late_alarm(weight) or weight.suspicion is not None
 
 
 def _settled(metric: Metric, weight: Weight, margin: float) -> Literal["better", "same"] | None:
@@ -159,6 +160,10 @@ def _lately(metric: Metric, weight: Weight, names: Names) -> str:
         f"Since {time_of(late.since):%Y-%m-%d} devices on {names.treatment} {metric.says} {_number(late.ratio)} times as {metric.how} "
         f"as on {names.control} at the same time: it began late."
     )
+
+
+def _suspected(metric: Metric, ratio: Ratio, names: Names) -> str:
+    return f"But devices on {names.treatment} {metric.says} {_number(ratio.value)} times as {metric.how} as the others."
 
 
 def _late_proof() -> str:

@@ -38,6 +38,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.values import Release
 
 _ALL = 10_000_000
+_OFFERS_KEPT = timedelta(days=90)
 _DECIDED = frozenset({"worse", "better", "same"})
 
 _monitors: weakref.WeakKeyDictionary[TelemetryStore, dict[int, Monitor]] = weakref.WeakKeyDictionary()
@@ -120,7 +121,7 @@ def _read(database: Database, now: datetime) -> _Known:
     with database.reading() as connection:
         listed = releases.list_releases(connection)
         latest = {(look.release_id, look.metric): look for look in cohort_looks.latest(connection)}
-        offers = _offers(connection, listed)
+        offers = _offers(connection, listed, now)
         told = {version(asked).text for _, _, asked in offers}
         running = frozenset(
             release.id
@@ -132,12 +133,12 @@ def _read(database: Database, now: datetime) -> _Known:
         return _Known(listed, latest, running, frozenset(blindness.hours_of(spans, now)), offers)
 
 
-def _offers(connection: Connection, listed: Sequence[Release]) -> Offers:
-    """What devices were told to install since the oldest release that is watched."""
+def _offers(connection: Connection, listed: Sequence[Release], now: datetime) -> Offers:
+    """What devices were told to install since the oldest release that is watched, of the last `_OFFERS_KEPT`."""
     watched = [release.released_at for release in listed if release.status != "withdrawn"]
     if not watched:
         return ()
-    sent = commands.updates_sent(connection, min(watched))
+    sent = commands.updates_sent(connection, max(min(watched), now - _OFFERS_KEPT))
     return tuple((device, hour_of(at), asked) for device, asked, at in sent)
 
 

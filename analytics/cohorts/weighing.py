@@ -52,7 +52,8 @@ class Weight:
     not speak; ``unadjusted`` compares without regard to the past. ``arms_differed``: the devices that have the release already had other
     rates (``before`` times) when they did not have it. ``arms_drifted``: they were not even moving in parallel. ``assignment`` is
     the release's, "unknown" where the past refutes it. Numbers of devices, hours and events are (treatment, control). ``found`` is the
-    estimate behind ``rate``; ``late`` is what the e-detector says, None where it may not speak.
+    estimate behind ``rate``; ``late`` is what the e-detector says, None where it may not speak. ``suspicion``: where the waves are not
+    known to be randomised and nothing else may speak, a difference beyond the margin that who updated first may explain.
     """
 
     assignment: Assignment
@@ -73,6 +74,7 @@ class Weight:
     beta: float = 0.0
     found: Estimate | None = None
     late: Late | None = None
+    suspicion: Ratio | None = None
 
     @property
     def ratio(self) -> Ratio | None:
@@ -120,6 +122,7 @@ def weigh(stream: Stream, assignment: Assignment, *, margin: float, guard: int) 
     found = basis.estimate(basis.of(stream)) if may_speak else None
     log_e_rate = _log_e(found, metric, margin) if found is not None and not drifted else None
     log_e_first = stream.logrank.log_e if randomised and metric.has_first_events else None
+    unadjusted = _ratio(estimate(sums), metric.tau) if metric.repeats and _guarded(_with_events(sums), guard) else None
     return Weight(
         assignment=believed,
         log_e=_combined(log_e_rate, log_e_first, both=randomised and metric.repeats and metric.has_first_events),
@@ -127,9 +130,7 @@ def weigh(stream: Stream, assignment: Assignment, *, margin: float, guard: int) 
         log_e_first=log_e_first,
         rate=_ratio(found, metric.tau),
         first=_hazard_ratio(stream.logrank) if log_e_first is not None else None,
-        unadjusted=_ratio(estimate(sums), metric.tau)
-        if metric.repeats and _guarded(_with_events(sums), guard)
-        else None,
+        unadjusted=unadjusted,
         before=float(np.exp(level.theta)) if level is not None and level.information > 0 else None,
         arms_differed=differed,
         arms_drifted=drifted,
@@ -141,7 +142,16 @@ def weigh(stream: Stream, assignment: Assignment, *, margin: float, guard: int) 
         beta=found.beta if found is not None else 0.0,
         found=found,
         late=_late(stream, basis, margin, guard) if log_e_rate is not None else None,
+        suspicion=None if randomised or log_e_rate is not None else _suspicion(stream, unadjusted, margin),
     )
+
+
+def _suspicion(stream: Stream, unadjusted: Ratio | None, margin: float) -> Ratio | None:
+    """The plain difference, by rates or else by first events, if all of its interval is worse than the margin."""
+    seen = unadjusted
+    if seen is None and stream.metric.has_first_events:
+        seen = _hazard_ratio(stream.logrank)
+    return seen if seen is not None and seen.facing(stream.metric.direction).low > margin else None
 
 
 def _late(stream: Stream, basis: Basis, margin: float, guard: int) -> Late | None:

@@ -98,9 +98,9 @@ def test_a_gauge_a_maker_names_is_watched_towards_the_side_that_is_worse(
 ) -> None:
     scene = fleet(store, database)
     rng = np.random.default_rng(2)
-    frames = rng.normal(25.0, 1.0, on_new(scene).shape)
-    shown: Floats = np.where(on_new(scene), 0.7, 1.0) * frames
-    scene.metrics = {"frame_rate_fps": shown}
+    frames: Floats = rng.normal(25.0, 1.0, on_new(scene).shape)
+    frames[on_new(scene)] *= 0.7
+    scene.metrics = {"frame_rate_fps": frames}
     release = scene.release(RELEASED)
     scene.play(0, RELEASED + 5 * DAY)
     with pytest.raises(Invalid, match="name:more"):
@@ -177,6 +177,8 @@ def test_devices_that_an_update_bricked_count_although_they_never_reported_it(
     assert (look.devices_treatment, look.devices_control) == (30, 45), "those that live are of the old version again"
     assert (look.events_treatment, look.events_control) == (15, 0)
     assert look.verdict == verdict
+    assert look.detail["watch_list"]
+    assert (look.e > 1.0) == (assignment == "randomised")
     assert {one["device"] for one in look.detail["contributors"]} <= set(scene.ids[:15])
 
 
@@ -248,6 +250,25 @@ def test_where_nobody_knows_how_the_waves_were_drawn_and_there_is_no_past_time_d
     assert (look.verdict, look.e, look.e_first) == ("too_early", 0.0, None)
     assert look.detail["decision"]["says"] == "More time will not decide it; waves drawn by lot would."
     assert look.detail["assignment"] == "staged"
+    assert not look.detail["watch_list"]
+
+
+def test_a_clear_difference_that_who_updated_first_may_explain_is_on_the_watch_list_and_no_more(
+    store: TelemetryStore, database: Database
+) -> None:
+    scene = fleet(store, database, rate=1.0, days=4)
+    scene.update[:36] = 2
+    scene.reboots = scene.reboots + np.random.default_rng(9).poisson(0.1, on_new(scene).shape) * on_new(scene)
+    release = scene.release(1, "staged")
+    scene.play(0, 4 * DAY)
+    scene.look(4 * DAY)
+    look = newest(database, release)["unexpected_reboots"]
+    assert look.verdict == "too_early"
+    assert look.e == 0.0
+    assert look.detail["watch_list"]
+    assert "times as often as the others" in look.why
+    with database.reading() as connection:
+        assert findings.list_findings(connection, kind="cohort") == []
 
 
 def test_two_releases_and_two_revisions_live_side_by_side(store: TelemetryStore, database: Database) -> None:
