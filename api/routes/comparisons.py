@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -43,8 +44,8 @@ class NewComparison(BaseModel):
     since: AwareDatetime | None = None
 
 
-def _check_metric(name: str | None) -> None:
-    known = [metric.name for metric in watched_metrics()]
+def _check_metric(name: str | None, gauges: Sequence[str]) -> None:
+    known = [metric.name for metric in watched_metrics(gauges)]
     if name is not None and name not in known:
         raise Invalid(f"no such metric is watched; there are {', '.join(known)}", where="metric")
 
@@ -67,7 +68,7 @@ def list_comparisons(
 def ask(context: Context, caller: Engineer, act: Acting, body: NewComparison) -> Response:
     """Ask a question: from the next full hour on it is looked at, together with the releases, until it is ended."""
     now = context.clock.now()
-    _check_metric(body.metric)
+    _check_metric(body.metric, context.settings.cohort_gauges)
     return act.do(
         caller,
         "comparison.create",

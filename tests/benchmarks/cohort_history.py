@@ -25,6 +25,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from tests.unit.analytics.cohorts.test_history_laws import answer, history
 
 PER_DAY = 4
