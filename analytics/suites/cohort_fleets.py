@@ -182,7 +182,7 @@ def _together(
     """Entries of all layers, one for each device and slot, in the order of devices and of a device's slots."""
     device, slot, count = (np.concatenate(parts) for parts in zip(*layers, strict=True))
     counts = np.bincount(device * slots + slot, weights=count, minlength=devices * slots)
-    places = np.flatnonzero(counts).astype(np.int64, copy=False)
+    places = np.flatnonzero(counts > 0).astype(np.int64, copy=False)
     return places // slots, places % slots, counts[places].astype(np.float64, copy=False)
 
 

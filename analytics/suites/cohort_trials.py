@@ -68,6 +68,11 @@ class OwnPast:
     early: Floats
     late: Floats
 
+    @property
+    def all(self) -> list[Floats]:
+        """The whole first, then the later and the earlier half."""
+        return [self.rates, self.late, self.early]
+
     @classmethod
     def of(cls, fleet: Fleet) -> OwnPast:
         """From the days before."""
@@ -89,8 +94,10 @@ def watch_all(fleets: Sequence[Fleet], plan: Watch) -> list[Trial]:
     """The same of several fleets of as many slots each, which is faster."""
     seen = [winsorised_fleet(fleet) if plan.kind == "mean" else fleet for fleet in fleets]
     pasts = [OwnPast.of(fleet) for fleet in seen]
-    levels = rate_looks(seen, plan.burn_in_hours, [[past.rates] for past in pasts])
-    return [_trial(*parts, plan) for parts in zip(seen, pasts, levels, strict=True)]
+    # The halves of the past are needed where it is not believed that the waves were drawn by lot.
+    needed = [[past.rates] if plan.assignment == "randomised" else past.all for past in pasts]
+    looks = rate_looks(seen, plan.burn_in_hours, needed)
+    return [_trial(*parts, plan) for parts in zip(seen, pasts, looks, strict=True)]
 
 
 def winsorised_fleet(fleet: Fleet) -> Fleet:
@@ -110,7 +117,8 @@ def _trial(fleet: Fleet, past: OwnPast, looks: RateLooks, plan: Watch) -> Trial:
     randomised = ~differed if plan.assignment == "randomised" else np.zeros_like(differed)
     rate = looks.log_e("cuped", margin=plan.margin, guard=plan.guard, tau=tau)
     if not randomised.all():
-        halves = rate_looks([fleet], plan.burn_in_hours, [[past.rates, past.late, past.early]])[0]
+        known = plan.assignment != "randomised"
+        halves = looks if known else rate_looks([fleet], plan.burn_in_hours, [past.all])[0]
         drifted = _speaks(halves.past_differences(1, 2), tau)
         against_past = looks.log_e("differences", margin=plan.margin, guard=plan.guard, tau=tau)
         rate = np.where(randomised, rate, np.where(comparable & ~drifted, against_past, NO_EVIDENCE))
