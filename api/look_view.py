@@ -89,6 +89,7 @@ DETAIL = _object(
     adoption=_described(_PAIR, "Devices on the release now, and devices of the model."),
     devices_with_events=_described(_PAIR, "Devices with at least one event."),
     unadjusted=_described(_RATIO, "Ratio, low, high without regard to the devices' own past."),
+    suspicion=_described(_RATIO, "The plain ratio, low, high where it is beyond the margin but who updated first may explain it."),
     first=_described(_RATIO, "Hazard ratio, low, high of first events."),
     before=_described(_NUMBER_OR_NULL, "The placebo: the same ratio over the time before the release."),
     arms_differed={"type": "boolean", "description": "The placebo speaks: the arms were different devices before the release."},

@@ -53,8 +53,8 @@ def judged(release: Release, newest: Sequence[CohortLook], settings: Settings) -
 
 
 def gravest_first(newest: Sequence[CohortLook]) -> list[CohortLook]:
-    """Looks in the order in which a person should see them."""
-    return sorted(newest, key=lambda look: (_gravity(look.verdict), -look.e))
+    """Looks in the order in which a person should see them; of those that are alike, first where there is something to see."""
+    return sorted(newest, key=lambda look: (_gravity(look.verdict), look.ratio is None, -look.e))
 
 
 def sentence(release: Release, ordered: Sequence[CohortLook]) -> str:
@@ -95,12 +95,12 @@ def _remainder(ordered: Sequence[CohortLook], alike: Sequence[CohortLook]) -> st
 
 
 def _nearest(looks: Sequence[CohortLook]) -> str:
-    """How far the metric is that speaks loudest against the release, or that none does."""
-    loudest = max(looks, key=lambda look: look.e)
-    known = ratio_words(loudest)
+    """How far the metric is that speaks loudest against the release."""
+    known = [look for look in looks if ratio_words(look)]
     if not known:
         return ""
-    return f"; most speaks against it in {metric_words(loudest.metric)}, {known}" if loudest.e >= 1 else ""
+    loudest = max(known, key=lambda look: look.e)
+    return f"; {'most speaks against it in' if loudest.e >= 1 else 'so far'} {_listed([loudest])}"
 
 
 def metric_words(metric: str) -> str:

@@ -37,8 +37,8 @@ def look_card(
                 _ratio(series, bounds(last.detail, settings))
             _evidence(series, settings)
         _decision(last)
-        _late(series)
         facts(_behind_it(last, total or len(series)))
+        _late(series)
         _folded(last, alike)
 
 
@@ -89,13 +89,13 @@ def _late(series: Sequence[Looked]) -> None:
     late = series[-1].detail.get("late")
     if not late:
         return
-    _heading("Late regression: has it become worse since?")
-    ui.label(late_says(late)).classes("text-negative" if late.get("alarm") else "")
-    late_chart(series)
-    _caption(
-        f"The same evidence, begun anew every day and added up; now {evidence(late.get('e') or 0.0)}. Where nothing changes, "
-        f"{late.get('threshold') or 180:.0f} is reached once in as many days of a metric, or less often."
-    )
+    with _fold("Late regression: has it become worse since?", opened=bool(late.get("alarm"))):
+        ui.label(late_says(late)).classes("text-negative" if late.get("alarm") else "")
+        late_chart(series)
+        _caption(
+            f"The same evidence, begun anew every day and added up; now {evidence(late.get('e') or 0.0)}. Where nothing changes, "
+            f"{late.get('threshold') or 180:.0f} is reached once in as many days of a metric, or less often."
+        )
 
 
 def _behind_it(last: Looked, total: int) -> dict[str, str]:

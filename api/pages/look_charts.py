@@ -82,7 +82,8 @@ def evidence_chart(series: Sequence[Looked], *, watch_share: float | None = None
     drawn[0]["markLine"] = mark_lines({}, _first_worse(series))
     last = series[-1]
     label = f"Evidence that it is worse, look by look; at {moment(last.at)} UTC it was {evidence(last.e)}."
-    return show(options(drawn, log=10), label=label)
+    values = [value for look in series for value in (look.e, look.e_rate, look.e_first)]
+    return show(options(drawn, log=10, low=_decade(values)), label=label)
 
 
 def ratio_chart(series: Sequence[Looked], bounds: Bounds) -> ui.echart:
@@ -119,7 +120,8 @@ def late_chart(series: Sequence[Looked]) -> ui.echart:
         levels: Points = [(at, late.get(key) if late else None) for at, late in told]
         if any(value is not None for _, value in levels):
             drawn.append(_level(name, levels, color, "dashed"))
-    return show(options(drawn, log=10), label="Evidence of a late regression, look by look.", height="h-48")
+    low = _decade([value for _, value in values])
+    return show(options(drawn, log=10, low=low), label="Evidence of a late regression, look by look.", height="h-48")
 
 
 def adoption_chart(series: Sequence[Looked]) -> ui.echart:
@@ -134,6 +136,12 @@ def adoption_chart(series: Sequence[Looked]) -> ui.echart:
 
 def _e(value: float | None) -> float | None:
     return None if value is None or value <= 0 else max(value, SMALLEST_E)
+
+
+def _decade(values: Sequence[float | None]) -> float:
+    """The power of ten below all e-values that are drawn, at most 0.1: where the axis begins."""
+    drawn = [value for value in map(_e, values) if value is not None]
+    return min(0.1, 10.0 ** math.floor(math.log10(min(drawn, default=1.0))))
 
 
 def _needed(look: Looked) -> float | None:

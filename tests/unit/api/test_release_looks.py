@@ -60,13 +60,19 @@ def test_devices_that_differ_are_no_verdict_on_the_release() -> None:
 
 
 def test_while_it_is_too_early_what_speaks_most_against_it_is_named() -> None:
-    assert (
-        says(look("unexpected_reboots", "too_early", 0.3))
-        == "It is too early to say whether 4.2.0 is worse than 4.1.0."
-    )
-    assert "most speaks against it in sync failures, × 2.40" in says(
+    plain = "It is too early to say whether 4.2.0 is worse than 4.1.0"
+    assert says(look("went_silent", "too_early", 1.0, ratio=None)) == f"{plain}."
+    quiet = look("unexpected_reboots", "too_early", 0.3)
+    assert says(quiet) == f"{plain}; so far unexpected reboots × 2.40 (95 %: 1.20 to 4.80)."
+    assert "most speaks against it in sync failures × 2.40" in says(
         look("unexpected_reboots", "too_early", 2.0), look("sync_failures", "too_early", 7.0)
     )
+
+
+def test_a_metric_without_a_single_event_does_not_push_itself_forward() -> None:
+    silent, reboots = look("went_silent", "too_early", 1.0, ratio=None), look("unexpected_reboots", "too_early", 0.2)
+    verdict = judged(RELEASE, [silent, reboots], Settings())
+    assert [one.look.metric for one in verdict.metrics] == ["unexpected_reboots", "went_silent"]
 
 
 def test_a_ratio_that_could_be_any_number_says_so() -> None:
