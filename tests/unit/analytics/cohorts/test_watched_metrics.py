@@ -55,13 +55,17 @@ def drained(scene: Scene, ratio: float, seed: int = 0) -> Floats:
     return result
 
 
+def boot_counts(scene: Scene) -> Floats:
+    return 4.0 + np.cumsum(scene.reboots, axis=1).astype(np.float64)
+
+
 @pytest.mark.parametrize("assignment", ["randomised", "unknown"])
 def test_a_release_that_drains_batteries_is_worse_by_that_alone(
     store: TelemetryStore, database: Database, assignment: str
 ) -> None:
     scene = fleet(store, database)
     rng = np.random.default_rng(1)
-    latency = 0.8 * rng.lognormal(0.0, 0.1, on_new(scene).shape)
+    latency: Floats = 0.8 * rng.lognormal(0.0, 0.1, on_new(scene).shape)
     scene.metrics = {"battery_pct": drained(scene, 1.5), "actuation_s": latency}
     release = scene.release(RELEASED, assignment)  # type: ignore[arg-type]
     scene.play(0, RELEASED + 6 * DAY)
@@ -117,10 +121,10 @@ def test_a_gauge_a_maker_names_is_watched_towards_the_side_that_is_worse(
 
 def test_a_crash_loop_that_no_event_tells_of_counts_by_its_boots(store: TelemetryStore, database: Database) -> None:
     scene = fleet(store, database, rate=0.5)
-    loops = np.random.default_rng(3).poisson(0.08, on_new(scene).shape) * on_new(scene)
+    loops: NDArray[np.int64] = np.random.default_rng(3).poisson(0.08, on_new(scene).shape) * on_new(scene)
     scene.reboots = scene.reboots + loops
     scene.mute = True
-    scene.metrics = {"boot_count": 4.0 + np.cumsum(scene.reboots, axis=1)}
+    scene.metrics = {"boot_count": boot_counts(scene)}
     release = scene.release(RELEASED)
     scene.play(0, RELEASED + 4 * DAY)
     scene.look(RELEASED + 4 * DAY)
@@ -132,7 +136,7 @@ def test_a_crash_loop_that_no_event_tells_of_counts_by_its_boots(store: Telemetr
 
 def test_boots_that_an_event_and_a_count_tell_of_count_once(store: TelemetryStore, database: Database) -> None:
     scene = fleet(store, database, rate=0.5)
-    scene.metrics = {"boot_count": 4.0 + np.cumsum(scene.reboots, axis=1)}
+    scene.metrics = {"boot_count": boot_counts(scene)}
     release = scene.release(RELEASED)
     scene.play(0, RELEASED + 3 * DAY)
     scene.look(RELEASED + 3 * DAY)
@@ -307,7 +311,7 @@ def test_a_watch_that_was_killed_between_looks_says_what_an_unbroken_one_says(
     store: TelemetryStore, database: Database
 ) -> None:
     scene = fleet(store, database, devices=24, rate=1.5)
-    scene.metrics = {"battery_pct": drained(scene, 1.2), "boot_count": 4.0 + np.cumsum(scene.reboots, axis=1)}
+    scene.metrics = {"battery_pct": drained(scene, 1.2), "boot_count": boot_counts(scene)}
     release = scene.release(RELEASED)
     other = open_database("sqlite://")
     other.upgrade()
