@@ -129,6 +129,7 @@ def _waves() -> Iterator[Cell]:
     yield _staged("waves, after recent trouble", 1.0, 1.0, "unknown", SELDOM_IF_BIASED, **frail, trouble=True)
     yield _staged("waves, frail devices first, said to be randomised", 1.0, 1.0, "randomised", NO_GOAL, **frail)
     yield _staged("randomised waves", 1.3, 1.0, "randomised", NO_GOAL)
+    yield _staged("randomised waves of which nobody says so", 1.3, 1.0, "unknown", NO_GOAL)
     yield _staged("waves, frail devices first", 1.3, 1.0, "unknown", NO_GOAL, **frail)
     yield _staged("waves, after recent trouble", 1.3, 1.0, "unknown", NO_GOAL, **frail, trouble=True)
 
