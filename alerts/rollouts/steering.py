@@ -15,7 +15,7 @@ from hearthwatch.records.rollouts import Rollout
 
 ACTIONS = ("pause", "resume", "stop", "continue")
 LONGEST_REASON = 300
-_ALLOWED = {
+ALLOWED = {
     "pause": ("planned", "running", "held"),
     "resume": ("held", "paused", "stopped"),
     "stop": ("planned", "running", "held", "paused"),
@@ -58,7 +58,7 @@ def steer(
 def _check(connection: Connection, rollout: Rollout, action: str) -> None:
     if action not in ACTIONS:
         raise Invalid(f"an action is one of {', '.join(ACTIONS)}", where="action")
-    if rollout.status not in _ALLOWED[action]:
+    if rollout.status not in ALLOWED[action]:
         raise Conflict(
             f"a roll-out that is {rollout.status} can not be told to {action}", where=f"rollout:{rollout.id}"
         )

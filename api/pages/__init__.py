@@ -7,7 +7,20 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from api.context import ApiContext
-from api.pages import comparisons, devices, findings, fleet, notices, policies, quality, release, releases, tickets
+from api.pages import (
+    comparisons,
+    devices,
+    findings,
+    fleet,
+    notices,
+    policies,
+    quality,
+    release,
+    releases,
+    rollout,
+    rollouts,
+    tickets,
+)
 from api.pages.frame import staff_page
 
 
@@ -17,6 +30,8 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/", "Fleet", fleet.fleet_page),
         ("/releases", "Firmware", releases.releases_page),
         ("/releases/{release_id}", "Firmware", release.release_page),
+        ("/rollouts", "Roll-outs", rollouts.rollouts_page),
+        ("/rollouts/{rollout_id}", "Roll-out", rollout.rollout_page),
         ("/comparisons", "Comparisons", comparisons.comparisons_page),
         ("/comparisons/{comparison_id}", "Comparison", comparisons.comparison_page),
         ("/devices", "Devices", devices.devices_page),

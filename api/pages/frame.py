@@ -22,6 +22,7 @@ T = TypeVar("T")
 NAVIGATION = (
     ("/", "Fleet", "home"),
     ("/releases", "Firmware", "system_update_alt"),
+    ("/rollouts", "Roll-outs", "published_with_changes"),
     ("/comparisons", "Comparisons", "compare"),
     ("/devices", "Devices", "devices_other"),
     ("/findings", "Findings", "troubleshoot"),
