@@ -50,7 +50,7 @@ def rows(cell: Cell | DiscoveryCell, found: Sequence[Found]) -> Iterator[dict[st
             row = {"per_day": cell.fleet.get("per_day"), "assignment": cell.plan.assignment, "margin": cell.plan.margin}
             row |= _shares([one[method] for one in found])
         if method == OURS:
-            if isinstance(cell, Cell) and cell.plan.kind == "rate":
+            if isinstance(cell, Cell) and cell.plan.kind == "rate" and cell.plan.assignment == "randomised":
                 row["parts"] = {part: _shares([one[part] for one in found]) for part in PARTS}
             reached = {name: row[name] for name in ("detected", "mean_days", "false_discovery_rate") if name in row}
             row |= cell.goal.judged(**reached)
