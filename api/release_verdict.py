@@ -85,7 +85,8 @@ def _listed(looks: Sequence[CohortLook]) -> str:
 
 
 def _names(looks: Sequence[CohortLook]) -> str:
-    return " and ".join(metric_words(look.metric) for look in looks)
+    *first, last = [metric_words(look.metric) for look in looks]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _remainder(ordered: Sequence[CohortLook], alike: Sequence[CohortLook]) -> str:

@@ -20,7 +20,7 @@ from api.pages.tables import table
 from api.pages.wording import COLORS, moment, share
 from api.release_verdict import ReleaseVerdict, judged, metric_words, ratio_words
 from api.security import ENGINEERS
-from hearthwatch.records import releases
+from hearthwatch.records import releases, rollouts
 from hearthwatch.records.look_samples import SampledLooks, sampled_looks
 from hearthwatch.values import Release
 
@@ -30,14 +30,15 @@ POINTS = 150
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """Everything the page of a release shows. ``series`` has a sample of the looks at each metric; ``siblings`` the model's
-    releases."""
+    """Everything the page of a release shows. ``series`` has a sample of the looks at each metric; ``siblings`` are the model's
+    releases, ``rollout`` its staged roll-out."""
 
     release: Release
     notes: str | None
     verdict: ReleaseVerdict
     series: Mapping[str, SampledLooks]
     siblings: Sequence[Watched]
+    rollout: int | None
 
 
 async def release_page(visit: Visit) -> None:
@@ -88,6 +89,8 @@ def _identity(visit: Visit, shown: Portrait) -> None:
         )
         with ui.row().classes("gap-4"):
             ui.link("Devices on it", f"/devices?model={release.model}&version={release.version}").classes("hw-link")
+            if shown.rollout:
+                ui.link("Its roll-out", f"/rollouts/{shown.rollout}").classes("hw-link")
             if shown.series:
                 ui.link("All looks as CSV", f"/api/v1/releases/{release.id}/looks.csv").classes("hw-link")
         if visit.person.role in ENGINEERS and release.status != "withdrawn":
@@ -154,6 +157,8 @@ def _load(context: ApiContext, identifier: int) -> Portrait:
     with context.database.reading() as connection:
         release = releases.get(connection, identifier)
         notes = releases.notes_of(connection, identifier)
+        rollout = rollouts.of_release(connection, identifier)
         series = sampled_looks(connection, identifier, most=POINTS)
     verdict = judged(release, [sample.newest for sample in series.values()], context.settings)
-    return Portrait(release, notes, verdict, series, load_watched(context, release.model))
+    siblings = load_watched(context, release.model)
+    return Portrait(release, notes, verdict, series, siblings, rollout.id if rollout else None)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from hearthwatch.records import cohort_looks, releases
+from hearthwatch.records import cohort_looks, releases, rollouts
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database
+from hearthwatch.records.rollouts import Plan, Wave
 from hearthwatch.values import Release
 from tests.conftest import restore
 from tests.integration.conftest import HOSTILE, PHONE, Server, opened
@@ -51,6 +52,8 @@ def scene(server: Server) -> Scene:
             )
             for version, replaces in (("4.1.0", None), ("4.2.0", "4.1.0"), ("4.2.1", "4.2.0"))
         )
+        plan = Plan((Wave(1, 1.0, 1.0, 1, 0.5),))
+        rollouts.create(connection, release_id=fresh.id, salt="s", plan=plan, by="ann", now=NOON)
     seen(server.database, bad, "unexpected_reboots", detailed(contributors=["cam-1", "cam-2", HOSTILE]), worse_at=10)
     seen(server.database, bad, "battery_drain", detailed(kind="mean", unit="% a day", late=True), worse_at=None)
     seen(server.database, old, "unexpected_reboots", lambda hour: {}, worse_at=None)
@@ -140,6 +143,7 @@ def test_a_release_that_nobody_has_looked_at_says_when_that_will_be(scene: Scene
     page, complaints = watched(browser, scene.page_of(scene.fresh))
     expect(page.get_by_role("status").filter(has_text="Nothing is known about 4.2.1 yet")).to_be_visible()
     expect(page.get_by_text("No device has been seen on it.")).to_be_visible()
+    assert page.get_by_role("link", name="Its roll-out").get_attribute("href") == "/rollouts/1"
     assert complaints == []
 
 
