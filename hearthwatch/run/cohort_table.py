@@ -10,6 +10,9 @@ _HEAD = ("verdict", "model", "value", "metric", "ratio", "95 %", "e", "devices",
 _RIGHT = frozenset({4, 5, 6, 7, 8, 9, 10})
 _GRAVITY = ("worse", "confounded", "better", "same", "too_early")
 _LONGEST = 28
+_NUMBERS = frozenset({"ratio", "devices", "events", "share"})
+_EARLY = 12
+"""So many of those that are too early are in the table: the ones with most evidence."""
 _NEAR = 3
 """So many of the comparisons that are too early are explained: those nearest to a decision."""
 
@@ -26,12 +29,14 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
         "above 1 is worse, below 1 better."
     )
     yield ""
-    yield from _table(
-        [_HEAD, *(_cells(one) for one in found)], without_model=all(one["model"] is None for one in found)
-    )
     said = [one for one in found if one["verdict"] != "too_early"]
-    near = [one for one in found if one["verdict"] == "too_early" and one["e"] > 1.0][:_NEAR]
-    for one in (*said, *near):
+    early = [one for one in found if one["verdict"] == "too_early"]
+    shown = [*said, *early[:_EARLY]]
+    without_model = all(one["model"] is None for one in shown)
+    yield from _table([_HEAD, *(_cells(one) for one in shown)], without_model=without_model)
+    if len(early) > _EARLY:
+        yield f"and {len(early) - _EARLY} more that are too early, with less evidence"
+    for one in (*said, *(one for one in early[:_NEAR] if one["e"] > 1.0)):
         yield ""
         yield from _paragraph(one)
     for one in answer["left_out"]:
@@ -77,6 +82,23 @@ def _paragraph(one: Mapping[str, Any]) -> Iterator[str]:
     model = f"{_plain(one['model'])}, " if one["model"] else ""
     yield f"{one['verdict'].replace('_', ' ')}: {model}{_plain(one['treatment'])}, {_plain(one['metric'])}"
     yield from textwrap.wrap(_plain(one["why"], 2000), width=110, initial_indent="  ", subsequent_indent="  ")
+    if one["verdict"] in {"worse", "confounded"}:
+        yield from _where(one)
+
+
+def _where(one: Mapping[str, Any]) -> Iterator[str]:
+    """The strata and devices that count most, each in a line."""
+    strata = [f"{_stratum(each)}: x {_number(each['ratio'])} ({each['share']:.0%})" for each in one["strata"][:_NEAR]]
+    if len(one["strata"]) > 1:
+        yield f"  where it shows: {'; '.join(strata)}"
+    moving = [f"{_plain(each['device'])} ({each['share']:.0%})" for each in one["contributors"][:_NEAR]]
+    if moving:
+        yield f"  devices that count most: {', '.join(moving)}"
+
+
+def _stratum(one: Mapping[str, Any]) -> str:
+    names = [str(value) for name, value in one.items() if name not in _NUMBERS and value is not None]
+    return _plain(", ".join(names) or "all")
 
 
 def _number(value: float | None, unbounded: str = "-") -> str:

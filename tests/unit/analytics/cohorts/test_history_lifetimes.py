@@ -24,7 +24,7 @@ SOLD = datetime(2023, 1, 2, 9, tzinfo=UTC)
 Form = Literal["csv", "parquet"]
 
 
-def write(folder: Path, form: Form, *, hazard: float = 2.5, devices: int = 600, seed: int = 3) -> None:
+def write(folder: Path, form: Form, *, hazard: float = 2.5, devices: int = 400, seed: int = 3) -> None:
     """Devices sold over a year and watched for two; those of lot L3 fail ``hazard`` times as often."""
     rng = np.random.default_rng(seed)
     lot = np.array(["L1", "L2", "L3"])[rng.integers(0, 3, devices)]
@@ -102,7 +102,7 @@ def test_years_before_the_first_return_are_not_counted_as_healthy(tmp_path: Path
     (tmp_path / "devices.csv").write_text(text)
     found = compare_history(tmp_path, MAPPING, "lot")["comparisons"]
     total = found[0]["exposure_hours"] + found[0]["control_exposure_hours"]
-    assert total < 600 * 730 * 24
+    assert total < 400 * 730 * 24
 
 
 def test_a_long_history_is_taken_in_coarser_steps_and_says_the_same(
@@ -114,7 +114,7 @@ def test_a_long_history_is_taken_in_coarser_steps_and_says_the_same(
         return next(one for one in compare_history(tmp_path, MAPPING, "lot")["comparisons"] if one["treatment"] == "L3")
 
     fine = bad()
-    monkeypatch.setattr(days, "_CELLS", 60_000)
+    monkeypatch.setattr(days, "_CELLS", 40_000)
     coarse = bad()
     assert coarse["verdict"] == fine["verdict"] == "worse"
     assert coarse["ratio"] == pytest.approx(fine["ratio"], rel=0.05)
