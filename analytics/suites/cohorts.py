@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from multiprocessing import connection
@@ -16,7 +17,7 @@ from typing import Any
 from analytics.suites.cohort_cells import Cell, DiscoveryCell, cells
 from analytics.suites.cohort_replications import OURS, Found, replicate, rows
 from analytics.suites.cohort_results import Kept
-from hearthwatch.errors import Invalid
+from hearthwatch.errors import Invalid, Unavailable
 
 _AT_ONCE = 10  # replications of a piece of work: some seconds, and as much is lost when the run is killed
 
@@ -101,6 +102,10 @@ def _outcomes(pieces: Sequence[_Piece], jobs: int) -> Iterator[tuple[_Piece, dic
         try:
             for finished in as_completed(running):
                 yield running.pop(finished), finished.result()
+        except BrokenProcessPool as error:
+            raise Unavailable(
+                "a process was ended from outside; run again, what was kept in --data is not lost"
+            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
