@@ -108,7 +108,7 @@ def gauges_of(
 
 def _gauge_days(metric: HistoryMetric, place: int, amounts: Amounts, device: Ints, day: Ints, same: Mask) -> Floats:
     number = amounts.number[:, place]
-    mean = np.divide(amounts.total[:, place], number, out=np.full(number.size, np.nan), where=number > 0)
+    mean: Floats = np.divide(amounts.total[:, place], number, out=np.full(number.size, np.nan), where=number > 0)
     if metric.measure == "level":
         return mean
     follows = np.zeros(mean.size, dtype=bool)
