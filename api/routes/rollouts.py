@@ -83,7 +83,9 @@ class Deferrals(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    devices: Annotated[list[Annotated[str, Field(pattern=DEVICE_ID.pattern)]], Field(min_length=1, max_length=10_000)]
+    devices: Annotated[
+        list[Annotated[str, Field(pattern=f"^(?:{DEVICE_ID.pattern})$")]], Field(min_length=1, max_length=10_000)
+    ]
     at: AwareDatetime | None = None
 
 

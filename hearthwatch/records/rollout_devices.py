@@ -103,12 +103,15 @@ def counts(connection: Connection, rollout_id: int) -> dict[int, dict[str, int]]
 
 def deferred(connection: Connection, rollout_id: int, at: Mapping[str, datetime]) -> int:
     """Note when the owners of some devices put the update off; only of devices that have been offered it. Returns how many were noted."""
-    noted = 0
+    noted, newest = 0, rollouts.open_wave(rollouts.waves(connection, rollout_id))
     for some in batched(sorted(at)):
         query = sa.select(*_COLUMNS).where(
             rollout_devices.c.rollout_id == rollout_id,
             rollout_devices.c.device_id.in_(some),
-            rollout_devices.c.outcome.in_(("offered", "deferred")),
+            rollout_devices.c.wave <= newest,
+            rollout_devices.c.outcome.in_(
+                ("waiting", "offered", "deferred")
+            ),  # the next look finds those offered that wait
         )
         for row in connection.execute(query).mappings().all():
             mine = (rollout_devices.c.rollout_id == rollout_id, rollout_devices.c.device_id == row["device_id"])

@@ -207,11 +207,11 @@ def test_decisions_are_never_changed_or_deleted(database: Database, planned: Rol
 def test_only_devices_that_were_offered_it_can_put_it_off(database: Database, planned: Rollout) -> None:
     later = NOW + timedelta(hours=1)
     with database.transaction() as connection:
-        assert rollout_devices.deferred(connection, planned.id, {"d1": later, "nobody": later}) == 0
         members = rollout_devices.load(connection, planned.id)
-        from dataclasses import replace
-
-        offered = replace(members["d1"], outcome="offered", offered_at=NOW)
-        rollout_devices.put(connection, planned.id, [offered])
-        assert rollout_devices.deferred(connection, planned.id, {"d1": later}) == 1
-        assert rollout_devices.load(connection, planned.id)["d1"].outcome == "deferred"
+        at = dict.fromkeys([*members, "nobody"], later)
+        assert rollout_devices.deferred(connection, planned.id, at) == 0
+    take(database, planned, "continue", "started", "Begin.", "gate", opens=1)
+    with database.transaction() as connection:
+        noted = rollout_devices.deferred(connection, planned.id, at)
+        deferred = {one.wave for one in rollout_devices.load(connection, planned.id).values() if one.deferred_at}
+    assert (noted, deferred) == (sum(one.wave == 1 for one in members.values()), {1})
