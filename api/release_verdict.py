@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from api.levels import Bounds, Levels, bounds, levels
 from api.look_view import LookView
@@ -14,6 +14,17 @@ from hearthwatch.settings import Settings
 from hearthwatch.values import Release
 
 GRAVITY = ("worse", "confounded", "too_early", "same", "better")
+
+
+class Judged(Protocol):
+    """What of a look its sentences need; looks at releases and at other comparisons have it."""
+
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+    @property
+    def detail(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +137,36 @@ def late_is_worse(late: Mapping[str, Any]) -> bool:
     return bool(late.get("needed")) and (late.get("e") or 0.0) >= late["needed"]
 
 
-def late_says(late: Mapping[str, Any]) -> str:
-    """What the detector of late regressions has to say, in one sentence."""
+def late_says(look: Judged) -> str:
+    """What the detector of late regressions has to say, in one sentence; nothing where the watch runs none."""
+    late = look.detail.get("late")
+    if not late:
+        return ""
     if not late.get("alarm"):
         return "No: nothing suggests that it began well and became worse."
     since = f" since {str(late['since'])[:10]}" if late.get("since") else ""
     ratio = f" (× {late['ratio']:.2f})" if late.get("ratio") else ""
+    if not late_adds(look):
+        return f"No: it is as bad{since}{ratio} as over the whole time."
     if late_is_worse(late):
         return f"Yes: it is worse{since}{ratio} than the control in the same time."
     needed = f", which takes {late['needed']:,.0f}" if late.get("needed") else ""
     return f"Perhaps: it looks worse{since}{ratio}, enough for the watch list but not to be called worse{needed}."
 
 
-def _clears(look: CohortLook) -> bool:
+def late_adds(look: Judged) -> bool:
+    """Whether the detector of late regressions alarms and says more than the comparison over the whole time does."""
+    late = look.detail.get("late") or {}
+    if not late.get("alarm"):
+        return False
+    ratio, less = late.get("ratio"), look.detail.get("direction") == "less"
+    beyond = look.low if less else look.high
+    if not _clears(look) or ratio is None or beyond is None:
+        return True
+    return bool(ratio < beyond if less else ratio > beyond)
+
+
+def _clears(look: Judged) -> bool:
     """Whether the interval of the whole time lies on the worse side of 1."""
     if look.detail.get("direction") == "less":
         return look.high is not None and look.high < 1.0

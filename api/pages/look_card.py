@@ -12,7 +12,7 @@ from api.pages.look_charts import Looked, evidence_chart, late_chart, ratio_char
 from api.pages.look_tables import contributors_table, strata_table
 from api.pages.look_tests import tests_table
 from api.pages.wording import COLORS, evidence, moment, number
-from api.release_verdict import late_says, metric_words
+from api.release_verdict import late_adds, late_says, metric_words
 from hearthwatch.settings import Settings
 
 OF_CONTROL = {"mean": "the control's", "first_event": "the hazard of the control"}
@@ -86,11 +86,12 @@ def _decision(last: Looked) -> None:
 
 def _late(series: Sequence[Looked]) -> None:
     """The detector of late regressions, where the watch runs one."""
-    late = series[-1].detail.get("late")
+    last = series[-1]
+    late = last.detail.get("late")
     if not late:
         return
-    with _fold("Late regression: has it become worse since?", opened=bool(late.get("alarm"))):
-        ui.label(late_says(late)).classes("text-negative" if late.get("alarm") else "")
+    with _fold("Late regression: has it become worse since?", opened=late_adds(last)):
+        ui.label(late_says(last)).classes("text-negative" if late_adds(last) else "")
         late_chart(series)
         _caption(
             f"The same evidence, begun anew every day and added up; now {evidence(late.get('e') or 0.0)}. Where nothing changes, "

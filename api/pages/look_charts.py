@@ -169,8 +169,9 @@ def _reference(value: float, color: str, kind: str) -> Options:
 
 
 def _range(series: Sequence[Looked]) -> tuple[float, float]:
-    """The axis: powers of two around the later half of the intervals, at least from 1/2 to 2."""
-    later = series[len(series) // 2 :]
+    """The axis: powers of two around the later half of the intervals that have an estimate, at least from 1/2 to 2."""
+    known = [look for look in series if look.ratio]
+    later = known[len(known) // 2 :]
     least = min((look.low for look in later if look.low), default=0.5)
     most = max((look.high for look in later if look.high), default=2.0)
     estimates = [look.ratio for look in series if look.ratio]

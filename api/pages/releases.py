@@ -20,8 +20,7 @@ COLUMNS = (
     ("release", "Release", "left"),
     ("verdict", "Verdict", "left"),
     ("metric", "In", "left"),
-    ("ratio", "Ratio to control", "right"),
-    ("interval", "95 % at all times", "right"),
+    ("ratio", "Ratio to control (95 %, all looks)", "right"),
     ("e", "Evidence e", "right"),
     ("devices", "Devices new / control", "right"),
     ("status", "Status", "left"),
@@ -62,8 +61,7 @@ def row(one: Watched) -> dict[str, Any]:
         "verdict": look.verdict.replace("_", " ") if look else "",
         "verdict_color": COLORS.get(look.verdict) if look else None,
         "metric": metric_words(look.metric) if look else "–",
-        "ratio": f"× {number(look.ratio)}" if look and look.ratio else "–",
-        "interval": f"{number(look.low)} to {number(look.high)}" if look and look.low is not None else "–",
+        "ratio": _ratio(look) if look and look.ratio else "–",
         "e": evidence(look.e) if look else "–",
         "devices": f"{look.devices_treatment} / {look.devices_control}" if look else "–",
         "status": one.release.status,
@@ -71,6 +69,11 @@ def row(one: Watched) -> dict[str, Any]:
         "assignment": one.release.assignment,
         "released": moment(one.release.released_at),
     }
+
+
+def _ratio(look: CohortLook) -> str:
+    interval = f" ({number(look.low)} to {number(look.high)})" if look.low is not None else ""
+    return f"× {number(look.ratio)}{interval}"
 
 
 def load_watched(context: ApiContext, model: str | None = None) -> list[Watched]:

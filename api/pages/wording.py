@@ -82,6 +82,8 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def evidence(e: float) -> str:
     """An e-value: three digits, large ones as a power of ten."""
+    if e <= 0:
+        return "none"
     return f"{e:,.0f}" if 100 <= e < 1e5 else f"{e:.3g}".replace("e+0", "e").replace("e+", "e")
 
 

@@ -21,7 +21,7 @@ from tests.integration.conftest import HOSTILE, PHONE, Server, opened
 from tests.unit.alerts.world import NOON
 
 HOURS = 48
-LATE = {"e": 190.0, "threshold": 180.0, "needed": 1080.0, "since": "2026-04-30T00:00:00Z", "ratio": 1.7, "alarm": True}
+LATE = {"e": 190.0, "threshold": 180.0, "needed": 1080.0, "since": "2026-04-30T00:00:00Z", "ratio": 5.0, "alarm": True}
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def test_the_verdict_comes_first_and_the_gravest_metric_before_the_others(scene:
     expect(page.get_by_text("Among all that is watched now it takes 60.").first).to_be_visible()
     expect(page.get_by_text("as good as the control (0.91 to 1.10)")).to_be_visible()
     expect(page.get_by_text("About four more days at this pace would settle it.").first).to_be_visible()
-    expect(page.get_by_text("Perhaps: it looks worse since 2026-04-30 (× 1.70)")).to_have_count(1)
+    expect(page.get_by_text("Perhaps: it looks worse since 2026-04-30 (× 5.00)")).to_have_count(1)
     expect(page.get_by_role("img", name="Evidence of a late regression")).to_have_count(1)
     assert complaints == []
 

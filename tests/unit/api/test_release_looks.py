@@ -92,9 +92,20 @@ def test_what_became_worse_late_is_told_by_what_it_is_since_and_not_by_the_good_
         look("unexpected_reboots", "worse", low=0.9, detail={"late": late})
     )
     assert "× 2.40 (95 %: 1.20 to 4.80)" in says(look("unexpected_reboots", "worse", detail={"late": late}))
-    assert late_says(late) == "Yes: it is worse since 2026-05-22 (× 2.38) than the control in the same time."
-    assert late_says(late | {"e": 200.0}).startswith("Perhaps: it looks worse since 2026-05-22")
-    assert late_says({"e": 3.0, "alarm": False}).startswith("No:")
+
+
+def test_the_detector_of_late_regressions_says_no_more_than_it_knows() -> None:
+    late = {"e": 2000.0, "needed": 1080.0, "since": "2026-05-22T00:00:00Z", "ratio": 2.38, "alarm": True}
+
+    def said(low: float, high: float, **changes: Any) -> str:
+        return late_says(look("reboots", "worse", low=low, high=high, detail={"late": late | changes}))
+
+    assert late_says(look("reboots", "too_early")) == ""
+    assert said(0.9, 1.4, alarm=False).startswith("No: nothing suggests")
+    assert said(0.9, 1.4) == "Yes: it is worse since 2026-05-22 (× 2.38) than the control in the same time."
+    assert said(1.2, 1.8).startswith("Yes: it is worse since"), "worse than the whole time allows"
+    assert said(1.2, 4.8) == "No: it is as bad since 2026-05-22 (× 2.38) as over the whole time."
+    assert said(0.9, 1.4, e=200.0).startswith("Perhaps: it looks worse since 2026-05-22")
 
 
 def test_only_where_all_is_settled_a_release_is_no_worse() -> None:
