@@ -16,6 +16,7 @@ from analytics.cohorts.evidence import Evidence, Happened, Memory, Options
 from analytics.cohorts.fleet import Fleet
 from analytics.cohorts.panel import UNKNOWN, Panel, Versions, time_of
 from analytics.cohorts.past import begun, pre_period
+from analytics.cohorts.spec import PRE_HOURS, WASHOUT_HOURS
 from analytics.cohorts.streams import Past, Stream
 from analytics.sequential.strata import Strata
 from hearthwatch.ports import TelemetryStore
@@ -115,6 +116,12 @@ class DimensionEvidence(Evidence):
         return int(np.count_nonzero(there & (now == TREATMENT))), int(np.count_nonzero(there))
 
 
+def adopted_by(members: Members, since: int, now: int) -> bool:
+    """Whether devices came to the value or left it in the pre-period or since, so many that they may have been chosen."""
+    movers, had = members.moved(since - PRE_HOURS - WASHOUT_HOURS, now)
+    return movers > ADOPTED_SHARE * had
+
+
 def begin(
     store: TelemetryStore, members: Members, fleet: Fleet, model: str, since: int, now: int, options: Options
 ) -> DimensionEvidence:
@@ -123,8 +130,7 @@ def begin(
     What was made so and never changed has no past without it: its devices are compared as they are.
     """
     start, end = pre_period(store, fleet, since)
-    movers, had = members.moved(start, now)
-    adopted = movers > ADOPTED_SHARE * had
+    adopted = adopted_by(members, since, now)
     question = Release(
         0, model, _TREATED, _CONTROL, "unknown" if adopted else "randomised", (), time_of(since), "rolling", 1
     )

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from analytics.cohorts.decision import decide
-from analytics.cohorts.dimension_evidence import DimensionEvidence, begin
+from analytics.cohorts.dimension_evidence import DimensionEvidence, adopted_by, begin
 from analytics.cohorts.dimension_findings import keep_findings, recover
 from analytics.cohorts.dimension_values import Members, members_of
 from analytics.cohorts.dimension_words import basis_of, named, spoken, with_basis
@@ -232,17 +232,24 @@ def _read(
     members, fleet = _registry(database, comparison)
     if not members.ids:
         return None
+    since = hour_of(comparison.since)
     begun = kept.begun if kept is not None else None
-    if (
-        begun is None
-        or begun.options != options
-        or not begun.members.is_like(members)
-        or not begun.fleet.is_like(fleet)
-    ):
-        since = hour_of(comparison.since)
+    if begun is None or not _still_holds(begun, members, fleet, options, since, hour):
         begun = begin(store, members, fleet, comparison.model, since, hour, options)
     closed = advance(store, begun, max(begun.until, (hour // 24 - OPEN_DAYS) * 24))
     return _Kept(options, begun, closed, hour // 24)
+
+
+def _still_holds(
+    begun: DimensionEvidence, members: Members, fleet: Fleet, options: Options, since: int, hour: int
+) -> bool:
+    """Whether the past that was read is that of the same question about the same devices."""
+    return (
+        begun.options == options
+        and begun.adopted == adopted_by(members, since, hour)
+        and begun.members.is_like(members)
+        and begun.fleet.is_like(fleet)
+    )
 
 
 def _registry(database: Database, comparison: Comparison) -> tuple[Members, Fleet]:
