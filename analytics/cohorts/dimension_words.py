@@ -1,4 +1,4 @@
-"""What a comparison by batch, region or supplier rests on, said beside its verdict: never more than an association where nothing changed."""
+"""What a comparison by batch, region or supplier rests on, said beside its verdict: an association where nothing changed."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.cohorts.days import UNKNOWN, DeviceDays, Ints
+from analytics.cohorts.day_cells import UNKNOWN, Ints
+from analytics.cohorts.days import DeviceDays
 from analytics.cohorts.spec import LEAST_PRE_HOURS, PRE_HOURS, WASHOUT_HOURS, Metric
 from analytics.cohorts.streams import Past, Stream
 from analytics.sequential.cluster import Block, PastSums, RateSums

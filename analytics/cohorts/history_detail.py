@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from analytics.cohorts.days import UNKNOWN, DeviceDays
+from analytics.cohorts.day_cells import UNKNOWN
+from analytics.cohorts.days import DeviceDays
 from analytics.cohorts.decision import Decision, decide
 from analytics.cohorts.detail import contributors, strata_detail
 from analytics.cohorts.fleet import Place
 from analytics.cohorts.group import Contrast, Followed
-from analytics.cohorts.streams import MOST_STARTS, Start
+from analytics.cohorts.streams import Start
 from analytics.cohorts.weighing import Basis, Weight
 
 
@@ -52,9 +53,7 @@ def decision_of(
 ) -> Decision | None:
     """What would be needed if the history went on as it does."""
     hours = round(contrast.hours)
-    starts = tuple(
-        Start(hours * (one.day + 1), one.stream.everyone, one.stream.known) for one in followed[-MOST_STARTS:]
-    )
+    starts = tuple(Start(hours * (one.day + 1), one.stream.everyone, one.stream.known) for one in followed)
     return decide(
         replace(followed[-1].stream, starts=starts),
         weight,

@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
-from analytics.cohorts import days
+from analytics.cohorts import day_cells
 from analytics.cohorts.history import compare_history
 from hearthwatch.errors import Invalid
 from hearthwatch.run.cli import app
@@ -114,7 +114,7 @@ def test_a_long_history_is_taken_in_coarser_steps_and_says_the_same(
         return next(one for one in compare_history(tmp_path, MAPPING, "lot")["comparisons"] if one["treatment"] == "L3")
 
     fine = bad()
-    monkeypatch.setattr(days, "_CELLS", 40_000)
+    monkeypatch.setattr(day_cells, "MOST_CELLS", 40_000)
     coarse = bad()
     assert coarse["verdict"] == fine["verdict"] == "worse"
     assert coarse["ratio"] == pytest.approx(fine["ratio"], rel=0.05)
