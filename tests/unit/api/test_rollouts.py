@@ -198,7 +198,7 @@ def test_a_roll_out_of_hawkbit_names_its_id_there_and_never_the_password(
     client: Client, context: ApiContext, app: Any
 ) -> None:
     secret = "hawkbits://gate:hunter2@updates.example"
-    app.state.context = replace(context, settings=Settings(rollout_service=secret))  # type: ignore[arg-type]
+    app.state.context = replace(context, settings=Settings(rollout_service=secret))
     made = plan(client, service_id="6")
     assert (made.status_code, made.json()["service"], made.json()["service_id"]) == (201, "hawkbit", "6")
     assert "hunter2" not in made.text

@@ -49,7 +49,7 @@ def test_a_stratum_with_one_arm_alone_tells_nothing() -> None:
 @given(STANDINGS, st.randoms(use_true_random=False))
 def test_the_order_of_devices_does_not_matter(given_: list[Standing], random: np.random.Generator) -> None:
     other = list(given_)
-    random.shuffle(other)  # type: ignore[arg-type]
+    random.shuffle(other)
     assert Silence().add(given_).e == pytest.approx(Silence().add(other).e)
 
 
