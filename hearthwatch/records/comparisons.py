@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -16,6 +16,8 @@ from hearthwatch.records.tables import comparisons
 
 PART = "part:"
 BUILT_IN = ("hardware", "region", "made")
+LONGEST_BACK = timedelta(days=180)
+"""A comparison may count telemetry that was there before it was asked for; all of it is read anew every day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ def create(
 ) -> Comparison:
     """Ask a question from now on. Raises `Invalid` for one that has no answer, `Conflict` when it is being asked already."""
     _check(by, treatment, control)
-    if since > now:
-        raise Invalid("lies in the future", where="since")
+    if not now - LONGEST_BACK <= since <= now:
+        raise Invalid(f"lies in the future, or more than {LONGEST_BACK.days} days back", where="since")
     asked = list_comparisons(connection, model=model, ended=False)
     wanted = tuple(sorted(set(control)))
     if any((one.by, one.treatment, one.control, one.metric) == (by, treatment, wanted, metric) for one in asked):

@@ -83,6 +83,7 @@ def test_a_device_that_moves_keeps_its_former_region_for_the_time_before(databas
         ({"by": "<b>"}, "attribute"),
         ({"control": ["B7"]}, "with itself"),
         ({"since": AT + DAY}, "future"),
+        ({"since": AT - 181 * DAY}, "180 days back"),
     ],
 )
 def test_a_question_without_an_answer_is_refused(database: Database, changes: dict[str, object], match: str) -> None:
