@@ -110,6 +110,7 @@ def _late(weight: Weight, standing: Standing) -> Mapping[str, Any] | None:
         "needed": standing.late_needed if np.isfinite(standing.late_needed) else None,
         "since": time_of(late.since).isoformat().replace("+00:00", "Z"),
         "ratio": late.ratio,
+        "whole": late.whole,
         "alarm": late_alarm(weight),
     }
 

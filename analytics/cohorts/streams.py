@@ -13,8 +13,11 @@ from analytics.sequential.logrank import LogrankEvidence, first_events
 from analytics.sequential.mixture import Floats
 from analytics.sequential.strata import Strata
 
-MOST_STARTS = 60
-"""So many day ends are kept to restart from; the watch of a release that is rolled out for months forgets the oldest."""
+DAILY_STARTS_H = 28 * 24
+"""For so long every day end is kept to restart from; of older ones only the first wave."""
+LARGE_FLEET = 5_000
+"""With more devices than this the kept day ends thin out with their age: daily for a week, then every 2 and every 4 days. Fewer restarts
+make the detector of late regressions a little slower, never falser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,10 @@ class Stream:
         events = np.where(counts.hours > 0, counts.events, 0.0)
         everyone = self.everyone.add(Block(counts.hours, counts.treated, events), strata)
         known, logrank, used = self.known, self.logrank, self.used
-        if self.metric.repeats:
-            past = self.past.known[:, None]
+        past = self.past.known[:, None]
+        if self.metric.repeats and past.all():
+            known = everyone
+        elif self.metric.repeats and past.any():
             block = Block(np.where(past, counts.hours, 0.0), counts.treated, np.where(past, events, 0.0))
             known = known.add(block, strata)
         if self.metric.has_first_events:
@@ -116,4 +121,12 @@ class Stream:
         """The same with a further start at the beginning of ``hour``. First events need none."""
         if not self.metric.repeats:
             return self
-        return replace(self, starts=(*self.starts, Start(hour, self.everyone, self.known))[-MOST_STARTS:])
+        kept = self.starts[:1] + tuple(one for one in self.starts[1:] if self._is_kept(one.hour, hour))
+        return replace(self, starts=(*kept, Start(hour, self.everyone, self.known)))
+
+    def _is_kept(self, start: int, now: int) -> bool:
+        age = now - start
+        if age > DAILY_STARTS_H:
+            return False
+        every = 1 if age <= 7 * 24 or self.used.size <= LARGE_FLEET else 2 if age <= 14 * 24 else 4
+        return start // 24 % every == 0

@@ -156,9 +156,10 @@ def _lately(metric: Metric, weight: Weight, names: Names) -> str:
     late = weight.late
     if late is None:
         return ""
+    began = "" if late.whole else ": it began late"
     return (
         f"Since {time_of(late.since):%Y-%m-%d} devices on {names.treatment} {metric.says} {_number(late.ratio)} times as {metric.how} "
-        f"as on {names.control} at the same time: it began late."
+        f"as on {names.control} at the same time{began}."
     )
 
 

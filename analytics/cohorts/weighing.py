@@ -37,11 +37,15 @@ class Ratio:
 @dataclass(frozen=True, slots=True)
 class Late:
     """What a late regression looks like: the e-detector's ``log_e``, the hour (since 1970) of the start that says most, and the ratio
-    since."""
+    since.
+
+    ``whole``: that start is the beginning, so that nothing began late.
+    """
 
     log_e: float
     since: int
     ratio: float
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,8 @@ def _late(stream: Stream, basis: Basis, margin: float, guard: int) -> Late | Non
     if index < 0:
         return None
     found = basis.estimate(now.since(starts[index]))
-    return Late(log_e, stream.starts[index].hour, float(np.exp(found.theta)))
+    whole = not starts[index].hours_treated.any()
+    return Late(log_e, stream.starts[index].hour, float(np.exp(found.theta)), whole)
 
 
 def _combined(log_e_rate: float | None, log_e_first: float | None, *, both: bool) -> float:

@@ -18,7 +18,7 @@ from analytics.cohorts.evidence import Evidence, Memory, Options
 from analytics.cohorts.fleet import Fleet
 from analytics.cohorts.panel import THIS, UNKNOWN, Panel, Versions
 from analytics.cohorts.spec import METRICS, gauge
-from analytics.cohorts.streams import Past, Stream
+from analytics.cohorts.streams import LARGE_FLEET, Past, Stream
 from analytics.cohorts.weighing import Weight, weigh
 from analytics.sequential.cluster import PastSums
 from hearthwatch.values import Device, Release
@@ -249,3 +249,16 @@ def test_blind_hours_are_neither_exposure_nor_do_their_events_count() -> None:
     for stream in evidence.streams:
         assert stream.everyone.hours_treated.sum() + stream.everyone.hours_control.sum() == 0.0
         assert stream.everyone.events_treated.sum() + stream.everyone.events_control.sum() == 0.0
+
+
+@pytest.mark.parametrize(("devices", "most"), [(10, 30), (LARGE_FLEET + 1, 8 + 4 + 5)])
+def test_day_ends_to_restart_from_are_kept_for_four_weeks_and_thinned_for_large_fleets(devices: int, most: int) -> None:
+    metric = METRICS[0]
+    stream = Stream.begin(metric, Past.nothing(devices), 1.05).marked(BEGIN + 5)
+    for day in range(1, 60):
+        stream = stream.marked(BEGIN + 24 * day)
+        ages = [(BEGIN + 24 * day - start.hour) // 24 for start in stream.starts]
+        assert len(ages) <= most
+        assert stream.starts[0].hour == BEGIN + 5, "the first wave always stays"
+        assert set(range(min(8, day))) <= set(ages)
+        assert all(age <= 28 for age in ages[1:])

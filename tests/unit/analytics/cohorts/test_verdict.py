@@ -166,6 +166,12 @@ def test_a_late_change_beyond_the_threshold_of_all_streams_is_worse_without_e_bh
     assert "Evidence" not in verdict.why
 
 
+def test_what_was_so_from_the_beginning_is_not_called_late() -> None:
+    verdict = say(replace(LATELY, late=replace(LATE, whole=True)), replace(QUIET, late_needed=399.0))
+    assert verdict.word == "worse"
+    assert "late" not in verdict.why
+
+
 def test_a_late_change_for_the_better_is_not_worse() -> None:
     better = replace(LATELY, late=replace(LATE, ratio=0.5))
     assert say(better, replace(QUIET, late_needed=399.0)).word != "worse"

@@ -223,6 +223,7 @@ def test_a_leak_that_begins_after_a_good_week_is_found_and_its_beginning_told(
     assert late["e"] > 10 * bad.e, "what came since the restart says more than the whole"
     assert abs((START + onset * HOUR - _time(late["since"])) / HOUR) <= 2 * DAY
     assert late["ratio"] > (bad.ratio or 0.0)
+    assert not late["whole"]
 
 
 def _time(text: str) -> datetime:
