@@ -157,9 +157,15 @@ def begin(
         blank=not adopted,
     )
     found = begun(store, empty)
-    if adopted:
-        return found
-    return replace(found, blank=False, streams=tuple(_without_past(stream) for stream in found.streams))
+    return found if adopted else _asked(found)
+
+
+def _asked(found: DimensionEvidence) -> DimensionEvidence:
+    """The question put to devices that never changed the value: no past, and nobody has just come to it."""
+    nowhere = np.full(len(found.fleet.ids), UNKNOWN, dtype=np.int32)
+    memory = replace(found.memory, carry=replace(found.memory.carry, version=nowhere))
+    streams = tuple(_without_past(stream) for stream in found.streams)
+    return replace(found, blank=False, memory=memory, streams=streams)
 
 
 def _without_past(stream: Stream) -> Stream:

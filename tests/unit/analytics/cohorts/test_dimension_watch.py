@@ -159,7 +159,11 @@ def test_only_the_named_controls_and_the_named_metric_are_compared(store: Teleme
     ask(scene, control=["B9"], metric=REBOOTS)
     scene.play(SINCE - 24, 20 * 24)
     assert look(scene, 20 * 24)["looks"] == 1
-    assert (newest(scene).devices_treatment, newest(scene).devices_control) == (50, 50)
+    said = newest(scene)
+    assert (said.devices_treatment, said.devices_control) == (50, 50)
+    assert (
+        said.hours_treatment == said.hours_control == 50 * 48
+    )  # from the first hour on: nobody has just come to a batch
 
 
 def test_a_part_is_compared_by_its_supplier_while_it_is_in_the_device(
