@@ -107,8 +107,8 @@ def _remainder(ordered: Sequence[CohortLook], alike: Sequence[CohortLook]) -> st
 
 
 def _nearest(looks: Sequence[CohortLook]) -> str:
-    """How far the metric is that speaks loudest against the release."""
-    known = [look for look in looks if ratio_words(look)]
+    """How far the metric is that speaks loudest against the release, where a test may speak at all."""
+    known = [look for look in looks if look.e > 0 and ratio_words(look)]
     if not known:
         return ""
     loudest = max(known, key=lambda look: look.e)

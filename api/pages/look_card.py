@@ -68,8 +68,9 @@ def _evidence(series: Sequence[Looked], settings: Settings) -> None:
         _heading("Evidence that it is worse (e-process)")
         evidence_chart(series, watch_share=watch_share(settings))
         among = f" Among all that is watched now it takes {needed:,.0f}." if needed else ""
+        now = f"Now {evidence(last.e)}." if last.e > 0 else "No test may speak yet."
         _caption(
-            f"Now {evidence(last.e)}. A release that is no worse passes {ALONE:.0f} by chance at most once in twenty, "
+            f"{now} A release that is no worse passes {ALONE:.0f} by chance at most once in twenty, "
             f"however often one looks.{among}"
         )
 
@@ -112,13 +113,14 @@ def _behind_it(last: Looked, total: int) -> dict[str, str]:
 
 def _folded(last: Looked, alike: Sequence[str]) -> None:
     detail = last.detail
+    amounts = "Events" if detail.get("kind") != "mean" else "Amount"
     if detail.get("strata"):
         with _fold("Where it shows", opened=last.verdict == "worse"):
             ui.label("Each stratum against its own control at the same time.").classes("hw-quiet text-sm")
-            strata_table(detail["strata"], less_is_worse=detail.get("direction") == "less")
+            strata_table(detail["strata"], amounts=amounts, less_is_worse=detail.get("direction") == "less")
     if detail.get("contributors"):
         with _fold("Which devices move it"):
-            contributors_table(detail["contributors"])
+            contributors_table(detail["contributors"], amounts=amounts)
     with _fold("How it was tested, and whether the devices were alike before" if alike else "How it was tested"):
         tests_table(last)
         for said in alike:

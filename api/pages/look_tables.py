@@ -30,41 +30,46 @@ SHARE_CELL = """
 <q-td :props="props"><div class="row items-center no-wrap justify-end gap-2">
 <span>{{ props.value }}</span><div class="hw-bar" aria-hidden="true"><i :style="{width: props.row.part + '%'}"></i></div></div></q-td>
 """
-STRATA = (
-    ("stratum", "Stratum", "left"),
-    ("ratio", "Ratio", "right"),
-    ("forest", "From ÷ 4 to × 4", "left"),
-    ("events", "Events new / control", "right"),
-    ("devices", "Devices new / control", "right"),
-    ("share", "Share of the result", "right"),
-)
-CONTRIBUTORS = (
-    ("device", "Device", "left"),
-    ("arm", "Arm", "left"),
-    ("events", "Events", "right"),
-    ("expected", "Expected", "right"),
-    ("share", "Share of the result", "right"),
-)
 ARMS = {"treatment": "new", "control": "control"}
 REACH = 4.0
 """The forest's axis goes from a quarter of the control to four times as much."""
 
 
-def strata_table(strata: Sequence[Mapping[str, Any]], *, less_is_worse: bool = False) -> ui.table:
-    """Each stratum with its ratio as a number and as a dot: the larger the dot, the more of the result rests on it."""
+def strata_table(
+    strata: Sequence[Mapping[str, Any]], *, amounts: str = "Events", less_is_worse: bool = False
+) -> ui.table:
+    """Each stratum with its ratio as a number and as a dot: the larger the dot, the more of the result rests on it.
+
+    ``amounts`` is what the events are called.
+    """
     ui.add_css(STYLE)
     rows = [_stratum(index, one, less_is_worse) for index, one in enumerate(strata)]
-    made = table(STRATA, rows)
+    columns = (
+        ("stratum", "Stratum", "left"),
+        ("ratio", "Ratio", "right"),
+        ("forest", "From ÷ 4 to × 4", "left"),
+        ("events", f"{amounts} new / control", "right"),
+        ("devices", "Devices new / control", "right"),
+        ("share", "Share of the result", "right"),
+    )
+    made = table(columns, rows)
     made.add_slot("body-cell-forest", FOREST_CELL)
     made.add_slot("body-cell-share", SHARE_CELL)
     return made
 
 
-def contributors_table(contributors: Sequence[Mapping[str, Any]]) -> ui.table:
-    """The devices that move the result most, each with a link to its page."""
+def contributors_table(contributors: Sequence[Mapping[str, Any]], *, amounts: str = "Events") -> ui.table:
+    """The devices that move the result most, each with a link to its page. ``amounts`` is what their events are called."""
     ui.add_css(STYLE)
     rows = [_contributor(index, one) for index, one in enumerate(contributors)]
-    made = table(CONTRIBUTORS, rows, links=("device",)).props("wrap-cells")
+    columns = (
+        ("device", "Device", "left"),
+        ("arm", "Arm", "left"),
+        ("events", amounts, "right"),
+        ("expected", "Expected", "right"),
+        ("share", "Share of the result", "right"),
+    )
+    made = table(columns, rows, links=("device",)).props("wrap-cells")
     made.add_slot("body-cell-share", SHARE_CELL)
     return made
 

@@ -66,7 +66,7 @@ def _verdict(verdict: ReleaseVerdict) -> None:
                 ui.badge(verdict.verdict.replace("_", " "), color=COLORS.get(verdict.verdict, "grey-7")).classes(
                     "text-sm q-pa-sm"
                 )
-            ui.label(verdict.says).classes("text-lg").props("role=status")
+            ui.label(verdict.says.replace("95 %", "95\N{NO-BREAK SPACE}%")).classes("text-lg").props("role=status")
         if len(verdict.metrics) > 1:
             with ui.row().classes("gap-x-4 gap-y-1"):
                 for one in verdict.metrics:

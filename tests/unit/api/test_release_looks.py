@@ -62,6 +62,7 @@ def test_devices_that_differ_are_no_verdict_on_the_release() -> None:
 def test_while_it_is_too_early_what_speaks_most_against_it_is_named() -> None:
     plain = "It is too early to say whether 4.2.0 is worse than 4.1.0"
     assert says(look("went_silent", "too_early", 1.0, ratio=None)) == f"{plain}."
+    assert says(look("unexpected_reboots", "too_early", 0.0)) == f"{plain}.", "no test may speak"
     quiet = look("unexpected_reboots", "too_early", 0.3)
     assert says(quiet) == f"{plain}; so far unexpected reboots × 2.40 (95 %: 1.20 to 4.80)."
     assert "most speaks against it in sync failures × 2.40" in says(
