@@ -52,6 +52,7 @@ DETAIL = _object(
             needed=_described(_NUMBER_OR_NULL, "The e-value that makes it `worse` by this detector among all streams watched then."),
             ratio=_described(_NUMBER_OR_NULL, "The ratio of what came since."),
             since=_described({"anyOf": [{"type": "string"}, {"type": "null"}]}, "The start that speaks loudest, ISO 8601."),
+            whole={"type": "boolean", "description": "Whether that start is the beginning, so that nothing began late."},
             alarm={"type": "boolean", "description": "Whether it alarms: then it is on the watch list, and neither `same` nor `better`."},
         )
     ),

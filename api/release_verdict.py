@@ -157,7 +157,7 @@ def late_says(look: Judged) -> str:
 def late_adds(look: Judged) -> bool:
     """Whether the detector of late regressions alarms and says more than the comparison over the whole time does."""
     late = look.detail.get("late") or {}
-    if not late.get("alarm"):
+    if not late.get("alarm") or late.get("whole"):
         return False
     ratio, less = late.get("ratio"), look.detail.get("direction") == "less"
     beyond = look.low if less else look.high

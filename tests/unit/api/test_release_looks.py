@@ -106,6 +106,7 @@ def test_the_detector_of_late_regressions_says_no_more_than_it_knows() -> None:
     assert said(0.9, 1.4) == "Yes: it is worse since 2026-05-22 (× 2.38) than the control in the same time."
     assert said(1.2, 1.8).startswith("Yes: it is worse since"), "worse than the whole time allows"
     assert said(1.2, 4.8) == "No: it is as bad since 2026-05-22 (× 2.38) as over the whole time."
+    assert said(0.9, 1.4, whole=True).startswith("No: it is as bad"), "what was so from the beginning is not late"
     assert said(0.9, 1.4, e=200.0).startswith("Perhaps: it looks worse since 2026-05-22")
 
 
