@@ -1,11 +1,12 @@
 """Late regressions: how soon the e-detector and the plain e-process find a leak that shows after weeks, and how often they are wrong.
 
-    .venv/bin/python tests/benchmarks/cohort_late.py [--part delay|harmless] [--replications N] [--jobs N] [--json]
+    .venv/bin/python tests/benchmarks/cohort_late.py [--part delay|harmless|biased] [--replications N] [--jobs N] [--json]
 
 200 devices have the release from day 0 on, 800 do not; lognormal frailty, bursts of 1.5 events, 14 days before the release (CUPED), looks
 every twelve hours, margin 1.05, guard 30. From the onset on (each device begins at its own time within two days) the treated devices have
 ``ratio`` times the events. The detector is started anew every day; the last 28 starts and the first are kept. It alarms at a sum of 180,
-the plain e-process at 20. A delay is counted from the onset, missed after 14 days counts 14; alarms before the onset are false.
+the plain e-process at 20. A delay is counted from the onset, missed after 14 days counts 14; alarms before the onset are false. In the
+part "biased" frail devices got the release first, and each device is compared with its own past (differences) instead of CUPED.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from analytics.sequential.cluster import Block, PastSums, RateSums, estimate
+from analytics.sequential.cluster import Adjustment, Block, PastSums, RateSums, estimate
 from analytics.sequential.detector import RUN_LENGTH_DAYS, late_log_e
 from analytics.sequential.mixture import log_e_worse
 from analytics.sequential.strata import Strata
@@ -50,6 +51,7 @@ class Cell:
     sigma: float
     onset: int | None
     days: int
+    frail_first: bool = False
 
 
 def cells() -> Iterator[Cell]:
@@ -59,6 +61,8 @@ def cells() -> Iterator[Cell]:
             yield Cell("delay", ratio, per_day, 1.0, onset, onset + int(LONGEST_DELAY))
     for sigma in (0.5, 1.0, 1.5):
         yield Cell("harmless", 1.0, 0.5, sigma, None, int(RUN_LENGTH_DAYS))
+    yield Cell("biased", 1.0, 0.5, 1.0, None, 90, frail_first=True)
+    yield Cell("biased", 2.0, 0.5, 1.0, 28, 42, frail_first=True)
 
 
 def bursts(rng: np.random.Generator, rate: Floats) -> Floats:
@@ -75,7 +79,9 @@ def replicate(cell: Cell, number: int) -> tuple[float, float]:
     devices, slots = TREATED + CONTROL, cell.days * LOOKS_PER_DAY
     own = np.exp(cell.sigma * rng.standard_normal(devices) - cell.sigma**2 / 2.0) * cell.per_day
     began = (cell.onset if cell.onset is not None else 10**6) + rng.random(devices) * 2.0
-    treated = np.arange(devices) < TREATED
+    eagerness = np.log(own) + rng.gumbel(size=devices) if cell.frail_first else -np.arange(devices)
+    treated = np.isin(np.arange(devices), np.argsort(-eagerness)[:TREATED])
+    adjustment: Adjustment = "differences" if cell.frail_first else "cuped"
     strata = Strata.of(np.zeros(devices, dtype=np.int64))
     before = bursts(rng, own * 14.0)[:, None]
     past = PastSums.nothing(devices).add(np.full((devices, 1), 14.0 * 24.0), before, strata).rates(1.0)
@@ -91,19 +97,19 @@ def replicate(cell: Cell, number: int) -> tuple[float, float]:
         events = bursts(rng, rate)[:, None]
         sums = sums.add(Block(hours, treated[:, None], events), strata)
         ended = day + 1.0 / LOOKS_PER_DAY
-        if np.isnan(late) and late_log_e(sums, starts, past, "cuped", margin=MARGIN, guard=GUARD)[0] >= np.log(
+        if np.isnan(late) and late_log_e(sums, starts, past, adjustment, margin=MARGIN, guard=GUARD)[0] >= np.log(
             RUN_LENGTH_DAYS
         ):
             late = ended
-        if np.isnan(plain) and _plain(sums, past) >= LOG_20:
+        if np.isnan(plain) and _plain(sums, past, adjustment) >= LOG_20:
             plain = ended
     return late, plain
 
 
-def _plain(sums: RateSums, past: Floats) -> float:
+def _plain(sums: RateSums, past: Floats, adjustment: Adjustment) -> float:
     if min(np.count_nonzero(sums.events_treated), np.count_nonzero(sums.events_control)) < GUARD:
         return -np.inf
-    found = estimate(sums, past, "cuped")
+    found = estimate(sums, past, adjustment)
     return float(log_e_worse(found.theta - np.log(MARGIN), found.information))
 
 
@@ -129,7 +135,7 @@ def summarise(cell: Cell, found: Sequence[tuple[float, float]]) -> dict[str, Any
 def main() -> None:
     """Print one line for each cell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("delay", "harmless"), action="append")
+    parser.add_argument("--part", choices=("delay", "harmless", "biased"), action="append")
     parser.add_argument("--replications", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of the table")
