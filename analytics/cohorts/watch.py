@@ -148,7 +148,7 @@ def _look(
     monitors = _monitors.setdefault(store, {})
     looks: list[Look] = []
     for release in known.releases:
-        if release.status == "withdrawn":
+        if release.status == "withdrawn" or _is_over(_mine(release, known), hour):
             monitors.pop(release.id, None)
             continue
         if not _is_due(release, known, hour):
