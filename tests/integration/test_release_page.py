@@ -177,6 +177,37 @@ def test_the_verdict_comes_first_and_the_gravest_metric_before_the_others(scene:
     assert complaints == []
 
 
+def test_the_charts_draw_the_thresholds_the_bounds_and_the_margin(scene: Scene, browser: Browser) -> None:
+    page, complaints = watched(browser, scene.page_of(scene.bad))
+    evidence = drawn(page, "Evidence that it is worse")
+    levels = {name: series["data"][-1][1] for name, series in evidence.items()}
+    assert levels["e"] == pytest.approx(math.exp(9), rel=1e-3)
+    assert {name: levels[name] for name in ("worse from", "watch list from", "20 if alone")} == {
+        "worse from": 60.0,
+        "watch list from": 30.0,
+        "20 if alone": 20.0,
+    }
+    assert [one["name"] for one in evidence["e"]["markLine"]["data"]] == ["called worse"]
+    ratio = drawn(page, "Ratio to the control and its 95 % interval")
+    marked = {one["yAxis"] for one in ratio["ratio"]["markLine"]["data"] if "yAxis" in one}
+    assert marked == {1.0, 1.05, 0.8, 1.25}
+    widths = [high - low for low, high in zip(ends(ratio["lower end"]), ends(ratio["upper end"]), strict=True)]
+    assert widths == sorted(widths, reverse=True), "the interval narrows"
+    assert complaints == []
+
+
+def drawn(page: Page, label: str) -> dict[str, Any]:
+    """The series of the first chart with a label, as the browser draws them, by name."""
+    chart = page.get_by_role("img", name=label).first
+    expect(chart.locator("canvas")).to_be_visible()
+    options = chart.evaluate("element => getElement(Number(element.id.slice(1))).chart.getOption()")
+    return {series["name"]: series for series in options["series"]}
+
+
+def ends(series: Mapping[str, Any]) -> list[float]:
+    return [value for _, value in series["data"][6:]]
+
+
 def test_on_a_phone_a_contributing_device_is_two_taps_away_and_its_name_harms_nobody(
     scene: Scene, browser: Browser
 ) -> None:
