@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 UNKNOWN = -1
 DAYS = 1_000_000
 US_PER_DAY = 86_400_000_000
-MOST_CELLS = 20_000_000
+MOST_CELLS = 6_000_000
 """Device-days of a history without readings that are held in memory; beyond, a cell is several days."""
 
 
