@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from nicegui import ui
@@ -20,10 +21,13 @@ from api.pages.tables import table
 from api.pages.wording import COLORS, moment, share
 from api.release_verdict import ReleaseVerdict, judged, metric_words, ratio_words
 from api.security import ENGINEERS
-from hearthwatch.records import releases, rollouts
+from hearthwatch.errors import HearthwatchError
+from hearthwatch.records import cohort_looks, releases, rollouts
 from hearthwatch.records.look_samples import SampledLooks, sampled_looks
 from hearthwatch.values import Release
 
+ASK_EVERY_S = 60.0
+"""How often an open page asks whether there is a newer look."""
 POINTS = 150
 """Looks in a picture: hourly ones of a fortnight are more than it can show."""
 
@@ -44,6 +48,7 @@ class Portrait:
 async def release_page(visit: Visit) -> None:
     """One release against its concurrent control, for an engineer who watches it roll out."""
     shown = await visit.load(_load, number_in_path(visit.request, "release_id"))
+    _news(visit, shown)
     _verdict(shown.verdict)
     with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
         _identity(visit, shown)
@@ -55,6 +60,28 @@ async def release_page(visit: Visit) -> None:
         look_card(sample.looks, settings, alike=alike, total=sample.total)
     if len(shown.siblings) > 1:
         _siblings(shown.release, shown.siblings)
+
+
+def _news(visit: Visit, shown: Portrait) -> None:
+    """A line that appears on an open page once there is a newer look than it shows."""
+    with ui.row().classes("hw-card w-full q-pa-sm items-center gap-3").props("role=alert") as line:
+        ui.label("There is a newer look.")
+        ui.button("Show it", on_click=ui.navigate.reload).props("no-caps dense outline")
+    line.set_visibility(False)
+
+    async def ask() -> None:
+        try:
+            times = await visit.load(_times, shown.release.id)
+        except HearthwatchError:  # the records are away: it asks again
+            return
+        line.set_visibility(bool(times) and max(times) != shown.verdict.at)
+
+    ui.timer(ASK_EVERY_S, ask, immediate=False)
+
+
+def _times(context: ApiContext, identifier: int) -> list[datetime]:
+    with context.database.reading() as connection:
+        return [look.at for look in cohort_looks.latest(connection, [identifier])]
 
 
 def _verdict(verdict: ReleaseVerdict) -> None:

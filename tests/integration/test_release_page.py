@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from api.pages import release as release_page
 from hearthwatch.records import cohort_looks, releases, rollouts
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database
@@ -233,6 +234,19 @@ def test_strata_and_tests_are_opened_from_the_keyboard(scene: Scene, browser: Br
     page.keyboard.press("Enter")
     expect(first.get_by_role("cell", name="First events of devices")).to_be_visible()
     expect(first.get_by_text("the same comparison gives × 1.04, which may be chance")).to_be_visible()
+
+
+def test_an_open_page_tells_that_there_is_a_newer_look(
+    scene: Scene, server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release_page, "ASK_EVERY_S", 0.3)
+    page, complaints = watched(browser, scene.page_of(scene.fresh))
+    expect(page.get_by_text("Nothing is known about 4.2.1 yet")).to_be_visible()
+    seen(server.database, scene.fresh, "unexpected_reboots", lambda hour: {}, worse_at=3)
+    page.get_by_role("button", name="Show it").click()
+    expect(page.get_by_text("4.2.1 is worse than 4.2.0")).to_be_visible()
+    expect(page.get_by_role("button", name="Show it")).to_have_count(0)
+    assert complaints == []
 
 
 def test_the_releases_of_a_model_stand_side_by_side(scene: Scene, browser: Browser) -> None:
