@@ -65,6 +65,8 @@ def ask(
         raise Conflict("the device was removed", where=device_id)
     asking.route_for(connection, device, kind)
     basis = consent_for(connection, device, kind, now)
+    if kind == UPDATE and not _is_open(connection, device, (parameters or {}).get("version")):
+        raise Conflict("the roll-out of this release is not open to it now", where=device_id)
     waits = commands.pending(connection, device_id, kind)
     if waits is not None:
         return waits
@@ -195,7 +197,9 @@ def _call_back(connection: Connection, command: Command, now: datetime) -> bool:
 
 def _let_leave(connection: Connection, command: Command, now: datetime) -> bool:
     """Hand a waiting command over, unless the consent it rests on was withdrawn meanwhile, or the roll-out of what it installs halted."""
-    if command.kind == UPDATE and not _is_open(connection, command):
+    if command.kind == UPDATE and not _is_open(
+        connection, devices.get(connection, command.device_id), command.parameters.get("version")
+    ):
         commands.end(connection, command.id, "cancelled", "the roll-out of this release is not open to it now")
         return False
     if command.consent.startswith(f"{PURPOSE}:") or command.consent == MAKER:
@@ -207,8 +211,8 @@ def _let_leave(connection: Connection, command: Command, now: datetime) -> bool:
     return asking.dispatch(connection, command, now)
 
 
-def _is_open(connection: Connection, command: Command) -> bool:
-    version, device = command.parameters.get("version"), devices.get(connection, command.device_id)
+def _is_open(connection: Connection, device: Device, version: object) -> bool:
+    """Whether a device may be told to install a version: a roll-out of it may be held, or not have come to its wave."""
     if not isinstance(version, str) or device.model is None:
         return True
     release = releases.by_version(connection, device.model, version)

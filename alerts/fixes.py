@@ -16,6 +16,7 @@ class Fixes:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[tuple[str, str], Release | None] = {}
+        self._staged: dict[int, bool] = {}
 
     def find(self, model: str | None, what: str) -> Release | None:
         """The release that fixes a failure mode or a version of a model, if there is one."""
@@ -27,4 +28,8 @@ class Fixes:
 
     def open_to(self, fix: Release | None, device_ids: Iterable[str]) -> set[str]:
         """Those of some devices that may be offered a fix now: a roll-out of it may be held, or not have come to their wave."""
-        return rollouts.open_to(self._connection, fix.id, device_ids) if fix is not None else set()
+        if fix is None:
+            return set()
+        if fix.id not in self._staged:
+            self._staged[fix.id] = rollouts.of_release(self._connection, fix.id) is not None
+        return rollouts.open_to(self._connection, fix.id, device_ids) if self._staged[fix.id] else set(device_ids)

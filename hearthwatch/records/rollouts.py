@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from hearthwatch.errors import Conflict, Invalid, Missing
 from hearthwatch.records.database import batched, insert_missing, update_at_revision
 from hearthwatch.records.lottery import check_shares, place, wave_of
-from hearthwatch.records.tables import rollout_devices, rollout_waves, rollouts
+from hearthwatch.records.tables import devices, rollout_devices, rollout_waves, rollouts
 from hearthwatch.records.tables.columns import fitted
 
 STATUSES = ("planned", "running", "held", "paused", "stopped", "complete")
@@ -218,18 +218,27 @@ def drawn(rollout: Rollout, waves_of_it: Sequence[Wave], device_id: str) -> int:
 def open_to(connection: Connection, release_id: int, device_ids: Iterable[str]) -> set[str]:
     """Those of some devices that may be offered a release now: all where it has no roll-out, else the devices of open waves.
 
-    Nobody, while the roll-out is planned, held, paused or stopped.
+    Nobody, while the roll-out is planned, held, paused or stopped, but test devices, which are in no roll-out.
     """
     ids = list(device_ids)
     rollout = of_release(connection, release_id)
     if rollout is None:
         return set(ids)
+    tried = _test_devices(connection, ids)
     if rollout.status not in OPEN:
-        return set()
+        return tried
     of_it = waves(connection, rollout.id)
     number = open_wave(of_it)
     written = _written(connection, rollout.id, ids)
-    return {one for one in ids if written.get(one, drawn(rollout, of_it, one)) <= number}
+    return tried | {one for one in ids if written.get(one, drawn(rollout, of_it, one)) <= number}
+
+
+def _test_devices(connection: Connection, ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for some in batched(ids):
+        query = sa.select(devices.c.id).where(devices.c.id.in_(some), devices.c.test.is_(True))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def _written(connection: Connection, rollout_id: int, ids: Sequence[str]) -> dict[str, int]:

@@ -15,11 +15,14 @@ from alerts import delivery
 from alerts.rollouts.announce import Announcing
 from alerts.rollouts.channel import RolloutChannel
 from alerts.rollouts.hawkbit import HawkbitRollouts
+from analytics.rollouts import gate
 from analytics.rollouts.gate import keep_gate
 from hearthwatch.clock import SteppedClock
+from hearthwatch.errors import Stale
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import outbox, releases, rollout_devices, rollouts
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.rollout_steps import Taken
 from tests.hawkbit_server import Hawkbit, hawkbit
 from tests.rolled_fleet import NEVER, NEW, RolledFleet, plan
 
@@ -179,6 +182,28 @@ def test_looking_twice_at_the_same_time_is_looking_once(store: TelemetryStore, d
         before = (fleet.decisions(), fleet.members(), fleet.rollout(), fleet.waves())
         fleet.look()
         assert (fleet.decisions(), fleet.members(), fleet.rollout(), fleet.waves()) == before
+
+
+def test_of_two_that_look_at_once_one_decides_and_the_other_writes_nothing(
+    store: TelemetryStore, database: Database
+) -> None:
+    fleet = begun(store, database)
+    fleet.live(9)
+    both: list[Taken] = []
+
+    def meanwhile(_connection: object, taken: Taken) -> None:
+        both.append(taken)
+
+    number = fleet.rollout().id
+    with database.reading() as connection:
+        read = gate._read(connection, number, fleet.now + timedelta(hours=1))
+    looked = gate._look_at(store, read, fleet.now + timedelta(hours=1))
+    keep_gate(store, database, fleet.now + timedelta(hours=1), announce=meanwhile)
+    before = (fleet.decisions(), fleet.members())
+    with pytest.raises(Stale), database.transaction() as connection:
+        gate._write(connection, read, looked, fleet.now + timedelta(hours=1), meanwhile)
+    assert (fleet.decisions(), fleet.members()) == before
+    assert len(both) <= 1
 
 
 def test_who_gets_it_without_being_drawn_ends_the_claim_that_it_was_randomised(

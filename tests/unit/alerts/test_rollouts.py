@@ -14,16 +14,27 @@ from typing import Any
 import pytest
 
 from alerts import customer
+from alerts.commands import ask
 from alerts.rollouts.announce import WEBHOOK_ADDRESS, Announcing
 from alerts.rollouts.channel import RolloutChannel
 from alerts.rollouts.services import OwnOffers
 from alerts.rollouts.steering import steer
 from alerts.rollouts.webhook import WebhookChannel, key_of, signature
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Refused, Stale, Unavailable
-from hearthwatch.records import audit, commands, rollout_decisions, rollout_devices, rollout_steps, rollouts
+from hearthwatch.records import (
+    asking,
+    audit,
+    commands,
+    devices,
+    rollout_decisions,
+    rollout_devices,
+    rollout_steps,
+    rollouts,
+)
+from hearthwatch.records.asking import Heard
 from hearthwatch.records.rollout_steps import Step, Taken
 from hearthwatch.records.rollouts import Plan, Rollout, Wave
-from hearthwatch.values import Release
+from hearthwatch.values import Release, Reply
 from tests.unit.alerts.world import FIX, MODEL, SECRET, RecordingChannel, World
 
 SIGNED_WITH = "whsec_" + base64.b64encode(b"a key of thirty-two bytes length").decode()
@@ -139,6 +150,38 @@ def test_an_owner_who_says_later_has_put_the_update_off(world: World, fixed: Rol
         customer.answer(connection, token, shown.nonce, "later", world.now, SECRET)
         assert rollout_devices.put_off(connection, MODEL, before) == {"lock-1": world.now}
         assert rollout_devices.put_off(connection, "another", before) == {}
+
+
+def test_a_device_that_says_its_owner_put_it_off_has_put_it_off(world: World, fixed: Rollout) -> None:
+    start(world, fixed)
+    number, before = accepted(world), world.now
+    world.pass_time(minutes=5)
+    with world.database.transaction() as connection:
+        request = commands.get(connection, number).request_id
+        reply = Reply("lock-1", world.now, request, False, {"deferred": True})
+        asking.hear(connection, [Heard(reply, world.now)])
+        assert rollout_devices.put_off(connection, MODEL, before) == {"lock-1": world.now}
+
+
+def test_a_person_can_not_have_a_device_updated_before_its_wave_but_a_test_device_always(
+    world: World, fixed: Rollout
+) -> None:
+    world.register(["spare", "trial"])
+    with world.database.transaction() as connection:
+        devices.update(connection, "trial", None, {"test": True})
+
+    def update(device: str) -> str:
+        with world.database.transaction() as connection:
+            asked = ask(
+                connection, device, "update", why="to see", actor="kim", now=world.now, parameters={"version": FIX}
+            )
+            return asked.state
+
+    with pytest.raises(Conflict, match="is not open to it now"):
+        update("spare")
+    assert update("trial") == "queued"
+    start(world, fixed)
+    assert update("spare") == "queued"
 
 
 # -- who hears of it
