@@ -10,13 +10,13 @@ from analytics.cohorts.spec import SAME_HIGH, SAME_LOW
 from hearthwatch.settings import Settings
 
 ALONE = 20.0
-"""1 / 0.05: a stream that stood alone would pass this by chance at most once in twenty roll-outs, however often it is looked at."""
+"""1 / 0.05: a stream passes this by chance at most once in twenty roll-outs, however often it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What the evidence ``e`` of a metric must reach: ``alone``; ``page`` among all streams watched at the same time, for `worse`;
-    ``watch`` likewise, for the watch list. The last two are null where the look does not tell them."""
+    """What the evidence ``e`` of a metric must reach. ``alone`` is passed by chance once in twenty at most; ``page`` is for `worse` among
+    all streams watched at the same time (e-BH), ``watch`` for the watch list. The last two are null where the look does not tell them."""
 
     alone: float
     page: float | None

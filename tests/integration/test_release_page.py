@@ -183,10 +183,10 @@ def test_the_charts_draw_the_thresholds_the_bounds_and_the_margin(scene: Scene, 
     evidence = drawn(page, "Evidence that it is worse")
     levels = {name: series["data"][-1][1] for name, series in evidence.items()}
     assert levels["e"] == pytest.approx(math.exp(9), rel=1e-3)
-    assert {name: levels[name] for name in ("worse from", "watch list from", "20 if alone")} == {
+    assert {name: levels[name] for name in ("worse from", "watch list from", "20: chance 1 in 20")} == {
         "worse from": 60.0,
         "watch list from": 30.0,
-        "20 if alone": 20.0,
+        "20: chance 1 in 20": 20.0,
     }
     assert [one["name"] for one in evidence["e"]["markLine"]["data"]] == ["called worse"]
     ratio = drawn(page, "Ratio to the control and its 95 % interval")
