@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from alerts.policy import ensure_policy
+from analytics.cohorts.spec import watched_metrics
 from api.context import ApiContext
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.messaging import open_publisher, open_subscriber
@@ -82,6 +83,7 @@ class Opener:
 def open_platform(settings: Settings, clock: Clock, role: str = "all", opener: Opener | None = None) -> Platform:
     """Open both stores, bring the schema up to date, see that a policy exists. Raises `Unavailable` or `Invalid`."""
     check_roles(settings, role)
+    watched_metrics(settings.cohort_gauges)  # what is wrong with them is said now, not once an hour
     once, patient = Opener(), opener or Opener()
     database = open_database(settings.records_address)
     held = _claim_embedded_records(settings, database)
