@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -107,11 +108,15 @@ def _outcomes(pieces: Sequence[_Piece], jobs: int) -> Iterator[tuple[_Piece, dic
                 "a process was ended from outside; run again, what was kept in --data is not lost"
             ) from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # after the pieces that have begun
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it has gone, also when it was killed: nobody would take the results."""
+    """End this process when the one that started it has gone, also when it was killed: nobody would take the results.
+
+    Ctrl-C is for the one that started it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
