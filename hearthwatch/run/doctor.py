@@ -18,6 +18,7 @@ from hearthwatch.run.doctor_broker import check_broker
 from hearthwatch.run.doctor_devices import check_devices
 from hearthwatch.run.doctor_influxdb import influxdb_time
 from hearthwatch.run.doctor_mappings import check_mappings
+from hearthwatch.run.doctor_rollouts import check_rollouts
 from hearthwatch.run.doctor_spool import check_spool
 from hearthwatch.run.doctor_stores import check_records, check_space, check_telemetry, postgresql_time
 from hearthwatch.run.up import is_loopback
@@ -51,6 +52,7 @@ def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield from _clock(settings)
     yield from guarded("secret_key", lambda: [_secret_key(settings)], "let us read the file, and nobody else")
     yield from guarded("mail_server", lambda: [_mail_server(settings)], "start it, or set mail_server to its address")
+    yield from guarded("rollouts", lambda: check_rollouts(settings), "set it as in docs/rollouts.md")
     yield _public_url(settings)
 
 
