@@ -335,6 +335,7 @@ def test_a_watch_that_was_killed_between_looks_says_what_an_unbroken_one_says(
         watch._monitors.clear()
     unbroken, broken = (_looks(one, release) for one in (database, other))
     assert len(unbroken) == len(hours) * 3
+    assert any(look.detail["late"] for look in unbroken)
     for mine, theirs in zip(unbroken, broken, strict=True):
         _assert_alike(mine, theirs)
 
@@ -353,6 +354,11 @@ def _assert_alike(one: CohortLook, other: CohortLook) -> None:
             assert mine == pytest.approx(theirs, rel=1e-9)
     assert one.detail["adoption"] == other.detail["adoption"]
     assert one.detail["strata"] == other.detail["strata"]
+    mine, theirs = one.detail["late"], other.detail["late"]
+    assert (mine is None) == (theirs is None)
+    if mine is not None:
+        assert (mine["since"], mine["alarm"]) == (theirs["since"], theirs["alarm"])
+        assert mine["e"] == pytest.approx(theirs["e"], rel=1e-9)
 
 
 def test_streams_beside_the_releases_count_among_the_comparisons(store: TelemetryStore, database: Database) -> None:
