@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -93,7 +94,9 @@ def _verdict(verdict: ReleaseVerdict) -> None:
                 ui.badge(verdict.verdict.replace("_", " "), color=COLORS.get(verdict.verdict, "grey-7")).classes(
                     "text-sm q-pa-sm"
                 )
-            ui.label(verdict.says.replace("95 %", "95\N{NO-BREAK SPACE}%")).classes("text-lg").props("role=status")
+            ui.label(verdict.says.replace("95 %", "95\N{NO-BREAK SPACE}%")).classes("text-lg min-w-0").style(
+                "overflow-wrap: anywhere"
+            ).props("role=status")
         if len(verdict.metrics) > 1:
             with ui.row().classes("gap-x-4 gap-y-1"):
                 for one in verdict.metrics:
@@ -115,7 +118,8 @@ def _identity(visit: Visit, shown: Portrait) -> None:
             | ({"Notes": shown.notes} if shown.notes else {})
         )
         with ui.row().classes("gap-4"):
-            ui.link("Devices on it", f"/devices?model={release.model}&version={release.version}").classes("hw-link")
+            asked = urlencode({"model": release.model, "version": release.version})
+            ui.link("Devices on it", f"/devices?{asked}").classes("hw-link")
             if shown.rollout:
                 ui.link("Its roll-out", f"/rollouts/{shown.rollout}").classes("hw-link")
             if shown.series:
