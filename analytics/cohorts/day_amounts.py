@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-SIDES = {"high": "more", "low": "less"}
-"""The side that is worse, by the direction a mapping gives."""
+_SIDES = frozenset({"high", "low"})
+"""Directions of a mapping that name the side that is worse."""
 
 _RELATIVE = frozenset({"c", "°c", "degc", "celsius", "f", "°f", "fahrenheit", "db", "dbm", "dba"})
 """Units of which twice as much means nothing: there is no ratio of their means."""
@@ -72,12 +72,19 @@ class Compared:
     @classmethod
     def of(cls, metrics: Sequence[HistoryMetric]) -> Compared:
         """Chosen by what the mapping says about them."""
-        sided = [metric for metric in metrics if metric.direction in SIDES]
+        sided = [metric for metric in metrics if metric.direction in _SIDES]
         relative = {metric.name for metric in sided if (metric.unit or "").strip().lower() in _RELATIVE}
+        good = [one.name for one in sided if one.kind == "counter" and one.direction == "low"]
         return cls(
             gauges=tuple(one for one in sided if one.kind == "gauge" and one.name not in relative),
-            counters=tuple(one for one in sided if one.kind == "counter"),
-            left_out=tuple((name, "its unit has no zero, so there is no ratio of means") for name in sorted(relative)),
+            counters=tuple(one for one in sided if one.kind == "counter" and one.name not in good),
+            left_out=(
+                *((name, "its unit has no zero, so there is no ratio of means") for name in sorted(relative)),
+                *(
+                    (name, "of a counter only more can be worse: first events have no other side")
+                    for name in sorted(good)
+                ),
+            ),
         )
 
     @property

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from analytics.cohorts.day_amounts import SIDES
 from analytics.cohorts.days import FAILURES, DeviceDays, device_days
 from analytics.cohorts.decision import Decision
 from analytics.cohorts.dimension_words import Basis, basis_of, with_basis
@@ -122,7 +121,7 @@ def _gauge(metric: HistoryMetric) -> Metric:
         says=f"lose {metric.name}" if falls else f"show {metric.name}",
         repeats=True,
         kind="mean",
-        direction="less" if not falls and SIDES[metric.direction or ""] == "less" else "more",
+        direction="less" if metric.direction == "low" else "more",
         unit=metric.unit or "",
         how="fast" if falls else "high",
         of=metric.name,

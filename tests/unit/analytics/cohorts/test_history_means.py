@@ -108,6 +108,12 @@ def test_days_on_which_a_counter_grew_are_counted_once_each(tmp_path: Path) -> N
     assert found["events"] <= found["exposure_hours"] / 24
 
 
+def test_a_counter_of_good_things_is_left_out_and_said_so(tmp_path: Path) -> None:
+    answer = compare(Fleet(tmp_path), "lot", LATENCY + ERRORS.replace("[metrics]\n", "").replace('"high"', '"low"'))
+    assert {one["metric"] for one in answer["comparisons"]} == {"latency_s"}
+    assert [(one["metric"], "only more can be worse" in one["why"]) for one in answer["left_out"]] == [("errors", True)]
+
+
 def test_a_lot_never_changes_so_its_mean_is_an_association(tmp_path: Path) -> None:
     found = of(compare(Fleet(tmp_path, latency=1.6, by="lot"), "lot", LATENCY), "L2")
     assert (found["verdict"], found["basis"]) == ("worse", "exchangeable")
