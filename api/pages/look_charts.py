@@ -78,7 +78,9 @@ def evidence_chart(series: Sequence[Looked], *, watch_share: float | None = None
         if watch_share is not None:
             watch: Points = [(at, None if value is None else value * watch_share) for at, value in needed]
             drawn.append(_level("watch list from", watch, WATCH, "dotted"))
-    drawn.append(_level(f"{ALONE:.0f}: chance 1 in {ALONE:.0f}", [(look.at, ALONE) for look in series], PALETTE[6], "dotted"))
+    drawn.append(
+        _level(f"{ALONE:.0f}: chance 1 in {ALONE:.0f}", [(look.at, ALONE) for look in series], PALETTE[6], "dotted")
+    )
     drawn[0]["markLine"] = mark_lines({}, _first_worse(series))
     last = series[-1]
     label = f"Evidence that it is worse, look by look; at {moment(last.at)} UTC it was {evidence(last.e)}."
