@@ -69,9 +69,9 @@ class Arms:
     ``settled``: the hour is exposure of an arm but for burn-in; ``since`` counts the hours since the device came to its version;
     ``counted``: it is exposure after the usual burn-in. ``treated``: of which arm. ``watched`` and ``blamed`` are the same for silence,
     without burn-in: hours in which the device had reported not long ago, and whether the release would be to blame: it runs it, or was
-    told to install it and was not heard of long after. ``silent`` marks the hour in which it had not reported for long enough, of which
-    those in which nobody could be heard are none; ``grew`` hours in which the counter grew. ``version`` is the last one known,
-    ``arrived`` the device's first hour on another version than before.
+    told to install it in the last `UPDATE_HOURS` and hours of silence. ``silent`` marks the hour in which it had not reported for long
+    enough, of which those in which nobody could be heard are none; ``grew`` hours in which the counter grew. ``version`` is the last one
+    known, ``arrived`` the device's first hour on another version than before.
     """
 
     settled: Mask
@@ -118,7 +118,9 @@ def arrange(
     since = hour - changed_at
     gap = hour - reported_at
     offered_at, offered = _offers(panel, carry, hour)
-    installing = (reported_at <= offered_at + UPDATE_HOURS) & (changed_at < offered_at)
+    # For as long as a device's silence may be due to the offer it is of that arm whatever it does: were those that go on reporting to
+    # leave it, it would be left to those that fall silent anyway.
+    installing = (hour <= offered_at + UPDATE_HOURS + silent_after[:, None]) & (changed_at < offered_at)
     watchable = present & np.where(installing, offered == THIS, compared)
     grew, counter = _growth(panel, carry)
     arms = Arms(

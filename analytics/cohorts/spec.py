@@ -220,7 +220,7 @@ SLEEPY_SILENT_HOURS = 48
 """one that sleeps (docs/liveness.md) only after this long."""
 
 UPDATE_HOURS = 24
-"""A device that was told to install the release and is not heard of later than this after it fell silent by the release."""
+"""A device that was told to install the release and was last heard not later than this after that fell silent by the release."""
 
 HOURLY_FOR_HOURS = 14 * 24
 """Looks are hourly for this long after the first wave, then daily."""

@@ -262,3 +262,32 @@ def test_day_ends_to_restart_from_are_kept_for_four_weeks_and_thinned_for_large_
         assert stream.starts[0].hour == BEGIN + 5, "the first wave always stays"
         assert set(range(min(8, day))) <= set(ages)
         assert all(age <= 28 for age in ages[1:])
+
+
+def test_devices_that_are_offered_a_release_and_put_it_off_do_not_make_it_look_deadly() -> None:
+    """Silence that has nothing to do with the release; half of the fleet is offered it by lot, and nobody takes it."""
+    log_e = np.array([_silence_beside_an_offer(seed) for seed in range(40)])
+    assert (log_e >= np.log(20.0)).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / log_e.size)
+    assert log_e.mean() < 0.0
+
+
+def _silence_beside_an_offer(seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    shape = (300, 4 * 24)
+    hours = np.arange(shape[1])
+    gone = rng.exponential(20 * 24.0, shape[0])
+    reported = hours < gone[:, None]
+    version = np.where(reported, 0, UNKNOWN).astype(np.int32)
+    offered = np.zeros(shape, dtype=np.int8)
+    offered[rng.permutation(shape[0])[:150], 3] = THIS
+    panel = replace(
+        random_panel(0, *shape),
+        reported=reported,
+        version=version,
+        other=version,
+        told_to_update=offered,
+        blind=np.zeros(shape[1], dtype=bool),
+    )
+    silence = next(metric for metric in METRICS if metric.name == "went_silent")
+    found = begun(shape[0], options=replace(OPTIONS, metrics=(silence,))).add(panel)
+    return weigh(found.streams[0], "randomised", margin=1.05, guard=30).log_e
