@@ -215,9 +215,15 @@ def _known(
         took=took,
         looks=read.looks,
         hours=clock.hours(opened, now) if opened is not None and now is not None else 0.0,
+        unlooked_hours=_unlooked(read.looks, opened, now) if opened is not None and now is not None else 0.0,
         blind_hours=read.blind_hours,
         overruled=_overruled(read.decisions, number),
     )
+
+
+def _unlooked(looks: Sequence[CohortLook], opened: datetime, now: datetime) -> float:
+    """Hours since the watch last looked at the release, at most those since the wave was opened."""
+    return (now - max([opened, *(look.at for look in looks)])).total_seconds() / 3600.0
 
 
 def tally(members: Sequence[Member], rollout: Rollout, clock: HeardClock, now: datetime | None) -> Tally:

@@ -13,6 +13,8 @@ from hearthwatch.records.rollouts import Rollout, Wave
 
 LONG_BLIND_H = 1.0
 """So long a blindness only delays the judgement; a longer one holds the roll-out."""
+LOOK_EVERY_H = 26.0
+"""The watch looks every hour, later every day; a wave does not pass on a verdict that is older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that a judgement rests on. ``hours``: how long the open wave has been heard; ``blind_hours``: how long nobody is heard now, None
-    while we hear. ``overruled``: codes of holds and stops that a person has overruled in this wave, with what they were about."""
+    """All that a judgement rests on.
+
+    ``hours``: how long the open wave has been heard; ``unlooked_hours``: how long the watch has not looked at the release since;
+    ``blind_hours``: how long nobody is heard now, None while we hear. ``overruled``: codes of holds and stops that a person has overruled
+    in this wave, with what they were about.
+    """
 
     rollout: Rollout
     waves: Sequence[Wave]
@@ -48,6 +54,7 @@ class Known:
     took: int
     looks: Sequence[CohortLook]
     hours: float
+    unlooked_hours: float = 0.0
     blind_hours: float | None = None
     overruled: frozenset[tuple[str, str]] = frozenset()
 
@@ -164,6 +171,9 @@ def _waits(known: Known, wave: Wave) -> Judgement | None:
     if known.hours < wave.min_hours:
         says = f"Wave {wave.number} is heard for {wave.min_hours:g} hours before it can pass."
         return Judgement("hold", "min_hours", says, evidence(known))
+    if known.unlooked_hours > LOOK_EVERY_H:
+        says = f"The watch has not looked at {known.version} for {LOOK_EVERY_H:g} hours: without its verdict no wave passes."
+        return Judgement("hold", "no_look", says, evidence(known))
     if tally.successes < wave.min_successes:
         says = f"Wave {wave.number} needs {wave.min_successes} devices that are healthy for {known.rollout.healthy_hours:g} hours."
         return Judgement("hold", "successes", says + _never_enough(known, wave), evidence(known))

@@ -14,7 +14,7 @@ from hearthwatch.records.rollout_decisions import Decision
 from hearthwatch.records.rollouts import Rollout
 from hearthwatch.values import Release
 
-WAITING = ("min_hours", "successes", "success_share")
+WAITING = ("min_hours", "no_look", "successes", "success_share")
 """Codes of holds for which a wave goes on as it is, and only the next one does not open yet."""
 PAUSED, STOPPED, OVERRIDDEN, RESUMED, COMPLETE = "paused", "stopped", "overridden", "resumed", "complete"
 OPENS = "opens"

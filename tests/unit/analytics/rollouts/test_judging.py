@@ -101,6 +101,11 @@ def test_a_wave_passes_only_when_time_successes_and_their_share_are_all_there() 
     assert (passed.decision, passed.opens) == ("continue", 2)
 
 
+def test_no_wave_passes_while_the_watch_does_not_look() -> None:
+    assert said(known(unlooked_hours=27.0)) == ("hold", "no_look")
+    assert said(known(unlooked_hours=25.0)) == ("continue", "wave_passed")
+
+
 def test_a_wave_too_small_to_show_anything_says_so() -> None:
     small = Tally(devices=12, offered=12, updated=12, due=12, successes=12)
     judgement = judge(known(tally=small))
