@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -38,12 +39,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replications", type=int, default=100)
     parser.add_argument("--ratio", type=float, default=1.0)
+    parser.add_argument("--speed", action="store_true", help="measure looks within 2,000 devices instead")
     given = parser.parse_args()
+    if given.speed:
+        speed(2_000)
+        return
     for kind in ("batch", "moved"):
         days = [replication(kind, given.ratio, seed) for seed in range(given.replications)]
         found = [day for day in days if day is not None]
         mean = f", on average on day {np.mean(found):.1f} after it began" if found else ""
         print(f"{kind}, ratio {given.ratio}: worse in {len(found)} of {len(days)}{mean}", flush=True)
+
+
+def speed(size: int) -> None:
+    """Processor time of the first look after a start, of two hourly ones, and of the first of the next day."""
+    store, database = open_store("duckdb://"), open_database("sqlite://")
+    database.upgrade()
+    update = np.where(np.arange(size) % 3 == 0, 24, NEVER)
+    scene = Scene(store, database, update, np.full(size, 0.3), days=DAYS)
+    scene.register()
+    with database.transaction() as connection:
+        attributes.tell(connection, [(name, "batch", f"B{n % 2}") for n, name in enumerate(scene.ids)], START)
+    scene.play(0, DAYS * 24)
+    _ask(scene, "batch", "B1", None)
+    for hour in ((DAYS - 1) * 24 + 5, (DAYS - 1) * 24 + 6, (DAYS - 1) * 24 + 7, DAYS * 24):
+        began = time.process_time()
+        _look(scene, hour)
+        print(f"look at hour {hour}: {time.process_time() - began:.2f} s of processor time")
 
 
 def replication(kind: str, ratio: float, seed: int) -> int | None:
@@ -90,6 +112,16 @@ def _moved(store: Any, database: Any, ratio: float, rng: np.random.Generator) ->
 
 
 def _first_worse(scene: Scene, by: str, value: str) -> int | None:
+    _ask(scene, by, value, "unexpected_reboots")
+    for day in range(SINCE + 1, DAYS + 1):
+        _look(scene, day * 24)
+        with scene.database.reading() as connection:
+            if any(look.verdict == "worse" for look in comparison_looks.latest(connection)):
+                return day - SINCE
+    return None
+
+
+def _ask(scene: Scene, by: str, value: str, metric: str | None) -> None:
     since = START + SINCE * 24 * HOUR
     with scene.database.transaction() as connection:
         comparisons.create(
@@ -97,19 +129,17 @@ def _first_worse(scene: Scene, by: str, value: str) -> int | None:
             model="lock",
             by=by,
             treatment=value,
-            metric="unexpected_reboots",
+            metric=metric,
             since=since,
             now=since,
             actor="benchmark",
         )
-    for day in range(SINCE + 1, DAYS + 1):
-        now = START + day * 24 * HOUR
-        weighed = weigh_comparisons(scene.store, scene.database, now, burn_in=timedelta(hours=24), **OPTIONS)
-        judge_comparisons(scene.database, weighed, **OPTIONS, **JUDGING)
-        with scene.database.reading() as connection:
-            if any(look.verdict == "worse" for look in comparison_looks.latest(connection)):
-                return day - SINCE
-    return None
+
+
+def _look(scene: Scene, hour: int) -> None:
+    now, burn_in = START + hour * HOUR, timedelta(hours=24)
+    weighed = weigh_comparisons(scene.store, scene.database, now, burn_in=burn_in, **OPTIONS)
+    judge_comparisons(scene.database, weighed, **OPTIONS, **JUDGING)
 
 
 if __name__ == "__main__":
