@@ -187,7 +187,7 @@ def test_a_devices_own_level_does_not_change_a_difference_in_differences(seed: i
     treated = np.arange(devices) < rng.integers(6, 18)
     watched = weigh(_slowed(level, treated, 1.3), "unknown", margin=1.05, guard=3)
     assert _ratio_of(watched) == pytest.approx(1.3, rel=0.02)
-    level[0] *= 1000.0
+    level[0] = 1000.0 * level.max()
     slow_by_itself = weigh(_slowed(level, treated, 1.3), "unknown", margin=1.05, guard=3)
     assert _ratio_of(slow_by_itself) == pytest.approx(1.3, rel=0.02)
     assert slow_by_itself.unadjusted is not None
