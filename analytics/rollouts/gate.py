@@ -180,17 +180,21 @@ def _kept_silence(read: _Read) -> Silence:
 
 
 def _standings(read: _Read, members: Mapping[str, Member], course: Course) -> list[Standing]:
-    """Who was heard before the last look, and who of them has fallen silent since. Only waves that were open then count as such."""
+    """Who was heard before the last look, and who of them has fallen silent since. Only waves that were open then count as such.
+
+    Beside the open wave stand those whose turn has not come; in the last one, where there are none, those of the waves before.
+    """
     if not read.kept:
         return []
     last = datetime.fromisoformat(read.kept["at"])
     open_then = max((one for one, at in course.opened.items() if at <= last), default=0)
     if open_then == 0:
         return []
+    later = any(members[name].wave > open_then for name in read.candidates)
     found = []
     for name, device in read.candidates.items():
         member, heard = members[name], device.last_seen
-        if member.wave < open_then or heard is None:
+        if (later and member.wave < open_then) or heard is None:
             continue
         allowed = patience(course, read.intervals.get(name, 0.0))
         if course.clock.hours(heard, last) <= allowed:

@@ -119,8 +119,8 @@ def _silent(known: Known) -> Judgement | None:
     if silence.e < limit or share <= known.rollout.silence_share:
         return None
     says = (
-        f"{silence.treated_events} devices of the open wave fell silent where {silence.expected:.1f} would have at the rate of those"
-        f" whose turn has not come (e = {_number(silence.e)}): {_percent(share)} of those that took it,"
+        f"{silence.treated_events} devices of the open wave fell silent where {silence.expected:.1f} would have at the rate of the"
+        f" others (e = {_number(silence.e)}): {_percent(share)} of those that took it,"
         f" more than {_percent(known.rollout.silence_share)}."
     )
     return Judgement("stop", "silence", says, evidence(known))

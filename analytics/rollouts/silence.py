@@ -2,6 +2,7 @@
 
 A bricked device says nothing, and often it never tells that it has the release: so the arms are what was drawn (intention to treat), the
 open wave against the waves that are not open, whoever updated. By the draw both arms are equally often away for reasons of their own.
+In the last wave the devices of earlier ones, drawn as well, are the control: that finds what dies of the update, not what dies later of it.
 
 At a look, in each stratum, a_T and a_C devices had been heard not long ago; d of them have fallen silent since, d_T of the open wave.
 Under "no more often" d_T is hypergeometric or smaller (Fisher), so the likelihood ratio of a hazard ratio h > 1 is an e-value; products

@@ -105,6 +105,20 @@ def test_the_same_holds_with_the_records_in_postgresql(store: TelemetryStore, po
     bricking_release_is_stopped(store, postgresql_database)
 
 
+def test_a_release_that_bricks_only_the_last_devices_is_stopped_by_those_who_took_it_before(
+    store: TelemetryStore, database: Database
+) -> None:
+    fleet = RolledFleet(store, database)
+    fleet.live(BEFORE, every=NEVER)
+    fleet.roll_out(plan(0.5, 1.0))
+    members = fleet.members()
+    last = [name for name, one in members.items() if one.wave == 2]
+    fleet.fate.update(dict.fromkeys(last[: len(last) // 4], "bricks"))
+    fleet.live(20)
+    assert ("continue", "wave_passed", 1) in fleet.said()
+    assert fleet.said()[-1] == ("stop", "silence", 2)
+
+
 def test_a_release_that_makes_devices_loop_is_stopped_in_its_first_wave(
     store: TelemetryStore, database: Database
 ) -> None:
