@@ -89,12 +89,13 @@ def _tell_engineers(connection: Connection, policy: Policy, finding: Finding, ru
     ticket = tickets.of_findings(connection, [finding.id]).get(finding.id)
     metrics = ", ".join(str(name) for name in finding.evidence.get("metrics", ()))
     lines = [
-        f"{finding.kind} {finding.mode} of {finding.subject}: {finding.severity}",
+        f"{finding.kind} {finding.mode} of {_named(finding)}: {finding.severity}",
         f"seen {finding.first_seen:%Y-%m-%d %H:%M} to {finding.last_seen:%Y-%m-%d %H:%M} UTC",
         f"because of: {metrics}" if metrics else "",
         f"rule: {rule.name}",
         f"ticket: {ticket.id}" if ticket else "",
     ]
+    lines[2:2] = [reason for reason in finding.evidence.get("reasons", ()) if isinstance(reason, str)][:1]
     text = "\n".join(line for line in lines if line)
     for number, address in enumerate(policy.engineers.addresses):
         outbox.put(
@@ -106,6 +107,18 @@ def _tell_engineers(connection: Connection, policy: Policy, finding: Finding, ru
             key=f"{alert_key(finding)}:{number}",
             now=now,
         )
+
+
+def _named(finding: Finding) -> str:
+    """The subject as an engineer knows it: a release by model and version, a comparison by what it compares."""
+    told = finding.evidence
+    if told.get("name"):
+        return str(told["name"])
+    return (
+        f"{told['model']} {told['version']}"
+        if finding.subject_type == "release" and told.get("version")
+        else finding.subject
+    )
 
 
 def _within_the_limit(

@@ -404,6 +404,19 @@ def test_engineers_hear_of_a_mismatch_once(world: World) -> None:
     assert [letter.address for letter in world.letters()] == ["mailbox://engineers"]
 
 
+def test_engineers_are_told_of_a_release_by_its_name_and_why(world: World) -> None:
+    world.policy()
+    release = world.release(BAD, replaces=GOOD)
+    said = f"Devices on {BAD} reboot unexpectedly 2.50 times as often."
+    evidence = {"model": MODEL, "version": BAD, "metrics": ["unexpected_reboots"], "reasons": [said]}
+    world.observe(f"release:{release.id}", "reboots", kind="cohort", evidence=evidence)
+    world.apply()
+    world.deliver()
+    letter = next(letter for letter in world.letters() if letter.address == "mailbox://engineers")
+    assert letter.subject == f"cohort reboots of {MODEL} {BAD}: critical"
+    assert said in letter.text
+
+
 # -- a release that is worse -------------------------------------------------------------------------------------------
 
 
