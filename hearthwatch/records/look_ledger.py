@@ -1,0 +1,56 @@
+"""A ledger of looks, whatever is looked at: append-only, one row for each subject, metric and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Table
+
+from hearthwatch.records.database import insert_missing
+from hearthwatch.records.tables.columns import fitted
+
+L = TypeVar("L")
+
+
+class LookLedger(Generic[L]):
+    """The looks of one ``table``, as values of the dataclass ``kind``, whose fields are its columns; ``subject`` names the subject's."""
+
+    def __init__(self, table: Table, subject: str, kind: type[L]) -> None:
+        self._table = table
+        self._subject = table.c[subject]
+        self._kind = kind
+        self._fields: tuple[str, ...] = tuple(getattr(kind, "__dataclass_fields__"))  # noqa: B009
+        self._columns = tuple(table.c[name] for name in self._fields)
+
+    def append(self, connection: Connection, looks: Sequence[L]) -> int:
+        """Append looks; one of the same subject, metric and time that is there already is left. Returns how many were new."""
+        rows = [self._row(look) for look in looks]
+        return insert_missing(connection, self._table, rows)
+
+    def list_looks(self, connection: Connection, subject: int, *, metric: str | None = None) -> list[L]:
+        """Looks at a subject, oldest first."""
+        query = sa.select(*self._columns).where(self._subject == subject)
+        if metric is not None:
+            query = query.where(self._table.c.metric == metric)
+        rows = connection.execute(query.order_by(self._table.c.at, self._table.c.id)).mappings()
+        return [self._kind(**row) for row in rows]
+
+    def latest(self, connection: Connection, subjects: Sequence[int] | None = None) -> list[L]:
+        """The newest look of each subject and metric, by subject and metric."""
+        newest = sa.func.row_number().over(
+            partition_by=(self._subject, self._table.c.metric),
+            order_by=(self._table.c.at.desc(), self._table.c.id.desc()),
+        )
+        ranked = sa.select(*self._columns, newest.label("rank"))
+        if subjects is not None:
+            ranked = ranked.where(self._subject.in_(subjects))
+        inner = ranked.subquery()
+        query = sa.select(*(inner.c[name] for name in self._fields)).where(inner.c.rank == 1)
+        rows = connection.execute(query.order_by(inner.c[self._subject.name], inner.c.metric)).mappings()
+        return [self._kind(**row) for row in rows]
+
+    def _row(self, look: L) -> dict[str, Any]:
+        told = {name: getattr(look, name) for name in self._fields}
+        return told | {"why": fitted(self._table.c.why, told["why"])}
