@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.records.comparison_looks import ComparisonLook
 
 _NUMBER = {"type": "number"}
 _NUMBER_OR_NULL = {"anyOf": [{"type": "number"}, {"type": "null"}]}
@@ -114,3 +115,29 @@ class LookView(CohortLook):
     def of(cls, look: CohortLook) -> LookView:
         """The look as it is shown."""
         return cls(**{name: getattr(look, name) for name in CohortLook.__dataclass_fields__})
+
+
+COMPARISON_DETAIL = {
+    **DETAIL,
+    "properties": {
+        **DETAIL["properties"],
+        "basis": {
+            "type": "string",
+            "description": "What it rests on: `exchangeable` where no device changed the value (an association), "
+            "else each device against its own past.",
+        },
+        "may_speak": {"type": "boolean", "description": "Whether it counts among the streams of e-BH."},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonLookView(ComparisonLook):
+    """One look at a comparison; the same values as of a look at a release."""
+
+    detail: Annotated[Mapping[str, Any], WithJsonSchema(COMPARISON_DETAIL)] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, look: ComparisonLook) -> ComparisonLookView:
+        """The look as it is shown."""
+        return cls(**{name: getattr(look, name) for name in ComparisonLook.__dataclass_fields__})

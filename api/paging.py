@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query
@@ -53,12 +54,32 @@ class Asked:
             raise Invalid("not a cursor of this list", where="cursor")
         return int(key)
 
+    @property
+    def after_look(self) -> tuple[datetime, str] | None:
+        """As `after`, where keys are those of `look_key`."""
+        key = self.after
+        if key is None:
+            return None
+        at, _, metric = key.partition(" ")
+        try:
+            moment = datetime.fromisoformat(at)
+        except ValueError:
+            raise Invalid("not a cursor of this list", where="cursor") from None
+        if moment.tzinfo is None or not metric:
+            raise Invalid("not a cursor of this list", where="cursor")
+        return moment, metric
+
     def page(self, fetch: Callable[[int], Sequence[T]], key: Callable[[T], object]) -> Page[T]:
         """The page: ``fetch`` gives up to so many items after the cursor, ``key`` what the next page goes on from."""
         found = list(fetch(self.limit + 1))
         items = found[: self.limit]
         more = len(found) > self.limit
         return Page(items=items, next=_cursor(str(key(items[-1]))) if more else None)
+
+
+def look_key(at: datetime, metric: str) -> str:
+    """The key of a look in a list of looks at one subject."""
+    return f"{at.isoformat()} {metric}"
 
 
 def asked(

@@ -111,6 +111,8 @@ async def comparison_page(visit: Visit) -> None:
                 f"What comes out is an association: no device changed its {spoken(comparison.by)}, so whatever else came along with "
                 "it (age, place, use) is in the difference."
             )
+        if series:
+            ui.link("All looks as CSV", f"/api/v1/comparisons/{comparison.id}/looks.csv").classes("hw-link")
         if visit.person.role in ENGINEERS and comparison.ended_at is None:
             _end(visit.context, comparison)
     if not series:

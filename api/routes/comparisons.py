@@ -13,7 +13,9 @@ from analytics.cohorts.dimension_values import values_known
 from analytics.cohorts.spec import watched_metrics
 from api.acts import Acting, tagged
 from api.context import Context
-from api.paging import Page, Paging
+from api.csv_tables import csv_response
+from api.look_view import ComparisonLookView
+from api.paging import Page, Paging, look_key
 from api.revisions import IfMatch
 from api.security import Engineer, Reader
 from hearthwatch.errors import Invalid
@@ -105,12 +107,29 @@ def get_comparison(context: Context, _caller: Reader, comparison_id: ComparisonI
 
 @router.get("/comparisons/{comparison_id}/looks")
 def list_looks(
-    context: Context, _caller: Reader, comparison_id: ComparisonId, metric: str | None = None
-) -> Page[ComparisonLook]:
-    """What was seen at every look, oldest first."""
+    context: Context, _caller: Reader, paging: Paging, comparison_id: ComparisonId, metric: str | None = None
+) -> Page[ComparisonLookView]:
+    """What was seen at every look, oldest first, by metric where they are of the same time."""
+    after = paging.after_look
     with context.database.reading() as connection:
         comparisons.get(connection, comparison_id)
-        return Page(items=comparison_looks.list_looks(connection, comparison_id, metric=metric))
+        found = paging.page(
+            lambda limit: comparison_looks.list_looks(
+                connection, comparison_id, metric=metric, after=after, limit=limit
+            ),
+            key=lambda look: look_key(look.at, look.metric),
+        )
+    return Page(items=[ComparisonLookView.of(look) for look in found.items], next=found.next)
+
+
+@router.get("/comparisons/{comparison_id}/looks.csv", response_class=Response)
+def export_looks(context: Context, _caller: Reader, comparison_id: ComparisonId, metric: str | None = None) -> Response:
+    """The looks as a CSV file for a spreadsheet, without their detail."""
+    with context.database.reading() as connection:
+        comparisons.get(connection, comparison_id)
+        found = comparison_looks.list_looks(connection, comparison_id, metric=metric)
+    columns = [name for name in ComparisonLook.__dataclass_fields__ if name != "detail"]
+    return csv_response(f"comparison-{comparison_id}-looks", columns, found)
 
 
 @router.post("/comparisons/{comparison_id}/end", response_model=Comparison)

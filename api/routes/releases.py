@@ -12,7 +12,7 @@ from api.acts import Acting, tagged
 from api.context import Context
 from api.csv_tables import csv_response
 from api.look_view import LookView
-from api.paging import Page
+from api.paging import Page, Paging, look_key
 from api.release_verdict import ReleaseVerdict, judged
 from api.revisions import IfMatch
 from api.security import Engineer, Reader
@@ -109,15 +109,22 @@ def get_verdict(context: Context, _caller: Reader, release_id: ReleaseId) -> Rel
 def list_looks(
     context: Context,
     _caller: Reader,
+    paging: Paging,
     release_id: ReleaseId,
     metric: str | None = None,
     since: Annotated[AwareDatetime | None, Query(description="Only looks after this time.")] = None,
 ) -> Page[LookView]:
-    """What the cohort watch saw at every look, oldest first."""
+    """What the cohort watch saw at every look, oldest first, by metric where they are of the same time."""
+    after = paging.after_look
     with context.database.reading() as connection:
         releases.get(connection, release_id)
-        found = cohort_looks.list_looks(connection, release_id, metric=metric)
-    return Page(items=[LookView.of(look) for look in found if since is None or look.at > since])
+        found = paging.page(
+            lambda limit: cohort_looks.list_looks(
+                connection, release_id, metric=metric, since=since, after=after, limit=limit
+            ),
+            key=lambda look: look_key(look.at, look.metric),
+        )
+    return Page(items=[LookView.of(look) for look in found.items], next=found.next)
 
 
 @router.get("/releases/{release_id}/looks.csv", response_class=Response)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hearthwatch.records.look_ledger import LookLedger
+from hearthwatch.records.look_ledger import LookLedger, Place
 from hearthwatch.records.tables import cohort_looks
 
 
@@ -45,9 +45,17 @@ def append(connection: Connection, looks: Sequence[CohortLook]) -> int:
     return _LEDGER.append(connection, looks)
 
 
-def list_looks(connection: Connection, release_id: int, *, metric: str | None = None) -> list[CohortLook]:
-    """Looks at a release, oldest first."""
-    return _LEDGER.list_looks(connection, release_id, metric=metric)
+def list_looks(
+    connection: Connection,
+    release_id: int,
+    *,
+    metric: str | None = None,
+    since: datetime | None = None,
+    after: Place | None = None,
+    limit: int | None = None,
+) -> list[CohortLook]:
+    """Looks at a release, oldest first; only those later than ``since`` and ``after``, at most ``limit``."""
+    return _LEDGER.list_looks(connection, release_id, metric=metric, since=since, after=after, limit=limit)
 
 
 def latest(connection: Connection, release_ids: Sequence[int] | None = None) -> list[CohortLook]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -12,6 +13,9 @@ from hearthwatch.records.database import insert_missing
 from hearthwatch.records.tables.columns import fitted
 
 L = TypeVar("L")
+
+Place = tuple[datetime, str]
+"""Where a look stands among those at its subject: its time and metric."""
 
 
 class LookLedger(Generic[L]):
@@ -29,12 +33,26 @@ class LookLedger(Generic[L]):
         rows = [self._row(look) for look in looks]
         return insert_missing(connection, self._table, rows)
 
-    def list_looks(self, connection: Connection, subject: int, *, metric: str | None = None) -> list[L]:
-        """Looks at a subject, oldest first."""
+    def list_looks(
+        self,
+        connection: Connection,
+        subject: int,
+        *,
+        metric: str | None = None,
+        since: datetime | None = None,
+        after: Place | None = None,
+        limit: int | None = None,
+    ) -> list[L]:
+        """Looks at a subject, oldest first, by metric where they are of the same time; only those later than ``since`` and ``after``."""
+        at, name = self._table.c.at, self._table.c.metric
         query = sa.select(*self._columns).where(self._subject == subject)
         if metric is not None:
-            query = query.where(self._table.c.metric == metric)
-        rows = connection.execute(query.order_by(self._table.c.at, self._table.c.id)).mappings()
+            query = query.where(name == metric)
+        if since is not None:
+            query = query.where(at > since)
+        if after is not None:
+            query = query.where((at > after[0]) | ((at == after[0]) & (name > after[1])))
+        rows = connection.execute(query.order_by(at, name).limit(limit)).mappings()
         return [self._kind(**row) for row in rows]
 
     def latest(self, connection: Connection, subjects: Sequence[int] | None = None) -> list[L]:

@@ -69,6 +69,9 @@ def test_an_engineer_asks_once_looks_and_ends_it(lamps: ApiContext, client: Clie
     path = f"/api/v1/comparisons/{made['id']}"
     assert [one["metric"] for one in engineer.get(f"{path}/looks").json()["items"]] == ["sync_failures"]
     assert engineer.get(f"{path}/looks?metric=other").json()["items"] == []
+    table = engineer.get(f"{path}/looks.csv").text.splitlines()
+    assert table[0].startswith("comparison_id,metric,at,verdict")
+    assert len(table) == 2
 
     assert engineer.post(f"{path}/end", headers={"If-Match": '"9"'}).status_code == 412
     ended = engineer.post(f"{path}/end", headers={"If-Match": engineer.get(path).headers["ETag"]})

@@ -178,6 +178,24 @@ def test_who_watches_asks_only_for_looks_that_are_new(client: Client, release: R
     assert client("viewer").get(path, params={"since": "noon"}).status_code == 422
 
 
+def test_pages_of_looks_put_together_are_all_looks_and_a_foreign_cursor_is_refused(
+    client: Client, release: Release
+) -> None:
+    path = f"/api/v1/releases/{release.id}/looks"
+    everything = client("viewer").get(path).json()
+    assert everything["next"] is None
+    found, cursor = [], None
+    while True:
+        asked = {"limit": 1} | ({"cursor": cursor} if cursor else {})
+        page = client("viewer").get(path, params=asked).json()
+        found += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == everything["items"]
+    assert client("viewer").get(path, params={"cursor": "bm9vbg"}).status_code == 422
+
+
 def test_the_file_of_looks_runs_nothing_in_a_spreadsheet(client: Client, release: Release) -> None:
     answer = client("viewer").get(f"/api/v1/releases/{release.id}/looks.csv", params={"metric": "unexpected_reboots"})
     assert answer.headers["content-type"].startswith("text/csv")
