@@ -91,7 +91,10 @@ def _where(one: Mapping[str, Any]) -> Iterator[str]:
     strata = [f"{_stratum(each)}: x {_number(each['ratio'])} ({each['share']:.0%})" for each in one["strata"][:_NEAR]]
     if len(one["strata"]) > 1:
         yield f"  where it shows: {'; '.join(strata)}"
-    moving = [f"{_plain(each['device'])} ({each['share']:.0%})" for each in one["contributors"][:_NEAR]]
+    moving = [
+        f"{_plain(each['device'])} ({'' if each['arm'] == 'treatment' else 'other, '}{each['share']:.0%})"
+        for each in one["contributors"][:_NEAR]
+    ]
     if moving:
         yield f"  devices that count most: {', '.join(moving)}"
 

@@ -36,7 +36,10 @@ WORSE = ONE | {
     "first_alarm_at": "2025-02-03T00:00:00Z",
     "why": "Devices on batch B8 fail 2.50 times as often.",
     "strata": [{"hardware": "A", "ratio": 3.0, "share": 0.8}, {"hardware": "B", "ratio": None, "share": 0.2}],
-    "contributors": [{"device": "d-1", "share": 0.25}],
+    "contributors": [
+        {"device": "d-1", "arm": "treatment", "share": 0.25},
+        {"device": "d-9", "arm": "control", "share": 0.1},
+    ],
 }
 
 
@@ -71,7 +74,7 @@ def test_the_gravest_stands_first_with_what_it_rests_on() -> None:
         "2025-02-03",
     ]
     assert "  where it shows: A: x 3.00 (80%); B: x - (20%)" in told
-    assert "  devices that count most: d-1 (25%)" in told
+    assert "  devices that count most: d-1 (25%), d-9 (other, 10%)" in told
 
 
 def test_what_is_too_early_with_little_evidence_is_counted_and_not_listed() -> None:
