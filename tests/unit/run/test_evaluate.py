@@ -72,7 +72,7 @@ def test_the_json_of_cohorts_is_the_contract(tmp_path: Path, capsys: pytest.Capt
     absent = tmp_path / "not" / "there"
     answer = evaluated(capsys, "cohorts", "--data", str(absent), "--only", QUICK, "--replications", "2")
     assert answer["suite"] == "cohorts"
-    assert answer["seconds"] > 0
+    assert answer["seconds"] >= 0.0
     (row,) = answer["results"]
     assert (row["method"], row["devices"], row["ratio"], row["frailty"]) == ("hearthwatch", 200, 2.0, 1.0)
     assert row["replications"] == 2
