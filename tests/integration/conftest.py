@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from prometheus_client import CollectorRegistry
 
 from api.app import ApiContext, create_app
@@ -22,6 +22,9 @@ from tests.unit.alerts.world import NOON
 HOSTILE = "<img src=x onerror=document.title='harmed'>"
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+
+expect.set_options(timeout=20_000)
+"""How long what is expected may take to appear, as for everything else a page is asked: a busy machine is slow, not wrong."""
 
 
 @pytest.fixture(scope="module")
