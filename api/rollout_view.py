@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -44,43 +44,14 @@ class WaveView:
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutView:
+class RolloutView(Rollout):
     """A roll-out with its release, waves and newest decision. ``held_out`` devices are in no wave."""
 
-    id: int
     release: Release
-    status: str
-    reason: str | None
     open_wave: int
     waves: Sequence[WaveView]
     held_out: int
-    salt: str
-    strata: Sequence[str]
-    healthy_hours: float
-    silent_hours: float
-    silence_share: float
-    deviation_share: float
-    alpha: float
-    claim: str
-    claim_why: str | None
-    service: str
-    service_id: str | None
-    service_state: str | None
-    service_said: str | None
-    service_at: datetime | None
     decision: Decision | None
-    started_at: datetime | None
-    ended_at: datetime | None
-    created_at: datetime
-    created_by: str
-    revision: int
-
-
-_PLAIN = (
-    "id", "status", "reason", "salt", "strata", "healthy_hours", "silent_hours", "silence_share", "deviation_share", "alpha", "claim",
-    "claim_why", "service", "service_id", "service_state", "service_said", "service_at", "started_at", "ended_at", "created_at",
-    "created_by", "revision",
-)  # fmt: skip
 
 
 def view(connection: Connection, rollout: Rollout, now: datetime) -> RolloutView:
@@ -101,7 +72,7 @@ def view(connection: Connection, rollout: Rollout, now: datetime) -> RolloutView
         waves=tuple(_wave(rollout, one, by_wave[one.number], clock, now) for one in of_it),
         held_out=held_out,
         decision=rollout_decisions.newest(connection, rollout.id),
-        **{name: getattr(rollout, name) for name in _PLAIN},
+        **{one.name: getattr(rollout, one.name) for one in fields(Rollout)},
     )
 
 
