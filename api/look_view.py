@@ -104,7 +104,7 @@ DETAIL = _object(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookView(CohortLook):
     """One look. ``e`` is the evidence that the release is worse, ``ratio`` with [``low``, ``high``] the effect where it can be estimated;
     the interval holds at all looks together."""
@@ -114,7 +114,7 @@ class LookView(CohortLook):
     @classmethod
     def of(cls, look: CohortLook) -> LookView:
         """The look as it is shown."""
-        return cls(**{name: getattr(look, name) for name in CohortLook.__dataclass_fields__})
+        return cls(release_id=look.release_id, **look.figures())
 
 
 COMPARISON_DETAIL = {
@@ -131,7 +131,7 @@ COMPARISON_DETAIL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonLookView(ComparisonLook):
     """One look at a comparison; the same values as of a look at a release."""
 
@@ -140,4 +140,4 @@ class ComparisonLookView(ComparisonLook):
     @classmethod
     def of(cls, look: ComparisonLook) -> ComparisonLookView:
         """The look as it is shown."""
-        return cls(**{name: getattr(look, name) for name in ComparisonLook.__dataclass_fields__})
+        return cls(comparison_id=look.comparison_id, **look.figures())

@@ -132,3 +132,21 @@ def _value(table: sa.Table, column: sa.Column[Any], number: int, choices: dict[s
 def _text(column: sa.Column[Any], number: int) -> str:
     length = getattr(column.type, "length", None) or 1000
     return f"{number} {AWKWARD}"[:length]
+
+
+def look_figures(
+    metric: str,
+    at: datetime,
+    verdict: str,
+    why: str = "",
+    e: float = 1.0,
+    devices: tuple[int, int] = (1, 1),
+    hours: tuple[float, float] = (1.0, 1.0),
+    events: tuple[float, float] = (1.0, 1.0),
+) -> dict[str, Any]:
+    """What a look holds beside its subject; pairs are (treatment, control)."""
+    pairs = {"devices": devices, "hours": hours, "events": events}
+    arms = {
+        f"{name}_{arm}": pair[side] for name, pair in pairs.items() for side, arm in enumerate(("treatment", "control"))
+    }
+    return {"metric": metric, "at": at, "verdict": verdict, "why": why, "e": e, **arms}

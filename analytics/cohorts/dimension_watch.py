@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection
 
-from analytics.cohorts.decision import decide
 from analytics.cohorts.dimension_evidence import DimensionEvidence, adopted_by, begin
-from analytics.cohorts.dimension_findings import keep_findings, recover
 from analytics.cohorts.dimension_values import Members, members_of
 from analytics.cohorts.dimension_words import basis_of, named, spoken, with_basis
 from analytics.cohorts.evidence import Options, advance
 from analytics.cohorts.fleet import Fleet
-from analytics.cohorts.look_rows import Look, row_of
+from analytics.cohorts.judging import Judged, Rules, judged, live_evidence, may_speak, recorded_evidence, stand
+from analytics.cohorts.look_findings import Subject, keep_findings, recover
+from analytics.cohorts.look_rows import Look
 from analytics.cohorts.monitor import OPEN_DAYS
 from analytics.cohorts.panel import hour_of, time_of
 from analytics.cohorts.spec import HOURLY_FOR_HOURS, watched_metrics
-from analytics.cohorts.verdict import Names, Standing, Verdict, judge
-from analytics.cohorts.weighing import NO_EVIDENCE, weigh
-from analytics.sequential.detector import RUN_LENGTH_DAYS
-from analytics.sequential.ebh import e_bh
+from analytics.cohorts.verdict import Names, Standing
+from analytics.cohorts.weighing import weigh
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import blindness, comparison_looks, comparisons, devices, liveness
 from hearthwatch.records.comparison_looks import ComparisonLook
@@ -34,7 +31,6 @@ from hearthwatch.records.database import Database
 from hearthwatch.values import Device
 
 _ALL = 10_000_000
-_OF_LOOKS = frozenset(one.name for one in fields(ComparisonLook)) - {"comparison_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ class Weighed:
     @property
     def log_e(self) -> list[float]:
         """Natural logarithms of the e-values of all live streams, for e-BH."""
-        return [look.weight.log_e for _, look in self.looks if _may_speak(look)] + list(self.elsewhere)
+        return [*live_evidence(look for _, look in self.looks), *self.elsewhere]
 
 
 def weigh_comparisons(
@@ -105,7 +101,7 @@ def weigh_comparisons(
     return Weighed(
         hour=hour,
         looks=looks,
-        elsewhere=[float(np.log(look.e)) if look.e > 0 else NO_EVIDENCE for look in others],
+        elsewhere=[recorded_evidence(look.e) for look in others],
         latched=frozenset((look.comparison_id, look.metric) for look in latest if look.verdict == "worse"),
         ended=[one for one in asked if one.ended_at is not None],
     )
@@ -126,74 +122,49 @@ def judge_comparisons(
 
     Returns counts. A second call in the same hour adds nothing.
     """
-    standings = _stand(weighed, beside, page_fdr, watch_fdr)
-    rows: list[ComparisonLook] = []
-    verdicts: list[Verdict] = []
-    for (comparison, look), standing in zip(weighed.looks, standings, strict=True):
-        verdict, row = _judged(comparison, look, standing, weighed.hour, margin, guard)
-        verdicts.append(verdict)
-        rows.append(row)
+    rules = Rules(margin, guard, page_fdr, watch_fdr)
+    latched = [(comparison.id, look.metric.name) in weighed.latched for comparison, look in weighed.looks]
+    looks = [look for _, look in weighed.looks]
+    standings = stand(looks, latched, [*weighed.elsewhere, *beside], rules)
+    found = [
+        (comparison, _judged(comparison, look, standing, weighed.hour, rules))
+        for (comparison, look), standing in zip(weighed.looks, standings, strict=True)
+    ]
+    rows = [ComparisonLook(comparison_id=comparison.id, **one.row.figures()) for comparison, one in found]
     with database.transaction(alone=False) as connection:
         comparison_looks.append(connection, rows)
-        keep_findings(connection, weighed.looks, verdicts, rows, time_of(weighed.hour), relapse)
+        told = [(_subject(comparison), one) for comparison, one in found]
+        keep_findings(connection, told, time_of(weighed.hour), relapse)
         _close_ended(connection, weighed)
-    worse = sum(verdict.word == "worse" for verdict in verdicts)
+    worse = sum(one.verdict.word == "worse" for _, one in found)
     return {"comparisons": len({one.id for one, _ in weighed.looks}), "looks": len(rows), "worse": worse}
 
 
-def _judged(
-    comparison: Comparison, look: Look, standing: Standing, hour: int, margin: float, guard: int
-) -> tuple[Verdict, ComparisonLook]:
-    evidence = look.evidence
-    decision = decide(
-        look.stream,
-        look.weight,
-        needed_e=standing.needed,
-        until=evidence.until,
-        first_wave=evidence.first_wave,
-        guard=guard,
-        margin=margin,
-    )
-    adopted = isinstance(evidence, DimensionEvidence) and evidence.adopted
+def _judged(comparison: Comparison, look: Look, standing: Standing, hour: int, rules: Rules) -> Judged:
+    """As any look, and what it rests on: that no device changed the value makes it an association."""
     names = Names(named(comparison.by, comparison.treatment), _control(comparison))
-    verdict = judge(look.metric, look.weight, standing, names, guard=guard, margin=margin, decision=decision)
+    one = judged(look, standing, names, hour, rules)
+    adopted = isinstance(look.evidence, DimensionEvidence) and look.evidence.adopted
     basis = basis_of(adopted=adopted, randomised=False)
-    row = row_of(look, verdict, standing, decision, hour, margin)
-    shared = {name: getattr(row, name) for name in _OF_LOOKS}
-    detail = {**row.detail, "basis": basis, "may_speak": _may_speak(look)}
-    why = with_basis(verdict, basis, comparison.by)
-    return verdict, ComparisonLook(comparison_id=comparison.id, **(shared | {"why": why, "detail": detail}))
+    detail = {**one.row.detail, "basis": basis, "may_speak": may_speak(look)}
+    return replace(one, row=replace(one.row, why=with_basis(one.verdict, basis, comparison.by), detail=detail))
+
+
+def _subject(comparison: Comparison) -> Subject:
+    about = {
+        "model": comparison.model,
+        "by": comparison.by,
+        "treatment": comparison.treatment,
+        "control": list(comparison.control),
+        "name": f"{comparison.model}, {named(comparison.by, comparison.treatment)}",
+    }
+    return Subject(f"comparison:{comparison.id}", "group", about)
 
 
 def _control(comparison: Comparison) -> str:
     if not comparison.control:
         return "all others"
     return f"{spoken(comparison.by)} {' or '.join(comparison.control[:3])}{' …' if len(comparison.control) > 3 else ''}"
-
-
-def _may_speak(look: Look) -> bool:
-    """Whether the stream can ever say anything: first events of what devices chose can not."""
-    return look.metric.repeats or look.evidence.release.assignment == "randomised"
-
-
-def _stand(weighed: Weighed, beside: Sequence[float], page_fdr: float, watch_fdr: float) -> list[Standing]:
-    """e-BH over all live streams: those of this look, those of comparisons that are not due, and those of releases."""
-    log_e = np.array(weighed.log_e + list(beside))
-    paged, watched = e_bh(log_e, page_fdr), e_bh(log_e, watch_fdr)
-    standings, place = [], 0
-    for comparison, look in weighed.looks:
-        speaks = _may_speak(look)
-        standings.append(
-            Standing(
-                paged=speaks and bool(paged[place]),
-                watched=speaks and bool(watched[place]),
-                latched=(comparison.id, look.metric.name) in weighed.latched,
-                needed=log_e.size / page_fdr,
-                late_needed=log_e.size * RUN_LENGTH_DAYS,
-            )
-        )
-        place += speaks
-    return standings
 
 
 def _is_due(comparison: Comparison, mine: Sequence[ComparisonLook], hour: int) -> bool:
@@ -279,4 +250,4 @@ def _close_ended(connection: Connection, weighed: Weighed) -> None:
     """The finding of a comparison that nobody asks any more ends."""
     for comparison in weighed.ended:
         if any(number == comparison.id for number, _ in weighed.latched):
-            recover(connection, comparison, time_of(weighed.hour), "the comparison was ended")
+            recover(connection, _subject(comparison).key, time_of(weighed.hour), "the comparison was ended")

@@ -17,7 +17,7 @@ from analytics.cohorts.streams import Stream
 from analytics.cohorts.verdict import Standing, Verdict, late_alarm, on_watch_list
 from analytics.cohorts.weighing import Basis, Ratio, Weight
 from analytics.sequential.detector import RUN_LENGTH_DAYS
-from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.records.look_ledger import RecordedLook
 from hearthwatch.values import Release
 
 _LARGEST_E = 700.0  # natural logarithm: what a float still holds
@@ -40,11 +40,10 @@ class Look:
 
 def row_of(
     look: Look, verdict: Verdict, standing: Standing, decision: Decision | None, hour: int, margin: float
-) -> CohortLook:
-    """The row of a look at the hour (since 1970)."""
+) -> RecordedLook:
+    """The numbers of a look at the hour (since 1970)."""
     weight, ratio = look.weight, verdict.ratio
-    return CohortLook(
-        release_id=look.release.id,
+    return RecordedLook(
         metric=look.metric.name,
         at=time_of(hour),
         verdict=verdict.word,

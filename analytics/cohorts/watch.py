@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection
 
-from analytics.cohorts.decision import Decision, decide
 from analytics.cohorts.evidence import FAR, Offers, Options
 from analytics.cohorts.fleet import Fleet
-from analytics.cohorts.look_rows import Look, row_of
+from analytics.cohorts.judging import Rules, judged, recorded_evidence, stand
+from analytics.cohorts.look_findings import Subject, keep_findings, recover
+from analytics.cohorts.look_rows import Look
 from analytics.cohorts.monitor import Monitor
 from analytics.cohorts.panel import hour_of, time_of
-from analytics.cohorts.release_findings import keep_findings, recover
 from analytics.cohorts.spec import (
     BY_NAME,
     HOURLY_FOR_HOURS,
     WATCH_AFTER_ROLLOUT_HOURS,
-    Metric,
     watched_metrics,
 )
-from analytics.cohorts.verdict import Names, Standing, judge
-from analytics.cohorts.weighing import NO_EVIDENCE, weigh
-from analytics.sequential.detector import RUN_LENGTH_DAYS
-from analytics.sequential.ebh import e_bh
+from analytics.cohorts.verdict import Names
+from analytics.cohorts.weighing import weigh
 from hearthwatch.firmware import version
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import blindness, cohort_looks, commands, devices, liveness, releases
@@ -39,7 +35,6 @@ from hearthwatch.values import Release
 
 _ALL = 10_000_000
 _OFFERS_KEPT = timedelta(days=90)
-_DECIDED = frozenset({"worse", "better", "same"})
 
 _monitors: weakref.WeakKeyDictionary[TelemetryStore, dict[int, Monitor]] = weakref.WeakKeyDictionary()
 """Evidence kept in memory between looks, for each open store. Losing it costs one full reading, never a number."""
@@ -55,16 +50,6 @@ class _Known:
     running: frozenset[int]
     blind: frozenset[int]
     offers: Offers
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """How strict the watch is; see `watch_releases`."""
-
-    margin: float
-    guard: int
-    page_fdr: float
-    watch_fdr: float
 
 
 def watch_releases(
@@ -91,24 +76,20 @@ def watch_releases(
     hour = hour_of(now)
     metrics = watched_metrics(gauges)
     known = _read(database, now)
-    rules = _Rules(margin, guard, page_fdr, watch_fdr)
+    rules = Rules(margin, guard, page_fdr, watch_fdr)
     options = Options(margin, round(burn_in.total_seconds() / 3600), known.blind, metrics)
     looks = _look(store, database, known, hour, options, guard)
-    standings = _stand(looks, known, hour, rules, beside)
-    decisions = [_decide(look, standing, rules) for look, standing in zip(looks, standings, strict=True)]
-    verdicts = [
-        judge(look.metric, look.weight, standing, _names(look.release), guard=guard, margin=margin, decision=decision)
-        for look, standing, decision in zip(looks, standings, decisions, strict=True)
+    standings = stand(looks, _latched(looks, known), [*_elsewhere(looks, known, hour), *beside], rules)
+    found = [
+        judged(look, standing, _names(look.release), hour, rules)
+        for look, standing in zip(looks, standings, strict=True)
     ]
-    rows = [
-        row_of(look, verdict, standing, None if verdict.word in _DECIDED else decision, hour, margin)
-        for look, verdict, standing, decision in zip(looks, verdicts, standings, decisions, strict=True)
-    ]
+    rows = [CohortLook(release_id=one.look.release.id, **one.row.figures()) for one in found]
     with database.transaction(alone=False) as connection:
         cohort_looks.append(connection, rows)
-        keep_findings(connection, looks, verdicts, time_of(hour), relapse)
+        keep_findings(connection, [(_subject(one.look.release), one) for one in found], time_of(hour), relapse)
         _close_withdrawn(connection, known, now)
-    worse = sum(verdict.word == "worse" for verdict in verdicts)
+    worse = sum(one.verdict.word == "worse" for one in found)
     return {"releases": len({look.release.id for look in looks}), "looks": len(looks), "worse": worse}
 
 
@@ -207,40 +188,10 @@ def _is_over(mine: Sequence[CohortLook], hour: int) -> bool:
 _FIRST_ONLY = frozenset(name for name, metric in BY_NAME.items() if not metric.repeats)
 
 
-def _may_speak(metric: Metric, release: Release) -> bool:
-    """Whether the stream can ever say anything: known from the release's assignment, so it costs the others nothing where it can not."""
-    return metric.repeats or release.assignment == "randomised"
-
-
-def _stand(looks: Sequence[Look], known: _Known, hour: int, rules: _Rules, beside: Iterable[float]) -> list[Standing]:
-    """e-BH over all streams being watched: those of this look, the last e-values of those that are not due, and those beside."""
-    speaking = [look for look in looks if _may_speak(look.metric, look.release)]
-    log_e = np.array([look.weight.log_e for look in speaking] + _elsewhere(looks, known, hour) + list(beside))
-    paged, watched = e_bh(log_e, rules.page_fdr), e_bh(log_e, rules.watch_fdr)
-    chosen = {
-        (look.release.id, look.metric.name): (bool(paged[index]), bool(watched[index]))
-        for index, look in enumerate(speaking)
-    }
-    standings = []
-    for look in looks:
-        key = look.release.id, look.metric.name
-        pages, watches = chosen.get(key, (False, False))
-        latched = key in known.latest and known.latest[key].verdict == "worse"
-        needed, late = log_e.size / rules.page_fdr, log_e.size * RUN_LENGTH_DAYS
-        standings.append(Standing(pages, watches, latched, needed=needed, late_needed=late))
-    return standings
-
-
-def _decide(look: Look, standing: Standing, rules: _Rules) -> Decision | None:
-    return decide(
-        look.stream,
-        look.weight,
-        needed_e=standing.needed,
-        until=look.evidence.until,
-        first_wave=look.evidence.first_wave,
-        guard=rules.guard,
-        margin=rules.margin,
-    )
+def _latched(looks: Sequence[Look], known: _Known) -> list[bool]:
+    """Which of them were called worse at the look before."""
+    before = [known.latest.get((look.release.id, look.metric.name)) for look in looks]
+    return [one is not None and one.verdict == "worse" for one in before]
 
 
 def _elsewhere(looks: Sequence[Look], known: _Known, hour: int) -> list[float]:
@@ -252,12 +203,21 @@ def _elsewhere(looks: Sequence[Look], known: _Known, hour: int) -> list[float]:
         if release.status == "withdrawn" or release.id in here or _is_over(mine, hour):
             continue
         spoken = (look.e for look in mine if look.metric not in _FIRST_ONLY or release.assignment == "randomised")
-        values.extend(float(np.log(e)) if e > 0 else NO_EVIDENCE for e in spoken)
+        values.extend(recorded_evidence(e) for e in spoken)
     return values
 
 
 def _names(release: Release) -> Names:
     return Names(release.version, release.replaces or "earlier firmware")
+
+
+def _subject(release: Release) -> Subject:
+    about = {"model": release.model, "version": release.version, "replaces": release.replaces}
+    return Subject(_key(release), "release", about)
+
+
+def _key(release: Release) -> str:
+    return f"release:{release.id}"
 
 
 def _close_withdrawn(connection: Connection, known: _Known, now: datetime) -> None:
@@ -267,4 +227,4 @@ def _close_withdrawn(connection: Connection, known: _Known, now: datetime) -> No
             continue
         running = devices.list_devices(connection, model=release.model, version=release.version, test=False, limit=1)
         if not running:
-            recover(connection, f"release:{release.id}", now, "withdrawn, and no device runs it any more")
+            recover(connection, _key(release), now, "withdrawn, and no device runs it any more")

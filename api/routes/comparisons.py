@@ -20,8 +20,8 @@ from api.revisions import IfMatch
 from api.security import Engineer, Reader
 from hearthwatch.errors import Invalid
 from hearthwatch.records import comparison_looks, comparisons
-from hearthwatch.records.comparison_looks import ComparisonLook
 from hearthwatch.records.comparisons import Comparison
+from hearthwatch.records.look_ledger import FIGURES
 
 router = APIRouter(tags=["comparisons"])
 
@@ -128,7 +128,7 @@ def export_looks(context: Context, _caller: Reader, comparison_id: ComparisonId,
     with context.database.reading() as connection:
         comparisons.get(connection, comparison_id)
         found = comparison_looks.list_looks(connection, comparison_id, metric=metric)
-    columns = [name for name in ComparisonLook.__dataclass_fields__ if name != "detail"]
+    columns = ["comparison_id", *(name for name in FIGURES if name != "detail")]
     return csv_response(f"comparison-{comparison_id}-looks", columns, found)
 
 

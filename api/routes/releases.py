@@ -17,7 +17,7 @@ from api.release_verdict import ReleaseVerdict, judged
 from api.revisions import IfMatch
 from api.security import Engineer, Reader
 from hearthwatch.records import cohort_looks, releases
-from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.records.look_ledger import FIGURES
 from hearthwatch.values import Release
 
 router = APIRouter(tags=["releases"])
@@ -133,7 +133,7 @@ def export_looks(context: Context, _caller: Reader, release_id: ReleaseId, metri
     with context.database.reading() as connection:
         releases.get(connection, release_id)
         found = cohort_looks.list_looks(connection, release_id, metric=metric)
-    columns = [name for name in CohortLook.__dataclass_fields__ if name != "detail"]
+    columns = ["release_id", *(name for name in FIGURES if name != "detail")]
     return csv_response(f"release-{release_id}-looks", columns, found)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +13,38 @@ from sqlalchemy import Connection, Table
 from hearthwatch.records.database import insert_missing
 from hearthwatch.records.tables.columns import fitted
 
-L = TypeVar("L")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedLook:
+    """What was seen of a metric at a time, whatever was looked at. ``e`` is the evidence that the treatment is worse, ``ratio`` with
+    [low, high] the effect where it can be estimated."""
+
+    metric: str
+    at: datetime
+    verdict: str
+    why: str
+    e: float
+    devices_treatment: int
+    devices_control: int
+    hours_treatment: float
+    hours_control: float
+    events_treatment: float
+    events_control: float
+    e_rate: float | None = None
+    e_first: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """All of it by name, for a look of a subject."""
+        return {name: getattr(self, name) for name in FIGURES}
+
+
+FIGURES: tuple[str, ...] = tuple(one.name for one in fields(RecordedLook))
+
+L = TypeVar("L", bound=RecordedLook)
 
 Place = tuple[datetime, str]
 """Where a look stands among those at its subject: its time and metric."""
@@ -25,7 +57,7 @@ class LookLedger(Generic[L]):
         self._table = table
         self._subject = table.c[subject]
         self._kind = kind
-        self._fields: tuple[str, ...] = tuple(getattr(kind, "__dataclass_fields__"))  # noqa: B009
+        self._fields: tuple[str, ...] = tuple(one.name for one in fields(kind))
         self._columns = tuple(table.c[name] for name in self._fields)
 
     def append(self, connection: Connection, looks: Sequence[L]) -> int:

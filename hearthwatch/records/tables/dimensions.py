@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, String, Table, UniqueConstraint
 
 from hearthwatch.records.tables.columns import BigId, Instant, id_column, metadata, revision_column
+from hearthwatch.records.tables.looks import look_columns
 
 device_attributes = Table(
     "device_attributes",
@@ -41,23 +42,7 @@ comparison_looks = Table(
     metadata,
     id_column(),
     Column("comparison_id", BigId, ForeignKey("comparisons.id"), nullable=False),
-    Column("metric", String(64), nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("verdict", String(16), nullable=False),
-    Column("why", String(800), nullable=False),
-    Column("e", Float, nullable=False),
-    Column("e_rate", Float),
-    Column("e_first", Float),
-    Column("ratio", Float),
-    Column("low", Float),
-    Column("high", Float),
-    Column("devices_treatment", Integer, nullable=False),
-    Column("devices_control", Integer, nullable=False),
-    Column("hours_treatment", Float, nullable=False),
-    Column("hours_control", Float, nullable=False),
-    Column("events_treatment", Float, nullable=False),
-    Column("events_control", Float, nullable=False),
-    Column("detail", JSON, nullable=False),
+    *look_columns(longest_why=800),
     UniqueConstraint("comparison_id", "metric", "at"),
     CheckConstraint("verdict in ('worse', 'better', 'same', 'too_early', 'confounded')", name="verdict"),
 )

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from hearthwatch.records.tables.columns import BigId, Instant, id_column, metadata, revision_column
+from hearthwatch.records.tables.looks import look_columns
 
 findings = Table(
     "findings",
@@ -58,23 +59,7 @@ cohort_looks = Table(
     metadata,
     id_column(),
     Column("release_id", BigId, ForeignKey("releases.id"), nullable=False),
-    Column("metric", String(64), nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("verdict", String(16), nullable=False),
-    Column("why", String(400), nullable=False),
-    Column("e", Float, nullable=False),  # the stream's e-value: max(e_rate, e_first) / 2
-    Column("e_rate", Float),
-    Column("e_first", Float),
-    Column("ratio", Float),
-    Column("low", Float),
-    Column("high", Float),
-    Column("devices_treatment", Integer, nullable=False),
-    Column("devices_control", Integer, nullable=False),
-    Column("hours_treatment", Float, nullable=False),
-    Column("hours_control", Float, nullable=False),
-    Column("events_treatment", Float, nullable=False),
-    Column("events_control", Float, nullable=False),
-    Column("detail", JSON, nullable=False),
+    *look_columns(longest_why=400),
     UniqueConstraint("release_id", "metric", "at"),
 )
 

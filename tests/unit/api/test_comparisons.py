@@ -11,6 +11,7 @@ from api.context import ApiContext
 from hearthwatch.clock import SteppedClock
 from hearthwatch.records import attributes, audit, comparison_looks, devices
 from hearthwatch.records.comparison_looks import ComparisonLook
+from tests.records_rows import look_figures
 from tests.unit.api.conftest import Client
 
 ASK: dict[str, Any] = {"model": "Lamp 3", "by": "batch", "treatment": "B7"}
@@ -64,7 +65,10 @@ def test_an_engineer_asks_once_looks_and_ends_it(lamps: ApiContext, client: Clie
     assert engineer.post("/api/v1/comparisons", json=ASK).status_code == 409
 
     with lamps.database.transaction() as connection:
-        look = ComparisonLook(made["id"], "sync_failures", lamps.clock.now(), "too_early", "w", 1.0, 2, 1, 1, 1, 1, 1)
+        look = ComparisonLook(
+            comparison_id=made["id"],
+            **look_figures("sync_failures", lamps.clock.now(), "too_early", "w", devices=(2, 1)),
+        )
         comparison_looks.append(connection, [look])
     path = f"/api/v1/comparisons/{made['id']}"
     assert [one["metric"] for one in engineer.get(f"{path}/looks").json()["items"]] == ["sync_failures"]

@@ -23,6 +23,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.settings import Settings
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Release
+from tests.records_rows import look_figures
 from tests.unit.analytics.cohorts.scene import Scene
 from tests.unit.api.conftest import Client
 
@@ -32,7 +33,10 @@ RELEASE = Release(1, "camera-4", "4.2.0", "4.1.0", "randomised", (), NOON, "roll
 
 
 def look(metric: str, verdict: str, e: float = 1.0, **changes: Any) -> CohortLook:
-    plain = CohortLook(1, metric, NOON, verdict, "As it is.", e, 20, 40, 200.0, 400.0, 9.0, 8.0)
+    plain = CohortLook(
+        release_id=1,
+        **look_figures(metric, NOON, verdict, "As it is.", e, (20, 40), (200.0, 400.0), (9.0, 8.0)),
+    )
     return replace(plain, **{"ratio": 2.4, "low": 1.2, "high": 4.8, **changes})
 
 

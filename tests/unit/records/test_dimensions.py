@@ -10,6 +10,7 @@ from hearthwatch.errors import Conflict, Invalid, Missing, Stale
 from hearthwatch.records import attributes, comparison_looks, comparisons, devices
 from hearthwatch.records.comparison_looks import ComparisonLook
 from hearthwatch.records.database import Database
+from tests.records_rows import look_figures
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -114,7 +115,12 @@ def test_looks_at_a_comparison_are_written_once(database: Database) -> None:
     with database.transaction() as connection:
         one = comparisons.create(connection, **ASK)  # type: ignore[arg-type]
         looks = [
-            ComparisonLook(one.id, "reboots", AT + day * DAY, "too_early", "w" * 900, 1.5, 10, 20, 1.0, 2.0, 3.0, 4.0)
+            ComparisonLook(
+                comparison_id=one.id,
+                **look_figures(
+                    "reboots", AT + day * DAY, "too_early", "w" * 900, 1.5, (10, 20), (1.0, 2.0), (3.0, 4.0)
+                ),
+            )
             for day in (0, 1)
         ]
         assert comparison_looks.append(connection, looks) == 2
@@ -125,4 +131,4 @@ def test_looks_at_a_comparison_are_written_once(database: Database) -> None:
 
 def test_a_look_at_a_comparison_nobody_asked_for_is_refused(database: Database) -> None:
     with pytest.raises(Conflict), database.transaction() as connection:
-        comparison_looks.append(connection, [ComparisonLook(99, "x", AT, "same", "", 1.0, 1, 1, 1.0, 1.0, 1.0, 1.0)])
+        comparison_looks.append(connection, [ComparisonLook(comparison_id=99, **look_figures("x", AT, "same"))])

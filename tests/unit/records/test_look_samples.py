@@ -11,13 +11,14 @@ from hearthwatch.records import cohort_looks, releases
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database
 from hearthwatch.records.look_samples import sample_times, sampled_looks
+from tests.records_rows import look_figures
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def look(release_id: int, metric: str, hour: int, verdict: str) -> CohortLook:
     at = NOON + timedelta(hours=hour)
-    return CohortLook(release_id, metric, at, verdict, "", float(hour), 1, 1, 1.0, 1.0, 1.0, 1.0)
+    return CohortLook(release_id=release_id, **look_figures(metric, at, verdict, e=float(hour)))
 
 
 def looked_at(database: Database, metric: str, verdicts: list[str]) -> int:

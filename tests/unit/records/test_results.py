@@ -14,13 +14,17 @@ from hearthwatch.records.database import Database
 from hearthwatch.records.outcomes import Outcome
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.vitals import VitalsRow
+from tests.records_rows import look_figures
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
 def look(release: int, metric: str, day: int, verdict: str = "too_early") -> CohortLook:
-    return CohortLook(release, metric, AT + day * DAY, verdict, "w" * 900, 1.5, 10, 20, 1.0, 2.0, 3.0, 4.0)
+    return CohortLook(
+        release_id=release,
+        **look_figures(metric, AT + day * DAY, verdict, "w" * 900, 1.5, (10, 20), (1.0, 2.0), (3.0, 4.0)),
+    )
 
 
 def test_a_look_at_a_release_nobody_announced_is_refused(database: Database) -> None:

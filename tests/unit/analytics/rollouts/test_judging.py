@@ -15,6 +15,7 @@ from analytics.rollouts.silence import Silence, Standing
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.rollout_steps import WAITING
 from hearthwatch.records.rollouts import Rollout, Wave
+from tests.records_rows import look_figures
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 GOOD = Tally(devices=100, offered=100, updated=100, due=100, successes=100)
@@ -35,9 +36,8 @@ def known(**changes: Any) -> Known:
 
 
 def look(verdict: str = "too_early", **detail: Any) -> CohortLook:
-    return CohortLook(
-        1, "unexpected_reboots", START, verdict, "", 3.0, 100, 900, 1.0, 1.0, 1.0, 1.0, ratio=2.1, detail=detail
-    )
+    figures = look_figures("unexpected_reboots", START, verdict, e=3.0, devices=(100, 900))
+    return CohortLook(release_id=1, ratio=2.1, detail=detail, **figures)
 
 
 def said(its: Known) -> tuple[str, str]:
