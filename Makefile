@@ -8,7 +8,7 @@ SEED ?= 1
 CASES ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-seeds cohort-study fuzz-wire up test check format services lock wheel wheel-test notebooks notebooks-strip screenshots sim-ingest soak kill-ingest kill-duckdb outage clean
+.PHONY: help install demo demo-seeds cohort-study fuzz-wire up test check format services lock wheel wheel-test notebooks notebooks-strip sim-ingest soak kill-ingest kill-duckdb outage clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
