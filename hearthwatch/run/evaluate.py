@@ -16,11 +16,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from analytics.suites import asos, cohorts
+from analytics.suites import asd, asd_files, asos, cohorts
 from hearthwatch.errors import Invalid
+from hearthwatch.run import asd_table
 from hearthwatch.run.printing import show
 
-Suite = Literal["asos", "cohorts"]
+Suite = Literal["asd", "asos", "cohorts"]
 SUITES: tuple[str, ...] = get_args(Suite)
 REPLICATIONS = 2000
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -47,13 +48,15 @@ def run_evaluation(options: Options, *, as_json: bool) -> None:
         found = _cohorts(options)
     elif options.suite == "asos":
         found = _asos(options)
+    elif options.suite == "asd":
+        found = _asd(options)
     else:
         raise Invalid(f"there is no suite {options.suite!r}; there are {', '.join(SUITES)}")
     answer = {"suite": options.suite, "seconds": round(time.perf_counter() - began, 1), **found}
     if as_json:
         show(answer, as_json=True)
         return
-    for line in cohort_lines(answer) if options.suite == "cohorts" else asos_lines(answer):
+    for line in _LINES[options.suite](answer):
         typer.echo(line)
 
 
@@ -71,12 +74,23 @@ def _cohorts(options: Options) -> dict[str, Any]:
 
 
 def _asos(options: Options) -> dict[str, Any]:
+    return asos.evaluate(_folder_alone(options, asos.FILE))
+
+
+def _asd(options: Options) -> dict[str, Any]:
+    data = _folder_alone(options, f"{asd_files.ARCHIVES}/NAME.npz and {asd_files.INTERPRETATIONS}/NAME.txt")
+    with _progress("methods") as told:
+        return asd.evaluate(data, told)
+
+
+def _folder_alone(options: Options, holds: str) -> Path:
+    """The folder of a suite that takes nothing else."""
     given = {name for name in ("replications", "only", "jobs", "seed") if getattr(options, name) is not None}
     if given:
-        raise Invalid(f"the suite asos has nothing to do with --{', --'.join(sorted(given))}")
+        raise Invalid(f"the suite {options.suite} has nothing to do with --{', --'.join(sorted(given))}")
     if options.data is None:
-        raise Invalid(f"the suite asos needs --data, the folder with {asos.FILE}")
-    return asos.evaluate(options.data)
+        raise Invalid(f"the suite {options.suite} needs --data, the folder with {holds}")
+    return options.data
 
 
 def _folder_to_keep_in(data: Path | None) -> Path | None:
@@ -92,14 +106,14 @@ def _folder_to_keep_in(data: Path | None) -> Path | None:
 
 
 @contextmanager
-def _progress() -> Iterator[Told]:
+def _progress(of: str = "replications") -> Iterator[Told]:
     """A bar where a terminal is there, else nothing."""
     if not sys.stderr.isatty():
         yield lambda _name, _done, _total: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("replications", total=None)
+        task = bar.add_task(of, total=None)
         yield lambda name, done, total: bar.update(task, description=name[:60], completed=done, total=total)
 
 
@@ -144,3 +158,10 @@ def asos_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             f"{name:<16} {told['series']} series, flagged at any look {100 * told['flagged_any_look']:.1f} %, "
             f"at the end {100 * told['flagged_end']:.1f} %"
         )
+
+
+_LINES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
+    "asd": asd_table.lines,
+    "asos": asos_lines,
+    "cohorts": cohort_lines,
+}

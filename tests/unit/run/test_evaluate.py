@@ -30,12 +30,15 @@ def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, 
 
 def test_a_suite_that_does_not_exist_is_answered_with_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "weather"]) == 2
-    assert "there is no suite 'weather'; there are asos, cohorts" in capsys.readouterr().err
+    assert "there is no suite 'weather'; there are asd, asos, cohorts" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["asd"], "the suite asd needs --data, the folder with npz/NAME.npz and interpretation_label/NAME.txt"),
+        (["asd", "--data", "nowhere"], "nowhere has no npz/NAME.npz"),
+        (["asd", "--data", ".", "--seed", "3"], "the suite asd has nothing to do with --seed"),
         (["asos"], "needs --data"),
         (["asos", "--data", "nowhere"], "nowhere has no asos_digital_experiments_dataset.parquet"),
         (["asos", "--data", ".", "--replications", "3"], "nothing to do with --replications"),
