@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analytics.calibration import Calibration
 from analytics.lives import Stack, stacked
-from analytics.panel import Floats, Ints
+from analytics.panel import Flags, Floats, Ints
 
 SEED = 20260501
 NEGATIVES_PER_POSITIVE = 60
@@ -34,12 +34,18 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """Rows to learn from: features, days to failure, days followed, and how many rows of the population each stands for."""
+    """Rows to learn from: features, days to failure, days followed, days until the data end, and how many rows of the population each
+    stands for."""
 
     features: Matrix
     to_failure: Floats
     to_end: Floats
+    left: Floats
     weight: Floats
+
+    def only(self, rows: Ints | Flags, features: Matrix) -> Snapshots:
+        """Some of the rows, with (possibly other) features of all."""
+        return Snapshots(features[rows], self.to_failure[rows], self.to_end[rows], self.left[rows], self.weight[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +135,14 @@ def fit_hazard(snapshots: Snapshots, edges: Sequence[int], fold: Ints, *, near_d
     levels = Levels.of(snapshots.features)
     coded = levels.apply(snapshots.features)
     min_leaf = LEAF_DEVICES * near_days * (len(edges) - 1)
-    classifiers = []
-    for number in range(int(fold.max()) + 1):
-        inside = np.flatnonzero(fold != number)
-        rest = Snapshots(
-            coded[inside], snapshots.to_failure[inside], snapshots.to_end[inside], snapshots.weight[inside]
-        )
-        classifiers.append(_fit_one(rest, edges, min_leaf))
+    classifiers = [
+        _fit_one(snapshots.only(fold != number, coded), edges, min_leaf) for number in range(int(fold.max()) + 1)
+    ]
     return Hazard(tuple(classifiers), levels, tuple(edges), {})
 
 
 def _fit_one(snapshots: Snapshots, edges: Sequence[int], min_leaf: int) -> Any:
-    rows, weight = _thinned(stacked(snapshots.to_failure, snapshots.to_end, edges), snapshots)
+    rows, weight = _thinned(stacked(snapshots.to_failure, snapshots.to_end, snapshots.left, edges), snapshots)
     classifier = HistGradientBoostingClassifier(
         max_iter=ITERATIONS,
         learning_rate=0.06,
@@ -192,12 +194,16 @@ class AgeHazard:
         return 1 - np.exp(-self.rate[band][:, None] * np.asarray(horizons, dtype=np.float64)[None, :])
 
 
-def fit_age_hazard(age: Floats, to_failure: Floats, weight: Floats, bands: int = 12) -> AgeHazard:
-    """Rates by bands of age with equal numbers of device-days, drawn towards the overall rate by two failures' worth of exposure."""
+def fit_age_hazard(age: Floats, to_failure: Floats, weight: Floats, bands: int = 12, within: int = 1) -> AgeHazard:
+    """Rates by bands of age with equal numbers of device-days, drawn towards the overall rate by two failures' worth of exposure.
+
+    ``within``: how many days after each row a failure counts; every row must have been followed for so long.
+    """
     known = np.where(np.isnan(age), -1.0, age)
     upper = np.unique(np.quantile(known, np.linspace(0, 1, bands + 1)[1:-1]))
     band = np.searchsorted(upper, known, side="right")
-    failures = np.bincount(band, weights=weight * (to_failure <= 1), minlength=len(upper) + 1)
+    seen = np.bincount(band, weights=weight * (to_failure <= within), minlength=len(upper) + 1)
+    failures = seen / within  # every failure is seen from so many rows
     exposure = np.bincount(band, weights=weight, minlength=len(upper) + 1)
     overall = failures.sum() / max(exposure.sum(), 1.0)
     rate = (failures + 2.0) / (exposure + 2.0 / overall) if overall > 0 else np.zeros(len(exposure))

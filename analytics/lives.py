@@ -3,6 +3,9 @@
 Counting is in whole days. A row is the end of day t; a failure on day f lies f - t days ahead. Rows at or after a failure are left
 out until a new part is in: a broken device tells nothing about how devices break. A device that vanished, or the end of the data,
 ends the observation without a failure (right censoring).
+
+Windows that reach past the end of the data are left out whatever came of them: near the end only failures have an answer, and to take
+those alone would make the last days look deadly.
 """
 
 from __future__ import annotations
@@ -22,11 +25,13 @@ FAR = 10**9
 @dataclass(frozen=True, slots=True)
 class Lives:
     """For every (device, day) of a panel: ``to_failure`` days until the next failure (inf: none known), ``to_end`` days until the
-    observation ends, and whether the day may be used at all (``usable``: with data, and the part at work)."""
+    observation ends, and whether the day may be used at all (``usable``: with data, and the part at work). ``left``, one number for
+    each day: days until the end of what is known of anybody, below 0 after it."""
 
     to_failure: Floats
     to_end: Floats
     usable: Flags
+    left: Floats
 
 
 def lives_of(
@@ -47,20 +52,21 @@ def lives_of(
     shape = panel.present.shape
     days = np.arange(panel.first_day, panel.first_day + panel.days)
     known_until = panel.first_day + panel.days - 1 if last_day is None else last_day
-    last_seen = panel.first_day + panel.days - 1 - np.argmax(panel.present[:, ::-1], axis=1)
+    seen = panel.present & (days <= known_until)[None, :]
+    last_seen = np.where(seen.any(axis=1), days[-1] - np.argmax(seen[:, ::-1], axis=1), -FAR)
     to_failure = np.full(shape, NEVER)
-    end = np.minimum(last_seen, known_until).astype(np.float64)
+    end = last_seen.astype(np.float64)
     for device, day in (ended or {}).items():
         end[device] = min(end[device], day)
     to_end = np.maximum(end[:, None] - days[None, :], 0.0)
-    usable = panel.present & (days <= known_until)[None, :]
+    usable = seen.copy()
     for device in failures.keys() | renewed.keys():
         dates = sorted(day for day in failures.get(device, ()) if day <= known_until)
         renewals = sorted(day for day in renewed.get(device, ()) if day <= known_until)
         _mark(to_failure[device], to_end[device], usable[device], days, dates, renewals)
         for renewal in renewals:
             usable[device, (days > renewal) & (days <= renewal + settle)] = False
-    return Lives(to_failure, to_end, usable)
+    return Lives(to_failure, to_end, usable, (known_until - days).astype(np.float64))
 
 
 def _mark(
@@ -83,7 +89,7 @@ def _mark(
 def labelled(lives: Lives, horizon: int) -> tuple[Flags, Flags]:
     """Which days have a known answer to "does it fail within ``horizon`` days?", and the answer."""
     fails = lives.to_failure <= horizon
-    return lives.usable & (fails | (lives.to_end >= horizon)), fails
+    return lives.usable & (lives.left >= horizon)[None, :] & (fails | (lives.to_end >= horizon)), fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,15 @@ class Stack:
     failed: Flags
 
 
-def stacked(to_failure: Floats, to_end: Floats, edges: Sequence[int]) -> Stack:
-    """Expand snapshots into one row for each interval (edges[k], edges[k + 1]] they were followed through."""
+def stacked(to_failure: Floats, to_end: Floats, left: Floats, edges: Sequence[int]) -> Stack:
+    """Expand snapshots into one row for each interval (edges[k], edges[k + 1]] they were followed through.
+
+    ``left``: days until the end of the data; an interval that reaches past it is left out, also where a failure came in its first part.
+    """
     sources, intervals, failed = [], [], []
     for interval, (begin, end) in enumerate(pairwise(edges)):
         fails = (to_failure > begin) & (to_failure <= end)
-        at_risk = (to_failure > begin) & (fails | (to_end >= end))
+        at_risk = (to_failure > begin) & (left >= end) & (fails | (to_end >= end))
         rows = np.flatnonzero(at_risk)
         sources.append(rows)
         intervals.append(np.full(len(rows), interval, dtype=np.int64))

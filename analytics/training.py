@@ -206,15 +206,15 @@ def _rows(data: Data, lives: Lives, chosen: Flags, *, until: int | None = None, 
     near = lives.to_failure <= NEAR_DAYS
     kept = _turn(data.panel, 2) if test else near | _turn(data.panel, EVERY)
     device, day = np.nonzero(chosen & lives.usable & kept)
-    to_failure, to_end = lives.to_failure[device, day], lives.to_end[device, day]
+    to_failure, to_end, left = lives.to_failure[device, day], lives.to_end[device, day], lives.left[day]
     weight = np.where(near[device, day] | test, 1.0, float(EVERY))
     if until is not None:
-        left = (until - day).astype(np.float64)
+        left = np.minimum(left, until - day)
         to_failure = np.where(to_failure > left, np.inf, to_failure)
         to_end = np.minimum(to_end, left)
     device, day = device.astype(np.int64), day.astype(np.int64)
     features = matrix(data.panel, data.background, data.columns, device, day)
-    return Rows(device, day, Snapshots(features, to_failure, to_end, weight))
+    return Rows(device, day, Snapshots(features, to_failure, to_end, left, weight))
 
 
 def _turn(panel: Panel, every: int) -> Flags:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.calibration import Calibration, fit_calibration
+from analytics.calibration import Calibration, fit_calibration, independent_failures
 from analytics.evaluation import expected_calibration_error
 
 
@@ -39,7 +39,7 @@ def test_many_positives_mend_the_shape() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([10, 500]))
+@given(st.integers(0, 10_000), st.sampled_from([10, 500, 5000]))
 def test_calibration_never_changes_the_order(seed: int, positives: int) -> None:
     true, failed = scores(seed, 500)
     fitted = fit_calibration(true, failed, positives)
@@ -50,3 +50,33 @@ def test_calibration_never_changes_the_order(seed: int, positives: int) -> None:
 def test_doing_nothing_is_the_identity() -> None:
     p = np.linspace(0.001, 0.999, 50)
     np.testing.assert_allclose(Calibration().apply(p), p, atol=1e-6)
+
+
+def test_thousands_of_positives_mend_any_rising_shape() -> None:
+    true, failed = scores(3, 100_000)
+    wrong = np.where(true < 0.02, true / 4, 0.5 + true / 4)
+    isotonic = fit_calibration(wrong, failed, positives=1001)
+    beta = fit_calibration(wrong, failed, positives=1000)
+    assert (isotonic.kind, beta.kind) == ("isotonic", "beta")
+    off = [np.abs(one.apply(wrong) - true).mean() for one in (isotonic, beta)]
+    assert off[0] < off[1] / 2
+    assert 0 < isotonic.apply(np.array([0.0]))[0] < isotonic.apply(np.array([1.0]))[0] < 1
+
+
+def test_failures_of_one_day_are_worth_little_more_than_one() -> None:
+    device = np.arange(60)
+    assert independent_failures(device, np.full(60, 7), 40) < 2
+    assert independent_failures(device, np.arange(60) % 40, 40) == pytest.approx(60)
+
+
+def test_independent_failures_count_in_full_and_their_rows_once() -> None:
+    rng = np.random.default_rng(5)
+    device, failed_on = np.arange(4000), rng.integers(0, 400, 4000)
+    assert independent_failures(device, failed_on, 400) == pytest.approx(4000, rel=0.2)
+    repeated = independent_failures(np.repeat(device, 7), np.repeat(failed_on, 7), 400)
+    assert repeated == independent_failures(device, failed_on, 400)
+
+
+def test_no_failure_is_worth_none() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+    assert independent_failures(nothing, nothing, 40) == 0

@@ -20,7 +20,7 @@ def snapshots(seed: int, rows: int = 4000) -> Snapshots:
     rate = 0.004 * np.exp(1.6 * np.nan_to_num(features[:, 0]))
     time = np.ceil(rng.exponential(1 / rate))
     end = rng.integers(2, 60, rows).astype(float)
-    return Snapshots(features, np.where(time <= end, time, NEVER), end, np.ones(rows))
+    return Snapshots(features, np.where(time <= end, time, NEVER), end, np.full(rows, 90.0), np.ones(rows))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_sample_of_the_negatives_keeps_the_base_rate() -> None:
     rows = 30_000
     features = rng.normal(size=(rows, 1)).astype(np.float32)
     fails = rng.random(rows) < 0.002
-    data = Snapshots(features, np.where(fails, 2.0, NEVER), np.full(rows, 30.0), np.ones(rows))
+    data = Snapshots(features, np.where(fails, 2.0, NEVER), np.full(rows, 30.0), np.full(rows, 30.0), np.ones(rows))
     p = fit_hazard(data, EDGES, np.arange(rows) % 2, near_days=3).raw(features, (30,))
     assert p.mean() == pytest.approx(0.002, rel=0.25)
 
