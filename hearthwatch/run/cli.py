@@ -207,7 +207,7 @@ def cohorts(
 
 @app.command()
 def evaluate(
-    suite: Annotated[str, typer.Argument(help="Which suite: asd, asos or cohorts.")],
+    suite: Annotated[str, typer.Argument(help="Which suite: asd, asos, cohorts or nab.")],
     data: Annotated[
         Path | None,
         typer.Option(

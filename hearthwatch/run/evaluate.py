@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,12 +16,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from analytics.suites import asd, asd_files, asos, cohorts
+from analytics.suites import asd, asd_files, asos, cohorts, nab, nab_files
 from hearthwatch.errors import Invalid
-from hearthwatch.run import asd_table
+from hearthwatch.run import asd_table, nab_table
 from hearthwatch.run.printing import show
 
-Suite = Literal["asd", "asos", "cohorts"]
+Suite = Literal["asd", "asos", "cohorts", "nab"]
 SUITES: tuple[str, ...] = get_args(Suite)
 REPLICATIONS = 2000
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -50,6 +50,8 @@ def run_evaluation(options: Options, *, as_json: bool) -> None:
         found = _asos(options)
     elif options.suite == "asd":
         found = _asd(options)
+    elif options.suite == "nab":
+        found = _nab(options)
     else:
         raise Invalid(f"there is no suite {options.suite!r}; there are {', '.join(SUITES)}")
     answer = {"suite": options.suite, "seconds": round(time.perf_counter() - began, 1), **found}
@@ -81,6 +83,16 @@ def _asd(options: Options) -> dict[str, Any]:
     data = _folder_alone(options, f"{asd_files.ARCHIVES}/NAME.npz and {asd_files.INTERPRETATIONS}/NAME.txt")
     with _progress("methods") as told:
         return asd.evaluate(data, told)
+
+
+def _nab(options: Options) -> dict[str, Any]:
+    if options.only not in (None, nab.PERTURBATION):
+        raise Invalid(
+            f"the suite nab knows --only {nab.PERTURBATION} (each constant 25 % lower and higher), not {options.only}"
+        )
+    data = _folder_alone(replace(options, only=None), f"data/CATEGORY/NAME.csv and {nab_files.LABELS}")
+    with _progress("constants") as told:
+        return nab.evaluate(data, told, perturb=options.only is not None)
 
 
 def _folder_alone(options: Options, holds: str) -> Path:
@@ -164,4 +176,5 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "asd": asd_table.lines,
     "asos": asos_lines,
     "cohorts": cohort_lines,
+    "nab": nab_table.lines,
 }

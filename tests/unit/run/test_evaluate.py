@@ -30,7 +30,9 @@ def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, 
 
 def test_a_suite_that_does_not_exist_is_answered_with_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "weather"]) == 2
-    assert "there is no suite 'weather'; there are asd, asos, cohorts" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "there is no suite 'weather'; there are asd, asos, " in told
+    assert "cohorts, nab" in told
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,10 @@ def test_a_suite_that_does_not_exist_is_answered_with_those_that_do(capsys: pyte
         (["asos"], "needs --data"),
         (["asos", "--data", "nowhere"], "nowhere has no asos_digital_experiments_dataset.parquet"),
         (["asos", "--data", ".", "--replications", "3"], "nothing to do with --replications"),
+        (["nab"], "needs --data"),
+        (["nab", "--data", "nowhere"], "there is no nowhere/labels/combined_windows.json"),
+        (["nab", "--data", ".", "--only", "weather"], "--only perturbation"),
+        (["nab", "--data", ".", "--seed", "3"], "nothing to do with --seed"),
         (["cohorts", "--only", "no such cell"], "no cell matches"),
         (["cohorts", "--replications", "0"], "--replications"),
     ],
@@ -142,3 +148,24 @@ def _numbers(folder: Path) -> list[int]:
     """The replications that are kept whole."""
     lines = [line for path in folder.glob("cohorts/*.jsonl") for line in path.read_text().splitlines()]
     return [json.loads(line)["number"] for line in lines if line.endswith("}}")]
+
+
+def test_the_nab_suite_in_the_benchmarks_own_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stamp(point: int) -> str:
+        return f"2024-03-{1 + point // 72:02d} {point % 72 // 3:02d}:{point % 3 * 20:02d}:00"
+
+    for folder in ("labels", "data/realKnownCause"):
+        (tmp_path / folder).mkdir(parents=True)
+    labels = {"realKnownCause/one.csv": [[stamp(600), stamp(640)]], "realTweets/absent.csv": []}
+    (tmp_path / "labels" / "combined_windows.json").write_text(json.dumps(labels))
+    rows = [f"{stamp(point)},{90 if 604 <= point < 612 else point % 7}" for point in range(720)]
+    (tmp_path / "data" / "realKnownCause" / "one.csv").write_text("timestamp,value\n" + "\n".join(rows) + "\n")
+    answer = evaluated(capsys, "nab", "--data", str(tmp_path))
+    assert answer["suite"] == "nab"
+    for told in (answer["results"], answer["results"]["without_lengths"]):
+        assert (told["found"], told["windows"]) == (1, 1)
+        assert min(told["standard"], told["low_fp"], told["low_fn"]) > 80
+    assert answer["results"]["missing"] == 1
+    assert all(told.keys() >= {"standard", "low_fp", "low_fn"} for told in answer["baselines"].values())
+    assert run(["evaluate", "nab", "--data", str(tmp_path)]) == 0
+    assert "hearthwatch, no length known | " in capsys.readouterr().out
