@@ -48,6 +48,8 @@ FORGET_STEPS = 12
 """Steps without a value after which the last few values are no comparison any more."""
 FEWEST_STEPS = 50
 """Steps the past must have."""
+LARGEST = 1e150
+"""Values beyond this are taken as this (differences must stay finite); infinite ones count as missing."""
 VIEWS = ("structure", "season", "change")
 _CUT = 3.0  # a value further off teaches no more than one that far off
 _NOISE = 1e-9  # of the centre: what floating point makes of a constant
@@ -121,7 +123,7 @@ def learned(past: Floats, *, season: int | None = None) -> tuple[Structure, Memo
         raise Invalid(f"the past must have the axes steps, devices and metrics; its shape is {past.shape}")
     if len(past) < FEWEST_STEPS:
         raise Invalid(f"the past has {len(past)} steps; {FEWEST_STEPS} are needed to learn from")
-    centre, scale = _centre_and_scale(past.reshape(-1, past.shape[2]))
+    centre, scale = _centre_and_scale(_finite(past).reshape(-1, past.shape[2]))
     standard = np.clip(_standardised(past, centre, scale), -LIMIT, LIMIT)
     if season is None:
         season = season_of(standard.reshape(len(past), -1))
@@ -175,7 +177,7 @@ def _centre_and_scale(values: Floats) -> tuple[Floats, Floats]:
     centre = np.zeros(values.shape[1])
     scale = np.full(values.shape[1], np.nan)
     for metric in range(values.shape[1]):
-        seen = values[np.isfinite(values[:, metric]), metric]
+        seen = values[~np.isnan(values[:, metric]), metric]
         if not len(seen):
             continue
         centre[metric] = np.median(seen)
@@ -187,12 +189,17 @@ def _centre_and_scale(values: Floats) -> tuple[Floats, Floats]:
     return centre, scale
 
 
+def _finite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), np.nan)
+
+
 def _standardised(values: Floats, centre: Floats, scale: Floats) -> Floats:
     """In deviations from the centre; NaN where unknown. A metric that never moved is at 0, or at a `LIMIT` once it does."""
-    off = np.where(np.isfinite(values), values, np.nan) - centre
+    off = _finite(values) - centre
     still = scale == 0
     off = np.where(still & (np.abs(off) <= _NOISE * np.abs(centre)), 0.0, off)
-    deviations = off / np.where(scale > 0, scale, 1.0)
+    with np.errstate(over="ignore"):  # what overflows is beyond every limit all the same
+        deviations = off / np.where(scale > 0, scale, 1.0)
     moved = np.where(still, np.sign(off) * LIMIT, deviations)
     return np.where(np.isnan(scale), np.nan, moved)
 

@@ -18,6 +18,7 @@ from analytics.panel import Floats
 from analytics.scorers.structure import EXPLAINED, RECENT
 
 SEED = 20260501
+_FURTHEST = 1e15  # deviations: squares stay finite, and within the forest's 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ Rival = Callable[[Floats, Floats], Verdicts]
 def pca(train: Floats, test: Floats) -> Verdicts:
     """Squared error of the reconstruction from the components that explain 90 % of the variance."""
     past, now = _standardised(train, test)
+    if not past.any():
+        return Verdicts(np.zeros(len(now)), np.zeros(now.shape))  # nothing ever moved: there are no components
     model = PCA(EXPLAINED, svd_solver="full").fit(past)
     error = (now - model.inverse_transform(model.transform(now))) ** 2
     return Verdicts(error.sum(axis=1), error)
@@ -80,10 +83,9 @@ RIVALS: dict[str, Rival] = {
 
 def _standardised(train: Floats, test: Floats) -> tuple[Floats, Floats]:
     mean, deviation = train.mean(axis=0), train.std(axis=0)
-    usable = np.where(
-        deviation > 1e-9 * np.maximum(np.abs(mean), 1e-300), deviation, np.inf
-    )  # constant: never abnormal
-    return (train - mean) / usable, (test - mean) / usable
+    usable = np.where(deviation > 1e-9 * np.abs(mean), deviation, np.inf)  # constant: never abnormal
+    past, now = ((values - mean) / usable for values in (train, test))
+    return past, np.clip(now, -_FURTHEST, _FURTHEST)
 
 
 def _averaged(values: Floats) -> Floats:

@@ -142,6 +142,28 @@ def test_infinite_values_count_as_unknown() -> None:
     np.testing.assert_array_equal(gone_on(values).score, gone_on(holes).score)
 
 
+@pytest.mark.parametrize("wild", [1e308, -1e308, 5e-324, 1e200])
+def test_wild_values_are_anomalies_not_errors(wild: float) -> None:
+    values = household(12)
+    values[[10, PAST + 30], 0, 2] = wild + 8.0
+    found = gone_on(values)
+    assert np.isfinite(found.score).all()
+    assert int(np.argmax(found.contribution[30, 0])) == 2
+
+
+@pytest.mark.parametrize("value", [0.0, 3.5, np.nan])
+def test_where_nothing_ever_moved_nothing_is_accused_until_something_does(value: float) -> None:
+    values = np.full((120, 2, 3), value)
+    values[110, 1, 2] = 4.0
+    model, memory = structure.learned(values[:100])
+    found, _memory = structure.scored(model, memory, values[100:])
+    assert not found.contribution[:10].any()
+    assert not found.contribution[:, 0].any()
+    moved = not np.isnan(value)
+    assert bool(found.contribution[10, 1, 2] > 0) is moved
+    assert model.season == 0
+
+
 def test_the_past_of_many_alike_teaches_one_model_and_each_is_scored_by_itself() -> None:
     values = household(11, devices=4)
     values[PAST + 30 : PAST + 34, 2, 4] += 12.0

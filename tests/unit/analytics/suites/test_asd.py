@@ -180,6 +180,15 @@ def test_rivals_are_not_disturbed_by_constant_metrics_and_are_the_same_each_time
             assert (found.part[:, METRICS] == 0).all(), name
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("train", [np.zeros((STEPS, METRICS)), np.full((STEPS, METRICS), 7.5), 1e140 * values()])
+def test_a_past_without_any_movement_and_huge_numbers_are_judged_all_the_same(tmp_path: Path, train: Floats) -> None:
+    test = 1e140 * values(seed=2)
+    answer = asd.evaluate(write(tmp_path, train=train, test=test), draws=3)
+    for method in (answer["results"], *answer["baselines"].values()):
+        assert 0.0 < method["one"]["average_precision"] <= 1.0
+
+
 def test_on_real_servers_it_is_clearly_ahead_of_pca_and_isolation_forest(
     third_party_data: Path, tmp_path: Path
 ) -> None:
