@@ -134,3 +134,15 @@ def test_real_drives_are_foretold_better_than_by_their_age(third_party_data: Pat
     assert found["test"]["auc"] > 0.85
     assert found["test"]["average_precision"] > 20 * found["baseline"]["average_precision"]
     assert found["unseen_devices"]["average_precision"] > 15 * found["baseline"]["average_precision"]
+
+
+def test_a_horizon_longer_than_the_history_is_refused_with_what_would_do(tmp_path: Path) -> None:
+    with pytest.raises(
+        Invalid, match=r"too short for a horizon of 30 days: no day after the cut .* at least 78 are needed"
+    ):
+        backtest(tmp_path, write(tmp_path), cut=None, horizon=timedelta(days=30))
+
+
+def test_fewer_failing_machines_than_can_be_judged_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"too little to judge, 5 are needed"):
+        backtest(tmp_path, write(tmp_path, failing=6), cut=None, horizon=WEEK)

@@ -38,6 +38,8 @@ def test_a_suite_that_does_not_exist_is_answered_with_those_that_do(capsys: pyte
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["backblaze"], "the suite backblaze needs --data, the folder with Drive Stats' daily files"),
+        (["backblaze", "--data", "nowhere"], "nowhere has no daily files like 2013-04-10.csv"),
         (["asd"], "the suite asd needs --data, the folder with npz/NAME.npz and interpretation_label/NAME.txt"),
         (["asd", "--data", "nowhere"], "nowhere has no npz/NAME.npz"),
         (["asd", "--data", ".", "--seed", "3"], "the suite asd has nothing to do with --seed"),

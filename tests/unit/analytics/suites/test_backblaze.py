@@ -1,0 +1,96 @@
+"""The suite `backblaze`: finding the drives' files, scores with intervals, and silence where there is too little to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analytics.suites import backblaze
+from hearthwatch.errors import Invalid, Missing
+from hearthwatch.history.mapping import read_mapping
+from hearthwatch.run.backblaze_table import lines
+
+DAYS, DRIVES = 40, 200
+HEADER = (
+    "date,serial_number,model,capacity_bytes,failure,smart_1_raw,smart_5_raw,smart_9_raw,smart_194_raw,smart_197_raw\n"
+)
+
+
+def write(folder: Path, *, failing: int = 50, seed: int = 1, named: str = "{}.csv") -> Path:
+    """Daily files like the originals: of drives that fail most have sectors waiting for reallocation in the week before."""
+    rng = np.random.default_rng(seed)
+    fails = dict(zip(rng.permutation(DRIVES)[:failing].tolist(), rng.integers(6, DAYS, failing).tolist(), strict=True))
+    signs = rng.random(DRIVES) < 0.7
+    for day in range(DAYS):
+        rows = []
+        for drive in range(DRIVES):
+            left = fails.get(drive, 10**6) - day
+            if left < 0:
+                continue
+            waiting = int(8 * (8 - left)) if left < 8 and signs[drive] else 0
+            hours = 1000 + 100 * drive + 24 * day
+            rows.append(
+                f"Z{drive},ST{drive % 3},1000,{int(left == 0)},{rng.integers(1e6)},{waiting // 2},{hours},25,{waiting}"
+            )
+        when = date(2013, 4, 10) + timedelta(days=day)
+        path = folder / named.format(when)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(HEADER + "".join(f"{when},{row}\n" for row in rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    folder = write(tmp_path_factory.mktemp("drives"), named="data_Q2_2013/{}.csv")
+    (folder / "survival_by_model.csv").write_text("model,drives\nST1,2\n")
+    return backblaze.evaluate(folder)
+
+
+def test_a_folder_without_daily_files_is_told_where_they_come_from(tmp_path: Path) -> None:
+    (tmp_path / "survival.csv").write_text("model,drives\n")
+    with pytest.raises(Missing, match=r"2013-04-10\.csv.*backblaze\.com"):
+        backblaze.evaluate(tmp_path)
+
+
+def test_drives_that_hardly_fail_are_not_judged(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"too little to judge"):
+        backblaze.evaluate(write(tmp_path, failing=4))
+
+
+def test_longer_horizons_abstain_and_say_how_long_a_history_they_need(found: Mapping[str, Any]) -> None:
+    for days, least in (("30", 78), ("90", 228)):
+        told = found["results"]["other_horizons"][days]
+        assert told["abstained"] is True
+        assert f"too short for a horizon of {days} days" in told["why"]
+        assert f"It has 40 days; with the default cut at least {least} are needed" in told["why"]
+
+
+def test_what_foretells_failures_beats_age_alone_and_goals_follow_from_the_figures(found: Mapping[str, Any]) -> None:
+    results = found["results"]
+    assert results["test"]["average_precision"] > 3 * found["baselines"]["age_only"]["average_precision"]
+    assert found["baselines"]["zero"]["brier"] == pytest.approx(results["test"]["base_rate"])
+    for part in ("test", "unseen_devices"):
+        bounds, goals = results["intervals"][part], results["goals"][part]
+        assert bounds["observed_expected"]["value"] == pytest.approx(results[part]["observed_expected"], abs=1e-5)
+        for way in ("by_device", "by_day", "by_both"):
+            low, high = bounds["average_precision"][way]
+            assert low < results[part]["average_precision"] < high
+        held = [low <= 1 <= high for low, high in (bounds["calibration_slope"][way] for way in ("by_device", "by_day"))]
+        assert goals["calibration_slope_holds_1"] == all(held)
+        assert goals["brier_skill_above_0"] == (bounds["brier_skill"]["value"] > 0)
+
+
+def test_lines_for_people_name_every_goal_and_why_nothing_is_said(found: Mapping[str, Any]) -> None:
+    text = "\n".join(lines({"suite": "backblaze", **found}))
+    assert "average_precision_10_times_age_only: " in text
+    assert "90 days: the history is too short" in text
+
+
+def test_the_mapping_is_the_one_in_the_documentation() -> None:
+    documented = Path(__file__).parents[4] / "docs/examples/backblaze.toml"
+    assert read_mapping(backblaze.MAPPING) == read_mapping(documented)
