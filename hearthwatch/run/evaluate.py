@@ -16,12 +16,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from analytics.suites import asd, asd_files, asos, backblaze, cohorts, nab, nab_files
+from analytics.suites import asd, asd_files, asos, backblaze, cmapss, cohorts, nab, nab_files
 from hearthwatch.errors import Invalid
-from hearthwatch.run import asd_table, backblaze_table, nab_table
+from hearthwatch.run import asd_table, backblaze_table, cmapss_table, nab_table
 from hearthwatch.run.printing import show
 
-Suite = Literal["asd", "asos", "backblaze", "cohorts", "nab"]
+Suite = Literal["asd", "asos", "backblaze", "cmapss", "cohorts", "nab"]
 SUITES: tuple[str, ...] = get_args(Suite)
 REPLICATIONS = 2000
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -52,6 +52,8 @@ def run_evaluation(options: Options, *, as_json: bool) -> None:
         found = _asd(options)
     elif options.suite == "backblaze":
         found = backblaze.evaluate(_folder_alone(options, "Drive Stats' daily files like 2013-04-10.csv.gz"))
+    elif options.suite == "cmapss":
+        found = cmapss.evaluate(_folder_alone(options, "train_FD001.txt and the like"))
     elif options.suite == "nab":
         found = _nab(options)
     else:
@@ -178,6 +180,7 @@ _LINES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "asd": asd_table.lines,
     "asos": asos_lines,
     "backblaze": backblaze_table.lines,
+    "cmapss": cmapss_table.lines,
     "cohorts": cohort_lines,
     "nab": nab_table.lines,
 }
