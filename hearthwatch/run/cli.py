@@ -207,7 +207,7 @@ def cohorts(
 
 @app.command()
 def evaluate(
-    suite: Annotated[str, typer.Argument(help="Which suite: asd, asos, backblaze, cohorts or nab.")],
+    suite: Annotated[str, typer.Argument(help="Which suite: asd, asos, backblaze, cmapss, cohorts or nab.")],
     data: Annotated[
         Path | None,
         typer.Option(
