@@ -314,6 +314,21 @@ def bench_store(
     show(run_store(Options(devices=devices, days=days), lambda line: typer.echo(line, err=True)), as_json)
 
 
+@bench.command("score")
+def bench_score(
+    devices: Annotated[int, typer.Option(min=1, help="Devices, 8 metrics a minute each.")] = 4_000,
+    minutes: Annotated[int, typer.Option(min=1, help="Minutes that are measured; the median counts.")] = 60,
+    minutes_before: Annotated[int, typer.Option(min=0, help="Minutes of which the devices' past is made.")] = 1_440,
+    as_json: Json = False,
+) -> None:
+    """How much of one core it takes to score every value of a fleet, beside a running z-score."""
+    from hearthwatch.run.bench.score import Options, run_score
+
+    logs.configure("error", "text")
+    options = Options(devices=devices, minutes=minutes, minutes_before=minutes_before)
+    show(run_score(options, lambda line: typer.echo(line, err=True)), as_json)
+
+
 @bench.command("cohorts")
 def bench_cohorts(
     streams: Annotated[int, typer.Option(min=1, help="Metrics of releases that are watched.")] = 10_000,
