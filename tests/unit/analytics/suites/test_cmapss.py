@@ -14,6 +14,7 @@ from analytics.suites import cmapss
 from analytics.suites.cmapss_files import COLUMNS, read_sets
 from analytics.suites.cmapss_scores import Judged, Told, nasa_score
 from hearthwatch.errors import Invalid, Missing
+from hearthwatch.run import cmapss_table
 
 
 def rows(seed: int, engines: int, *, cut: bool = False) -> tuple[list[str], list[int]]:
@@ -112,6 +113,10 @@ def test_a_set_with_a_test_is_judged_on_it_and_one_without_on_engines_left_out(t
         "protocol": "training engines left out",
         "left_out": 0,
     }
+    printed = list(cmapss_table.lines(answer))
+    assert printed[0] == "remaining life capped at 125 cycles"
+    assert printed[2].startswith(f"hearthwatch | FD001 | test | 10 | {told['FD001']['rmse']:.2f} [")
+    assert len(printed) == 2 + 4 * 3
 
 
 def judged(expected: list[float], low: list[float], high: list[float], life: list[float]) -> dict[str, object]:
