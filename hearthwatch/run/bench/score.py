@@ -90,7 +90,7 @@ class _Chart:
 
 
 def _values(chance: np.random.Generator, own: Floats, minute: int) -> Floats:
-    values = own + 5.0 * np.sin(2 * np.pi * minute / 1_440) + chance.standard_normal(own.size)
+    values: Floats = own + 5.0 * np.sin(2 * np.pi * minute / 1_440) + chance.standard_normal(own.size)
     values[chance.random(own.size) < _MISSING] = np.nan
     return values
 
