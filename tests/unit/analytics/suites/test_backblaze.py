@@ -35,7 +35,7 @@ def write(folder: Path, *, failing: int = 50, seed: int = 1, named: str = "{}.cs
             waiting = int(8 * (8 - left)) if left < 8 and signs[drive] else 0
             hours = 1000 + 100 * drive + 24 * day
             rows.append(
-                f"Z{drive},ST{drive % 3},1000,{int(left == 0)},{rng.integers(1e6)},{waiting // 2},{hours},25,{waiting}"
+                f"Z{drive},ST{drive % 3},1000,{int(left == 0)},{rng.integers(10**6)},{waiting // 2},{hours},25,{waiting}"
             )
         when = date(2013, 4, 10) + timedelta(days=day)
         path = folder / named.format(when)
