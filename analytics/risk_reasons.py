@@ -10,7 +10,7 @@ from analytics.artifacts import Artifact
 from analytics.explanation import deltas
 from analytics.hazard import Matrix
 from analytics.panel import Floats
-from analytics.training import JUDGED_AT
+from analytics.training.names import JUDGED_AT
 from hearthwatch.metrics import BY_NAME
 
 EXPLAIN_FROM = 0.1

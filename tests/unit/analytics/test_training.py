@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from analytics.artifacts import load
-from analytics.training import HORIZONS, train
+from analytics.training import train
+from analytics.training.names import HORIZONS
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import model_versions, outcomes

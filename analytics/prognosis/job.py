@@ -1,0 +1,49 @@
+"""What the champions say of every device today: probabilities of failure within 7, 30 and 90 days, with reasons, or why they do not say.
+
+A model speaks only about what it knows: enough days of the device, a champion for the device's model, inputs like those it learned from.
+A finding opens when the 30-day probability reaches the alarm twice in a row, and stays until it falls below 0.6 of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from analytics.early_life import early_lives
+from analytics.panel import day_number, day_start
+from analytics.prognosis.alarms import still_in_alarm
+from analytics.prognosis.known import load_known, loaded, read_panel
+from analytics.prognosis.speaking import Round
+from hearthwatch.ports import TelemetryStore
+from hearthwatch.records import findings, prognoses
+from hearthwatch.records.database import Database
+
+
+def prognose(
+    store: TelemetryStore, database: Database, now: datetime, *, alarm: float, relapse: timedelta
+) -> dict[str, Any]:
+    """Prognoses of all devices that reported lately. The same day twice gives the same rows."""
+    known = load_known(database, now)
+    artifacts = {key: loaded(version) for key, version in known.champions.items()}
+    panel = read_panel(store, known, artifacts, now)
+    early = early_lives(store, database, known.labels, panel, now)
+    work = Round(known, artifacts, panel, early, now, alarm)
+    with threadpool_limits(1):  # some hundred rows are done before a second thread has woken up
+        for model in sorted(known.labels.by_model):
+            work.take_model(model)
+    observations = [*work.observations, *still_in_alarm(known, work.rows, now)]
+    with database.transaction(alone=False) as connection:
+        early.save(connection, now)
+        prognoses.put(connection, work.rows)
+        for observation in observations:
+            findings.observe(connection, observation, relapse=relapse)
+    said = [row.p30 for row in work.rows if row.p30 is not None]
+    return {
+        "day": day_start(day_number(now) - 1).date().isoformat(),
+        "prognoses": len(said),
+        "abstained": dict(sorted(work.abstained.items())),
+        "in_alarm": len(observations),
+        "highest": round(max(said), 4) if said else None,
+    }

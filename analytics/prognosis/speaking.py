@@ -1,0 +1,116 @@
+"""One round of prognoses: device model by device model, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from analytics.artifacts import Artifact
+from analytics.early_life import EarlyLives
+from analytics.features import Background, matrix
+from analytics.hazard import Matrix
+from analytics.labels import born
+from analytics.panel import Floats, Panel, day_number
+from analytics.prognosis.alarms import AHEAD, is_alarm, observation
+from analytics.prognosis.known import Key, Known, is_active
+from analytics.prognosis.limits import judged_day, outside, too_much_missing
+from analytics.risk_reasons import reasons_of
+from analytics.signals import derived
+from analytics.training.data import SETTLE_DAYS, services
+from analytics.training.names import HORIZONS
+from hearthwatch.records.prognoses import Prognosis
+from hearthwatch.values import Device, Observation
+
+MANY, MANY_SHARE = 5, 0.2
+"""That so many devices of a model fail at once is less likely than that the world has left what the model learned from."""
+
+
+@dataclass(slots=True)
+class Round:
+    """One run's work; ``rows``, ``observations`` and ``abstained`` are what it leaves."""
+
+    known: Known
+    artifacts: Mapping[Key, Artifact | str]
+    panel: Panel
+    early: EarlyLives
+    now: datetime
+    alarm: float
+    rows: list[Prognosis] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    abstained: dict[str, int] = field(default_factory=dict)
+
+    def take_model(self, model: str) -> None:
+        """Every active device of a device model, part by part."""
+        devices = [device for device in self.known.labels.by_model[model] if is_active(device, self.now)]
+        if not devices:
+            return
+        parts = sorted(part for of, part in self.artifacts if of == model)
+        missing = [part for part in self.known.labels.parts_of(model) if part not in parts]
+        for part in missing:
+            self._abstain(devices, part, "too few failures to learn from")
+        if not parts and not missing:
+            self._abstain(devices, "device", "no model for this kind of device")
+        if not parts:
+            return
+        row_of = {name: row for row, name in enumerate(self.panel.devices)}
+        panel = derived(self.panel.only(np.array([row_of[device.id] for device in devices], dtype=np.int64)))
+        for part in parts:
+            artifact = self.artifacts[model, part]
+            if isinstance(artifact, str):
+                self._abstain(devices, part, artifact, self.known.champions[model, part].id)
+            else:
+                self._take_part(panel, devices, part, artifact, self.known.champions[model, part].id)
+
+    def _abstain(self, devices: Sequence[Device], part: str, why: str, version: int | None = None) -> None:
+        if devices:
+            self.abstained[why] = self.abstained.get(why, 0) + len(devices)
+        self.rows += [Prognosis(one.id, part, self.now, version, None, None, None, why, ()) for one in devices]
+
+    def _take_part(self, panel: Panel, devices: Sequence[Device], part: str, artifact: Artifact, version: int) -> None:
+        features = matrix(
+            panel, self._background(devices, part), artifact.columns, np.arange(len(devices)), judged_day(panel)
+        )
+        enough = np.array([self._days_known(device, part) >= SETTLE_DAYS for device in devices], dtype=bool)
+        strange, lacking = outside(features, artifact), too_much_missing(features, artifact)
+        for why, which in (
+            ("too short a history", ~enough),
+            ("too many values are missing", enough & lacking),
+            ("unlike anything the model has learned from", enough & ~lacking & strange),
+        ):
+            self._abstain([devices[row] for row in np.flatnonzero(which).tolist()], part, why, version)
+        able = np.flatnonzero(enough & ~lacking & ~strange)
+        if len(able):
+            self._say([devices[row] for row in able.tolist()], features[able], part, artifact, version)
+
+    def _days_known(self, device: Device, part: str) -> int:
+        """Whole days since the device was first heard of, or since this part of it was renewed."""
+        if device.first_seen is None:
+            return 0
+        renewed = self.known.labels.renewed.get((device.id, part), ())
+        return day_number(self.now) - max(day_number(device.first_seen), *(day + 1 for day in renewed), 0)
+
+    def _background(self, devices: Sequence[Device], part: str) -> Background:
+        return Background(
+            np.zeros(len(devices), dtype=np.int64),
+            np.array([born(device) for device in devices]),
+            services(devices, self.known.labels, part),
+            self.early.first_seen(devices),
+            self.early.means(devices),
+        )
+
+    def _say(self, devices: Sequence[Device], features: Matrix, part: str, artifact: Artifact, version: int) -> None:
+        probability: Floats = np.round(artifact.hazard.probabilities(features, HORIZONS), 6)
+        high = probability[:, AHEAD] >= self.alarm
+        if high.sum() >= MANY and high.mean() > MANY_SHARE:
+            self._abstain(devices, part, "it says this of too many devices at once to be believed", version)
+            return
+        reasons = reasons_of(artifact, features, probability[:, AHEAD])
+        for row, device in enumerate(devices):
+            p = probability[row].tolist()
+            why = reasons.get(row, ())
+            self.rows.append(Prognosis(device.id, part, self.now, version, p[0], p[1], p[2], None, why))
+            if is_alarm(self.known, device.id, part, p[AHEAD], self.alarm):
+                self.observations.append(observation(device.id, part, p, why, version, now=self.now, alarm=self.alarm))
