@@ -17,7 +17,15 @@ from hearthwatch.records.tables.columns import fitted
 
 @dataclass(frozen=True, slots=True)
 class Prognosis:
-    """Probabilities of failure within 7, 30 and 90 days, or why there are none (``abstained``)."""
+    """Probabilities of failure within 7, 30 and 90 days, or why there are none (``abstained``); how long the part will last, or why not.
+
+    ``method`` is what the probabilities come from: ``hazard`` looks at the device's own signs, ``survival`` at its age or use alone;
+    then ``clock`` is ``age`` or the counter of use. A longer horizon may be null where nothing is known so far ahead.
+
+    ``rul_p10``, ``rul_p50``, ``rul_p90``: days within which one in ten, half and nine in ten parts like this fail; a value equal to
+    ``rul_cap`` means that or longer. ``rul_method``: ``wear`` (learned from worn parts), or the method of the probabilities. All are null
+    for parts that do not wear out; ``rul_abstained`` says why a part that does has none.
+    """
 
     device_id: str
     part: str
@@ -28,6 +36,14 @@ class Prognosis:
     p90: float | None
     abstained: str | None
     reasons: Sequence[Mapping[str, Any]]
+    method: str | None = None
+    clock: str | None = None
+    rul_method: str | None = None
+    rul_abstained: str | None = None
+    rul_p10: float | None = None
+    rul_p50: float | None = None
+    rul_p90: float | None = None
+    rul_cap: float | None = None
 
 
 _FIELDS = tuple(Prognosis.__dataclass_fields__)
@@ -37,7 +53,8 @@ def put(connection: Connection, rows: Sequence[Prognosis]) -> None:
     """Write prognoses, over the earlier ones of the same device and part."""
     values = [
         {name: getattr(row, name) for name in _FIELDS}
-        | {"abstained": fitted(prognoses.c.abstained, row.abstained), "reasons": list(row.reasons)}
+        | {name: fitted(prognoses.c[name], getattr(row, name)) for name in ("abstained", "rul_abstained")}
+        | {"reasons": list(row.reasons)}
         for row in rows
     ]
     replace_rows(connection, prognoses, values)

@@ -95,6 +95,14 @@ prognoses = Table(
     Column("p90", Float),
     Column("abstained", String(200)),  # why it does not say, or null
     Column("reasons", JSON, nullable=False),
+    Column("method", String(16)),  # hazard, survival
+    Column("clock", String(64)),  # of a survival: age, or the counter of use it runs on
+    Column("rul_method", String(16)),  # wear, hazard, survival
+    Column("rul_abstained", String(200)),
+    Column("rul_p10", Float),  # days; at rul_cap: that or longer
+    Column("rul_p50", Float),
+    Column("rul_p90", Float),
+    Column("rul_cap", Float),
     Index(None, "p30"),
 )
 

@@ -80,6 +80,32 @@ def test_the_riskiest_devices_come_first_and_abstentions_not_at_all(database: Da
         assert len(quiet.abstained) == 200
 
 
+def test_a_prognosis_comes_back_with_its_method_its_clock_and_what_is_left_of_the_part(database: Database) -> None:
+    row = Prognosis(
+        "d-1",
+        "relay",
+        AT,
+        None,
+        0.01,
+        0.05,
+        None,
+        None,
+        [],
+        method="survival",
+        clock="relay_cycles",
+        rul_method="wear",
+        rul_p10=12.5,
+        rul_p50=40.0,
+        rul_p90=120.0,
+        rul_cap=120.0,
+    )
+    unsaid = replace(row, device_id="d-2", rul_p10=None, rul_p50=None, rul_p90=None, rul_abstained="too young " * 50)
+    with database.transaction() as connection:
+        prognoses.put(connection, [row, unsaid])
+        assert prognoses.of_device(connection, "d-1") == [row]
+        assert prognoses.of_device(connection, "d-2")[0].rul_abstained == unsaid.rul_abstained[:200]  # type: ignore[index]
+
+
 def test_a_model_that_does_not_exist_can_not_be_promoted(database: Database) -> None:
     with pytest.raises(Missing), database.transaction() as connection:
         model_versions.promote(connection, 3)
