@@ -19,28 +19,42 @@ from analytics.panel import Floats
 from analytics.scorers.alarm_level import PATIENT, RISE, THRESHOLD, Levels, Patience, raised
 from analytics.scorers.novelty import DEFAULTS, Settings, State, scores, step
 from analytics.suites import nab_rivals
-from analytics.suites.nab_files import Series, read
+from analytics.suites.nab_files import LABELS, Series, read
 from analytics.suites.nab_scoring import PROFILES, Judged, Worth, best_threshold, judge, probation, results, worth
 from analytics.suites.nab_variance import bootstrap, by_fold
+from hearthwatch.errors import Invalid
 
 SILENCE_SHARE = 0.15
 HALF_LIVES = 2.0
 """Under the protocol: silence after an alarm and half-life of its weight, in probationary periods."""
 PERTURBED = 0.25
 PERTURBATION = "perturbation"
+LARGEST = 1e100
+"""Rivals get values beyond this as this: the squares they sum must stay finite."""
 
 Told = Callable[[str, int, int], None]
 Alarms = Sequence[NDArray[np.bool_]]
 
 
 def evaluate(folder: Path, told: Told, *, perturb: bool = False) -> dict[str, Any]:
-    """Ours under the protocol and without knowledge of lengths, its variance, the rivals. ``perturb``: also every constant +-25 %."""
-    series, missing = read(folder)
+    """Ours under the protocol and without knowledge of lengths, its variance, the rivals. ``perturb``: also every constant +-25 %.
+
+    Raises `Missing` or `Invalid`, naming what and where; also where no window lies behind the probationary period of its series.
+    """
+    benchmark = read(folder)
+    series = benchmark.series
     points = [worth(len(one.values), one.windows) for one in series]
+    if not any(one.windows for one in points):
+        raise Invalid(
+            f"{folder / LABELS} has no window that ends after the probationary period of its series (15 % of the points, at most "
+            "750) in any of the series that are there: there is nothing to find"
+        )
     told("hearthwatch", 0, 1)
     novelty = novelty_of(series)
     protocol, free = (judged(alarms(novelty, patience), points) for patience in (under_protocol(series), PATIENT))
-    ours = {**results(protocol), "threshold": THRESHOLD, "series": len(series), "missing": len(missing)}
+    ours = {**results(protocol), "threshold": THRESHOLD, "series": len(series)}
+    ours |= {"missing": len(benchmark.missing), "unlabelled": len(benchmark.unlabelled)}
+    ours["gaps"] = int(sum(np.isnan(one.values).sum() for one in series))
     ours["without_lengths"] = {**results(free), "variance": _variance(series, novelty, points, free)}
     ours["variance"] = _variance(series, novelty, points, protocol, under_protocol(series))
     if perturb:
@@ -150,7 +164,7 @@ def _rivals(series: Sequence[Series], points: Sequence[Worth]) -> dict[str, Any]
     """Run here, each with the threshold that serves it best on these very series, for each profile anew."""
     told: dict[str, Any] = {}
     for name, method in nab_rivals.METHODS.items():
-        found = [method(one.values) for one in series]
+        found = [method(np.clip(one.values, -LARGEST, LARGEST)) for one in series]
         told[name] = {
             profile: round(best_threshold(found, points, weights)[1], 2) for profile, weights in PROFILES.items()
         }

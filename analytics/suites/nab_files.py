@@ -1,6 +1,7 @@
 """The files of the Numenta Anomaly Benchmark: `data/CATEGORY/NAME.csv` (or `.csv.gz`) and `labels/combined_windows.json`.
 
-Source: https://github.com/numenta/NAB (MIT); a series has the columns `timestamp` and `value`.
+Source: https://github.com/numenta/NAB (MIT); a series has the columns `timestamp` and `value`. Times without a zone are UTC; a time may
+come again or early (clocks that were put back), rows stay in the file's order. A value that is empty or not finite is a gap.
 """
 
 from __future__ import annotations
@@ -35,8 +36,17 @@ class Series:
     windows: tuple[tuple[int, int], ...]
 
 
-def read(folder: Path) -> tuple[list[Series], list[str]]:
-    """All series named in the labels that are there, and the names of those that are not."""
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The series that are labelled and there; the names of those in the labels that are not there, and of files that no label names."""
+
+    series: tuple[Series, ...]
+    missing: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+
+
+def read(folder: Path) -> Benchmark:
+    """All that is in a folder. Raises `Missing` or `Invalid`, naming file and line."""
     labels = _labels(folder / LABELS)
     found, missing = [], []
     for name, windows in sorted(labels.items()):
@@ -49,14 +59,23 @@ def read(folder: Path) -> tuple[list[Series], list[str]]:
         raise Missing(
             f"{folder / 'data'} has none of the {len(missing)} series named in {LABELS}, as CATEGORY/NAME.csv or .csv.gz"
         )
-    return found, missing
+    return Benchmark(tuple(found), tuple(missing), tuple(sorted(_names(folder / "data") - labels.keys())))
+
+
+def _names(data: Path) -> set[str]:
+    """The series in a folder, named as the labels name them."""
+    return {
+        path.relative_to(data).as_posix().removesuffix(".gz")
+        for end in ("csv", "csv.gz")
+        for path in data.glob(f"**/*.{end}")
+    }
 
 
 def _labels(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise Missing(f"there is no {path}; the benchmark is at https://github.com/numenta/NAB")
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
+        labels = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise Invalid(f"{path} is no JSON: {error}") from error
     if not isinstance(labels, dict) or not all(isinstance(windows, list) for windows in labels.values()):
@@ -67,7 +86,7 @@ def _labels(path: Path) -> Mapping[str, Any]:
 def _series(name: str, path: Path, windows: Sequence[Any]) -> Series:
     try:
         data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
+        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""))
         lacking = {"timestamp", "value"} - set(reader.fieldnames or ())
         if lacking:
@@ -95,12 +114,13 @@ def _points(name: str, at: Ints, window: Any) -> tuple[int, int]:
     if not inside.size:
         raise Invalid(f"{LABELS}: {name} has no point from {window[0]} to {window[1]}")
     exact = np.flatnonzero(at == begin), np.flatnonzero(at == end)
-    first, last = (int(hit[0]) if hit.size else None for hit in exact)
-    return int(inside[0]) if first is None else first, int(inside[-1]) if last is None else last
+    first, last = (int(hit[0]) if hit.size else int(end) for hit, end in zip(exact, inside[[0, -1]], strict=True))
+    return (first, last) if first <= last else (int(inside[0]), int(inside[-1]))  # else: a clock was put back
 
 
 def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text.strip()).replace(tzinfo=UTC).timestamp())
+    given = datetime.fromisoformat(text.strip())
+    return int((given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp())
 
 
 def _time(text: str | None, path: Path, line: int) -> int:
@@ -114,6 +134,7 @@ def _number(text: str | None, path: Path, line: int) -> float:
     if text is None or not text.strip():
         return math.nan
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
         raise Invalid(f"{path}, line {line}: {text!r} is no number") from error
+    return value if math.isfinite(value) else math.nan

@@ -12,7 +12,10 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """One line for each detector, then the variance of ours."""
     ours = answer["results"]
     free = ours["without_lengths"]
-    yield f"{ours['series']} series ({ours['missing']} more in the labels are not there), {ours['windows']} windows that count"
+    yield (
+        f"{ours['series']} series ({ours['missing']} more in the labels are not there, {ours['unlabelled']} files are in no label), "
+        f"{ours['windows']} windows that count, {ours['gaps']} points without a value"
+    )
     yield " | ".join(("detector", *_SCORES, "found", "false alarms"))
     yield _line("hearthwatch, NAB's protocol", ours)
     yield _line("hearthwatch, no length known", free)

@@ -96,10 +96,77 @@ def test_missing_series_are_skipped_and_counted_packed_ones_read_and_a_fault_fou
 def test_gaps_in_a_series_are_no_samples(tmp_path: Path) -> None:
     lines = table(course()).splitlines()
     lines[501] = f"{stamp(500)},"
-    (series,), missing = read(benchmark(tmp_path, one="\n".join(lines) + "\n"))
-    assert len(missing) == 3
-    assert np.flatnonzero(np.isnan(series.values)).tolist() == [500]
-    assert np.isfinite(np.delete(nab.novelty_of([series])[0], 500)).all()
+    lines[601] = f"{stamp(600)},nan"
+    lines[701] = f"{stamp(700)},-inf"
+    benchmark_read = read(benchmark(tmp_path, one="\n".join(lines) + "\n"))
+    (series,) = benchmark_read.series
+    assert len(benchmark_read.missing) == 3
+    assert np.flatnonzero(np.isnan(series.values)).tolist() == [500, 600, 700]
+    assert np.isfinite(np.delete(nab.novelty_of([series])[0], [500, 600, 700])).all()
+
+
+def quiet(_name: str, _done: int, _all: int) -> None:
+    """Nobody is told how far it is."""
+
+
+def test_files_that_no_label_names_are_counted_and_not_judged(tmp_path: Path) -> None:
+    folder = benchmark(tmp_path, one=table(course(fault=30.0)), extra=table(course(fault=30.0)))
+    (folder / "data" / "a" / "packed.csv.gz").write_bytes(b"never opened")
+    assert read(folder).unlabelled == ("a/extra.csv", "a/packed.csv")
+    ours = nab.evaluate(folder, quiet)["results"]
+    assert (ours["series"], ours["missing"], ours["unlabelled"]) == (1, 3, 2)
+
+
+@pytest.mark.parametrize("name", ["a/two.csv", "elsewhere/two.csv"])
+def test_windows_that_cannot_count_leave_nothing_to_find(tmp_path: Path, name: str) -> None:
+    folder = benchmark(tmp_path, one=table(course()))
+    windows = {"a/one.csv": [[stamp(3), stamp(9)]], name: [[stamp(800), stamp(860)]]}
+    (folder / "labels" / "combined_windows.json").write_text(json.dumps(windows))
+    with pytest.raises(Invalid, match="nothing to find"):
+        nab.evaluate(folder, quiet)
+
+
+def test_clocks_put_back_marks_of_byte_order_and_zones_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    values = course(fault=30.0)
+    points = [*range(500), *range(490, 990)]
+    text = "timestamp,value\n" + "".join(
+        f"{stamp(point)}+00:00,{value}\n" for point, value in zip(points, values, strict=True)
+    )
+    folder = benchmark(tmp_path, one="\ufeff" + text)
+    (folder / "labels" / "combined_windows.json").write_text(
+        json.dumps({"a/one.csv": [[stamp(495), stamp(499)], [stamp(790), stamp(850)]]})
+    )
+    (series,) = read(folder).series
+    assert series.windows == ((495, 499), (800, 860))
+    assert nab.evaluate(folder, quiet)["results"]["found"] >= 1
+
+
+def test_a_window_between_rows_that_changed_places_reaches_from_the_earlier_to_the_later_row(tmp_path: Path) -> None:
+    lines = table(course()).splitlines()
+    lines[801], lines[861] = lines[861], lines[801]
+    (series,) = read(benchmark(tmp_path, one="\n".join(lines) + "\n")).series
+    assert series.windows == ((800, 860),)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("minutes", [1, 24 * 60])
+def test_series_of_another_step_without_any_value_of_one_point_or_huge_stand_beside_the_others(
+    tmp_path: Path, minutes: int
+) -> None:
+    def every(values: Floats) -> str:
+        at = [BEGIN + timedelta(minutes=minutes * point) for point in range(len(values))]
+        return "timestamp,value\n" + "".join(
+            f"{when:%Y-%m-%d %H:%M:%S},{value}\n" for when, value in zip(at, values, strict=True)
+        )
+
+    series = {"one": course(fault=30.0), "void": np.full(1_000, np.nan), "single": np.ones(1), "huge": 1e300 * course()}
+    folder = benchmark(tmp_path, **{name: every(values) for name, values in series.items()})
+    window = [[f"{BEGIN + timedelta(minutes=minutes * point):%Y-%m-%d %H:%M:%S}" for point in (800, 860)]]
+    labels = {f"a/{name}.csv": window if name == "one" else [] for name in series}
+    (folder / "labels" / "combined_windows.json").write_text(json.dumps(labels))
+    answer = nab.evaluate(folder, quiet)
+    assert (answer["results"]["series"], answer["results"]["gaps"], answer["results"]["found"]) == (4, 1_000, 1)
+    json.dumps(answer, allow_nan=False)
 
 
 def test_no_detection_is_zero_the_first_point_of_each_window_alone_a_hundred_and_everything_far_below() -> None:
@@ -140,7 +207,7 @@ def test_the_score_is_the_benchmarks_own_on_its_files(rival: str, expected: tupl
     folder = Path(os.environ.get("HEARTHWATCH_DATA", "nowhere")) / "nab"
     if not folder.is_dir():
         pytest.skip("HEARTHWATCH_DATA has no NAB")
-    series, _ = read(folder)
+    series = read(folder).series
     if len(series) != 41:
         pytest.skip("the expected figures are of 41 series")
     scores = [nab_rivals.METHODS[rival](one.values) for one in series]
