@@ -26,7 +26,7 @@ _RANK = {"info": 0, "warning": 1, "critical": 2}
 
 @dataclass(frozen=True, slots=True)
 class FindingEvent:
-    """An entry in a finding's history: opened, worsened, acknowledged, muted, expected, recovered, reopened."""
+    """An entry in a finding's history: opened, worsened, acknowledged, muted, expected, recovered, reopened, held_out, hold_out_ended."""
 
     id: int
     finding_id: int
@@ -85,7 +85,7 @@ def _open(connection: Connection, observation: Observation, episode: int, relaps
         return observe(connection, observation, relapse=relapse)
     finding = _latest(connection, observation)
     assert finding is not None
-    _note(connection, finding.id, observation.at, "opened", DETECTOR, {"severity": observation.severity})
+    add_event(connection, finding.id, observation.at, "opened", DETECTOR, {"severity": observation.severity})
     return finding
 
 
@@ -103,14 +103,14 @@ def _update(connection: Connection, finding: Finding, observation: Observation) 
     update_at_revision(connection, findings, {"id": finding.id}, None, _seen(observation))
     if _RANK[observation.severity] > _RANK[finding.severity]:
         detail = {"from": finding.severity, "to": observation.severity}
-        _note(connection, finding.id, observation.at, "worsened", DETECTOR, detail)
+        add_event(connection, finding.id, observation.at, "worsened", DETECTOR, detail)
     return get(connection, finding.id)
 
 
 def _reopen(connection: Connection, finding: Finding, observation: Observation) -> Finding:
     changes = {**_seen(observation), "state": "open", "recovered_at": None}
     update_at_revision(connection, findings, {"id": finding.id}, None, changes)
-    _note(connection, finding.id, observation.at, "reopened", DETECTOR, {"severity": observation.severity})
+    add_event(connection, finding.id, observation.at, "reopened", DETECTOR, {"severity": observation.severity})
     return get(connection, finding.id)
 
 
@@ -129,7 +129,7 @@ def recover_one(connection: Connection, finding_id: int, now: datetime, reason: 
     if finding.state == "recovered":
         return finding
     update_at_revision(connection, findings, {"id": finding_id}, None, {"state": "recovered", "recovered_at": now})
-    _note(connection, finding_id, now, "recovered", DETECTOR, {"reason": reason})
+    add_event(connection, finding_id, now, "recovered", DETECTOR, {"reason": reason})
     return get(connection, finding_id)
 
 
@@ -154,7 +154,7 @@ def mute(
     if until <= now:
         raise Invalid("a finding is muted until a time to come", where=until.isoformat())
     update_at_revision(connection, findings, {"id": finding_id}, revision, {"muted_until": until})
-    _note(connection, finding_id, now, "muted", actor, {"until": until.isoformat()})
+    add_event(connection, finding_id, now, "muted", actor, {"until": until.isoformat()})
     return get(connection, finding_id)
 
 
@@ -164,7 +164,7 @@ def _decide(
     if _locked(connection, finding_id).state == "recovered":
         raise Conflict("the finding has recovered", where=str(finding_id))
     update_at_revision(connection, findings, {"id": finding_id}, revision, {"state": state})
-    _note(connection, finding_id, now, state, actor, {"note": note} if note else {})
+    add_event(connection, finding_id, now, state, actor, {"note": note} if note else {})
     return get(connection, finding_id)
 
 
@@ -211,14 +211,26 @@ def list_findings(
     return [Finding(**row) for row in connection.execute(query).mappings()]
 
 
+def openings(connection: Connection, *, kind: str, since: datetime) -> list[tuple[str, str, datetime]]:
+    """When findings of a kind opened or opened again, oldest first: subject, mode, and the time. A finding may be there several times."""
+    query = (
+        sa.select(findings.c.subject, findings.c.mode, finding_events.c.at)
+        .join(finding_events, finding_events.c.finding_id == findings.c.id)
+        .where(findings.c.kind == kind, finding_events.c.at >= since, finding_events.c.what.in_(("opened", "reopened")))
+        .order_by(finding_events.c.at, finding_events.c.id)
+    )
+    return [(subject, mode, at) for subject, mode, at in connection.execute(query)]
+
+
 def events(connection: Connection, finding_id: int) -> list[FindingEvent]:
     """A finding's history, oldest first."""
     query = sa.select(finding_events).where(finding_events.c.finding_id == finding_id).order_by(finding_events.c.id)
     return [FindingEvent(**row) for row in connection.execute(query).mappings()]
 
 
-def _note(
+def add_event(
     connection: Connection, finding_id: int, at: datetime, what: str, actor: str, detail: Mapping[str, Any]
 ) -> None:
+    """Write an entry into a finding's history."""
     row = {"finding_id": finding_id, "at": at, "what": what, "actor": actor[:120], "detail": dict(detail)}
     connection.execute(sa.insert(finding_events).values(row))

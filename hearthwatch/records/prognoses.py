@@ -25,6 +25,10 @@ class Prognosis:
     ``rul_p10``, ``rul_p50``, ``rul_p90``: days within which one in ten, half and nine in ten parts like this fail; a value equal to
     ``rul_cap`` means that or longer. ``rul_method``: ``wear`` (learned from worn parts), or the method of the probabilities. All are null
     for parts that do not wear out; ``rul_abstained`` says why a part that does has none.
+
+    ``against`` is what speaks against the risk, in the form of a reason. ``decision`` tells where the probability is above the line from
+    which on it is worth a finding: ``state`` (``flagged``, ``unconfirmed`` on the first day, ``waiting`` for the week's budget) and what it
+    was weighed by. It is null below the line.
     """
 
     device_id: str
@@ -44,6 +48,8 @@ class Prognosis:
     rul_p50: float | None = None
     rul_p90: float | None = None
     rul_cap: float | None = None
+    against: Mapping[str, Any] | None = None
+    decision: Mapping[str, Any] | None = None
 
 
 _FIELDS = tuple(Prognosis.__dataclass_fields__)

@@ -103,6 +103,8 @@ prognoses = Table(
     Column("rul_p50", Float),
     Column("rul_p90", Float),
     Column("rul_cap", Float),
+    Column("against", JSON),  # what speaks against it, as a reason
+    Column("decision", JSON),  # where it is near or above its line: state, threshold, expected net benefit
     Index(None, "p30"),
 )
 

@@ -106,6 +106,18 @@ def test_a_prognosis_comes_back_with_its_method_its_clock_and_what_is_left_of_th
         assert prognoses.of_device(connection, "d-2")[0].rul_abstained == unsaid.rul_abstained[:200]  # type: ignore[index]
 
 
+def test_a_prognosis_comes_back_with_what_speaks_against_it_and_what_was_decided(database: Database) -> None:
+    against, decision = (
+        {"text_key": "against", "values": {"usual": ["reboots"]}},
+        {"state": "waiting", "threshold": 0.08},
+    )
+    row = Prognosis("d-1", "relay", AT, None, 0.1, 0.2, 0.3, None, [], against=against, decision=decision)
+    with database.transaction() as connection:
+        prognoses.put(connection, [row, replace(row, device_id="d-2", against=None, decision=None)])
+        assert prognoses.of_device(connection, "d-1") == [row]
+        assert prognoses.of_device(connection, "d-2")[0].decision is None
+
+
 def test_a_model_that_does_not_exist_can_not_be_promoted(database: Database) -> None:
     with pytest.raises(Missing), database.transaction() as connection:
         model_versions.promote(connection, 3)
