@@ -1,27 +1,18 @@
-"""A trained model as bytes, and back.
-
-The format is pickle, because scikit-learn has no other of its own and skops is no dependency. Loading a pickle can run code, so two
-things are asked first: the bytes are those whose SHA-256 was written down when we made them, and they name only classes of the
-libraries a model consists of. They come from our own records alone, never from a user or a network.
-"""
+"""A trained model as bytes, and back: without pickle, and only if the bytes are those that were registered."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
 from dataclasses import dataclass
-from typing import Any
-
-import sklearn
+from typing import Any, TypeVar, overload
 
 from analytics.features import Feature
 from analytics.hazard import Hazard, Matrix
+from analytics.model_files import pack, unpack
 from hearthwatch.errors import Invalid
 from hearthwatch.records.model_versions import ModelVersion
 
-_PACKAGES = frozenset({"analytics", "sklearn", "numpy", "scipy"})
-_BUILTINS = frozenset({"slice", "set", "frozenset", "complex", "bytearray", "range"})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +25,24 @@ class Artifact:
     low: Matrix
     high: Matrix
     missing: Matrix
-    library: str = sklearn.__version__
 
 
-def dump(artifact: Artifact) -> bytes:
-    """The bytes of a model."""
-    return pickle.dumps(artifact, protocol=5)
+def dump(model: Any) -> bytes:
+    """The bytes of a model: an `Artifact`, or another frozen dataclass of arrays, numbers, texts and boosted trees."""
+    return pack(model)
 
 
-def load(version: ModelVersion) -> Artifact:
-    """The model of a version. Raises `Invalid` when the bytes are not those that were registered, or of another library's version."""
+@overload
+def load(version: ModelVersion) -> Artifact: ...
+@overload
+def load(version: ModelVersion, kind: type[T]) -> T: ...
+def load(version: ModelVersion, kind: type[Any] = Artifact) -> Any:
+    """The model of a version, a ``kind``. Raises `Invalid` when the bytes are not those that were registered, are no such model, or are
+    of a format or a library that this version does not read."""
+    where = f"model version {version.id}"
     if hashlib.sha256(version.artifact).hexdigest() != version.sha256:
-        raise Invalid("the stored model is not the one that was registered", where=f"model version {version.id}")
+        raise Invalid("the stored model is not the one that was registered", where=where)
     try:
-        artifact = _Careful(io.BytesIO(version.artifact)).load()
-    except (pickle.UnpicklingError, AttributeError, ImportError, EOFError) as error:
-        raise Invalid(f"the stored model cannot be read: {error}", where=f"model version {version.id}") from None
-    if not isinstance(artifact, Artifact) or artifact.library != sklearn.__version__:
-        raise Invalid("the model was trained with another version; train again", where=f"model version {version.id}")
-    return artifact
-
-
-class _Careful(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """Only what a model consists of."""
-        if module.split(".")[0] in _PACKAGES or (module == "builtins" and name in _BUILTINS):
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is no part of a model")
+        return unpack(version.artifact, kind)
+    except Invalid as error:
+        raise Invalid(error.message, where=where) from None

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from analytics.model_files.trees import BoostedTrees, trees_of
 from analytics.panel import Flags, Floats
 
 Column = NDArray[np.float32]
@@ -30,10 +31,9 @@ class Trees:
 
     @staticmethod
     def of(classifier: Any) -> Trees:
-        """The trees of a fitted ``HistGradientBoostingClassifier``."""
-        baseline = float(np.ravel(classifier._baseline_prediction)[0])  # noqa: SLF001 - there is no public way to them
-        nodes = tuple(tree.nodes for (tree,) in classifier._predictors)  # noqa: SLF001
-        return Trees(baseline, nodes)
+        """The trees of a fitted ``HistGradientBoostingClassifier``, or of one that was stored."""
+        trees = classifier if isinstance(classifier, BoostedTrees) else trees_of(classifier)
+        return Trees(trees.start, tuple(trees.each()))
 
     def probability(self, columns: NDArray[np.float32]) -> Floats:
         """Probability of the second class; ``columns`` has the shape (features, rows), NaN where a value is missing."""
