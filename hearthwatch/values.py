@@ -148,10 +148,14 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """How many values of a batch were new and how many the store already had."""
+    """How many values of a batch were new and how many the store already had; ``repeated`` are the places of the latter in the batch.
+
+    Tables of history do not say which.
+    """
 
     stored: int
     duplicate: int
+    repeated: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

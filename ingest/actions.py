@@ -9,6 +9,7 @@ from typing import Any
 from hearthwatch.ports import Receipt
 from hearthwatch.records.asking import Heard, Wish
 from hearthwatch.records.devices import Sighting
+from hearthwatch.records.late_days import LateDay
 from hearthwatch.records.quarantine import QuarantineItem
 from hearthwatch.values import Identity, Message
 from ingest.batch import Stored
@@ -40,6 +41,7 @@ class Record:
     states: tuple[tuple[tuple[str, str], Mapping[str, Any]], ...] = ()
     replies: Sequence[Heard] = ()
     wishes: Sequence[Wish] = ()
+    late: Sequence[LateDay] = ()
 
     def halves(self) -> list[Record]:
         """Two records that together say the same; none when there is nothing left to divide."""
@@ -50,6 +52,7 @@ class Record:
             *(Record(states=(one,)) for one in self.states),
             *(Record(replies=(one,)) for one in self.replies),
             *(Record(wishes=(one,)) for one in self.wishes),
+            *(Record(late=(one,)) for one in self.late),
         ]
         if len(parts) < 2:
             return []
@@ -106,4 +109,5 @@ def _joined(parts: Sequence[Record]) -> Record:
         tuple(one for part in parts for one in part.states),
         tuple(one for part in parts for one in part.replies),
         tuple(one for part in parts for one in part.wishes),
+        tuple(one for part in parts for one in part.late),
     )

@@ -48,7 +48,8 @@ class MessageDecoder(Protocol):
 class Batch:
     """What became of some messages. ``origins`` names the message of each value; counts are in samples.
 
-    ``spooled``: its messages are in the spool, up to ``mark``.
+    ``not_new`` are the places of values that the store had already or does not take. ``spooled``: its messages are in the spool, up to
+    ``mark``.
     """
 
     messages: Sequence[Message]
@@ -64,6 +65,7 @@ class Batch:
     states: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     first_receipts: dict[Key, datetime] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
+    not_new: set[int] = field(default_factory=set)
     ignored: int = 0
     duplicate: int = 0
     identified: int = 0
@@ -94,6 +96,7 @@ class Batch:
     def hold_value(self, place: int, error: Exception) -> None:
         """Hold back a value that the store cannot take; it stays in `values`, so that places stay what they are."""
         value = self.values[place]
+        self.not_new.add(place)
         rejection = Rejection(f"the store cannot hold this: {error}", validation.part_of(value), value.device)
         self.hold(self.origins[place], rejection)
 

@@ -32,6 +32,7 @@ from hearthwatch.ports import Clock, Receipt
 from hearthwatch.values import Message, WriteResult
 from ingest.actions import Acknowledge, Action, Pending, Prepare, Record, Release, Report, Spool, Store, Unspool
 from ingest.batch import Batch, BatchBuilder, MessageDecoder
+from ingest.lateness import Lateness
 from ingest.ledger import Ledger, Outcome
 from ingest.limits import Limits
 from ingest.redelivery import FirstReceipts
@@ -92,6 +93,7 @@ class Intake:
         self._failures = 0
         self._store_away = False
         self._spooling = Spooling(spooled)
+        self._lateness = Lateness()
         self.handled = 0
 
     # -- what is known
@@ -178,7 +180,9 @@ class Intake:
         batch = self._done()
         self._stored += result.stored
         self._duplicate += result.duplicate
-        self._to_store.popleft()
+        first, last = self._to_store.popleft()
+        if last - first == len(batch.values):  # else a part of it may be what a refused whole had left behind
+            batch.not_new.update(result.repeated)
         return self._store_next(batch, at)
 
     def recorded(self, at: float) -> list[Action]:
@@ -356,7 +360,8 @@ class Intake:
         settling = self.first_receipts.settling() if batch.first_receipts else {}
         states = (*batch.states.items(), *settling.items())  # in this order, should the record have to be divided
         asked = tuple(batch.replies), tuple(batch.wishes.values())
-        record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), states, *asked)
+        late = self._lateness.news(batch.values, batch.not_new, self._clock.now())
+        record = Record(tuple(batch.sightings), tuple(batch.identities), tuple(batch.held), states, *asked, late)
         self._to_record = deque([record] if record != Record() else [])
         return self._record_next(batch, at)
 

@@ -11,11 +11,12 @@ import msgspec
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import devices, findings, metric_names, quarantine
+from hearthwatch.records import devices, findings, late_days, metric_names, quarantine
 from hearthwatch.records.database import Database
 from hearthwatch.records.quarantine import HeldItem
 from hearthwatch.values import Message, Reading, WriteResult
 from ingest.batch import SOURCE, Batch, BatchBuilder, MessageDecoder
+from ingest.lateness import Lateness
 from ingest.limits import Limits
 
 OF_ANOTHER = "sent by another user"
@@ -76,6 +77,7 @@ def _replay_page(
     good = [item.id for item in _good(page, batch)]
     with database.transaction() as connection:
         devices.see(connection, batch.sightings)
+        late_days.mark(connection, Lateness().news(batch.values, batch.not_new, now))
         for observation in devices.apply_identities(connection, batch.identities):
             findings.observe(connection, observation, relapse=MISMATCH_RELAPSE)
         quarantine.mark(connection, good, "replayed")
@@ -109,7 +111,9 @@ def _add_late_metrics(batch: Batch, page: Sequence[_Held]) -> None:
 def _write(store: TelemetryStore, batch: Batch) -> WriteResult:
     """Store a batch, value by value where the store does not take it as a whole; what it does not take is held again."""
     try:
-        return store.write(batch.values)
+        result = store.write(batch.values)
+        batch.not_new.update(result.repeated)
+        return result
     except Invalid:
         stored = duplicate = 0
         for place, value in enumerate(batch.values):

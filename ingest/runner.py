@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.ports import Clock, Receipt, Subscriber, TelemetryStore
-from hearthwatch.records import asking, decoder_states, devices, findings, metric_names, quarantine
+from hearthwatch.records import asking, decoder_states, devices, findings, late_days, metric_names, quarantine
 from hearthwatch.records.database import Database
 from hearthwatch.values import Message
 from hearthwatch.wire.native_memory import joined
@@ -431,6 +431,7 @@ class Runner:
         with self._database.transaction(alone=bool(action.identities or action.replies or wishes)) as connection:
             new = self._directory.note(connection, action.sightings, action.identities, self._clock.now())
             devices.see(connection, action.sightings)
+            late_days.mark(connection, action.late)
             contradictions = devices.apply_identities(connection, action.identities)
             contradictions += self._directory.learn(connection, action.identities, self._clock.now())
             for observation in contradictions:

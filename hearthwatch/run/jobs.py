@@ -21,7 +21,16 @@ from analytics.rollouts.gate import keep_gate
 from analytics.training import train
 from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel
-from hearthwatch.records import blindness, commands, customer_links, idempotency, job_runs, liveness, outbox
+from hearthwatch.records import (
+    blindness,
+    commands,
+    customer_links,
+    idempotency,
+    job_runs,
+    late_days,
+    liveness,
+    outbox,
+)
 from hearthwatch.run.assembly import Platform
 from hearthwatch.run.schedule import PROMPT, Job
 
@@ -150,6 +159,7 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
         customer_links.forget_nonces(connection, now - NONCES_KEPT)
         liveness.forget_changes(connection, now - timedelta(days=options.liveness_days))
         blindness.forget(connection, now - timedelta(days=options.rollup_days))
+        late_days.forget(connection, now - timedelta(days=options.rollup_days))
         asked = commands.forget(connection, now - timedelta(days=options.rollup_days))
     return {"telemetry_rows": rows, "commands": asked, "job_runs": runs}
 
@@ -173,8 +183,8 @@ JOBS: tuple[Job[Work], ...] = (
     Job("rollup", timedelta(minutes=5), _rollup),
     Job("vitals", timedelta(hours=12), _vitals),
     Job("train", timedelta(days=7), _train),
-    Job("anomalies", timedelta(days=1), _anomalies, after=timedelta(minutes=20)),
-    Job("prognose", timedelta(days=1), _prognose, after=timedelta(minutes=30)),
+    Job("anomalies", timedelta(days=1), _anomalies, after=late_days.JUDGED_AFTER),
+    Job("prognose", timedelta(days=1), _prognose, after=late_days.JUDGED_AFTER + timedelta(minutes=10)),
     Job("cohorts", timedelta(hours=1), _cohorts),
     Job("rollouts", timedelta(hours=1), _rollouts),
     Job("recover", timedelta(hours=1), _recover),

@@ -24,17 +24,37 @@ PRESENCE_KEY = ("device", "stream", "stamp", "online", "boot")
 def write_values(cursor: Cursor, draft: Draft, values: Sequence[Reading | Event | Presence]) -> WriteResult:
     """Store a mixed batch within the caller's transaction."""
     readings = [value for value in values if isinstance(value, Reading)]
-    results = []
+    results: list[tuple[Sequence[Reading | Event | Presence], WriteResult]] = []
     for family, some in _by_family(readings).items():
         keys = batches.readings(some, draft)
-        results.append(_write_readings(cursor, draft, family, keys, metric_columns(some)))
+        results.append((some, _write_readings(cursor, draft, family, keys, metric_columns(some))))
     events = [value for value in values if isinstance(value, Event)] if len(readings) < len(values) else []
     presences = [value for value in values if isinstance(value, Presence)] if len(readings) < len(values) else []
     if events:
-        results.append(_write_rows(cursor, draft, "events", batches.events(events, draft), EVENT_KEY))
+        results.append((events, _write_rows(cursor, draft, "events", batches.events(events, draft), EVENT_KEY)))
     if presences:
-        results.append(_write_rows(cursor, draft, "presence", batches.presences(presences, draft), PRESENCE_KEY))
-    return WriteResult(sum(r.stored for r in results), sum(r.duplicate for r in results))
+        rows = batches.presences(presences, draft)
+        results.append((presences, _write_rows(cursor, draft, "presence", rows, PRESENCE_KEY)))
+    counts = sum(result.stored for _, result in results), sum(result.duplicate for _, result in results)
+    return WriteResult(*counts, _places(values, results) if counts[1] else ())
+
+
+def _places(
+    values: Sequence[Reading | Event | Presence],
+    results: Sequence[tuple[Sequence[Reading | Event | Presence], WriteResult]],
+) -> tuple[int, ...]:
+    """The places in a batch of what was there already; one object may stand in a batch twice, so objects are told by their turn."""
+    place_of: dict[int, list[int]] = {}
+    for place in reversed(range(len(values))):
+        place_of.setdefault(id(values[place]), []).append(place)
+    found = []
+    for some, result in results:
+        repeated = set(result.repeated)
+        for number, value in enumerate(some):
+            place = place_of[id(value)].pop()
+            if number in repeated:
+                found.append(place)
+    return tuple(sorted(found))
 
 
 def _by_family(readings: Sequence[Reading]) -> dict[str, Sequence[Reading]]:
@@ -50,7 +70,8 @@ def write_bulk(cursor: Cursor, draft: Draft, stream: str, table: pa.Table) -> Wr
     keys, metrics = batches.bulk(stream, table, draft)
     if len(keys) == 0:
         return WriteResult(0, 0)
-    return _write_readings(cursor, draft, family_of(stream), keys, metrics)
+    result = _write_readings(cursor, draft, family_of(stream), keys, metrics)
+    return WriteResult(result.stored, result.duplicate)
 
 
 def _write_readings(
@@ -71,7 +92,7 @@ def _write_readings(
     draft.added(wide(number), table)
     for name in outside:
         _insert_overflow(cursor, draft, keys, name, metrics[name], kept)
-    return WriteResult(len(table), len(duplicate))
+    return WriteResult(len(table), len(duplicate), tuple(duplicate.tolist()))
 
 
 def _write_rows(cursor: Cursor, draft: Draft, target: str, rows: pa.Table, key: Sequence[str]) -> WriteResult:
@@ -80,7 +101,7 @@ def _write_rows(cursor: Cursor, draft: Draft, target: str, rows: pa.Table, key: 
         rows = rows.take(np.setdiff1d(np.arange(len(rows)), duplicate))
     _insert(cursor, target, rows)
     draft.added(target, rows)
-    return WriteResult(len(rows), len(duplicate))
+    return WriteResult(len(rows), len(duplicate), tuple(duplicate.tolist()))
 
 
 def _insert_overflow(

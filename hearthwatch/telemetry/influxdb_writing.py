@@ -41,7 +41,7 @@ class Plan:
     lasting: list[bytes] = field(default_factory=list)
     stored: list[At] = field(default_factory=list)
     clockless: list[tuple[str, str, int]] = field(default_factory=list)
-    duplicate: int = 0
+    repeated: list[int] = field(default_factory=list)
 
     @property
     def new(self) -> int:
@@ -71,10 +71,13 @@ class Writing:
         # All of it is checked before any of it is sent.
         usual = [one for one in values if isinstance(one, Reading) and not lines.clockless(one)]
         rows = lines.Rows(usual, all_microseconds([one.at for one in usual]))
-        items = [_item(one) for one in values if not isinstance(one, Reading) or lines.clockless(one)]
+        others = [
+            (place, one) for place, one in enumerate(values) if not isinstance(one, Reading) or lines.clockless(one)
+        ]
+        items = [_item(place, one) for place, one in others]
         plan = Plan()
         if len(rows):
-            self._plan_rows(plan, rows)
+            self._plan_rows(plan, rows, np.delete(np.arange(len(values)), [place for place, _ in others]))
         for measurement in (READINGS, EVENTS, PRESENCE):
             mine = [item for item in items if item.measurement == measurement]
             if mine:
@@ -87,7 +90,7 @@ class Writing:
         raise_refused(refused)
         self._known[READINGS].note(plan.stored)
         self._clockless.note(plan.clockless)
-        return WriteResult(plan.new, plan.duplicate)
+        return WriteResult(plan.new, len(plan.repeated), tuple(sorted(plan.repeated)))
 
     def write_bulk(self, bulk: lines.Bulk) -> WriteResult:
         """Store a table of readings; see the port. A history may be older than raw data is kept: it goes with the next `expire`."""
@@ -132,16 +135,18 @@ class Writing:
                 new.append(row)
         return new
 
-    def _plan_rows(self, plan: Plan, rows: lines.Rows) -> None:
+    def _plan_rows(self, plan: Plan, rows: lines.Rows, places: np.ndarray[Any, Any]) -> None:
         known = self._known[READINGS]
         known.load(set(rows.devices))
         ats = list(zip(rows.devices, rows.streams, rows.stamps.tolist(), strict=True))
         doubtful = [at for at in ats if at[2] <= known.newest(at[0], at[1])]
         stored: set[Key] = known.find(doubtful).keys if doubtful else set()
         new = {at: place for place, at in reversed(list(enumerate(ats))) if at not in stored}  # the first of each key
-        plan.raw += rows.lines(np.sort(np.fromiter(new.values(), np.int64, len(new))))
+        kept = np.sort(np.fromiter(new.values(), np.int64, len(new)))
+        plan.raw += rows.lines(kept)
         plan.stored += new
-        plan.duplicate += len(ats) - len(new)
+        if len(new) < len(ats):
+            plan.repeated += np.delete(places, kept).tolist()
 
     def _plan(self, plan: Plan, measurement: str, items: Sequence[_Item]) -> None:
         known = self._known[measurement]
@@ -162,7 +167,7 @@ class Writing:
                 duplicate = key in seen
                 seen.add(key)
             if duplicate:
-                plan.duplicate += 1
+                plan.repeated.append(item.place)
                 continue
             lines_.append(item.line(_spare(stored, item, self._writer)))
             if measurement == READINGS:
@@ -186,8 +191,9 @@ class Writing:
 
 
 class _Item(msgspec.Struct, frozen=True, gc=False):
-    """A checked value."""
+    """A checked value, and its place in the batch."""
 
+    place: int
     measurement: str
     at: At
     key: Key
@@ -199,15 +205,15 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
         return lines.line(self.measurement, self.at[0], self.at[1], self.fields, self.at[2] * 1000 + spare)
 
 
-def _item(value: Reading | Event | Presence) -> _Item:
+def _item(place: int, value: Reading | Event | Presence) -> _Item:
     at = (lines.tag(value.device), lines.tag(value.stream), microseconds(value.at))
     if isinstance(value, Reading):
         without_clock = lines.clockless(value)
         key: tuple[Any, ...] = (value.boot, value.seq) if without_clock else ()
-        return _Item(READINGS, at, key, without_clock, lines.reading(value), value.metrics)
+        return _Item(place, READINGS, at, key, without_clock, lines.reading(value), value.metrics)
     if isinstance(value, Event):
-        return _Item(EVENTS, at, (value.kind, value.code, value.boot, value.seq), False, lines.event(value))
-    return _Item(PRESENCE, at, (value.online, value.boot), False, lines.presence(value))
+        return _Item(place, EVENTS, at, (value.kind, value.code, value.boot, value.seq), False, lines.event(value))
+    return _Item(place, PRESENCE, at, (value.online, value.boot), False, lines.presence(value))
 
 
 def _device_hours(rows: lines.Rows) -> Iterator[tuple[str, int]]:

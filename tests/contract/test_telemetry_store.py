@@ -292,6 +292,17 @@ def test_a_redelivery_after_an_update_keeps_the_firmware_of_then(store: Telemetr
     assert store.events(START, END).column("firmware").to_pylist() == ["1.0"]
 
 
+def test_a_batch_is_told_which_of_it_was_there_already(store: TelemetryStore) -> None:
+    store.write([reading("b"), event("b"), presence("b")])
+    sensor = Reading("b", "tasmota/SENSOR", START, {"y": 2.0})
+    clockless = Reading("c", "native", START, {"x": 1.0}, boot="b1", seq=7, clockless=True)
+    again = reading("a")
+    mixed = [presence("b"), again, reading("b"), sensor, event("a"), event("b"), again, clockless, clockless, sensor]
+    result = store.write(mixed)
+    assert (result, result.repeated) == (WriteResult(4, 6), (0, 2, 5, 6, 8, 9))
+    assert store.write([reading("d")]).repeated == ()
+
+
 def test_two_streams_in_one_instant_are_two_readings(store: TelemetryStore) -> None:
     state = Reading("a", "tasmota/STATE", START, {"x": 1.0})
     sensor = Reading("a", "tasmota/SENSOR", START, {"y": 2.0})

@@ -11,6 +11,7 @@ from hearthwatch.records.tables.commands import commands
 from hearthwatch.records.tables.dimensions import comparison_looks, comparisons, device_attributes
 from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
 from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
+from hearthwatch.records.tables.lateness import hold_outs, late_days
 from hearthwatch.records.tables.liveness import (
     blind_spans,
     device_bridges,
@@ -19,6 +20,7 @@ from hearthwatch.records.tables.liveness import (
     receivers,
     reporting_plans,
 )
+from hearthwatch.records.tables.model_life import model_decisions, model_looks, said_days
 from hearthwatch.records.tables.operation import broker_sessions, processes
 from hearthwatch.records.tables.registry import (
     consent_events,
@@ -69,6 +71,8 @@ LEDGERS = (
     "audit",
     "rollout_decisions",
     "comparison_looks",
+    "model_decisions",
+    "model_looks",
 )
 
 __all__ = [
@@ -96,15 +100,19 @@ __all__ = [
     "devices",
     "finding_events",
     "findings",
+    "hold_outs",
     "homes",
     "idempotency_keys",
     "imports",
     "installed_parts",
     "job_runs",
+    "late_days",
     "liveness_changes",
     "mailbox",
     "metadata",
     "metric_names",
+    "model_decisions",
+    "model_looks",
     "model_versions",
     "models",
     "notice_events",
@@ -124,6 +132,7 @@ __all__ = [
     "rollout_devices",
     "rollout_waves",
     "rollouts",
+    "said_days",
     "spare_parts",
     "technicians",
     "ticket_events",
