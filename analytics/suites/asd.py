@@ -3,7 +3,8 @@
 `analytics.scorers.structure`, as it runs, learns each series' train and scores its test step by step; it sees neither labels nor what
 comes later, and nothing is set for a series. Average precision is over steps, without point adjustment (which gives random scores an F1
 of .7 here). `hit_at_3`: the share of labelled segments where one of the three metrics with the largest part at the segment's highest
-score is among those labelled; where segments label most metrics, so does chance: see the rival `random`.
+score is among those labelled; where segments label most metrics, so does chance: see the rival `random`. Segments of which nobody says
+which metrics were wrong have no part in it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics.panel import Flags, Floats
+from analytics.panel import Floats
 from analytics.scorers import structure
 from analytics.suites.asd_files import Segment, Series, series_in
 from analytics.suites.asd_rivals import RIVALS, SEED, Rival, Verdicts
@@ -39,16 +40,17 @@ class Draws:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One method: ``precision`` (series,), ``hits`` of each series' segments, ``redrawn`` (draws, series): precision by drawn segments."""
+    """One method: ``precision`` (series,), ``hits`` of each series' segments, 1, 0, or NaN where nobody says what was wrong, ``redrawn``
+    (draws, series): precision by drawn segments."""
 
     precision: Floats
-    hits: tuple[Flags, ...]
+    hits: tuple[Floats, ...]
     redrawn: Floats
 
     @property
     def hit_share(self) -> float:
-        """Share of all segments."""
-        return float(np.concatenate(self.hits).mean())
+        """Share of all segments of which is said what was wrong; NaN without any."""
+        return _share(np.concatenate(self.hits))
 
 
 def evaluate(data: Path, told: Told = lambda _name, _done, _total: None, *, draws: int = DRAWS) -> dict[str, Any]:
@@ -72,10 +74,10 @@ def evaluate(data: Path, told: Told = lambda _name, _done, _total: None, *, draw
 
 
 def hearthwatch(train: Floats, test: Floats) -> Verdicts:
-    """The product's scorer on one device: learn its past, then go on step by step."""
+    """The product's scorer on one device: learn its past, then go on step by step. A step at which nothing was measured scores 0."""
     model, memory = structure.learned(train[:, None, :])
     found, _memory = structure.scored(model, memory, test[:, None, :])
-    return Verdicts(found.score[:, 0], found.contribution[:, 0])
+    return Verdicts(np.nan_to_num(found.score[:, 0]), np.nan_to_num(found.contribution[:, 0]))
 
 
 def _draws(fleet: Sequence[Series], count: int) -> Draws:
@@ -104,10 +106,21 @@ def _found(method: Rival, series: Series) -> Verdicts:
         raise Invalid(f"{series.name}: train: {error}") from error
 
 
-def _named(found: Verdicts, segment: Segment) -> bool:
-    """Was one of the metrics named at the segment's peak among the labelled?"""
+def _named(found: Verdicts, segment: Segment) -> float:
+    """Was one of the metrics named at the segment's peak among the labelled? NaN where none is labelled."""
+    if not segment.metrics:
+        return np.nan
     peak = segment.first + int(np.argmax(found.score[segment.first : segment.last + 1]))
-    return bool(segment.metrics & set(np.argsort(-found.part[peak], kind="stable")[:NAMED].tolist()))
+    return float(bool(segment.metrics & set(np.argsort(-found.part[peak], kind="stable")[:NAMED].tolist())))
+
+
+def _share(hits: Floats) -> float:
+    known = hits[~np.isnan(hits)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None
 
 
 def _weight(series: Series, counts: Floats) -> Floats:
@@ -125,14 +138,14 @@ def _answer(judged: Judged, fleet: Sequence[Series], draws: Draws) -> dict[str, 
     answer: dict[str, Any] = {
         series.name: {
             "average_precision": round(float(precision), 4),
-            "hit_at_3": round(float(hits.mean()), 4),
+            "hit_at_3": _rounded(_share(hits)),
             "segments": len(hits),
         }
         for series, precision, hits in zip(fleet, judged.precision, judged.hits, strict=True)
     }
     answer[MEAN] = {
         "average_precision": round(float(judged.precision.mean()), 4),
-        "hit_at_3": round(judged.hit_share, 4),
+        "hit_at_3": _rounded(judged.hit_share),
         "segments": sum(len(hits) for hits in judged.hits),
         "by_series": {name: interval(values) for name, values in _by_series(judged, draws).items()},
         "by_segments": {name: interval(values) for name, values in _by_segments(judged, draws).items()},
@@ -142,21 +155,25 @@ def _answer(judged: Judged, fleet: Sequence[Series], draws: Draws) -> dict[str, 
 
 def _by_series(judged: Judged, draws: Draws) -> dict[str, Floats]:
     """Both figures for every draw of series."""
-    hits = np.array([hits.sum() for hits in judged.hits])
-    segments = np.array([len(hits) for hits in judged.hits])
+    hits = np.array([np.nansum(hits) for hits in judged.hits])
+    known = np.array([(~np.isnan(hits)).sum() for hits in judged.hits])
     return {
         "average_precision": draws.series @ judged.precision / len(judged.precision),
-        "hit_at_3": (draws.series @ hits) / (draws.series @ segments),
+        "hit_at_3": _divided(draws.series @ hits, draws.series @ known),
     }
 
 
 def _by_segments(judged: Judged, draws: Draws) -> dict[str, Floats]:
     """Both figures for every draw of segments within their series."""
-    hits = sum(counts @ hits for counts, hits in zip(draws.segments, judged.hits, strict=True))
-    return {
-        "average_precision": judged.redrawn.mean(axis=1),
-        "hit_at_3": np.asarray(hits) / sum(len(hits) for hits in judged.hits),
-    }
+    drawn_hits = list(zip(draws.segments, judged.hits, strict=True))
+    hits = np.asarray(sum(counts @ np.nan_to_num(hits) for counts, hits in drawn_hits))
+    known = np.asarray(sum(counts @ ~np.isnan(hits) for counts, hits in drawn_hits))
+    return {"average_precision": judged.redrawn.mean(axis=1), "hit_at_3": _divided(hits, known)}
+
+
+def _divided(hits: Floats, known: Floats) -> Floats:
+    """Shares; NaN where there is nothing to share."""
+    return np.where(known > 0, hits / np.maximum(known, 1), np.nan)
 
 
 def _ahead(ours: Judged, other: Judged, draws: Draws) -> Mapping[str, Any]:
@@ -169,7 +186,7 @@ def _ahead(ours: Judged, other: Judged, draws: Draws) -> Mapping[str, Any]:
     segments = _by_segments(ours, draws), _by_segments(other, draws)
     return {
         name: {
-            "difference": round(value, 4),
+            "difference": _rounded(value),
             "by_series": interval(series[0][name] - series[1][name]),
             "by_segments": interval(segments[0][name] - segments[1][name]),
         }

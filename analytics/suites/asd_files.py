@@ -2,8 +2,9 @@
 
 Source: Li et al., "Multivariate Time Series Anomaly Detection and Interpretation using Hierarchical Inter-Metric and Temporal
 Embedding" (InterFusion, KDD 2021), https://github.com/zhhlee/InterFusion (MIT). An archive holds `train` (steps, metrics), `test`
-(steps, metrics) and `label` (test steps), 1 where anomalous. A line of the text is `start-end:metrics`: first and last step of a segment
-in the test, counted from 0, and the metrics that were wrong, counted from 1.
+(steps, metrics) and `label` (test steps), 1 where anomalous; NaN is a gap. A line of the text is `start-end:metrics`: first and last
+step of a segment in the test, counted from 0, and the metrics that were wrong, counted from 1. A series without a text has the runs of
+its label as segments, of which nobody says what was wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SEGMENT = re.compile(r"(\d+)-(\d+):(\d+(?:,\d+)*)")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Test steps ``first`` to ``last``, both included, and the metrics that were wrong, counted from 0."""
+    """Test steps ``first`` to ``last``, both included, and the metrics that were wrong, counted from 0; none where nobody says."""
 
     first: int
     last: int
@@ -36,7 +37,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One device: ``train``, ``test`` (steps, metrics), ``label`` (test steps)."""
+    """One device: ``train``, ``test`` (steps, metrics), NaN where nothing was measured, ``label`` (test steps)."""
 
     name: str
     train: Floats
@@ -93,12 +94,14 @@ def _values(archive: Path, key: str, array: Any) -> Floats:
     if array.ndim != 2 or 0 in array.shape:
         raise Invalid(f"{archive}: {key} must have steps and metrics; its shape is {array.shape}")
     values: Floats = array.astype(np.float64)
-    wrong = np.argwhere(~np.isfinite(values))
+    wrong = np.argwhere(np.isinf(values))
     if len(wrong):
         step, metric = (int(number) for number in wrong[0])
         raise Invalid(
-            f"{archive}: {key} has {len(wrong)} values that are no finite numbers, the first at step {step}, metric {metric + 1}"
+            f"{archive}: {key} has {len(wrong)} infinite values, the first at step {step}, metric {metric + 1}"
         )
+    if np.isnan(values).all():
+        raise Invalid(f"{archive}: {key} has no value at all")
     return values
 
 
@@ -119,7 +122,10 @@ def _label(archive: Path, array: Any, steps: int) -> Flags:
 
 def _segments(path: Path, label: Flags, metrics: int) -> tuple[Segment, ...]:
     if not path.is_file():
-        raise Missing(f"there is no {path}, which tells the segments of label and their metrics")
+        edges = np.flatnonzero(np.diff(label.astype(np.int8), prepend=0, append=0))
+        return tuple(
+            Segment(int(first), int(end) - 1, frozenset()) for first, end in zip(edges[::2], edges[1::2], strict=True)
+        )
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:

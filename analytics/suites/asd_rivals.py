@@ -1,7 +1,7 @@
 """What people use today for many metrics at once, as a few lines of scikit-learn, each with the metrics it would name.
 
-All learn from the same past and standardise by its mean and standard deviation. They score each step by itself; ``_smoothed``: with the
-same running average that ours has, so that a difference is not the average's.
+All learn from the same past and standardise by its mean and standard deviation; a gap counts as the mean. They score each step by
+itself; ``_smoothed``: with the same running average that ours has, so that a difference is not the average's.
 """
 
 from __future__ import annotations
@@ -82,9 +82,12 @@ RIVALS: dict[str, Rival] = {
 
 
 def _standardised(train: Floats, test: Floats) -> tuple[Floats, Floats]:
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    known = ~np.isnan(train)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, train, 0.0).sum(axis=0) / count
+    deviation = np.sqrt((np.where(known, train - mean, 0.0) ** 2).sum(axis=0) / count)
     usable = np.where(deviation > 1e-9 * np.abs(mean), deviation, np.inf)  # constant: never abnormal
-    past, now = ((values - mean) / usable for values in (train, test))
+    past, now = (np.nan_to_num((values - mean) / usable) for values in (train, test))
     return past, np.clip(now, -_FURTHEST, _FURTHEST)
 
 

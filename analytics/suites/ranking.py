@@ -39,6 +39,7 @@ def drawn(rng: np.random.Generator, count: int, draws: int) -> Floats:
     return rng.multinomial(count, np.full(count, 1.0 / count), size=draws).astype(np.float64)
 
 
-def interval(values: Floats) -> list[float]:
-    """The middle 95 % of resamples."""
-    return [round(float(value), 4) for value in np.quantile(values, [0.025, 0.975])]
+def interval(values: Floats) -> list[float] | None:
+    """The middle 95 % of the resamples that have a value; None without any."""
+    known = values[~np.isnan(values)]
+    return [round(float(value), 4) for value in np.quantile(known, [0.025, 0.975])] if len(known) else None

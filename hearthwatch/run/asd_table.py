@@ -18,14 +18,18 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     for rival, ahead in answer["results"]["mean"]["ahead_of"].items():
         yield f"ahead of {rival}: " + "; ".join(
-            f"{measure} {row['difference']:+.3f} (series drawn anew {_range(row['by_series'])}, "
+            f"{measure} {_number(row['difference'], '+')} (series drawn anew {_range(row['by_series'])}, "
             f"segments {_range(row['by_segments'])})"
             for measure, row in ahead.items()
         )
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    return f"{row['average_precision']:.3f} / {row['hit_at_3']:.3f}"
+    return f"{_number(row['average_precision'])} / {_number(row['hit_at_3'])}"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.3f}"
 
 
 def _ranges(row: Mapping[str, Any]) -> str:
@@ -34,5 +38,5 @@ def _ranges(row: Mapping[str, Any]) -> str:
     )
 
 
-def _range(ends: list[float]) -> str:
-    return f"{ends[0]:.3f} to {ends[1]:.3f}"
+def _range(ends: list[float] | None) -> str:
+    return "-" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"

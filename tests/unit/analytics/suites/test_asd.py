@@ -15,6 +15,7 @@ from analytics.suites import asd, asd_rivals
 from analytics.suites.asd_files import Segment, series_in
 from analytics.suites.asd_rivals import Verdicts
 from hearthwatch.errors import Invalid, Missing
+from hearthwatch.run import asd_table
 
 STEPS, METRICS = 200, 4
 
@@ -68,8 +69,9 @@ def with_value(step: int, metric: int, value: float) -> Floats:
         ({"train": values()[:, :3]}, "train has 3 metrics and test has 4"),
         ({"train": values()[:, 0]}, r"train must have steps and metrics; its shape is \(200,\)"),
         ({"test": values()[:0]}, r"test must have steps and metrics; its shape is \(0, 4\)"),
-        ({"test": with_value(7, 2, math.nan)}, "test has 1 values that are no finite numbers, .* step 7, metric 3"),
-        ({"train": with_value(7, 2, math.inf)}, "train has 1 values that are no finite numbers"),
+        ({"test": with_value(7, 2, -math.inf)}, "test has 1 infinite values, the first at step 7, metric 3"),
+        ({"train": with_value(7, 2, math.inf)}, "train has 1 infinite values"),
+        ({"train": np.full((STEPS, METRICS), math.nan)}, "train has no value at all"),
         ({"train": values()[:30]}, "one: train: the past has 30 steps; 50 are needed"),
         ({"train": values().astype(str)}, "train holds <U.*, not numbers"),
         ({"train": np.array([[{}]], dtype=object)}, r"one\.npz: train cannot be read"),
@@ -105,9 +107,46 @@ def test_files_that_are_something_else_are_named(tmp_path: Path) -> None:
     text.write_bytes(b"\xff\xfe")
     with pytest.raises(Invalid, match=r"one\.txt is no text"):
         asd.evaluate(tmp_path)
-    text.unlink()
-    with pytest.raises(Missing, match=r"there is no .*one\.txt"):
-        asd.evaluate(tmp_path)
+
+
+def test_a_series_of_which_nobody_says_what_was_wrong_is_judged_by_precision_alone(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    write(tmp_path, "b", label=label((20, 24), (90, 90), (199, 199)))
+    (tmp_path / "interpretation_label" / "b.txt").unlink()
+    assert [(one.first, one.last) for one in series_in(tmp_path)[1].segments] == [(20, 24), (90, 90), (199, 199)]
+    answer = asd.evaluate(tmp_path, draws=10)
+    for method in (answer["results"], *answer["baselines"].values()):
+        assert method["b"]["hit_at_3"] is None
+        assert method["mean"]["hit_at_3"] == method["a"]["hit_at_3"]
+        mean = (method["a"]["average_precision"] + method["b"]["average_precision"]) / 2
+        assert method["mean"]["average_precision"] == pytest.approx(mean, abs=1e-4)
+    (tmp_path / "interpretation_label" / "a.txt").unlink()
+    alone = asd.evaluate(tmp_path, draws=10)
+    assert alone["results"]["mean"]["hit_at_3"] is None
+    assert alone["results"]["mean"]["average_precision"] == answer["results"]["mean"]["average_precision"]
+    assert any(line.startswith("mean | 4 | ") and " / - |" in line for line in asd_table.lines(alone))
+
+
+@pytest.mark.filterwarnings("error")
+def test_gaps_a_metric_never_measured_steps_without_anything_and_a_single_metric_are_judged(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    train, test = values(), values(seed=2)
+    test[20:25, [0, 2]] += np.array([8.0, -8.0])
+    for array in (train, test):
+        array[rng.random(array.shape) < 0.1] = math.nan
+        array[60:63] = math.nan
+        array[:, 3] = math.nan
+    write(tmp_path, "gaps", train=train, test=test)
+    single = values(seed=2)[:, :1]
+    single[20:25] += 8.0
+    write(tmp_path, "single", text="20-24:1", train=values()[:, :1], test=single)
+    answer = asd.evaluate(tmp_path, draws=3)
+    for method in (answer["results"], *answer["baselines"].values()):
+        assert all(0.0 < method[name]["average_precision"] <= 1.0 for name in ("gaps", "single"))
+    assert answer["results"]["gaps"]["average_precision"] > 0.6
+    assert answer["results"]["gaps"]["hit_at_3"] == 1.0
+    chance = answer["baselines"]["random"]["single"]["average_precision"]
+    assert answer["results"]["single"]["average_precision"] > 5 * chance
 
 
 def test_a_series_called_mean_cannot_stand_beside_the_mean(tmp_path: Path) -> None:
