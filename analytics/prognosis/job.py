@@ -14,7 +14,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from analytics.early_life import early_lives
 from analytics.panel import day_number, day_start
 from analytics.prognosis.alarms import still_in_alarm
-from analytics.prognosis.known import load_known, loaded, read_panel
+from analytics.prognosis.by_age import METHOD, ByAge
+from analytics.prognosis.known import load_known, loaded, loaded_wear, read_panel
+from analytics.prognosis.remaining import with_remaining_life
 from analytics.prognosis.speaking import Round
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import findings, prognoses
@@ -29,10 +31,12 @@ def prognose(
     artifacts = {key: loaded(version) for key, version in known.champions.items()}
     panel = read_panel(store, known, artifacts, now)
     early = early_lives(store, database, known.labels, panel, now)
-    work = Round(known, artifacts, panel, early, now, alarm)
+    wear = {key: loaded_wear(version) for key, version in known.wear.items()}
+    work = Round(known, artifacts, panel, early, ByAge(store, known.labels, now), now, alarm)
     with threadpool_limits(1):  # some hundred rows are done before a second thread has woken up
         for model in sorted(known.labels.by_model):
             work.take_model(model)
+        work.rows = with_remaining_life(store, known.labels, wear, work.rows, now)
     observations = [*work.observations, *still_in_alarm(known, work.rows, now)]
     with database.transaction(alone=False) as connection:
         early.save(connection, now)
@@ -43,6 +47,8 @@ def prognose(
     return {
         "day": day_start(day_number(now) - 1).date().isoformat(),
         "prognoses": len(said),
+        "by_age_alone": sum(row.p30 is not None and row.method == METHOD for row in work.rows),
+        "remaining_lives": sum(row.rul_p50 is not None for row in work.rows),
         "abstained": dict(sorted(work.abstained.items())),
         "in_alarm": len(observations),
         "highest": round(max(said), 4) if said else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,8 @@ from analytics.panel import Panel, day_number, day_start, panel_of
 from analytics.signals import raw_metrics
 from analytics.silence import blind_days
 from analytics.training.names import FAMILY
+from analytics.training.remaining_life import FAMILY as WEAR_FAMILY
+from analytics.training.remaining_life import WearModel
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import findings, model_versions, prognoses
@@ -30,11 +32,12 @@ Key = tuple[str, str]
 class Known:
     """What the records hold: labels, champions by (device model, part), open findings by (device, mode), the last 30-day probabilities.
 
-    ``blind`` are the days on which nobody could be heard.
+    ``blind`` are the days on which nobody could be heard. ``wear`` are the champions that tell remaining life.
     """
 
     labels: Labels
     champions: Mapping[Key, ModelVersion]
+    wear: Mapping[Key, ModelVersion]
     open: Mapping[Key, Finding]
     before: Mapping[Key, float]
     blind: AbstractSet[int]
@@ -47,21 +50,36 @@ def is_active(device: Device, now: datetime) -> bool:
 
 def load_known(database: Database, now: datetime) -> Known:
     with database.reading() as connection:
-        champions = {
-            (version.card["model"], version.card["part"]): version
-            for version in model_versions.champions(connection)
-            if version.name.startswith(FAMILY)
-        }
+        working = model_versions.champions(connection)
         standing = findings.list_findings(connection, kind="prognosis", states=findings.UNRECOVERED, limit=EVERYTHING)
         today = day_start(day_number(now))
         before = {
             (row.device_id, row.part): row.p30
             for row in prognoses.riskiest(connection, limit=EVERYTHING)
-            if row.p30 is not None and today - timedelta(days=3) <= row.at < today
+            if row.p30 is not None and row.method == "hazard" and today - timedelta(days=3) <= row.at < today
         }
         labels = read_labels(connection, now)
         blind = blind_days(connection, now)
-    return Known(labels, champions, {(one.subject, one.mode): one for one in standing}, before, blind)
+    return Known(
+        labels,
+        _by_part(working, FAMILY),
+        _by_part(working, WEAR_FAMILY),
+        {(one.subject, one.mode): one for one in standing},
+        before,
+        blind,
+    )
+
+
+def _by_part(versions: Sequence[ModelVersion], family: str) -> dict[Key, ModelVersion]:
+    return {(one.card["model"], one.card["part"]): one for one in versions if one.name.startswith(family)}
+
+
+def loaded_wear(version: ModelVersion) -> WearModel | str:
+    """The wear model, or why it cannot be used."""
+    try:
+        return load(version, WearModel)
+    except Invalid as error:
+        return error.message
 
 
 def loaded(version: ModelVersion) -> Artifact | str:

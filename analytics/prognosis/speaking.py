@@ -15,6 +15,7 @@ from analytics.hazard import Matrix
 from analytics.labels import born
 from analytics.panel import Floats, Panel, day_number
 from analytics.prognosis.alarms import AHEAD, is_alarm, observation
+from analytics.prognosis.by_age import ByAge
 from analytics.prognosis.known import Key, Known, is_active
 from analytics.prognosis.limits import judged_day, outside, too_much_missing
 from analytics.risk_reasons import reasons_of
@@ -24,6 +25,7 @@ from analytics.training.names import HORIZONS
 from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Device, Observation
 
+METHOD = "hazard"
 MANY, MANY_SHARE = 5, 0.2
 """That so many devices of a model fail at once is less likely than that the world has left what the model learned from."""
 
@@ -36,6 +38,7 @@ class Round:
     artifacts: Mapping[Key, Artifact | str]
     panel: Panel
     early: EarlyLives
+    by_age: ByAge
     now: datetime
     alarm: float
     rows: list[Prognosis] = field(default_factory=list)
@@ -48,10 +51,10 @@ class Round:
         if not devices:
             return
         parts = sorted(part for of, part in self.artifacts if of == model)
-        missing = [part for part in self.known.labels.parts_of(model) if part not in parts]
-        for part in missing:
-            self._abstain(devices, part, "too few failures to learn from")
-        if not parts and not missing:
+        failed = {*self.known.labels.parts_of(model), *self.by_age.parts_of(model)}
+        for part in sorted(failed.difference(parts)):
+            self._tell_by_age(devices, part)
+        if not parts and not failed:
             self._abstain(devices, "device", "no model for this kind of device")
         if not parts:
             return
@@ -64,10 +67,20 @@ class Round:
             else:
                 self._take_part(panel, devices, part, artifact, self.known.champions[model, part].id)
 
+    def _tell_by_age(self, devices: Sequence[Device], part: str) -> None:
+        rows = self.by_age.rows(devices, part)
+        for row in rows:
+            if row.abstained is not None:
+                self.abstained[row.abstained] = self.abstained.get(row.abstained, 0) + 1
+        self.rows += rows
+
     def _abstain(self, devices: Sequence[Device], part: str, why: str, version: int | None = None) -> None:
         if devices:
             self.abstained[why] = self.abstained.get(why, 0) + len(devices)
-        self.rows += [Prognosis(one.id, part, self.now, version, None, None, None, why, ()) for one in devices]
+        method = None if version is None else METHOD
+        self.rows += [
+            Prognosis(one.id, part, self.now, version, None, None, None, why, (), method=method) for one in devices
+        ]
 
     def _take_part(self, panel: Panel, devices: Sequence[Device], part: str, artifact: Artifact, version: int) -> None:
         features = matrix(
@@ -111,6 +124,6 @@ class Round:
         for row, device in enumerate(devices):
             p = probability[row].tolist()
             why = reasons.get(row, ())
-            self.rows.append(Prognosis(device.id, part, self.now, version, p[0], p[1], p[2], None, why))
+            self.rows.append(Prognosis(device.id, part, self.now, version, p[0], p[1], p[2], None, why, method=METHOD))
             if is_alarm(self.known, device.id, part, p[AHEAD], self.alarm):
                 self.observations.append(observation(device.id, part, p, why, version, now=self.now, alarm=self.alarm))

@@ -52,7 +52,8 @@ def part_lives(
     ``born`` is the day each device came into service (NaN: unknown, then its first day here counts). ``failures``, ``renewed`` and
     ``ended`` (the day a device was removed) hold days since 1970 by row, as for `analytics.lives.lives_of`. A part that was replaced
     while it worked, a device that was removed and one that vanished are censored on their last day. Days without data are no rows;
-    neither are days at or after a failure until a new part is in. Raises `Invalid` for a metric that the panel does not have.
+    neither are days at or after a failure until a new part is in. The part that came with its device has been used as much as its
+    counters show on their first day here (``totals`` of the panel). Raises `Invalid` for a metric that the panel does not have.
     """
     lacking = sorted({*watched.metrics, *watched.usage, *watched.settings} - panel.values.keys())
     if lacking:
@@ -66,7 +67,8 @@ def part_lives(
             failure = next((day for day in sorted(failures.get(device, ())) if _within(day, begin, end)), None)
             stop = min(end if failure is None else failure - 1, removed)
             came = born[device] if begin is None else float(begin)
-            history = _history(panel, watched, device, came, came if begin is None else begin + 1, stop, failure)
+            since = came if begin is None else begin + 1
+            history = _history(panel, watched, device, came, since, stop, failure, before=begin is None)
             if history is not None:
                 lives.append(PartLife(device, history, failure is None and end == _OPEN and removed == _OPEN))
     return lives
@@ -78,9 +80,18 @@ def _within(day: int, begin: int | None, end: int) -> bool:
 
 
 def _history(
-    panel: Panel, watched: Watched, device: int, came: float, first: float, stop: int, failure: int | None
+    panel: Panel,
+    watched: Watched,
+    device: int,
+    came: float,
+    first: float,
+    stop: int,
+    failure: int | None,
+    *,
+    before: bool,
 ) -> History | None:
-    """The life of a part that came on the day ``came`` (NaN: unknown), from ``first`` to ``stop``; None where no day of it was seen."""
+    """The life of a part that came on the day ``came`` (NaN: unknown), from ``first`` to ``stop``; None where no day of it was seen.
+    ``before``: what its counters showed at first was its own use."""
     days = np.arange(panel.first_day, panel.first_day + panel.days)
     rows = np.flatnonzero(panel.present[device] & (days <= stop) & ~(days < first))
     for name in watched.settings:  # without its conditions a day cannot be compared
@@ -93,7 +104,7 @@ def _history(
         age=days[rows].astype(np.float64) - origin,
         settings=_columns(panel, watched.settings, device, rows),
         signals=np.column_stack(
-            [_columns(panel, watched.metrics, device, rows), _summed(panel, watched.usage, device, rows)]
+            [_columns(panel, watched.metrics, device, rows), _summed(panel, watched.usage, device, rows, before)]
         ),
         failed_at=None if failure is None else failure - origin,
     )
@@ -103,6 +114,16 @@ def _columns(panel: Panel, names: Sequence[str], device: int, rows: Ints) -> Flo
     return np.array([panel.values[name][device, rows] for name in names]).reshape(len(names), len(rows)).T
 
 
-def _summed(panel: Panel, names: Sequence[str], device: int, rows: Ints) -> Floats:
-    """Use since the first row of the part; a day whose count is unknown adds nothing."""
-    return np.cumsum(np.nan_to_num(_columns(panel, names, device, rows)), axis=0)
+def _summed(panel: Panel, names: Sequence[str], device: int, rows: Ints, before: bool) -> Floats:
+    """Use up to each row of the part; a day whose count is unknown adds nothing."""
+    use = np.cumsum(np.nan_to_num(_columns(panel, names, device, rows)), axis=0)
+    if before:
+        use = use + np.array([_first_total(panel, name, device) for name in names])
+    return np.asarray(use, dtype=np.float64)
+
+
+def _first_total(panel: Panel, counter: str, device: int) -> float:
+    """What a counter showed when it was first read; 0 where only its increases are known."""
+    told = panel.totals.get(counter)
+    known = np.zeros(0) if told is None else told[device][np.isfinite(told[device])]
+    return float(known[0]) if len(known) else 0.0

@@ -1,21 +1,23 @@
 """What is said of a part that has failed too seldom, on one model of device, for a hazard of its own: lives of the part on all models.
 
-A part of a kind of device is told by its age alone, its model's scale drawn towards those of the other models. It says nothing, with the
-reason, where fewer than `weibull.FEWEST_FAILURES` failures of the part are known on all models together, or beyond the ages at which
-parts have been watched.
+A part of a kind of device is told by its age alone, or by how much it was used where that foretold better (`clocks`), its model's scale
+drawn towards those of the other models. It says nothing, with the reason, where fewer than `weibull.FEWEST_FAILURES` failures of the
+part are known on all models together, or beyond the ages at which parts have been watched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
 from analytics.labels import Labels, born
-from analytics.panel import Floats, day_number
+from analytics.panel import Floats, Ints, day_number
+from analytics.survival.clocks import AGE, choose_clock, used_spells
 from analytics.survival.spells import Watched, spells_of
+from analytics.survival.uses import Uses
 from analytics.survival.weibull import Weibull, fit_weibull
 from hearthwatch.errors import Invalid
 from hearthwatch.values import Device
@@ -23,66 +25,122 @@ from hearthwatch.values import Device
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """The lives of one part on all models; ``group`` numbers the models that were watched."""
+    """The lives of one part on all models that have it; ``group`` numbers the models that were watched.
+
+    ``clock`` is `AGE`, or the counter by whose use ``by_use`` tells the devices whose use is known; the others are told by their age.
+    """
 
     part: str
     lives: Weibull
-    group: dict[str, int]
+    group: Mapping[str, int]
     failures: int
+    clock: str = AGE
+    use: Uses | None = None
+    by_use: Weibull | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Probabilities of failure within each horizon, or why there are none."""
+    """Probabilities of failure within each horizon, or why there are none, and the clock they come from. Horizons that lead beyond the
+    ages that were watched have None."""
 
-    probabilities: tuple[float, ...] | None
+    probabilities: tuple[float | None, ...] | None
     abstained: str | None
+    clock: str = AGE
 
 
-def cold_start(labels: Labels, part: str, now: datetime) -> ColdStart | str:
-    """Learn the lives of a part from everything known by now; else the reason why not."""
-    group = {model: number for number, model in enumerate(sorted(labels.by_model))}
-    watched = [
-        one
-        for model, devices in labels.by_model.items()
-        for device in devices
-        if (one := _watched(device, labels, part, group[model], now)) is not None
-    ]
+def models_with(labels: Labels, part: str) -> list[str]:
+    """The models that have a part: it has failed, or is on record as built in, in one of their devices."""
+    having = {device for device, of in (*labels.failures, *labels.renewed) if of == part}
+    return sorted(model for model, devices in labels.by_model.items() if any(one.id in having for one in devices))
+
+
+def cold_start(labels: Labels, part: str, now: datetime, uses: Mapping[str, Uses] | None = None) -> ColdStart | str:
+    """Learn the lives of a part from everything known by now; else the reason why not. ``uses``: counters that may be its clock."""
+    group = {model: number for number, model in enumerate(models_with(labels, part))}
+    names, watched = [], []
+    for model in group:
+        for device in labels.by_model[model]:
+            one = _watched(device, labels, part, group[model], now)
+            if one is not None:
+                names.append(device.id)
+                watched.append(one)
     spells = spells_of(watched)
     try:
         lives = fit_weibull(spells)
     except Invalid as error:
         return f"too few failures to learn from: {error.message}"
-    present = {model: number for model, number in group.items() if number < len(lives.exposure)}
-    return ColdStart(part, lives, present, int(spells.failed.sum()))
+    choice = choose_clock(names, watched, uses or {})
+    learned = ColdStart(part, lives, _present(group, lives), int(spells.failed.sum()))
+    if uses is None or choice.clock == AGE:
+        return learned
+    use = uses[choice.clock]
+    by_use = fit_weibull(used_spells(names, watched, use)[0], unit=choice.clock)
+    return ColdStart(part, lives, learned.group, learned.failures, choice.clock, use, by_use)
+
+
+def _present(group: Mapping[str, int], lives: Weibull) -> dict[str, int]:
+    return {model: number for model, number in group.items() if number < len(lives.exposure)}
 
 
 def told(
     learned: ColdStart, devices: Sequence[Device], labels: Labels, now: datetime, horizons: Sequence[int]
 ) -> list[Said]:
-    """For each device the probabilities that its part fails within each horizon in days, or why nothing is said.
-
-    What a longer horizon makes silent silences all: a device has one answer.
-    """
+    """For each device the probabilities that its part fails within each horizon in days, or why nothing is said."""
     if not devices:
         return []
     group = np.array([learned.group.get(device.model or "", -1) for device in devices], dtype=np.int64)
     age = np.array([_age(device, labels, learned.part, now) for device in devices], dtype=np.float64)
-    reasons = learned.lives.silent(group, age, np.full(len(devices), float(max(horizons))))
+    answers = _said(learned.lives, group, age, np.ones(len(devices)), horizons, AGE)
+    if learned.use is not None and learned.by_use is not None:
+        used, rate = _used(learned.use, devices, labels, learned.part, now)
+        known = np.isfinite(used) & np.isfinite(rate) & np.isfinite(age)
+        by_use = _said(
+            learned.by_use, learned.by_use.known_group(group), used, np.where(known, rate, 0.0), horizons, learned.clock
+        )
+        answers = [use if known[row] else by_age for row, (use, by_age) in enumerate(zip(by_use, answers, strict=True))]
+    return answers
+
+
+def _said(lives: Weibull, group: Ints, age: Floats, rate: Floats, horizons: Sequence[int], clock: str) -> list[Said]:
+    """What a clock says of parts that stand at ``age`` on it and go on at ``rate`` a day."""
     known = np.where(np.isfinite(age), age, 0.0)
-    columns: list[Floats] = [
-        learned.lives.probabilities(group, known, np.full(len(devices), float(horizon))) for horizon in horizons
-    ]
-    rows = np.stack(columns, axis=1).tolist()
-    return [Said(tuple(row), None) if why is None else Said(None, why) for row, why in zip(rows, reasons, strict=True)]
+    reasons = [lives.silent(group, age, rate * horizon) for horizon in horizons]
+    p = np.stack([lives.probabilities(group, known, rate * horizon) for horizon in horizons], axis=1)
+    result = []
+    for row in range(len(age)):
+        if reasons[0][row] is not None:
+            result.append(Said(None, reasons[0][row], clock))
+            continue
+        reached = (None if why[row] is not None else float(p[row, column]) for column, why in enumerate(reasons))
+        result.append(Said(tuple(reached), None, clock))
+    return result
+
+
+def _used(use: Uses, devices: Sequence[Device], labels: Labels, part: str, now: datetime) -> tuple[Floats, Floats]:
+    """Use of each device's part by the end of yesterday, and its rate a day."""
+    yesterday = day_number(now) - 1
+    fleet = use.fleet_per_day(yesterday)
+    used, rate = np.full(len(devices), np.nan), np.full(len(devices), np.nan)
+    for row, device in enumerate(devices):
+        first = born(device)
+        if np.isfinite(first):
+            new = _new(device, labels, part)
+            used[row] = use.since_new(device.id, int(new), new == first, yesterday)
+            rate[row] = use.per_day(device.id, yesterday, fleet)
+    return used, rate
+
+
+def _new(device: Device, labels: Labels, part: str) -> float:
+    """The day the part was new; NaN where that is not known."""
+    first = born(device)
+    return max([first, *(day for day in labels.renewed.get((device.id, part), ()) if day > first)])
 
 
 def _age(device: Device, labels: Labels, part: str, now: datetime) -> float:
     """Whole days since the part was new; NaN where that is not known, or where it has failed and not been renewed."""
-    first = born(device)
-    renewed = [day for day in labels.renewed.get((device.id, part), ()) if day > first]
-    new = max([first, *renewed])
-    if any(day > new or day == first for day in labels.failures.get((device.id, part), ())):
+    new = _new(device, labels, part)
+    if any(day > new or day == born(device) for day in labels.failures.get((device.id, part), ())):
         return float("nan")
     return day_number(now) - new
 

@@ -49,18 +49,40 @@ class Watched:
     renewed: Sequence[int] = ()
 
 
-def spells_of(parts: Sequence[Watched]) -> Spells:
-    """Spells in days of all parts that were watched for at least a day. A failure on a day ends the spell with that day.
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One watched life of the part at place ``part`` of what was given: ``new`` on a day (``first``: it came with its device), at risk from
+    the age of ``entry`` to that of ``exit``, in days."""
+
+    part: int
+    new: int
+    first: bool
+    entry: float
+    exit: float
+    failed: bool
+
+
+def watched_lives(parts: Sequence[Watched]) -> list[Life]:
+    """All lives that were watched for at least a day. A failure on a day ends its life with that day.
 
     A failure on the day of a renewal is that of the old part. After a failure nothing is at risk until a new part is in; a part
     replaced while it worked was watched until then.
     """
-    rows = [(*spell, part.group) for part in parts for spell in _lives(part)]
-    entry, end, failed, group = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.zeros(0),) * 4
-    return Spells(entry.astype(np.float64), end.astype(np.float64), failed.astype(bool), group.astype(np.int64))
+    return [life for place, part in enumerate(parts) for life in _lives(place, part)]
 
 
-def _lives(part: Watched) -> Iterator[tuple[float, float, bool]]:
+def spells_of(parts: Sequence[Watched]) -> Spells:
+    """Spells in days of all parts that were watched for at least a day."""
+    lives = watched_lives(parts)
+    return Spells(
+        np.array([life.entry for life in lives], dtype=np.float64),
+        np.array([life.exit for life in lives], dtype=np.float64),
+        np.array([life.failed for life in lives], dtype=bool),
+        np.array([parts[life.part].group for life in lives], dtype=np.int64),
+    )
+
+
+def _lives(place: int, part: Watched) -> Iterator[Life]:
     new = [part.born, *sorted(day for day in part.renewed if day > part.born)]
     for begin, following in zip(new, [*new[1:], part.until], strict=True):
         last = min(following, part.until)
@@ -70,4 +92,4 @@ def _lives(part: Watched) -> Iterator[tuple[float, float, bool]]:
         entry = max(part.since, begin) - begin
         end = (last if failure is None else failure) - begin + 1
         if end > entry and not before and (failure is not None or last > max(part.since, begin)):
-            yield float(entry), float(end), failure is not None
+            yield Life(place, begin, begin == part.born, float(entry), float(end), failure is not None)

@@ -30,6 +30,8 @@ FEWEST_GROUPS = 3
 """Models that must have been watched before anything is said of one that was not: two do not show how much models differ."""
 FEWEST_FOLLOWED = 5
 """Parts that must have been watched to an age before anything is said about it."""
+REACH = 1.25
+"""A power law learned up to an age is carried so far beyond it: a young fleet is asked about ages that none of it has reached."""
 _LOG_SHAPE = (np.log(0.1), np.log(20.0))
 _LOG_ALIKE = (np.log(0.05), np.log(1e4))
 _SPREAD = 1.0
@@ -87,13 +89,17 @@ class Weibull:
         for one, now, until in zip(group.tolist(), age.tolist(), (age + ahead).tolist(), strict=True):
             if not np.isfinite(now):
                 answers.append("its age is not known")
-            elif now < self.youngest or until > self.oldest:
+            elif now < self.youngest or until > self.oldest * REACH:
                 answers.append("of an age at which too few parts have been watched")
             elif (one < 0 or self.exposure[one] <= 0) and (self.exposure > 0).sum() < FEWEST_GROUPS:
                 answers.append("of a kind that was never watched, and too few kinds have been")
             else:
                 answers.append(None)
         return answers
+
+    def known_group(self, group: Ints) -> Ints:
+        """The groups, -1 for those that came after it was fitted."""
+        return np.where(group < len(self.exposure), group, -1)
 
     def _posterior(self, group: Ints) -> tuple[Floats, Floats]:
         known = group >= 0

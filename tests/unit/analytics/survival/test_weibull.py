@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.panel import Floats, Ints
-from analytics.survival.competing import first_failures
 from analytics.survival.spells import Spells, Watched, spells_of
 from analytics.survival.weibull import Weibull, fit_weibull
 from hearthwatch.errors import Invalid
@@ -177,14 +176,6 @@ def test_where_lives_go_by_hours_of_operation_hours_foretell_better_than_days() 
 
 def exponential(rate: float) -> Weibull:
     return Weibull(1.0, np.zeros(0), rate, 1e6, np.array([0]), np.array([0.0]), 1.0, 0.0, 1e6, "days")
-
-
-def test_parts_that_compete_share_the_failures_as_their_rates() -> None:
-    parts = {"battery": exponential(0.02), "relay": exponential(0.01)}
-    found = first_failures(parts, zeros(), {"battery": one(50.0), "relay": one(10.0)}, one(30.0))
-    any_part = 1 - np.exp(-0.03 * 30)
-    assert found["battery"][0] == pytest.approx(any_part * 2 / 3, rel=1e-4)
-    assert found["relay"][0] == pytest.approx(any_part / 3, rel=1e-4)
 
 
 @settings(max_examples=40, deadline=None)
