@@ -38,6 +38,12 @@ FAILURE_MODES: tuple[FailureMode, ...] = (
     FailureMode("memory_leak", "controller", ("free_heap_bytes",), "Free memory shrinks from boot to reboot."),
     FailureMode("reboots", "controller", (UNEXPECTED_REBOOTS, "boot_count"), "The device reboots without being asked."),
     FailureMode("motor_wear", "motor", ("actuation_s", "motor_current_a"), "The drive labours."),
+    FailureMode(
+        "flash_wear",
+        "flash",
+        ("flash_wear_pct",),
+        "The flash memory has been written to nearly as often as it bears.",
+    ),
     FailureMode("video_degraded", "camera", ("frame_rate_fps",), "The camera delivers fewer frames."),
     FailureMode("overheating", "housing", ("device_temperature_c",), "The device runs hotter than it should."),
 )
