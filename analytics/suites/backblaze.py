@@ -1,16 +1,19 @@
 """The suite `backblaze`: a real fleet of disk drives, backtested by the product's own `backtest`, with intervals.
 
 Data: Backblaze Drive Stats, one CSV a day (https://www.backblaze.com/cloud-storage/resources/hard-drive-test-data; free to use, cite
-Backblaze, do not sell). The mapping is docs/examples/backblaze.toml, of which a copy lies beside this file for installations without docs.
+Backblaze, do not sell). The mapping is docs/examples/backblaze.toml, of which a copy lies beside this file for installations without docs;
+files differ in which SMART attributes they hold, so that `MORE_SMART` is added where it is filled, and what no file has is left out.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
+import csv
+import gzip
+import zlib
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,15 +23,26 @@ from analytics.history_panel import panel_of_history
 from analytics.intervals import Judged, intervals
 from analytics.panel import Floats, Panel
 from hearthwatch.errors import Invalid, Missing
-from hearthwatch.history.mapping import read_mapping
+from hearthwatch.history.mapping import HistoryMapping, MetricColumn, read_mapping
 from hearthwatch.history.reader import History, read_history
 
 MAPPING = Path(__file__).with_name("backblaze.toml")
 HORIZON_DAYS = 7
 FURTHER_HORIZONS = (30, 90)
 TIMES_AGE_ALONE = 10.0
-_PATTERNS = ("*.csv.gz", "*.csv", "**/*.csv.gz", "**/*.csv")
+MORE_SMART: Mapping[int, Literal["counter", "gauge"]] = {
+    10: "counter",  # spin retries
+    184: "counter",  # end-to-end errors
+    187: "counter",  # reported uncorrectable errors
+    188: "counter",  # command timeouts
+    196: "counter",  # reallocation events
+    198: "gauge",  # uncorrectable sectors
+    199: "counter",  # CRC errors of the link
+}
+"""Attributes of later years, by number."""
 _DAILY = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"
+_PATTERNS = tuple(f"{where}{_DAILY}{end}" for where in ("", "**/") for end in (".csv.gz", ".csv"))
+_LOOKED_AT, _ROWS_LOOKED_AT = 5, 2000
 
 
 def evaluate(folder: Path) -> dict[str, Any]:
@@ -36,11 +50,7 @@ def evaluate(folder: Path) -> dict[str, Any]:
 
     Raises `Missing` without daily files, `Invalid` as `backtested` does.
     """
-    where, pattern = _found(folder)
-    with tempfile.TemporaryDirectory() as made:
-        mapping = Path(made) / "backblaze.toml"
-        mapping.write_text(MAPPING.read_text("utf-8").replace('files = "*.csv.gz"', f'files = "{pattern}"'), "utf-8")
-        history = read_history(where, read_mapping(mapping))
+    history = read_history(*drives_in(folder))
     panel = panel_of_history(history)
     told = backtested(history, panel, cut=None, horizon=timedelta(days=HORIZON_DAYS))
     further = {str(days): _at(history, panel, days) for days in FURTHER_HORIZONS}
@@ -57,13 +67,44 @@ def _found(folder: Path) -> tuple[Path, str]:
     """Where the daily files are, and the pattern that finds them and nothing else."""
     for where in (folder, *sorted(folder.glob("backblaze*"))):
         for pattern in _PATTERNS:
-            daily = pattern.replace("*.csv", f"{_DAILY}.csv")
-            if where.is_dir() and next(iter(where.glob(daily)), None) is not None:
-                return where, daily
+            if where.is_dir() and next(iter(where.glob(pattern)), None) is not None:
+                return where, pattern
+    packed = next(iter(folder.glob("**/*.zip")), None) if folder.is_dir() else None
+    hint = f"; {packed.name} must be unpacked first" if packed else ""
     raise Missing(
-        f"{folder} has no daily files like 2013-04-10.csv or 2013-04-10.csv.gz; they are at "
+        f"{folder} has no daily files like 2013-04-10.csv or 2013-04-10.csv.gz{hint}; they are at "
         "https://www.backblaze.com/cloud-storage/resources/hard-drive-test-data"
     )
+
+
+def drives_in(folder: Path) -> tuple[Path, HistoryMapping]:
+    """The folder of the daily files, and the documentation's mapping with the attributes that these files hold."""
+    where, pattern = _found(folder)
+    given = read_mapping(MAPPING)
+    files = sorted(where.glob(pattern))
+    holds, filled = _columns(files[:: max(1, -(-len(files) // _LOOKED_AT))])
+    metrics = {name: column for name, column in (given.metrics or {}).items() if column.column in holds}
+    for number, kind in MORE_SMART.items():
+        if (column := f"smart_{number}_raw") in filled:
+            metrics[f"smart_{number}"] = MetricColumn(column=column, kind=kind, direction="high")
+    source = given.source.model_copy(update={"files": pattern})
+    return where, given.model_copy(update={"source": source, "metrics": metrics})
+
+
+def _columns(files: Sequence[Path]) -> tuple[set[str], set[str]]:
+    """The columns of some files, and those with a value in their first rows. A file that is broken is left to the reader to name."""
+    holds: set[str] = set()
+    filled: set[str] = set()
+    for path in files:
+        try:
+            with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                holds.update(reader.fieldnames or ())
+                for row, _ in zip(reader, range(_ROWS_LOOKED_AT), strict=False):
+                    filled.update(name for name, value in row.items() if value and name)
+        except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error):
+            continue
+    return holds, filled
 
 
 def _at(history: History, panel: Panel, days: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from analytics.suites import backblaze
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.history.mapping import read_mapping
+from hearthwatch.history.reader import read_history
 from hearthwatch.run.backblaze_table import lines
 
 DAYS, DRIVES = 40, 200
@@ -55,6 +56,33 @@ def test_a_folder_without_daily_files_is_told_where_they_come_from(tmp_path: Pat
     (tmp_path / "survival.csv").write_text("model,drives\n")
     with pytest.raises(Missing, match=r"2013-04-10\.csv.*backblaze\.com"):
         backblaze.evaluate(tmp_path)
+
+
+def test_a_packed_quarter_is_named_and_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "data_Q1_2024.zip").write_bytes(b"PK")
+    with pytest.raises(Missing, match=r"data_Q1_2024\.zip must be unpacked first"):
+        backblaze.evaluate(tmp_path)
+
+
+def smart(folder: Path, header: str, *rows: str) -> dict[str, str]:
+    """The kinds of the metrics that a quarter with one daily file would be read with."""
+    (folder / "data_Q1_2024").mkdir()
+    (folder / "data_Q1_2024" / "2024-01-01.csv").write_text("\n".join((header, *rows)) + "\n")
+    where, mapping = backblaze.drives_in(folder)
+    assert read_history(where, mapping).metrics
+    return {name: column.kind for name, column in (mapping.metrics or {}).items()}
+
+
+def test_attributes_of_later_years_are_read_where_they_are_filled_and_those_that_are_gone_are_not_missed(
+    tmp_path: Path,
+) -> None:
+    header = (
+        "date,serial_number,model,capacity_bytes,failure,datacenter,is_legacy_format,smart_197_raw,smart_187_raw,smart_198_raw,"
+        "smart_199_raw,smart_5_raw"
+    )
+    rows = ("2024-01-01,Z1,ST1,1000,0,sac0,false,0,,2,,0", "2024-01-01,Z2,ST1,1000,0,,,0,3,,,")
+    kinds = smart(tmp_path, header, *rows)
+    assert kinds == {"smart_5": "counter", "smart_187": "counter", "smart_197": "gauge", "smart_198": "gauge"}
 
 
 def test_drives_that_hardly_fail_are_not_judged(tmp_path: Path) -> None:
