@@ -14,7 +14,7 @@ from analytics.survival.clocks import AGE
 from analytics.survival.cold_start import ColdStart, cold_start, told
 from analytics.survival.uses import Uses, read_uses
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.values import Device, Reading
+from hearthwatch.values import Reading
 from tests.unit.analytics.survival.test_cold_start import HORIZONS, NOW, UNKNOWN
 
 TODAY = day_number(NOW)
@@ -107,7 +107,7 @@ def test_a_device_whose_use_nobody_knows_is_told_by_its_age_and_says_so() -> Non
 
 
 def test_a_device_that_rests_is_not_taken_to_rest_for_ever() -> None:
-    labels, uses = worn_fleet(1, by_use=True)
+    _, uses = worn_fleet(1, by_use=True)
     one = uses["relay_cycles"]
     rested = one.total.copy()
     rested[0, -40:] = rested[0, -40]
