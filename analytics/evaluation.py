@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +52,8 @@ class Episodes:
 
 def episodes(device: Ints, day: Ints, above: Flags) -> Episodes:
     """Spells of alerted days of each device; a single day below does not end one."""
-    order = np.lexsort((day, device))
-    chosen = order[above[order]]
+    rows = np.flatnonzero(above)
+    chosen = rows[np.lexsort((day[rows], device[rows]))]
     who, when = device[chosen], day[chosen]
     if len(who) == 0:
         empty = np.zeros(0, dtype=np.int64)
@@ -64,6 +65,60 @@ def episodes(device: Ints, day: Ints, above: Flags) -> Episodes:
     return Episodes(who[begins], when[begins], when[ends])
 
 
+Failure = tuple[int, int]
+"""A device and the day on which it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Spells of alerted days at a threshold, and what came of them.
+
+    ``right``: the device of the spell failed within the horizon of its last day. ``leads`` are days from a spell's first day to a
+    failure that it foretold; ``foreseeable`` are the failures that some row could have foretold. ``weeks`` are device-weeks.
+    """
+
+    threshold: float
+    spells: Episodes
+    right: Flags
+    leads: Mapping[Failure, int]
+    foreseeable: frozenset[Failure]
+    weeks: float
+
+    @property
+    def foretold(self) -> frozenset[Failure]:
+        """The failures that could be and were foretold."""
+        return frozenset(self.leads) & self.foreseeable
+
+
+def alerts_within(
+    probability: Floats, device: Ints, day: Ints, to_failure: Floats, *, horizon: int, per_1000_weeks: float
+) -> Alerts:
+    """The alerts at the lowest threshold at which the spells of alerted days stay within a budget per 1,000 device-weeks."""
+    weeks = len(device) / 7
+    threshold = _threshold(probability, device, day, per_1000_weeks * weeks / 1000)
+    found = episodes(device, day, probability >= threshold)
+    ending = np.flatnonzero(np.isfinite(to_failure))
+    fails_on = (day[ending] + to_failure[ending]).astype(np.int64)
+    within = to_failure[ending] <= horizon
+    by_device: dict[int, list[int]] = {}
+    for who, when in sorted(_pairs(device[ending], fails_on)):
+        by_device.setdefault(who, []).append(when)
+    leads: dict[Failure, int] = {}
+    right = np.zeros(len(found.device), dtype=bool)
+    for place, (who, begin, end) in enumerate(
+        zip(found.device.tolist(), found.begin.tolist(), found.end.tolist(), strict=True)
+    ):
+        for when in by_device.get(who, ()):
+            if end < when <= end + horizon:
+                right[place] = True
+                leads[who, when] = max(leads.get((who, when), 0), when - begin)
+    return Alerts(threshold, found, right, leads, _pairs(device[ending][within], fails_on[within]), weeks)
+
+
+def _pairs(device: Ints, day: Ints) -> frozenset[Failure]:
+    return frozenset(zip(device.tolist(), day.tolist(), strict=True))
+
+
 def alerts_at_budget(
     probability: Floats, device: Ints, day: Ints, to_failure: Floats, *, horizon: int, per_1000_weeks: float
 ) -> dict[str, Any]:
@@ -73,28 +128,14 @@ def alerts_at_budget(
     fails within ``horizon`` days of its last day; recall is over the failures that some row could have foreseen; lead is
     from a spell's first day to the failure.
     """
-    budget = per_1000_weeks * len(device) / 7 / 1000
-    threshold = _threshold(probability, device, day, budget)
-    found = episodes(device, day, probability >= threshold)
-    fails_on = np.where(np.isinf(to_failure), -1, day + np.where(np.isinf(to_failure), 0, to_failure)).astype(np.int64)
-    failures = {(int(who), int(when)) for who, when in zip(device, fails_on, strict=True) if when >= 0}
-    foreseeable = {
-        (int(who), int(when))
-        for who, when in zip(device[to_failure <= horizon], fails_on[to_failure <= horizon], strict=True)
-    }
-    leads: dict[tuple[int, int], int] = {}
-    right = 0
-    for who, begin, end in zip(found.device.tolist(), found.begin.tolist(), found.end.tolist(), strict=True):
-        hits = [failure for failure in failures if failure[0] == who and end < failure[1] <= end + horizon]
-        right += bool(hits)
-        for failure in hits:
-            leads[failure] = max(leads.get(failure, 0), failure[1] - begin)
+    alerts = alerts_within(probability, device, day, to_failure, horizon=horizon, per_1000_weeks=per_1000_weeks)
+    spells, foreseeable = len(alerts.spells.device), len(alerts.foreseeable)
     return {
-        "per_1000_device_weeks": 1000 * 7 * len(found.device) / len(device) if len(device) else None,
-        "precision": right / len(found.device) if len(found.device) else None,
-        "recall": len(leads.keys() & foreseeable) / len(foreseeable) if foreseeable else None,
-        "lead_days_median": float(np.median(list(leads.values()))) if leads else None,
-        "threshold": float(threshold) if np.isfinite(threshold) else None,
+        "per_1000_device_weeks": 1000 * 7 * spells / len(device) if len(device) else None,
+        "precision": int(alerts.right.sum()) / spells if spells else None,
+        "recall": len(alerts.foretold) / foreseeable if foreseeable else None,
+        "lead_days_median": float(np.median(list(alerts.leads.values()))) if alerts.leads else None,
+        "threshold": float(alerts.threshold) if np.isfinite(alerts.threshold) else None,
     }
 
 

@@ -71,13 +71,22 @@ def matrix(
 
     ``device`` and ``day`` are indices into the panel.
     """
-    wanted = {(column.metric, column.view): index for index, column in enumerate(columns)}
-    result = np.full((len(device), len(columns)), np.nan, dtype=np.float32)
+    (one,) = matrices(panel, background, columns, [(device, day)])
+    return one
+
+
+def matrices(
+    panel: Panel, background: Background, columns: Sequence[Feature], wanted: Sequence[tuple[Ints, Ints]]
+) -> list[np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+    """As `matrix`, for several lots of device-days at once: what they look at is computed once."""
+    places = {(column.metric, column.view): index for index, column in enumerate(columns)}
+    results = [np.full((len(device), len(columns)), np.nan, dtype=np.float32) for device, _ in wanted]
     for metric, view, array in _arrays(panel, background, {column.metric for column in columns}):
-        index = wanted.get((metric, view))
+        index = places.get((metric, view))
         if index is not None:
-            result[:, index] = array[device, day]
-    return result
+            for result, (device, day) in zip(results, wanted, strict=True):
+                result[:, index] = array[device, day]
+    return results
 
 
 def _arrays(panel: Panel, background: Background, metrics: set[str]) -> Iterator[tuple[str, str, Floats]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.panel import Floats, Ints, Panel, days_of, encoded, increases, unasked_reboots
+from analytics.panel import DAY_US, Flags, Floats, Ints, Panel, days_of, encoded, increases, unasked_reboots
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import UNEXPECTED_REBOOTS
 from hearthwatch.history.reader import History
@@ -27,6 +27,10 @@ class _Daily:
     first: Floats
     second: Floats
 
+    def only(self, rows: Flags) -> _Daily:
+        """Some of the rows."""
+        return self if rows.all() else _Daily(self.device[rows], self.day[rows], self.first[rows], self.second[rows])
+
 
 def panel_of_history(history: History) -> Panel:
     """The daily panel of all readings. Raises `Invalid` where the history has none."""
@@ -34,6 +38,7 @@ def panel_of_history(history: History) -> Panel:
     counts = [metric.kind == "counter" for metric in history.metrics]
     positions: dict[str, int] = {}
     parts = [_daily(table, names, counts, positions) for table in history.readings() if table.num_rows]
+    parts = _believed(history, parts)
     if not parts or not names:
         raise Invalid("the history has no readings, so there is nothing to predict from", where="columns")
     devices = tuple(sorted(positions))
@@ -56,6 +61,15 @@ def panel_of_history(history: History) -> Panel:
     if history.mapping.events is not None:
         values[UNEXPECTED_REBOOTS] = unasked_reboots(history.events, devices, first_day, present)
     return Panel(devices, first_day, values, totals, np.full(present.shape, -1, dtype=np.int64), (), present)
+
+
+def _believed(history: History, parts: Sequence[_Daily]) -> list[_Daily]:
+    """Without the days that only a clock that was wrong can have named; who surveyed the history is told of them."""
+    if history.survey is None:
+        return list(parts)
+    low, high = (bound // DAY_US for bound in history.survey.trusted())
+    kept = [part.only((part.day >= low) & (part.day <= high)) for part in parts]
+    return [part for part in kept if len(part.day)]
 
 
 def _joined(

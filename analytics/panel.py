@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_US = 86_400_000_000
+DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def days_of(column: pa.ChunkedArray) -> Ints:
     """A column of dates or instants as days since 1970-01-01."""
     if pa.types.is_date(column.type):
         return _integers(column.cast(pa.date32()).cast(pa.int32()))
-    return _integers(column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())) // _DAY_US
+    return _integers(column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())) // DAY_US
 
 
 class _Places:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,14 +23,20 @@ _YES = pa.array(["1", "1.0", "true", "yes", "t", "y"])
 _NO = pa.array(["0", "0.0", "false", "no", "f", "n"])
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Offsets = Mapping[str, tuple[int, int]]
+"""By offset ("" for none): how many times have it, and the first place of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A column as the reader wants it: null where nothing stands, and where something stands that cannot be read (``bad``)."""
+    """A column as the reader wants it: null where nothing stands, and where something stands that cannot be read (``bad``).
+
+    ``offsets``: of times that are not all written with the same offset, how many have which.
+    """
 
     values: pa.Array
     bad: Mask
+    offsets: Offsets | None = None
 
 
 def text(column: pa.ChunkedArray) -> Converted:
@@ -40,8 +46,11 @@ def text(column: pa.ChunkedArray) -> Converted:
     return Converted(pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed), bad)
 
 
-def number(column: pa.ChunkedArray) -> Converted:
-    """float64; null where it is empty or says that nothing was measured. Bad: other text, infinities."""
+def number(column: pa.ChunkedArray, comma: bool = False) -> Converted:
+    """float64; null where it is empty or says that nothing was measured. Bad: other text, infinities.
+
+    ``comma``: texts have a decimal comma, and perhaps points between thousands.
+    """
     if _is_numeric(column.type):
         values = column.combine_chunks().cast(pa.float64(), safe=False)
         return _finite(values, np.zeros(len(column), bool))
@@ -50,6 +59,8 @@ def number(column: pa.ChunkedArray) -> Converted:
     plain, bad = _plain(column)
     lower = pc.utf8_lower(pc.utf8_trim_whitespace(plain))
     lower = pc.if_else(pc.is_in(lower, _NOTHING), pa.scalar(None, pa.string()), lower)
+    if comma:
+        lower = _with_point(lower)
     try:
         return _finite(lower.cast(pa.float64()), bad)
     except pa.ArrowInvalid:
@@ -82,20 +93,42 @@ def time(column: pa.ChunkedArray, form: str | None, zone: ZoneInfo) -> Converted
     # Times repeat: each text is read once.
     coded = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed).dictionary_encode()
     parse = _iso if form is None else _pattern(form)
-    instants = [_instant(parse, one, zone) for one in coded.dictionary.to_pylist()]
-    known = pa.array(instants, pa.int64()).cast(UTC_TIME)
+    given = [_parsed(parse, one) for one in coded.dictionary.to_pylist()]
+    known = pa.array([_instant(at, zone) for at in given], pa.int64()).cast(UTC_TIME)
     values = known.take(coded.indices)
-    return Converted(values, bad | _mask(pc.and_(pc.is_valid(coded.indices), pc.is_null(values))))
+    unreadable = bad | _mask(pc.and_(pc.is_valid(coded.indices), pc.is_null(values)))
+    return Converted(values, unreadable, _offsets(given, coded.indices))
 
 
-def _instant(parse: Callable[[str], datetime], given: str, zone: ZoneInfo) -> int | None:
+def _parsed(parse: Callable[[str], datetime], given: str) -> datetime | None:
     try:
-        at = parse(given)
+        return parse(given)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _instant(at: datetime | None, zone: ZoneInfo) -> int | None:
+    if at is None:
+        return None
+    try:
         aware = at if at.tzinfo is not None else at.replace(tzinfo=zone)
         since = (aware - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         return None
     return since if 0 <= since < _END_US else None
+
+
+def _offsets(given: Sequence[datetime | None], indices: pa.Array) -> Offsets | None:
+    """How many times are written with which offset; None where all are alike."""
+    written = [None if at is None else at.strftime("%z") for at in given]
+    if len(set(written) - {None}) < 2:
+        return None
+    places = np.asarray(pc.fill_null(indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    found = {}
+    for offset in sorted({one for one in written if one is not None}):
+        mine = np.flatnonzero(np.isin(places, [place for place, one in enumerate(written) if one == offset]))
+        found[offset] = (len(mine), int(mine[0]))
+    return found
 
 
 def _iso(given: str) -> datetime:
@@ -126,6 +159,14 @@ def _typed_time(column: pa.Array, zone: ZoneInfo) -> Converted:
     inside = pc.and_(pc.greater_equal(counted, 0), pc.less(counted, _END_US))
     values = pc.if_else(inside, counted, pa.scalar(None, pa.int64())).cast(UTC_TIME)
     return Converted(values, _mask(pc.invert(inside)))
+
+
+def _with_point(texts: pa.Array) -> pa.Array:
+    """1.234,5 as 1234.5; what is no such number (1.5 too: is it 1.5 or 15?) becomes text that is none."""
+    plain = pc.match_substring_regex(texts, r"^[+-]?\d+(,\d+)?(e[+-]?\d+)?$")
+    grouped = pc.match_substring_regex(texts, r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$")
+    written = pc.replace_substring(pc.replace_substring(texts, ".", ""), ",", ".")
+    return pc.if_else(pc.or_(plain, grouped), written, pc.if_else(pc.is_valid(texts), "?", texts))
 
 
 def _doubtful_number(lower: pa.Array, bad: Mask) -> Converted:

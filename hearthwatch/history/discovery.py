@@ -19,7 +19,9 @@ ODD_SHARE = 0.1
 """A column is numeric when at most this share of what stands in it is something else; that is then rejected, value by value."""
 
 
-def discover(files: Sequence[SourceFile], named: Collection[str], taken: Collection[str]) -> list[HistoryMetric]:
+def discover(
+    files: Sequence[SourceFile], named: Collection[str], taken: Collection[str], *, comma: bool = False
+) -> list[HistoryMetric]:
     """Every numeric column that the mapping does not name, in the order of the files.
 
     Judged by the beginning of at most 50 files, evenly spread. Raises `Invalid` when two columns would get one name.
@@ -29,7 +31,7 @@ def discover(files: Sequence[SourceFile], named: Collection[str], taken: Collect
     step = max(1, -(-len(files) // SAMPLED_FILES))
     for file in files[::step]:
         for name, column in _sample(file, named):
-            found = columns.number(column)
+            found = columns.number(column, comma)
             numbers[name] = numbers.get(name, 0) + len(found.values) - found.values.null_count
             odd[name] = odd.get(name, 0) + int(found.bad.sum())
     numeric = [name for name in numbers if numbers[name] and odd[name] <= ODD_SHARE * (numbers[name] + odd[name])]

@@ -54,14 +54,15 @@ class Piece:
 
 
 class SourceFile:
-    """One CSV or Parquet file."""
+    """One CSV or Parquet file. ``is_empty``: not even a header stands in it, so it has no columns and gives no rows."""
 
     def __init__(self, path: Path, root: Path) -> None:
-        """Read its column names. Raises `Invalid` naming the file when it is none of these formats, empty or broken."""
+        """Read its column names. Raises `Invalid` naming the file when it is none of these formats, or broken."""
         self.path = path
         self.name = str(path.relative_to(root)) if path != root and path.is_relative_to(root) else path.name
         with self._readable():
             self._delimiter, self.columns = self._header()
+        self.is_empty = not self.columns
         repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if repeated:
             raise Invalid(f"the column {repeated[0]!r} stands there twice", where=self.name)
@@ -76,6 +77,8 @@ class SourceFile:
     ) -> Iterator[Piece]:
         """Its rows from top to bottom, of those columns that it has. Rows with a wrong number of cells go to ``broken``."""
         wanted = [name for name in self.columns if name in set(columns)]
+        if self.is_empty:
+            return
         with self._readable():
             yield from (
                 self._parquet(wanted) if self.is_parquet else self._csv(wanted, broken, block_bytes or BLOCK_BYTES)
@@ -93,8 +96,10 @@ class SourceFile:
         opened = gzip.open if self.path.name.lower().endswith(".gz") else open
         with opened(self.path, "rb") as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
             line = text.readline()
-        if not line.strip():
-            raise Invalid("is empty", where=self.name)
+            if not line.strip():
+                if any(further.strip() for further in text):
+                    raise Invalid("begins with an empty line; its first line must be the header", where=self.name)
+                return ",", []
         counts = {delimiter: line.count(delimiter) for delimiter in _DELIMITERS}
         delimiter = max(_DELIMITERS, key=lambda one: counts[one])
         return delimiter, next(csv.reader([line], delimiter=delimiter))
@@ -135,12 +140,15 @@ class SourceFile:
     def _readable(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeError:
+            raise Invalid(
+                "is not UTF-8 text; save it as UTF-8 (spreadsheets call it CSV UTF-8)", where=self.name
+            ) from None
         except (
             OSError,
             EOFError,
             pa.ArrowInvalid,
             pa.ArrowNotImplementedError,
-            UnicodeDecodeError,
             csv.Error,
         ) as error:
             if isinstance(error, pa.ArrowInvalid) and "straddl" in str(error):
@@ -169,7 +177,10 @@ def find_files(root: Path, pattern: str | None, *, key: str, besides: Iterable[P
     for path in found:
         if not path.name.lower().endswith(SUFFIXES):
             raise Invalid(f"is none of {', '.join(SUFFIXES)}", where=str(path))
-    return [SourceFile(path, folder) for path in found]
+    files = [SourceFile(path, folder) for path in found]
+    if all(file.is_empty for file in files):
+        raise Invalid("is empty" if len(files) == 1 else f"and {len(files) - 1} more are empty", where=files[0].name)
+    return files
 
 
 def _is_data(path: Path, root: Path) -> bool:

@@ -72,9 +72,10 @@ class _OpenSection(_Section):
 
 
 class Source(_Section):
-    """``[source]``: which files hold the readings, and the time zone of times without an offset."""
+    """``[source]``: which files hold the readings, the time zone of times without an offset, and the decimal sign of numbers."""
 
     files: Pattern | None = None
+    decimal: Literal[".", ","] = "."
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
 
 

@@ -16,7 +16,9 @@ from hearthwatch.history.files import SourceFile, find_files
 from hearthwatch.history.fleet import Gathered, devices
 from hearthwatch.history.mapping import RESERVED, HistoryMapping
 from hearthwatch.history.rejections import Rejections
+from hearthwatch.history.remarks import Remark, of_files, of_rejections
 from hearthwatch.history.rows import Field, check, no_rows, tables
+from hearthwatch.history.survey import Survey
 from hearthwatch.history.values import HistoryMetric, Quality, RejectedRow
 
 _FAILED, _FAILED_PART = " failed", " part"  # no metric or attribute can have such a name
@@ -44,7 +46,12 @@ class History:
     """
 
     def __init__(
-        self, mapping: HistoryMapping, files: Sequence[SourceFile], metrics: Sequence[HistoryMetric], beside: Beside
+        self,
+        mapping: HistoryMapping,
+        files: Sequence[SourceFile],
+        metrics: Sequence[HistoryMetric],
+        beside: Beside,
+        survey: Survey | None = None,
     ) -> None:
         """See `read_history`."""
         self.mapping = mapping
@@ -52,6 +59,7 @@ class History:
         self.attributes = tuple(mapping.attributes)
         self._files = files
         self._beside = beside
+        self._survey = survey
         self._passed: _Pass | None = None
 
     def readings(self) -> Iterator[pa.Table]:
@@ -66,7 +74,9 @@ class History:
         this = _Pass(Gathered(["firmware", *self.attributes], list(self.mapping.times)), Rejections(), [])
         shown = ["device", "at", "firmware", *self.attributes, *(metric.name for metric in self.metrics)]
         zone = ZoneInfo(self.mapping.source.timezone)
-        for table in tables(self._files, _fields(self.mapping, self.metrics), zone, this.rejections, this.saw):
+        surveyed = self._survey.take if self._survey is not None and self._passed is None else None
+        fields = _fields(self.mapping, self.metrics)
+        for table in tables(self._files, fields, zone, this.rejections, this.saw, surveyed):
             this.readings += len(table)
             if len(table):
                 this.gathered.add(table)
@@ -124,6 +134,21 @@ class History:
             ignored_columns=ignored(self._files, {field.column for field in fields if field.column is not None}),
         )
 
+    @property
+    def survey(self) -> Survey | None:
+        """What was noticed about the rows, if that was asked for; complete after a pass."""
+        self._pass()
+        return self._survey
+
+    @property
+    def remarks(self) -> Sequence[Remark]:
+        """What is odd about the files, and what was done about it: of the rows' order and times only with a survey."""
+        wanted = {
+            field.column: field.required for field in _fields(self.mapping, self.metrics) if field.column is not None
+        }
+        told = [*of_files(self._files, wanted, self.quality.ignored_columns), *of_rejections(self.rejected)]
+        return (*told, *(self._survey.remarks() if self._survey is not None else ()))
+
     def _rejections(self) -> Rejections:
         every = Rejections()
         for one in (self._beside.rejections, self._pass().rejections):
@@ -138,8 +163,11 @@ class History:
         return self._passed
 
 
-def read_history(path: Path, mapping: HistoryMapping) -> History:
-    """Open a file or a folder. Raises `Invalid` naming file and column where files or columns of the mapping are not there."""
+def read_history(path: Path, mapping: HistoryMapping, survey: Survey | None = None) -> History:
+    """Open a file or a folder. Raises `Invalid` naming file and column where files or columns of the mapping are not there.
+
+    With a ``survey`` the first pass also notices what is odd about the rows: repeated, out of order, of a clock that was wrong.
+    """
     beside = read_beside(path, mapping)
     if mapping.columns is None:
         if not beside.devices:
@@ -152,15 +180,16 @@ def read_history(path: Path, mapping: HistoryMapping) -> History:
         fields = _fields(mapping, ())
         check(files, fields)
         used = {field.column for field in fields if field.column is not None}
-        metrics = discover(files, used, RESERVED | set(mapping.attributes))
+        metrics = discover(files, used, RESERVED | set(mapping.attributes), comma=mapping.source.decimal == ",")
     else:
         metrics = [HistoryMetric(name, **given.model_dump()) for name, given in named.items()]
     check(files, _fields(mapping, metrics))
-    return History(mapping, files, metrics, beside)
+    return History(mapping, files, metrics, beside, survey)
 
 
 def _fields(mapping: HistoryMapping, metrics: Sequence[HistoryMetric]) -> list[Field]:
     given = mapping.columns
+    comma = mapping.source.decimal == ","
     if given is None:
         return []
     fields = [
@@ -172,7 +201,7 @@ def _fields(mapping: HistoryMapping, metrics: Sequence[HistoryMetric]) -> list[F
             Field(name, column, "time", form=given.at_format, key=f"columns.{name}", or_iso=True)
             for name, column in mapping.times.items()
         ),
-        *(Field(metric.name, metric.column, "number", key=f"metrics.{metric.name}") for metric in metrics),
+        *(Field(metric.name, metric.column, "number", key=f"metrics.{metric.name}", comma=comma) for metric in metrics),
     ]
     failures = mapping.failures
     if failures is not None and failures.column is not None:

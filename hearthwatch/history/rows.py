@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from hearthwatch.errors import Invalid
 from hearthwatch.history import columns
-from hearthwatch.history.columns import UTC_TIME, Converted, Mask
+from hearthwatch.history.columns import UTC_TIME, Converted, Mask, Offsets
 from hearthwatch.history.files import BrokenRow, Piece, SourceFile
 from hearthwatch.history.rejections import Rejections
 
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Kind = Literal["text", "number", "flag", "time"]
 TYPES: dict[Kind, pa.DataType] = {"text": pa.string(), "number": pa.float64(), "flag": pa.bool_(), "time": UTC_TIME}
 _REASONS: dict[Kind, str] = {
@@ -31,7 +32,8 @@ _REASONS: dict[Kind, str] = {
 class Field:
     """A field of a table, and the column it comes from (None: it stays null). A row without a ``required`` one is none.
 
-    ``form`` is of times; ``or_iso``: another table's form is tried here, and ISO 8601 where that does not fit.
+    ``form`` is of times; ``or_iso``: another table's form is tried here, and ISO 8601 where that does not fit. ``comma``: numbers have a
+    decimal comma.
     """
 
     name: str
@@ -41,6 +43,22 @@ class Field:
     form: str | None = None
     key: str = ""
     or_iso: bool = False
+    comma: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The rows of a piece that could be read: their ``places`` in it (None: all of them), and the offsets that its times were written
+    with, by column."""
+
+    piece: Piece
+    table: pa.Table
+    places: Ints | None
+    offsets: Mapping[str, Offsets]
+
+    def row(self, index: int) -> int:
+        """The row of the file that a row of the table is; the header is row 1."""
+        return self.piece.row(index if self.places is None else int(self.places[index]))
 
 
 def check(files: Sequence[SourceFile], fields: Iterable[Field]) -> None:
@@ -48,11 +66,12 @@ def check(files: Sequence[SourceFile], fields: Iterable[Field]) -> None:
     for field in fields:
         if field.column is None:
             continue
+        written = [file for file in files if not file.is_empty]
         if field.required:
-            for file in files:
+            for file in written:
                 file.require(field.column, field.key)
-        elif not any(field.column in file.columns for file in files):
-            files[0].require(field.column, field.key)
+        elif not any(field.column in file.columns for file in written):
+            written[0].require(field.column, field.key)
 
 
 def tables(
@@ -61,14 +80,18 @@ def tables(
     zone: ZoneInfo,
     rejections: Rejections,
     seen: Callable[[int], None],
+    taken: Callable[[Taken], None] | None = None,
 ) -> Iterator[pa.Table]:
-    """The rows of files. ``seen`` is told how many rows were read, readable or not."""
+    """The rows of files. ``seen`` is told how many rows were read, readable or not, and ``taken`` which of them were."""
     wanted = [field.column for field in fields if field.column is not None]
     for file in files:
         broken: list[BrokenRow] = []
         for piece in file.pieces(wanted, broken):
             seen(len(piece.columns))
-            yield convert(piece, fields, zone, rejections)
+            rows = convert(piece, fields, zone, rejections)
+            if taken is not None:
+                taken(rows)
+            yield rows.table
         seen(len(broken))
         rejections.add_broken(file.name, broken)
 
@@ -86,7 +109,7 @@ def empty(fields: Sequence[Field]) -> pa.Table:
     return pa.schema([(field.name, TYPES[field.kind]) for field in fields]).empty_table()
 
 
-def convert(piece: Piece, fields: Sequence[Field], zone: ZoneInfo, rejections: Rejections) -> pa.Table:
+def convert(piece: Piece, fields: Sequence[Field], zone: ZoneInfo, rejections: Rejections) -> Taken:
     """One piece's rows that can be read."""
     count = len(piece.columns)
     keep = np.ones(count, bool)
@@ -107,12 +130,15 @@ def convert(piece: Piece, fields: Sequence[Field], zone: ZoneInfo, rejections: R
             rejections.add(piece, field.column, done.bad & keep, _reason(field), whole=False)
     arrays = [pa.nulls(count, TYPES[field.kind]) if done is None else done.values for field, done in converted]
     table = pa.table(arrays, schema=empty(fields).schema)
-    return table if keep.all() else table.filter(pa.array(keep))
+    offsets = {field.column: done.offsets for field, done in converted if field.column and done and done.offsets}
+    if keep.all():
+        return Taken(piece, table, None, offsets)
+    return Taken(piece, table.filter(pa.array(keep)), np.flatnonzero(keep), offsets)
 
 
 def _convert(field: Field, column: pa.ChunkedArray, zone: ZoneInfo) -> Converted:
     if field.kind == "number":
-        return columns.number(column)
+        return columns.number(column, field.comma)
     if field.kind == "flag":
         return columns.flag(column)
     if field.kind == "time":

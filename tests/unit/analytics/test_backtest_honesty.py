@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from analytics import backtest
+from analytics.backtest.case import FOLDS, Case, case_of
+from analytics.backtest.rows import rows_of
 from analytics.features import matrix
 from analytics.history_panel import panel_of_history
 from hearthwatch.history.mapping import read_mapping
@@ -82,17 +83,17 @@ def write(folder: Path, seed: int, until: int) -> Path:
     return mapping
 
 
-def case(folder: Path, seed: int, until: int) -> backtest._Case:
+def case(folder: Path, seed: int, until: int) -> Case:
     history = read_history(folder, read_mapping(write(folder, seed, until)))
-    return backtest._case(history, panel_of_history(history), START + timedelta(days=CUT), timedelta(days=HORIZON))
+    return case_of(history, panel_of_history(history), cut=START + timedelta(days=CUT), horizon=timedelta(days=HORIZON))
 
 
 Seen = dict[tuple[str, int], np.ndarray[tuple[int, ...], np.dtype[np.float64]]]
 
 
-def learned(of: backtest._Case) -> Seen:
+def learned(of: Case) -> Seen:
     """All that the model is given of each row to learn from, by device and day."""
-    rows = backtest._rows(of, test=False)
+    rows, _ = rows_of(of)
     told = np.column_stack([rows.features, rows.to_failure, rows.failed, rows.left, rows.age, rows.weight])
     names = [of.panel.devices[device] for device in rows.device]
     return dict(zip(zip(names, rows.day.tolist(), strict=True), told.astype(np.float64), strict=True))
@@ -124,7 +125,7 @@ def test_what_a_row_sees_had_arrived_by_its_day(tmp_path: Path, seed: int, day: 
 
 def test_a_row_to_learn_from_never_has_its_window_beyond_the_cut_nor_a_test_row_before_it(tmp_path: Path) -> None:
     of = case(tmp_path, 1, DAYS)
-    past, future = backtest._rows(of, test=False), backtest._rows(of, test=True)
+    past, future = rows_of(of)
     assert past.day.max() + HORIZON <= CUT <= future.day.min()
     assert future.day.max() + HORIZON <= DAYS - 1
     assert past.failed.any()
@@ -133,7 +134,7 @@ def test_a_row_to_learn_from_never_has_its_window_beyond_the_cut_nor_a_test_row_
 
 def test_a_machine_that_vanished_is_no_healthy_one(tmp_path: Path) -> None:
     of = case(tmp_path, 1, DAYS)
-    rows = backtest._rows(of, test=True)
+    _, rows = rows_of(of)
     for device in range(10, 14):
         place = of.panel.devices.index(f"m{device}")
         last = int(np.flatnonzero(of.panel.present[place]).max())
@@ -142,8 +143,8 @@ def test_a_machine_that_vanished_is_no_healthy_one(tmp_path: Path) -> None:
 
 def test_no_machine_is_judged_as_unseen_by_a_classifier_that_saw_it(tmp_path: Path) -> None:
     of = case(tmp_path, 1, DAYS)
-    train, test = backtest._rows(of, test=False), backtest._rows(of, test=True)
-    for fold in range(backtest.FOLDS):
+    train, test = rows_of(of)
+    for fold in range(FOLDS):
         taught = set(train.device[of.fold[train.device] != fold].tolist())
         judged = set(test.device[of.fold[test.device] == fold].tolist())
         assert not taught & judged
