@@ -23,6 +23,7 @@ from api.routes import (
     notices,
     outages,
     policies,
+    prognoses,
     releases,
     rollouts,
     system,
@@ -81,7 +82,7 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, liveness, aliases, commands, groups, releases, rollouts, comparisons, findings, tickets, notices, customers,
+        devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, tickets, notices, customers,
         field_service, policies, outages, system, backups, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)

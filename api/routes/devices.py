@@ -19,7 +19,7 @@ from api.revisions import IfMatch
 from api.routes.liveness import DeviceView, with_liveness
 from api.security import Engineer, Reader
 from api.times import LastDay, LastMonth
-from hearthwatch.records import aliases, attributes, customers, devices, findings, liveness, parts, prognoses
+from hearthwatch.records import aliases, attributes, customers, devices, findings, liveness, parts
 from hearthwatch.values import Device, Finding
 
 router = APIRouter(tags=["devices"])
@@ -233,14 +233,6 @@ def get_events(
 def get_presence(context: Context, _caller: Reader, span: LastMonth, device_id: DeviceId) -> Items:
     """Comings and goings of a span, by default the last 30 days."""
     return _rows(context.store.presence(span.since, span.until, devices=_ids_of(context, device_id)))
-
-
-@router.get("/devices/{device_id}/prognoses")
-def get_prognoses(context: Context, _caller: Reader, device_id: DeviceId) -> Page[prognoses.Prognosis]:
-    """The newest prognosis of each part of a device."""
-    with context.database.reading() as connection:
-        devices.get(connection, device_id)
-        return Page(items=prognoses.of_device(connection, device_id))
 
 
 @router.get("/devices/{device_id}/findings")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi import APIRouter, FastAPI, Path, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
@@ -22,12 +22,11 @@ from api.guard import Guard
 from api.paging import Page, Paging
 from api.security import READERS, Admin, Engineer, Reader, identify, is_local, permit
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import audit, job_runs, model_versions, processes, prognoses, quarantine
+from hearthwatch.records import audit, job_runs, model_versions, processes, quarantine
 from hearthwatch.records.audit import AuditEntry
 from hearthwatch.records.job_runs import JobRun
 from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.records.processes import Process
-from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.records.quarantine import HeldItem
 
 LOG = logging.getLogger(__name__)
@@ -315,7 +314,7 @@ def _held(item: HeldItem) -> Held:
     return Held(**kept, payload=payload, encoding=encoding)  # type: ignore[arg-type]
 
 
-# -- trained models and prognoses
+# -- trained models
 
 
 @router.get("/models")
@@ -341,15 +340,6 @@ def promote_model(caller: Engineer, act: Acting, version_id: Id) -> Response:
         f"model:{version_id}",
         lambda connection: _trained(model_versions.promote(connection, version_id)),
     )
-
-
-@router.get("/prognoses")
-def list_riskiest(
-    context: Context, _caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> Page[Prognosis]:
-    """The devices most likely to fail within 30 days, the likeliest first."""
-    with context.database.reading() as connection:
-        return Page(items=prognoses.riskiest(connection, limit=limit))
 
 
 def _trained(version: ModelVersion) -> TrainedModel:

@@ -67,9 +67,11 @@ def put(connection: Connection, rows: Sequence[Prognosis]) -> None:
 
 
 def of_device(connection: Connection, device_id: str) -> list[Prognosis]:
-    """Prognoses of one device, by part."""
+    """The prognoses that were last made of one device, by part; parts that were told of earlier, and not since, are left out."""
     query = sa.select(prognoses).where(prognoses.c.device_id == device_id).order_by(prognoses.c.part)
-    return [Prognosis(**row) for row in connection.execute(query).mappings()]
+    rows = [Prognosis(**row) for row in connection.execute(query).mappings()]
+    newest = max((row.at for row in rows), default=None)
+    return [row for row in rows if row.at == newest]
 
 
 def riskiest(connection: Connection, *, limit: int = 100) -> list[Prognosis]:
