@@ -38,6 +38,8 @@ class Signal:
     """Its value on every day, shape (devices, days), from that day and the one before."""
     called: str = ""
     """What a person reads for it; empty: its metric."""
+    joined: bool = False
+    """Joined signals of a mode see the same event in two ways: their bets are averaged and not counted twice."""
 
     @property
     def mode(self) -> str:
@@ -138,7 +140,41 @@ SIGNALS: tuple[Signal, ...] = (
     _relative("frame_rate_fps", "low", 0.04),
     # Without a second thermometer this is mostly the weather, so only many degrees count.
     _plain("device_temperature_c", "high", 4.0),
+    _plain("flash_wear_pct", "high", 1.0),
 )
+
+NOVELTY, STRUCTURE = "hourly_novelty", "hourly_structure"
+DAY_PEAKS: tuple[Signal, ...] = tuple(
+    Signal(name, name, (name,), (), "high", floor, _today(name), called, joined=True)
+    for name, floor, called in (
+        (NOVELTY, 0.1, "how new its hours are to itself"),
+        (STRUCTURE, 0.03, "how far its metrics together leave what they were"),
+    )
+)
+"""A day's number of each scorer that looks at hours, as a logarithm; not derived from daily metrics (analytics/anomaly/hourly.py)."""
+
+HOURLY_METRICS: tuple[str, ...] = (
+    "actuation_s",
+    "battery_pct",
+    "battery_v",
+    "device_temperature_c",
+    "frame_rate_fps",
+    "free_heap_bytes",
+    "frequency_hz",
+    "fs_free_bytes",
+    "humidity_pct",
+    "link_quality_pct",
+    "load_average",
+    "motor_current_a",
+    "pressure_hpa",
+    _REFERENCE,
+    "relay_contact_mohm",
+    "rssi_dbm",
+    "supply_v",
+    "temperature_c",
+    "voltage_v",
+)
+"""The gauges whose hours are watched: what tells of the device and its surroundings, not of how it is used."""
 
 BY_ID = {signal.id: signal for signal in SIGNALS}
 METRICS = frozenset(metric for signal in SIGNALS for metric in signal.needs) - {UNEXPECTED_REBOOTS}
@@ -169,7 +205,7 @@ def raw_metrics(names: Collection[str]) -> list[str]:
     return sorted(found - {UNEXPECTED_REBOOTS})
 
 
-WEAR_COUNTERS = {"relay": ("relay_cycles",), "motor": ("lock_cycles",)}
+WEAR_COUNTERS = {"relay": ("relay_cycles",), "motor": ("lock_cycles",), "flash": ("flash_written_mb",)}
 """Counters of what wears a part out."""
 
 

@@ -26,10 +26,22 @@ def bet(p: Floats) -> Floats:
     return logarithm
 
 
-def accumulated(evidence: Floats, p: Floats, ceiling: Floats) -> Floats:
-    """The evidence after one more day; a day without a p-value leaves it as it was. Kept within [0, ceiling]."""
-    after = np.clip(evidence + bet(p), 0.0, ceiling)
-    return np.where(np.isnan(p), evidence, after)
+def averaged(bets: Floats) -> Floats:
+    """One bet of several, (devices, bets) to (devices,), all as logarithms: the logarithm of the mean of those that are known.
+
+    The mean of fair bets is fair whatever they have to do with one another; their product is so only if they are independent. Its run
+    length at a `threshold` is that of a single bet if they always agree, and a little longer if they are independent.
+    """
+    known = ~np.isnan(bets)
+    total = np.where(known, np.exp(np.where(known, bets, 0.0)), 0.0).sum(axis=1)
+    mean = total / np.maximum(known.sum(axis=1), 1)
+    return np.where(known.any(axis=1), np.log(np.where(mean > 0, mean, 1.0)), np.nan)
+
+
+def accumulated(evidence: Floats, bets: Floats, ceiling: Floats) -> Floats:
+    """The evidence after one more day of bets (logarithms); a day without one leaves it as it was. Kept within [0, ceiling]."""
+    after = np.clip(evidence + bets, 0.0, ceiling)
+    return np.where(np.isnan(bets), evidence, after)
 
 
 def threshold(run_length: float) -> float:

@@ -1,8 +1,9 @@
 """One day of one model: scores of both scorers, p-values, evidence, alarms. Pure: a state and a day give the next state and what was seen.
 
 A day counts against a device only as far as both scorers agree. The evidence of every stream (a signal, a direction) is a restarted
-e-process; the false alarms a device may have are shared out evenly over its failure modes, then over the streams of a mode. While a
-fifth of a group leaves its own past on the same day, that is one incident, and evidence against its devices waits.
+e-process; the false alarms a device may have are shared out evenly over its failure modes, then over the streams of a mode; streams that
+are joined have one evidence, of the mean of their bets. While a fifth of a group leaves its own past on the same day, that is one
+incident, and evidence against its devices waits.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analytics.anomaly.conformal import Calibration
-from analytics.anomaly.cusum import accumulated, threshold
+from analytics.anomaly.cusum import accumulated, averaged, bet, threshold
+from analytics.anomaly.incidents import Incident, incidents_of
 from analytics.panel import Flags, Floats, Ints
 from analytics.scorers.own_past import OwnPast
 from analytics.scorers.past import Running
@@ -22,9 +24,6 @@ from analytics.signals import Signal, Stream, streams_of
 
 AGREE_FROM = 2.0
 """A day counts in full only if the device also left its own past by this many deviations, to the same side."""
-INCIDENT_SHARE = 0.2
-INCIDENT_SCORE = 4.0
-INCIDENT_GROUP = 10
 CALM_P = 0.1
 CALM_DAYS = 3
 """An alarm ends after this many days in a row without a p-value below `CALM_P`."""
@@ -55,26 +54,36 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What came in: signal values (devices, signals), firmware codes (devices,).
+    """What came in: signal values (devices, signals), firmware and region codes (devices,), -1 where unknown.
 
-    ``renewed`` (devices, modes): what starts afresh because its part was replaced on that day.
+    ``renewed`` (devices, modes): what starts afresh because its part was replaced on that day. ``relative``: what peers are
+    compared by where that is something else than the values, as they are.
     """
 
     values: Floats
     firmware: Ints
     renewed: Flags
+    region: Ints | None = None
+    relative: Floats | None = None
+
+    @property
+    def groups(self) -> dict[str, Ints]:
+        """By what a group may be in trouble; a region is one only among others."""
+        several = self.region is not None and len(np.unique(self.region)) > 1
+        return {"firmware": self.firmware, **({"region": self.region} if several and self.region is not None else {})}
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a day showed; arrays as in `State`. ``p`` (devices, streams); ``incidents``: (firmware code, mode index, share of devices)."""
+    """What a day showed; arrays as in `State`. ``p`` (devices, streams); ``bets`` likewise, as counted."""
 
     own: Floats
     peers: Floats
     residual: Floats
     p: Floats
+    bets: Floats
     raised: Flags
-    incidents: tuple[tuple[int, int, float], ...]
+    incidents: tuple[Incident, ...]
 
 
 class Watch:
@@ -86,12 +95,21 @@ class Watch:
         self.modes = tuple(dict.fromkeys(stream.mode for stream in self.streams))
         self.mode_of_stream = np.array([self.modes.index(stream.mode) for stream in self.streams], dtype=np.int64)
         self.mode_of_signal = np.array([self.modes.index(signal.mode) for signal in self.signals], dtype=np.int64)
-        per_mode = np.bincount(self.mode_of_stream, minlength=len(self.modes))
+        self._joined = self._joined_streams()
+        counted = [place for place in range(len(self.streams)) if all(place not in group[1:] for group in self._joined)]
+        per_mode = np.bincount(self.mode_of_stream[counted], minlength=len(self.modes))
         run_length = len(self.modes) / per_device_day
         self.thresholds = np.array([threshold(run_length * per_mode[mode]) for mode in self.mode_of_stream])
         floor = np.array([signal.floor for signal in self.signals])
         self.own_past, self.peers = OwnPast(floor), Peers(floor)
         self._floor = floor
+
+    def _joined_streams(self) -> list[list[int]]:
+        by_mode: dict[str, list[int]] = {}
+        for place, stream in enumerate(self.streams):
+            if self.signals[stream.signal].joined:
+                by_mode.setdefault(stream.mode, []).append(place)
+        return list(by_mode.values())
 
     def begin(self, devices: int) -> State:
         """Nothing known of any device."""
@@ -110,12 +128,15 @@ class Watch:
         """One more day. ``may_raise`` False: learn only (history that is caught up on)."""
         state = self._renewed(state, day.renewed)
         own = self.own_past.score(day.values, state.own)
-        residual = residuals(day.values, day.firmware)
+        residual = residuals(day.values if day.relative is None else day.relative, day.firmware, day.region)
         peers = self.peers.score(residual, state.company)
-        incidents, held = self._incidents(own, day.firmware)
+        incidents, held = self._incidents(own, day.groups)
         p = self._p_values(state.calibration, own, peers)
         p[held[:, self.mode_of_stream]] = np.nan
-        evidence = accumulated(state.evidence, p, self.thresholds + HEADROOM)
+        bets = bet(p)
+        for joined in self._joined:
+            bets[:, joined] = averaged(bets[:, joined])[:, None]
+        evidence = accumulated(state.evidence, bets, self.thresholds + HEADROOM)
         alarmed, calm, raised = self._alarms(state, evidence, p, may_raise=may_raise)
         evidence = np.where((state.alarmed & ~alarmed)[:, self.mode_of_stream], 0.0, evidence)
         if not may_raise:
@@ -131,7 +152,7 @@ class Watch:
             calm,
             np.concatenate([state.waiting[1:], peers[None]]),
         )
-        return following, Seen(own, peers, residual, p, raised, incidents)
+        return following, Seen(own, peers, residual, p, bets, raised, incidents)
 
     def _renewed(self, state: State, renewed: Flags) -> State:
         if not renewed.any():
@@ -160,24 +181,11 @@ class Watch:
             columns.append(np.where(agrees | np.isnan(p), p, np.maximum(p, 0.5)))
         return np.stack(columns, axis=1)
 
-    def _incidents(self, own: Floats, firmware: Ints) -> tuple[tuple[tuple[int, int, float], ...], Flags]:
-        """Groups of which more than a fifth left their own past at once, and the devices and modes whose evidence waits."""
-        held = np.zeros((len(own), len(self.modes)), dtype=bool)
-        found = []
-        for group in np.unique(firmware[firmware >= 0]):
-            rows = np.flatnonzero(firmware == group)
-            for place, stream in enumerate(self.streams):
-                score = stream.sign * own[rows, stream.signal]
-                known = ~np.isnan(score)
-                share = float((score >= INCIDENT_SCORE).sum() / max(int(known.sum()), 1))
-                mode = int(self.mode_of_stream[place])
-                if known.sum() >= INCIDENT_GROUP and share > INCIDENT_SHARE:
-                    found.append((int(group), mode, share))
-                    held[rows, mode] = True
-        strongest: dict[tuple[int, int], float] = {}
-        for firmware_code, mode, share in found:
-            strongest[firmware_code, mode] = max(share, strongest.get((firmware_code, mode), 0.0))
-        return tuple((code, mode, share) for (code, mode), share in sorted(strongest.items())), held
+    def _incidents(self, own: Floats, groups: dict[str, Ints]) -> tuple[tuple[Incident, ...], Flags]:
+        far: dict[int, list[Floats]] = {mode: [] for mode in range(len(self.modes))}
+        for stream, mode in zip(self.streams, self.mode_of_stream.tolist(), strict=True):
+            far[mode].append(stream.sign * own[:, stream.signal])
+        return incidents_of(far, groups)
 
     def _alarms(self, state: State, evidence: Floats, p: Floats, *, may_raise: bool) -> tuple[Flags, Ints, Flags]:
         devices = len(evidence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 
 from analytics.anomaly.engine import Seen, State, Watch
+from analytics.anomaly.unusual import Named, columns_of
 from analytics.panel import Floats, day_start
-from analytics.signals import Signal
+from analytics.signals import NOVELTY, STRUCTURE, Signal
 from hearthwatch.failure_modes import MODES, UNUSUAL
 from hearthwatch.metrics import BY_NAME
 from hearthwatch.values import Finding, Observation
 
 CRITICAL_SCORE = 8.0
 """So many deviations from the peers make a finding critical."""
+STRANGE_SCORE = 2.0
+"""A scorer of hours that is this many deviations from the peers is given as a reason."""
 MOST = 9.9e8
 
 
@@ -78,6 +81,72 @@ def device_observation(
     )
 
 
+def unusual_observation(
+    watch: Watch, state: State, seen: Seen, row: int, behind: Named, hour: int, device: str, about: Context
+) -> Observation:
+    """The observation of a device whose hours are unlike its past and its peers; ``behind``: the metrics that made it so.
+
+    ``hour`` (UTC) is that of the day's greatest novelty.
+    """
+    columns = columns_of(watch)
+    place = next(place for place, stream in enumerate(watch.streams) if stream.signal == columns[0])
+    scores = {
+        watch.signals[column].id: {
+            "peers": _rounded(float(seen.peers[row, column])),
+            "own_past": _rounded(float(seen.own[row, column])),
+        }
+        for column in columns
+    }
+    evidence = {
+        "metrics": list(behind.metrics),
+        "reasons": _unusual_reasons(behind, scores, hour, about),
+        "scores": scores,
+        "shares": {name: round(share, 3) for name, share in zip(behind.metrics, behind.shares, strict=True)},
+        "e_value": _power(float(state.evidence[row, place])),
+        "threshold": _power(float(watch.thresholds[place])),
+        "false_alarms_per_1000_device_days": about.rate,
+        "day": day_start(about.day).date().isoformat(),
+        "model": about.model,
+        "peers": about.peers,
+    }
+    return Observation(
+        "anomaly", "device", device, UNUSUAL.id, "warning", about.now, evidence, part=behind.part or None
+    )
+
+
+def _unusual_reasons(
+    behind: Named, scores: Mapping[str, Mapping[str, float | None]], hour: int, about: Context
+) -> list[dict[str, Any]]:
+    """One sentence for each way in which it is unusual that day, or one that says it was."""
+    who = " and ".join(
+        [", ".join(behind.metrics[:-1]), behind.metrics[-1]] if len(behind.metrics) > 1 else behind.metrics
+    )
+    reasons = []
+    for name, key, text in (
+        (
+            STRUCTURE,
+            "hours_apart",
+            f"{who or 'its metrics'} no longer move through the day, and with the others, as they did",
+        ),
+        (NOVELTY, "hours_new", f"{who or 'its metrics'} did what this device had never done before"),
+    ):
+        peers = scores[name]["peers"]
+        if peers is not None and peers >= STRANGE_SCORE:
+            values: dict[str, Any] = {
+                "deviations from peers": round(peers, 1),
+                "deviations from its own past": _tenths(scores[name]["own_past"]),
+            }
+            if name == NOVELTY:
+                values["most at (UTC)"] = f"{hour:02d}:00"
+            reasons.append(
+                {"text_key": key, "text": f"{text}, beside {about.peers - 1} of its model", "values": values}
+            )
+    if not reasons:
+        text = f"{who or 'its metrics'} left what is usual for this device beside {about.peers - 1} of its model on the days before"
+        reasons.append({"text_key": "hours_before", "text": text, "values": {}})
+    return reasons
+
+
 def lasting_severity(seen: Observation, before: Finding | None) -> Observation:
     """A finding that was critical stays so until it has recovered: a calmer day is no recovery."""
     if before is not None and before.severity == "critical" and seen.severity != "critical":
@@ -85,8 +154,10 @@ def lasting_severity(seen: Observation, before: Finding | None) -> Observation:
     return seen
 
 
-def group_observation(group: str, mode: str, share: float, devices: int, about: Context) -> Observation:
-    """One incident of a whole group. ``group`` is its model and firmware, ``devices`` its size that day."""
+def group_observation(
+    group: str, mode: str, metrics: Sequence[str], share: float, devices: int, about: Context
+) -> Observation:
+    """One incident of a whole group. ``group`` is its model and firmware, or model and region; ``devices`` its size that day."""
     known = MODES.get(mode, UNUSUAL)
     reason = {
         "text_key": "incident",
@@ -94,7 +165,7 @@ def group_observation(group: str, mode: str, share: float, devices: int, about: 
         "values": {},
     }
     evidence = {
-        "metrics": list(known.metrics),
+        "metrics": list(metrics),
         "reasons": [reason],
         "share": round(share, 4),
         "devices": devices,
@@ -120,6 +191,10 @@ def _reason(signal: Signal, peers: float, own: float, value: float, about: Conte
         "text": f"{what} is far {side} what is usual for this device beside {about.peers - 1} of its model",
         "values": values,
     }
+
+
+def _tenths(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _rounded(value: float, digits: int = 2) -> float | None:

@@ -36,7 +36,7 @@ class Memory:
 def saved(memory: Memory) -> bytes:
     """As bytes (NumPy's own format, no pickle)."""
     file = io.BytesIO()
-    arrays: dict[str, Any] = {_VERSION: np.array(VERSION), **dict(_arrays(memory, "memory"))}
+    arrays: dict[str, Any] = {_VERSION: np.array(VERSION), **dict(arrays_of(memory, "memory"))}
     np.savez(file, **arrays)
     return file.getvalue()
 
@@ -49,7 +49,7 @@ def restored(data: bytes) -> Memory:
             if version != VERSION:
                 raise Invalid(f"novelty state of version {version}; this program reads version {VERSION}")
             memory = Memory.empty(len(kept["memory.levels.age"]))
-            for name, array in _arrays(memory, "memory"):
+            for name, array in arrays_of(memory, "memory"):
                 _copy(kept[name], array, name)
     except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise Invalid(f"this is no saved novelty state: {error}") from error
@@ -59,15 +59,26 @@ def restored(data: bytes) -> Memory:
 def arranged(memory: Memory, rows: Ints) -> Memory:
     """The series in another order; -1: one of which nothing is known yet."""
     result = Memory.empty(len(rows))
-    old = np.flatnonzero(rows >= 0)
-    for (_, source), (_, target) in zip(_arrays(memory, ""), _arrays(result, ""), strict=True):
-        target[old] = source[rows[old]]
+    _arrange(memory, result, rows)
     return result
+
+
+def state_arranged(state: State, rows: Ints) -> State:
+    """As `arranged`, of what is remembered of values alone."""
+    result = State.empty(len(rows))
+    _arrange(state, result, rows)
+    return result
+
+
+def _arrange(memory: Any, result: Any, rows: Ints) -> None:
+    old = np.flatnonzero(rows >= 0)
+    for (_, source), (_, target) in zip(arrays_of(memory, ""), arrays_of(result, ""), strict=True):
+        target[old] = source[rows[old]]
 
 
 def size(memory: Memory) -> int:
     """Bytes it takes in memory."""
-    return sum(array.nbytes for _, array in _arrays(memory, ""))
+    return sum(array.nbytes for _, array in arrays_of(memory, ""))
 
 
 def _copy(source: NDArray[Any], target: NDArray[Any], name: str) -> None:
@@ -78,13 +89,13 @@ def _copy(source: NDArray[Any], target: NDArray[Any], name: str) -> None:
     target[...] = source
 
 
-def _arrays(node: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
+def arrays_of(node: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     """Every array with its name, in a fixed order."""
     if isinstance(node, np.ndarray):
         yield name, node
     elif isinstance(node, tuple):
         for place, part in enumerate(node):
-            yield from _arrays(part, f"{name}.{place}")
+            yield from arrays_of(part, f"{name}.{place}")
     elif is_dataclass(node):
         for field in fields(node):
-            yield from _arrays(getattr(node, field.name), f"{name}.{field.name}")
+            yield from arrays_of(getattr(node, field.name), f"{name}.{field.name}")

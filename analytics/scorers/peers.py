@@ -1,6 +1,7 @@
 """How far a device is today from its peers, given how far it always was.
 
-Peers are the devices of the same model on the same day: those on the same firmware, shrunk to the whole model where they are fewer than 30.
+Peers are the devices of the same model on the same day: those on the same firmware in the same region, shrunk to the firmware and then to
+the whole model where they are fewer than 30.
 The distance from their median is a device's residual. Its own long-run residual is taken off (a naturally hot device is not flagged for
 ever), and so is what of yesterday's lasts until today: what remains is new each day, and its rank among peers is close to uniform
 whatever happened before.
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.panel import Floats, Ints
+from analytics.panel import Flags, Floats, Ints
 from analytics.scorers.past import WARM_UP_DAYS, Running
 
 FULL_GROUP = 30.0
@@ -84,19 +85,31 @@ def learned(company: Company, residual: Floats, floor: Floats, trust: Floats | f
     return Company(company.residual.learned(residual, spread, trust), residual, carried)
 
 
-def residuals(values: Floats, firmware: Ints) -> Floats:
-    """Distance from the peers' median, shape (devices, signals); NaN where fewer than `MIN_PEERS` devices have a value."""
+def residuals(values: Floats, firmware: Ints, region: Ints | None = None) -> Floats:
+    """Distance from the peers' median, shape (devices, signals); NaN where fewer than `MIN_PEERS` devices have a value.
+
+    ``firmware`` and ``region`` (devices,) are codes, -1 where it is not known.
+    """
     known = ~np.isnan(values)
-    everyone = _medians(values)
-    count = known.sum(axis=0)
-    result = values - everyone
+    usual = np.repeat(_medians(values)[None, :], len(values), axis=0)
     for group in np.unique(firmware[firmware >= 0]):
-        rows = np.flatnonzero(firmware == group)
-        size = known[rows].sum(axis=0)
-        weight = np.minimum(size / FULL_GROUP, 1.0)
-        own = np.where(size > 0, _medians(values[rows]), everyone)
-        result[rows] = values[rows] - (weight * own + (1 - weight) * everyone)
-    return np.where(count >= MIN_PEERS, result, np.nan)
+        _draw(usual, values, known, np.flatnonzero(firmware == group))
+    if region is not None:
+        for group in np.unique(firmware[region >= 0]):
+            of_firmware = firmware == group
+            for place in np.unique(region[of_firmware & (region >= 0)]):
+                here = of_firmware & (region == place)
+                if here.sum() < of_firmware.sum():
+                    _draw(usual, values, known, np.flatnonzero(here))
+    return np.where(known.sum(axis=0) >= MIN_PEERS, values - usual, np.nan)
+
+
+def _draw(usual: Floats, values: Floats, known: Flags, rows: Ints) -> None:
+    """Draw what is usual for some devices from the larger group they are in towards their own median, as far as they are many."""
+    size = known[rows].sum(axis=0)
+    weight = np.minimum(size / FULL_GROUP, 1.0)
+    own = np.where(size > 0, _medians(values[rows]), 0.0)
+    usual[rows] = weight * own + (1 - weight) * usual[rows]
 
 
 def _medians(values: Floats) -> Floats:

@@ -97,8 +97,8 @@ def test_what_shifts_all_devices_at_once_is_one_incident_and_no_devices_fault() 
     story = Story(values)
     assert not [one for one in story.raised if one[0] >= 20 and one[2] == "wifi_failing"]
     incidents = story.days[20].incidents
-    assert [(code, story.watch.modes[mode]) for code, mode, _ in incidents] == [(0, "wifi_failing")]
-    assert incidents[0][2] == pytest.approx(25 / 60, abs=0.02)
+    assert [(one.by, one.code, story.watch.modes[one.mode]) for one in incidents] == [("firmware", 0, "wifi_failing")]
+    assert incidents[0].share == pytest.approx(25 / 60, abs=0.02)
     assert not story.days[19].incidents
 
 
