@@ -165,7 +165,19 @@ class Settings(BaseSettings):
         20, ge=1, description="Failures a part needs in the history before its prognosis may speak."
     )
     prognosis_alarm: float = Field(
-        0.5, gt=0, lt=1, description="Probability of failure within 30 days that makes a finding."
+        0.5, gt=0, lt=1, description="Probability of failure within 30 days that makes a finding, where no costs say otherwise."
+    )
+    prognosis_costs_file: Path | None = Field(
+        None,
+        description="TOML file with what failures, planned repairs, notices and false alarms of each part cost; it decides instead of"
+        " `prognosis_alarm`. Empty: that one probability holds for all parts. See docs/prognosis.md.",
+    )
+    prognosis_budget_per_1000_device_weeks: float = Field(
+        25,
+        ge=0,
+        le=1000,
+        description="Findings of prognosis that may open within a week for each 1,000 devices in service (a smaller fleet counts as 1,000);"
+        " the best go first, the others wait. 0: any number.",
     )
 
     # -- alerts

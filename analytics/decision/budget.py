@@ -21,8 +21,9 @@ class Admission:
 
 
 def weekly_limit(per_1000: float, devices: int) -> int | None:
-    """How many findings may open within a week in a fleet; None: any number. A small fleet may have one."""
-    return max(1, floor(per_1000 * devices / 1000 + 1e-9)) if per_1000 > 0 else None
+    """How many findings may open within a week in a fleet; None: any number. A fleet of fewer than 1,000 has the budget of 1,000: with
+    less a pilot would hardly see a finding. At least one may open."""
+    return max(1, floor(per_1000 * max(devices, 1000) / 1000 + 1e-9)) if per_1000 > 0 else None
 
 
 def room(limit: int | None, opened: int) -> int | None:

@@ -9,30 +9,40 @@ from datetime import datetime
 import numpy as np
 
 from analytics.artifacts import Artifact
+from analytics.decision.rule import Rule
 from analytics.early_life import EarlyLives
 from analytics.features import Background, matrix
 from analytics.hazard import Matrix
 from analytics.labels import born
-from analytics.panel import Floats, Panel, day_number
-from analytics.prognosis.alarms import AHEAD, is_alarm, observation
+from analytics.panel import Floats, Ints, Panel, day_number
+from analytics.prognosis.alarms import AHEAD, METHOD, Said
 from analytics.prognosis.by_age import ByAge
 from analytics.prognosis.known import Key, Known, is_active
 from analytics.prognosis.limits import judged_day, outside, too_much_missing
-from analytics.risk_reasons import reasons_of
+from analytics.risk_reasons import UNEXPLAINED, Around, around, explained
 from analytics.signals import derived
 from analytics.training.data import SETTLE_DAYS, services
 from analytics.training.names import HORIZONS
 from hearthwatch.records.prognoses import Prognosis
-from hearthwatch.values import Device, Observation
+from hearthwatch.values import Device
 
-METHOD = "hazard"
 MANY, MANY_SHARE = 5, 0.2
 """That so many devices of a model fail at once is less likely than that the world has left what the model learned from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Which part of which device model is spoken about, by which version of its hazard."""
+
+    model: str
+    part: str
+    artifact: Artifact
+    version: int
+
+
 @dataclass(slots=True)
 class Round:
-    """One run's work; ``rows``, ``observations`` and ``abstained`` are what it leaves."""
+    """One run's work; ``rows``, ``said`` (what may become findings) and ``abstained`` are what it leaves."""
 
     known: Known
     artifacts: Mapping[Key, Artifact | str]
@@ -40,9 +50,9 @@ class Round:
     early: EarlyLives
     by_age: ByAge
     now: datetime
-    alarm: float
+    rule: Rule
     rows: list[Prognosis] = field(default_factory=list)
-    observations: list[Observation] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     abstained: dict[str, int] = field(default_factory=dict)
 
     def take_model(self, model: str) -> None:
@@ -60,12 +70,15 @@ class Round:
             return
         row_of = {name: row for row, name in enumerate(self.panel.devices)}
         panel = derived(self.panel.only(np.array([row_of[device.id] for device in devices], dtype=np.int64)))
+        nearby = around(panel, devices, judged_day(panel))
         for part in parts:
             artifact = self.artifacts[model, part]
             if isinstance(artifact, str):
                 self._abstain(devices, part, artifact, self.known.champions[model, part].id)
             else:
-                self._take_part(panel, devices, part, artifact, self.known.champions[model, part].id)
+                self._take_part(
+                    panel, devices, Spoken(model, part, artifact, self.known.champions[model, part].id), nearby
+                )
 
     def _tell_by_age(self, devices: Sequence[Device], part: str) -> None:
         rows = self.by_age.rows(devices, part)
@@ -82,7 +95,8 @@ class Round:
             Prognosis(one.id, part, self.now, version, None, None, None, why, (), method=method) for one in devices
         ]
 
-    def _take_part(self, panel: Panel, devices: Sequence[Device], part: str, artifact: Artifact, version: int) -> None:
+    def _take_part(self, panel: Panel, devices: Sequence[Device], of: Spoken, nearby: Around) -> None:
+        part, artifact, version = of.part, of.artifact, of.version
         features = matrix(
             panel, self._background(devices, part), artifact.columns, np.arange(len(devices)), judged_day(panel)
         )
@@ -96,7 +110,7 @@ class Round:
             self._abstain([devices[row] for row in np.flatnonzero(which).tolist()], part, why, version)
         able = np.flatnonzero(enough & ~lacking & ~strange)
         if len(able):
-            self._say([devices[row] for row in able.tolist()], features[able], part, artifact, version)
+            self._say(devices, features, able, of, nearby)
 
     def _days_known(self, device: Device, part: str) -> int:
         """Whole days since the device was first heard of, or since this part of it was renewed."""
@@ -114,16 +128,34 @@ class Round:
             self.early.means(devices),
         )
 
-    def _say(self, devices: Sequence[Device], features: Matrix, part: str, artifact: Artifact, version: int) -> None:
-        probability: Floats = np.round(artifact.hazard.probabilities(features, HORIZONS), 6)
-        high = probability[:, AHEAD] >= self.alarm
+    def _say(self, devices: Sequence[Device], features: Matrix, able: Ints, of: Spoken, nearby: Around) -> None:
+        probability: Floats = np.round(of.artifact.hazard.probabilities(features[able], HORIZONS), 6)
+        high = probability[:, AHEAD] >= self.rule.alarm
+        speaking = [devices[row] for row in able.tolist()]
         if high.sum() >= MANY and high.mean() > MANY_SHARE:
-            self._abstain(devices, part, "it says this of too many devices at once to be believed", version)
+            self._abstain(speaking, of.part, "it says this of too many devices at once to be believed", of.version)
             return
-        reasons = reasons_of(artifact, features, probability[:, AHEAD])
-        for row, device in enumerate(devices):
-            p = probability[row].tolist()
-            why = reasons.get(row, ())
-            self.rows.append(Prognosis(device.id, part, self.now, version, p[0], p[1], p[2], None, why, method=METHOD))
-            if is_alarm(self.known, device.id, part, p[AHEAD], self.alarm):
-                self.observations.append(observation(device.id, part, p, why, version, now=self.now, alarm=self.alarm))
+        near_from = self.rule.line(of.model, of.part).close
+        why = explained(of.artifact, features, able, probability[:, AHEAD], nearby, near_from)
+        for place, device in enumerate(speaking):
+            p = probability[place].tolist()
+            known = why.get(place, UNEXPLAINED)
+            said = Said(device.id, of.model, of.part, p, of.version, known.reasons, known.against)
+            self.said.append(said)
+            self.rows.append(self._row(said))
+
+    def _row(self, said: Said) -> Prognosis:
+        p7, p30, p90 = said.p
+        return Prognosis(
+            said.device,
+            said.part,
+            self.now,
+            said.version,
+            p7,
+            p30,
+            p90,
+            None,
+            said.reasons,
+            method=METHOD,
+            against=said.against,
+        )

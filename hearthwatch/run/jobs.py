@@ -13,6 +13,7 @@ from alerts.wording import Brand
 from analytics.anomaly import find_anomalies
 from analytics.cohorts.dimension_watch import judge_comparisons, weigh_comparisons
 from analytics.cohorts.watch import live_log_e, watch_releases
+from analytics.decision.cost_file import read_costs
 from analytics.findings import recover_findings
 from analytics.liveness import watch_liveness
 from analytics.liveness.job import Options as LivenessOptions
@@ -91,6 +92,8 @@ def _prognose(work: Work, now: datetime) -> Mapping[str, Any]:
         work.platform.database,
         now,
         alarm=options.prognosis_alarm,
+        costs=read_costs(options.prognosis_costs_file) if options.prognosis_costs_file else None,
+        per_1000_and_week=options.prognosis_budget_per_1000_device_weeks,
         relapse=timedelta(days=options.relapse_days),
     )
 

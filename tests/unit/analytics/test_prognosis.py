@@ -195,4 +195,4 @@ def test_a_model_that_cannot_be_read_is_a_reason_and_no_crash(world: World) -> N
             artifact=b"not a model",
             role="champion",
         )
-    assert any("cannot be read" in why for why in run(store, database, morning_after(49))["abstained"])
+    assert any("the stored model is not in the format" in why for why in run(store, database, morning_after(49))["abstained"])

@@ -40,10 +40,11 @@ def test_without_a_budget_all_are_admitted(worth: list[float]) -> None:
     assert admit(worth, named(worth), room(weekly_limit(0, 1000), 7)).waiting == ()
 
 
-def test_a_budget_is_by_thousand_devices_and_never_less_than_one() -> None:
+def test_a_budget_is_by_thousand_devices_and_a_small_fleet_has_that_of_a_thousand() -> None:
     assert weekly_limit(5, 2000) == 10
-    assert weekly_limit(5, 560) == 2
-    assert weekly_limit(5, 3) == 1
+    assert weekly_limit(5, 1399) == 6
+    assert weekly_limit(5, 30) == 5
+    assert weekly_limit(0.2, 30) == 1
     assert weekly_limit(0, 3) is None
     assert room(2, 5) == 0
     assert room(None, 5) is None
