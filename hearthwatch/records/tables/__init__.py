@@ -9,6 +9,7 @@ from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, u
 from hearthwatch.records.tables.columns import metadata
 from hearthwatch.records.tables.commands import commands
 from hearthwatch.records.tables.dimensions import comparison_looks, comparisons, device_attributes
+from hearthwatch.records.tables.history import backtests
 from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
 from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
 from hearthwatch.records.tables.lateness import hold_outs, late_days
@@ -79,6 +80,7 @@ __all__ = [
     "LEDGERS",
     "analysis_states",
     "audit",
+    "backtests",
     "blind_spans",
     "brakes",
     "broker_sessions",
