@@ -15,11 +15,12 @@ from api.context import ApiContext
 from api.pages import commands as command_pages
 from api.pages import findings as finding_pages
 from api.pages import liveness as liveness_pages
+from api.pages import prognoses as prognosis_pages
 from api.pages import tickets as ticket_pages
 from api.pages.charts import Points, lines
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.tables import served_table, table
-from api.pages.wording import day, metric, moment, reasons, share, since
+from api.pages.wording import day, metric, moment, since
 from hearthwatch.records import (
     aliases,
     blindness,
@@ -137,10 +138,10 @@ async def device_page(visit: Visit) -> None:
         with ui.column().classes("grow basis-80"), card(shown.device.id):
             _identity(visit.context, shown)
         with (
-            ui.column().classes("grow basis-80"),
-            card("Risk of failure", "Probability that a part fails, by the champion model."),
+            ui.column().classes("grow basis-80 min-w-0"),
+            card("Risk of failure", "Probability that a part fails, and from what that is known (docs/prognosis.md)."),
         ):
-            _risk(shown.prognoses)
+            prognosis_pages.parts_at_risk(shown.prognoses)
     liveness_pages.liveness_card(shown.live, shown.changes)
     liveness_pages.reporting_form(visit.context, visit.person, shown.device.id, shown.plan)
     with card("Findings and tickets"):
@@ -239,33 +240,6 @@ def _identity(context: ApiContext, shown: Portrait) -> None:
             or "–",
         }
     )
-
-
-def _risk(known: Sequence[Prognosis]) -> None:
-    if not known:
-        sentence("No prognosis yet. It needs a model with enough failures to learn from, and some days of telemetry.")
-        return
-    rows = [
-        {
-            "id": one.part,
-            "part": one.part or "device",
-            "p7": share(one.p7),
-            "p30": share(one.p30),
-            "p90": share(one.p90),
-            "why": one.abstained or "; ".join(reasons({"reasons": one.reasons}, brief=True)[:2]),
-        }
-        for one in sorted(known, key=lambda one: -(one.p30 or 0.0))
-    ]
-    table(
-        (
-            ("part", "Part", "left"),
-            ("p7", "7 days", "right"),
-            ("p30", "30 days", "right"),
-            ("p90", "90 days", "right"),
-            ("why", "Why", "left"),
-        ),
-        rows,
-    ).props("wrap-cells")
 
 
 def _charts(shown: Portrait) -> None:

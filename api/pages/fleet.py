@@ -16,6 +16,7 @@ from analytics.vitals import UNKNOWN
 from api.context import ApiContext
 from api.pages import findings as finding_pages
 from api.pages import liveness as liveness_pages
+from api.pages import prognoses as prognosis_pages
 from api.pages.charts import lines
 from api.pages.frame import Visit, card, figure, sentence
 from api.pages.tables import table
@@ -79,7 +80,7 @@ async def fleet_page(visit: Visit) -> None:
             _attention(shown.open_findings)
         with (
             ui.column().classes("grow basis-96 min-w-0"),
-            card("Most likely to fail", "Within 30 days, by the champion model of the part."),
+            card("Most likely to fail", "Within 30 days; what is known by age or use alone opens no finding."),
         ):
             _riskiest(shown.riskiest)
     with card("Groups", "Vitals of the last seven days. Groups with open findings come first."):
@@ -171,7 +172,13 @@ def _riskiest(known: Sequence[Prognosis]) -> None:
         sentence("No prognosis yet: it needs failures to learn from (hearthwatch import, or closed tickets).")
         return
     table(
-        (("device", "Device", "left"), ("part", "Part", "left"), ("p30", "30 days", "right"), ("why", "Why", "left")),
+        (
+            ("device", "Device", "left"),
+            ("part", "Part", "left"),
+            ("p30", "30 days", "right"),
+            ("origin", "Known from", "left"),
+            ("why", "Why", "left"),
+        ),
         [
             {
                 "id": f"{one.device_id}/{one.part}",
@@ -179,6 +186,7 @@ def _riskiest(known: Sequence[Prognosis]) -> None:
                 "device_to": f"/devices/{one.device_id}",
                 "part": one.part or "device",
                 "p30": share(one.p30),
+                "origin": prognosis_pages.origin(one),
                 "why": "; ".join(reasons({"reasons": one.reasons}, brief=True)[:1]),
             }
             for one in known
