@@ -177,11 +177,12 @@ class Intake:
 
     def stored(self, result: WriteResult, at: float) -> list[Action]:
         """The values asked for are durable."""
+        at_once = self._failures == 0
         batch = self._done()
         self._stored += result.stored
         self._duplicate += result.duplicate
         first, last = self._to_store.popleft()
-        if last - first == len(batch.values):  # else a part of it may be what a refused whole had left behind
+        if at_once and last - first == len(batch.values):  # else an earlier try may have stored them a moment ago
             batch.not_new.update(result.repeated)
         return self._store_next(batch, at)
 

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from analytics.arrival import NOTHING_LATE, Late, late_in
 from analytics.features import Background, Feature, features_of
 from analytics.labels import Labels, born
 from analytics.lives import Lives, lives_of
 from analytics.panel import Floats, Panel, day_number, day_start, panel_of
 from analytics.signals import derived, metrics_of_part
 from hearthwatch.ports import TelemetryStore
+from hearthwatch.records.late_days import LateDay
 from hearthwatch.values import Device
 
 HISTORY = timedelta(days=730)
@@ -24,13 +26,14 @@ SETTLE_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The device-days of one device model."""
+    """The device-days of one device model; ``late`` are those of which something came after their morning."""
 
     devices: Sequence[Device]
     panel: Panel
     background: Background
     covered: frozenset[str]
     columns: tuple[Feature, ...]
+    late: Late = NOTHING_LATE
 
     def for_part(self, labels: Labels, part: str) -> Data:
         """With the columns and services of one part."""
@@ -38,7 +41,9 @@ class Data:
         return replace(self, background=background, columns=features_of(*metrics_of_part(part, self.covered)))
 
 
-def read_data(store: TelemetryStore, labels: Labels, model: str, now: datetime) -> Data | None:
+def read_data(
+    store: TelemetryStore, labels: Labels, model: str, now: datetime, late: Sequence[LateDay] = ()
+) -> Data | None:
     """The panel of a model's devices from their first day on, two years back at most; None without telemetry."""
     devices = labels.by_model[model]
     seen = [device.first_seen for device in devices if device.first_seen is not None]
@@ -60,7 +65,7 @@ def read_data(store: TelemetryStore, labels: Labels, model: str, now: datetime) 
     panel = derived(panel)
     covered = frozenset(name for name, values in panel.values.items() if _covered(values, panel))
     background = Background(np.zeros(len(devices), dtype=np.int64), np.array([born(device) for device in devices]), {})
-    return Data(devices, panel, background, covered, ())
+    return Data(devices, panel, background, covered, (), late_in(panel, late))
 
 
 def _covered(values: Floats, panel: Panel) -> bool:

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from analytics.features import matrix
+from analytics.arrival import matrix, on_time
 from analytics.hazard import Snapshots
 from analytics.lives import Lives
 from analytics.panel import Flags, Floats, Ints, Panel
@@ -34,11 +34,11 @@ def chosen_rows(data: Data, lives: Lives, chosen: Flags, *, until: int | None = 
     """Some of the chosen device-days. ``until``: what happens after that day is not known yet (index into the panel).
 
     To learn from: all days near a failure and one in `EVERY` of the others, with a weight of as many. To test on: every other day, whatever
-    came of it, so that scores count all alike.
+    came of it, so that scores count all alike. Each is as its morning could have had it (`analytics.arrival`).
     """
     near = lives.to_failure <= NEAR_DAYS
     kept = _turn(data.panel, 2) if test else near | _turn(data.panel, EVERY)
-    device, day = np.nonzero(chosen & lives.usable & kept)
+    device, day = np.nonzero(chosen & lives.usable & kept & on_time(data.panel, data.late))
     to_failure, to_end, left = lives.to_failure[device, day], lives.to_end[device, day], lives.left[day]
     weight = np.where(near[device, day] | test, 1.0, float(EVERY))
     if until is not None:
@@ -46,7 +46,7 @@ def chosen_rows(data: Data, lives: Lives, chosen: Flags, *, until: int | None = 
         to_failure = np.where(to_failure > left, np.inf, to_failure)
         to_end = np.minimum(to_end, left)
     device, day = device.astype(np.int64), day.astype(np.int64)
-    features = matrix(data.panel, data.background, data.columns, device, day)
+    features = matrix(data.panel, data.background, data.columns, device, day, data.late)
     return Rows(device, day, Snapshots(features, to_failure, to_end, left, weight))
 
 

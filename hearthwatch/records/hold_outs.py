@@ -72,6 +72,7 @@ def begin(
     connection: Connection, finding: Finding, part: str, *, share: float, policy_version: int, now: datetime
 ) -> bool:
     """Hold a finding out from now on. False where it is or was held out before: a draw is made once."""
+    until = now + HORIZON
     row = {
         "finding_id": finding.id,
         "device_id": finding.subject,
@@ -83,13 +84,11 @@ def begin(
         "share": share,
         "policy_version": policy_version,
         "drawn_at": now,
-        "until": now + HORIZON,
+        "until": until,
     }
     if not insert_missing(connection, hold_outs, [row]):
         return False
-    findings.add_event(
-        connection, finding.id, now, HELD_OUT, POLICY, {"share": share, "until": row["until"].isoformat()}
-    )
+    findings.add_event(connection, finding.id, now, HELD_OUT, POLICY, {"share": share, "until": until.isoformat()})
     return True
 
 

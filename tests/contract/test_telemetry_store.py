@@ -297,8 +297,8 @@ def test_a_batch_is_told_which_of_it_was_there_already(store: TelemetryStore) ->
     sensor = Reading("b", "tasmota/SENSOR", START, {"y": 2.0})
     clockless = Reading("c", "native", START, {"x": 1.0}, boot="b1", seq=7, clockless=True)
     again = reading("a")
-    mixed = [presence("b"), again, reading("b"), sensor, event("a"), event("b"), again, clockless, clockless, sensor]
-    result = store.write(mixed)
+    mixed: list[Reading | Event | Presence] = [presence("b"), again, reading("b"), sensor, event("a"), event("b")]
+    result = store.write([*mixed, again, clockless, clockless, sensor])
     assert (result, result.repeated) == (WriteResult(4, 6), (0, 2, 5, 6, 8, 9))
     assert store.write([reading("d")]).repeated == ()
 
