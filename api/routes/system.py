@@ -25,7 +25,7 @@ from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import audit, job_runs, model_versions, processes, quarantine
 from hearthwatch.records.audit import AuditEntry
 from hearthwatch.records.job_runs import JobRun
-from hearthwatch.records.model_versions import ModelVersion
+from hearthwatch.records.model_versions import Because, ModelVersion
 from hearthwatch.records.processes import Process
 from hearthwatch.records.quarantine import HeldItem
 
@@ -338,7 +338,11 @@ def promote_model(caller: Engineer, act: Acting, version_id: Id) -> Response:
         caller,
         "model.promote",
         f"model:{version_id}",
-        lambda connection: _trained(model_versions.promote(connection, version_id)),
+        lambda connection: _trained(
+            model_versions.promote(
+                connection, version_id, Because(act.context.clock.now(), caller.name, "promoted by hand")
+            )
+        ),
     )
 
 

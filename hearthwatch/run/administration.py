@@ -293,12 +293,16 @@ def models_show(model_id: int) -> None:
 
 
 @models.command("promote")
-def models_promote(model_id: int) -> None:
-    """Make a model the champion of its name."""
+def models_promote(
+    model_id: int,
+    why: Annotated[str, typer.Option(help="Why, for whoever looks at the model's history.")] = "promoted by hand",
+) -> None:
+    """Make a model the champion of its name; this is written down."""
     from hearthwatch.records import model_versions
 
     with opened_records() as database, database.transaction() as connection:
-        model_versions.promote(connection, model_id)
+        because = model_versions.Because(SystemClock().now(), PERSON, why)
+        model_versions.promote(connection, model_id, because)
 
 
 config = typer.Typer()

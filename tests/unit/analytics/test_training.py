@@ -90,7 +90,7 @@ def test_the_same_data_give_the_same_bytes(trained: tuple[Database, TelemetrySto
     database, store = trained
     first = champion(database)
     with database.transaction() as connection:
-        model_versions.retire(connection, first.id)
+        model_versions.retire(connection, first.id, model_versions.Because(NOW, "test", "to train again"))
     assert train(store, database, NOW, min_failures=20)["champions"] == [NAME]
     assert champion(database).sha256 == first.sha256
 

@@ -18,6 +18,7 @@ from tests.records_rows import look_figures
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+BECAUSE = model_versions.Because(AT, "somebody", "tried")
 
 
 def look(release: int, metric: str, day: int, verdict: str = "too_early") -> CohortLook:
@@ -120,7 +121,7 @@ def test_a_prognosis_comes_back_with_what_speaks_against_it_and_what_was_decided
 
 def test_a_model_that_does_not_exist_can_not_be_promoted(database: Database) -> None:
     with pytest.raises(Missing), database.transaction() as connection:
-        model_versions.promote(connection, 3)
+        model_versions.promote(connection, 3, BECAUSE)
 
 
 def test_there_is_one_champion_of_a_name(database: Database) -> None:
@@ -129,7 +130,7 @@ def test_there_is_one_champion_of_a_name(database: Database) -> None:
         second = model_versions.register(connection, "hazard/M", trained_at=AT, card={"auc": 0.9}, artifact=b"2")
         assert (first.role, second.role) == ("champion", "challenger")
         assert model_versions.champion(connection, "hazard/N") is None
-        model_versions.promote(connection, second.id)
+        model_versions.promote(connection, second.id, BECAUSE)
         assert [one.id for one in model_versions.champions(connection)] == [second.id]
         assert [(one.id, one.role) for one in model_versions.list_versions(connection)] == [
             (second.id, "champion"),
@@ -137,7 +138,7 @@ def test_there_is_one_champion_of_a_name(database: Database) -> None:
         ]
         assert model_versions.get(connection, second.id).artifact == b"2"
         assert {one.artifact for one in model_versions.list_versions(connection)} == {b""}
-        assert model_versions.retire(connection, second.id).role == "retired"
+        assert model_versions.retire(connection, second.id, BECAUSE).role == "retired"
         assert model_versions.champions(connection) == []
 
 
