@@ -20,12 +20,14 @@ from analytics.panel import Floats
 from analytics.scorers import structure
 from analytics.suites.asd_files import Segment, Series, series_in
 from analytics.suites.asd_rivals import RIVALS, SEED, Rival, Verdicts
+from analytics.suites.goals import Goal, above
 from analytics.suites.ranking import Ranking, drawn, interval
 from hearthwatch.errors import Invalid
 
 NAMED = 3
 DRAWS = 1000
 MEAN = "mean"
+TO_BEAT = ("pca", "isolation_forest")
 
 Told = Callable[[str, int, int], None]
 
@@ -70,7 +72,19 @@ def evaluate(data: Path, told: Told = lambda _name, _done, _total: None, *, draw
     ours = judged.pop("hearthwatch")
     results = _answer(ours, fleet, redraws)
     results[MEAN]["ahead_of"] = {name: _ahead(ours, other, redraws) for name, other in judged.items()}
-    return {"results": results, "baselines": {name: _answer(other, fleet, redraws) for name, other in judged.items()}}
+    baselines = {name: _answer(other, fleet, redraws) for name, other in judged.items()}
+    return {"results": results, "baselines": baselines, "goals": _goals(results, baselines)}
+
+
+def _goals(results: Mapping[str, Any], baselines: Mapping[str, Any]) -> dict[str, Goal]:
+    """To be ahead of every one of `TO_BEAT`, on average over the series."""
+    goals = {}
+    for measure in ("average_precision", "hit_at_3"):
+        for rival in TO_BEAT:
+            theirs = baselines[rival][MEAN][measure] if rival in baselines else None
+            if theirs is not None:
+                goals[f"{measure}_ahead_of_{rival}"] = above(theirs, results[MEAN][measure])
+    return goals
 
 
 def hearthwatch(train: Floats, test: Floats) -> Verdicts:

@@ -22,6 +22,7 @@ from analytics.evaluation import scores
 from analytics.history_panel import panel_of_history
 from analytics.intervals import Judged, intervals
 from analytics.panel import Floats, Panel
+from analytics.suites.goals import Goal, above, at_least, holds
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.history.mapping import HistoryMapping, MetricColumn, read_mapping
 from hearthwatch.history.reader import History, read_history
@@ -57,10 +58,12 @@ def evaluate(folder: Path) -> dict[str, Any]:
     bounds = {"test": _intervals(told, told.known), "unseen_devices": _intervals(told, told.unseen)}
     results = {**told.report, "intervals": bounds}
     by_age = scores(told.by_age, told.failed)
-    results["goals"] = {name: _goals(bound, by_age["average_precision"]) for name, bound in bounds.items()}
+    goals = {name: _goals(bound, by_age["average_precision"]) for name, bound in bounds.items()}
+    results["goals"] = {part: {name: goal["met"] for name, goal in of.items()} for part, of in goals.items()}
     results["other_horizons"] = further
     zero = scores(np.zeros(len(told.failed)), told.failed)
-    return {"results": results, "baselines": {"age_only": by_age, "zero": zero}}
+    flat = {f"{part}_{name}": goal for part, of in goals.items() for name, goal in of.items()}
+    return {"results": results, "baselines": {"age_only": by_age, "zero": zero}, "goals": flat}
 
 
 def _found(folder: Path) -> tuple[Path, str]:
@@ -120,16 +123,14 @@ def _intervals(told: Backtest, probability: Floats) -> dict[str, Any]:
     return intervals(Judged(probability, told.by_age, told.failed, told.device, told.day, told.fails_on))
 
 
-def _goals(bounds: Mapping[str, Mapping[str, Any]], by_age: float) -> dict[str, bool]:
-    """Whether each goal is reached; an interval must hold 1 by device and by day."""
+def _goals(bounds: Mapping[str, Mapping[str, Any]], by_age: float) -> dict[str, Goal]:
+    """An interval must hold 1 by device and by day."""
     precision, skill = (bounds[name]["value"] for name in ("average_precision", "brier_skill"))
-    return {
-        "average_precision_10_times_age_only": precision is not None and precision >= TIMES_AGE_ALONE * by_age,
-        "brier_skill_above_0": skill is not None and skill > 0,
-        "observed_expected_holds_1": _hold_1(bounds["observed_expected"]),
-        "calibration_slope_holds_1": _hold_1(bounds["calibration_slope"]),
+    goals = {
+        "average_precision_10_times_age_only": at_least(TIMES_AGE_ALONE * by_age, precision),
+        "brier_skill_above_0": above(0.0, skill),
     }
-
-
-def _hold_1(bound: Mapping[str, Any]) -> bool:
-    return all(None not in bound[way] and bound[way][0] <= 1 <= bound[way][1] for way in ("by_device", "by_day"))
+    for name in ("observed_expected", "calibration_slope"):
+        told = bounds[name]
+        goals[f"{name}_holds_1"] = holds(1.0, told["value"], told["by_device"], told["by_day"])
+    return goals

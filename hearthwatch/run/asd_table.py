@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from analytics.suites import goals
+
 
 def lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """Average precision / hit_at_3 of every method, then how far ours is ahead with 95 % intervals."""
@@ -22,6 +24,8 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
             f"segments {_range(row['by_segments'])})"
             for measure, row in ahead.items()
         )
+    yield ""
+    yield from goals.lines(answer["goals"])
 
 
 def _said(row: Mapping[str, Any]) -> str:

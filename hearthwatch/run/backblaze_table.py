@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from analytics.suites import goals
+
 _COLUMNS = ("average_precision", "auc", "brier", "ece", "observed_expected")
 _WAYS = ("by_device", "by_day", "by_both")
 
@@ -25,8 +27,8 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield " | ".join((f"{part}, 95 % intervals", "value", *_WAYS))
         for name, bound in bounds.items():
             yield " | ".join((name, _number(bound["value"]), *(_range(bound[way]) for way in _WAYS)))
-        goals = results["goals"][part]
-        yield "; ".join(f"{name}: {'met' if met else 'missed'}" for name, met in goals.items())
+    yield ""
+    yield from goals.lines(answer["goals"])
     yield ""
     for days, told in results["other_horizons"].items():
         yield f"{days} days: {told['why'] if told['abstained'] else _number(told['test']['average_precision'])}"

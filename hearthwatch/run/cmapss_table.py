@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from analytics.suites import goals
+
 HEADING = (
     "method | set | judged on | engines | RMSE [95 %] | NASA score | P10-P90 coverage [95 %] | below P10, above P90 | "
     "left out: RMSE, coverage"
@@ -18,6 +20,7 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
     for method, told in (("hearthwatch", answer["results"]), *answer["baselines"].items()):
         for name, row in told.items():
             yield " | ".join((method, name, row["protocol"], *_figures(row)))
+    yield from goals.lines(answer["goals"])
 
 
 def _figures(row: Mapping[str, Any]) -> Iterator[str]:

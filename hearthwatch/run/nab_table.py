@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from analytics.suites import goals
+
 _SCORES = ("standard", "low_fp", "low_fn")
 
 
@@ -21,6 +23,8 @@ def lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield _line("hearthwatch, no length known", free)
     for name, told in answer["baselines"].items():
         yield _line(name if "published" in name else f"{name} (best threshold on these series)", told)
+    yield ""
+    yield from goals.lines(answer["goals"])
     for name, told in (("NAB's protocol", ours), ("no length known", free)):
         yield ""
         yield from _variance(name, told["variance"])

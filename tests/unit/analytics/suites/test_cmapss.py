@@ -116,7 +116,9 @@ def test_a_set_with_a_test_is_judged_on_it_and_one_without_on_engines_left_out(t
     printed = list(cmapss_table.lines(answer))
     assert printed[0] == "remaining life capped at 125 cycles"
     assert printed[2].startswith(f"hearthwatch | FD001 | test | 10 | {told['FD001']['rmse']:.2f} [")
-    assert len(printed) == 2 + 4 * 3
+    assert len(printed) == 2 + 4 * 3 + len(answer["goals"])
+    assert set(answer["goals"]) == {"FD001_rmse", "FD001_coverage", "FD003_rmse", "FD003_coverage", "pooled_coverage"}
+    assert answer["goals"]["FD003_rmse"]["met"] == (told["FD003"]["rmse"] <= 10.5)
 
 
 def judged(expected: list[float], low: list[float], high: list[float], life: list[float]) -> dict[str, object]:
