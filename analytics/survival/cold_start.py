@@ -23,6 +23,9 @@ from hearthwatch.errors import Invalid
 from hearthwatch.values import Device
 
 
+BROKEN = "it has failed and has not been renewed"
+
+
 @dataclass(frozen=True, slots=True)
 class ColdStart:
     """The lives of one part on all models that have it; ``group`` numbers the models that were watched.
@@ -90,7 +93,7 @@ def told(
     if not devices:
         return []
     group = np.array([learned.group.get(device.model or "", -1) for device in devices], dtype=np.int64)
-    age = np.array([_age(device, labels, learned.part, now) for device in devices], dtype=np.float64)
+    age = np.array([day_number(now) - _new(device, labels, learned.part) for device in devices], dtype=np.float64)
     answers = _said(learned.lives, group, age, np.ones(len(devices)), horizons, AGE)
     if learned.use is not None and learned.by_use is not None:
         used, rate = _used(learned.use, devices, labels, learned.part, now)
@@ -99,7 +102,10 @@ def told(
             learned.by_use, learned.by_use.known_group(group), used, np.where(known, rate, 0.0), horizons, learned.clock
         )
         answers = [use if known[row] else by_age for row, (use, by_age) in enumerate(zip(by_use, answers, strict=True))]
-    return answers
+    return [
+        Said(None, BROKEN) if _is_broken(device, labels, learned.part) else answer
+        for device, answer in zip(devices, answers, strict=True)
+    ]
 
 
 def _said(lives: Weibull, group: Ints, age: Floats, rate: Floats, horizons: Sequence[int], clock: str) -> list[Said]:
@@ -137,12 +143,10 @@ def _new(device: Device, labels: Labels, part: str) -> float:
     return max([first, *(day for day in labels.renewed.get((device.id, part), ()) if day > first)])
 
 
-def _age(device: Device, labels: Labels, part: str, now: datetime) -> float:
-    """Whole days since the part was new; NaN where that is not known, or where it has failed and not been renewed."""
+def _is_broken(device: Device, labels: Labels, part: str) -> bool:
+    """Whether the part has failed and not been renewed since."""
     new = _new(device, labels, part)
-    if any(day > new or day == born(device) for day in labels.failures.get((device.id, part), ())):
-        return float("nan")
-    return day_number(now) - new
+    return any(day > new or day == born(device) for day in labels.failures.get((device.id, part), ()))
 
 
 def _watched(device: Device, labels: Labels, part: str, group: int, now: datetime) -> Watched | None:
