@@ -37,9 +37,6 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "reckoned": "reckoned with {currency}: failure {failure}, planned repair {planned}, effectiveness {effectiveness} %,"
         " notice {notice}, false alarm {false_alarm}",
         "by_probability": "Flagged from {threshold} % on",
-        "waiting": "above the threshold, waiting for the budget of the week",
-        "unconfirmed": "above the threshold, waiting for a second day",
-        "flagged": "flagged",
     },
     CHINESE: {
         "level": "{name}：{place}；使 30 天内的故障风险上升 {points} 个百分点",
@@ -64,9 +61,6 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "reckoned": "计算依据（{currency}）：故障 {failure}，计划维修 {planned}，有效率 {effectiveness}%，"
         "通知 {notice}，误报 {false_alarm}",
         "by_probability": "达到 {threshold}% 即标记",
-        "waiting": "已超过阈值，等待本周名额",
-        "unconfirmed": "已超过阈值，等待第二天确认",
-        "flagged": "已标记",
     },
 }
 
@@ -112,9 +106,14 @@ def _against(values: Mapping[str, Any], language: str) -> str:
     return words["between"].join(said) or words["nothing"]
 
 
+def reason_sentences(evidence: Mapping[str, Any], language: str = ENGLISH) -> list[str]:
+    """The reasons in a finding's evidence as sentences; those of other detectors as they were written."""
+    return [sentence(one, language) if isinstance(one, Mapping) else str(one) for one in evidence.get("reasons", ())]
+
+
 def of_evidence(evidence: Mapping[str, Any], language: str = ENGLISH) -> list[str]:
     """What a finding's evidence says in sentences, line by line: reasons, counter-evidence, probable part, decision."""
-    lines = [sentence(one, language) for one in evidence.get("reasons", ()) if isinstance(one, Mapping)]
+    lines = reason_sentences(evidence, language)
     if evidence.get("against"):
         lines.append(sentence(evidence["against"], language))
     if evidence.get("probable_part"):
@@ -142,11 +141,6 @@ def decision_sentences(decision: Mapping[str, Any], language: str = ENGLISH) -> 
         words["worth"].format(net_benefit=f"{decision['net_benefit']:,.2f}", currency=currency, threshold=threshold),
         words["reckoned"].format(currency=currency, **costs),
     )
-
-
-def state_sentence(decision: Mapping[str, Any], language: str = ENGLISH) -> str:
-    """What became of a probability above its line; empty where it lies below."""
-    return SENTENCES[spoken(language)].get(str(decision.get("state", "")), "")
 
 
 def _number(value: Any) -> str:

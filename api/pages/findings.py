@@ -11,8 +11,9 @@ from nicegui import ui
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
+from api.pages.reasons import language_of, show
 from api.pages.tables import table
-from api.pages.wording import COLORS, metric, mode, moment, number, reasons, share
+from api.pages.wording import COLORS, metric, mode, moment, number, share
 from api.security import STAFF, Person
 from hearthwatch.failure_modes import MASS_SILENCE
 from hearthwatch.records import findings
@@ -112,8 +113,7 @@ async def finding_page(visit: Visit) -> None:
         )
         ui.link("Show the subject", subject_link(finding)).classes("hw-link")
     with card("Why"):
-        for reason in reasons(finding.evidence):
-            ui.label(f"• {reason}")
+        show(finding.evidence, language_of(visit.request))
         named = finding.evidence.get("metrics") or ()
         if named:
             ui.label("Metrics: " + ", ".join(metric(str(name)) for name in named)).classes("hw-quiet text-sm")

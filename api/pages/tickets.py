@@ -14,8 +14,9 @@ from api.pages.actions import perform
 from api.pages.commands import ticket_card
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
+from api.pages.reasons import language_of, show
 from api.pages.tables import table
-from api.pages.wording import COLORS, moment, reasons, since
+from api.pages.wording import COLORS, moment, since
 from api.security import FIELD, Person
 from hearthwatch.records import commands, customers, findings, technicians, tickets
 from hearthwatch.records.commands import Command
@@ -113,8 +114,7 @@ async def ticket_page(visit: Visit) -> None:
             ui.link("Show the parent ticket", f"/tickets/{ticket.parent_id}").classes("hw-link")
     if case.finding:
         with card("Evidence"):
-            for reason in reasons(case.finding.evidence):
-                ui.label(f"• {reason}")
+            show(case.finding.evidence, language_of(visit.request))
             ui.link("Show the finding", f"/findings/{case.finding.id}").classes("hw-link")
     if case.diagnostics:
         ticket_card(case.diagnostics)

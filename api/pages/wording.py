@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from hearthwatch.failure_modes import LIVENESS_MODES, MODES
+from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
 from hearthwatch.metrics import BY_NAME
+from hearthwatch.reason_words import is_worded, sentence
 
 COLORS = {
     "critical": "negative",
@@ -89,7 +90,7 @@ def evidence(e: float) -> str:
 
 def mode(name: str) -> str:
     """A failure mode in words."""
-    known = MODES.get(name) or LIVENESS_MODES.get(name)
+    known = MODES.get(name) or LIVENESS_MODES.get(name) or (UNUSUAL if name == UNUSUAL.id else None)
     return name.replace("_", " ") if known is None else known.meaning.rstrip(".")
 
 
@@ -99,14 +100,17 @@ def metric(name: str) -> str:
     return f"{name} [{known.unit}]" if known else name
 
 
-def reasons(evidence: Mapping[str, Any], *, brief: bool = False) -> Sequence[str]:
-    """The reasons of a finding's evidence as sentences; without their numbers where brief."""
-    return [_reason(reason, brief) for reason in evidence.get("reasons", ())]
+def reasons(evidence: Mapping[str, Any], *, brief: bool = False, language: str = "en") -> Sequence[str]:
+    """The reasons of a finding's evidence as sentences, a prognosis' in the reader's language; without their numbers where brief."""
+    return [_reason(reason, brief, language) for reason in evidence.get("reasons", ())]
 
 
-def _reason(reason: Any, brief: bool) -> str:
+def _reason(reason: Any, brief: bool, language: str) -> str:
     if not isinstance(reason, Mapping):
         return str(reason)
+    if is_worded(reason):
+        value = dict(reason.get("values") or {}).get("value")
+        return sentence(reason, language) + (f" ({value})" if value and not brief else "")
     if brief and reason.get("text"):
         return str(reason["text"])
     values = ", ".join(f"{name} {_short(value)}" for name, value in dict(reason.get("values") or {}).items())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -21,6 +22,8 @@ from api.paging import Page, Paging
 from api.revisions import IfMatch
 from api.routes.devices import LARGEST_EXPORT
 from api.security import Agent, Engineer, Reader, Staff
+from hearthwatch.reason_words import decision_sentences, reason_sentences, sentence
+from hearthwatch.reasons import part_in_words, spoken
 from hearthwatch.records import findings
 from hearthwatch.records.findings import FindingEvent
 from hearthwatch.settings import Settings
@@ -56,6 +59,17 @@ class Sent(BaseModel):
     """Where something was sent."""
 
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class InWords:
+    """A finding's evidence in sentences of one language (``en`` or ``zh``)."""
+
+    language: str
+    reasons: list[str]
+    against: str | None
+    probable_part: str | None
+    decision: list[str]
 
 
 class Mute(BaseModel):
@@ -110,6 +124,27 @@ def get_finding(context: Context, _caller: Reader, finding_id: FindingId) -> Res
     """One finding with its evidence."""
     with context.database.reading() as connection:
         return tagged(findings.get(connection, finding_id))
+
+
+@router.get("/findings/{finding_id}/reasons")
+def get_reasons(
+    context: Context, _caller: Reader, finding_id: FindingId, language: Annotated[str, Query(max_length=35)] = "en"
+) -> InWords:
+    """Why a finding was opened, in sentences, English or Simplified Chinese: for a ticket system or a call centre's screen.
+
+    What speaks against it, the probable part and what was weighed are there for prognoses.
+    """
+    with context.database.reading() as connection:
+        evidence = findings.get(connection, finding_id).evidence
+    return InWords(
+        language=spoken(language),
+        reasons=reason_sentences(evidence, language),
+        against=sentence(evidence["against"], language) if evidence.get("against") else None,
+        probable_part=part_in_words(evidence["probable_part"], spoken(language))
+        if evidence.get("probable_part")
+        else None,
+        decision=list(decision_sentences(evidence.get("decision") or {}, language)),
+    )
 
 
 @router.get("/findings/{finding_id}/events")
