@@ -22,7 +22,6 @@ from analytics.survival.weibull import Weibull, fit_weibull
 from hearthwatch.errors import Invalid
 from hearthwatch.values import Device
 
-
 BROKEN = "it has failed and has not been renewed"
 
 
