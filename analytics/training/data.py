@@ -14,6 +14,7 @@ from analytics.labels import Labels, born
 from analytics.lives import Lives, lives_of
 from analytics.panel import Floats, Panel, day_number, day_start, panel_of
 from analytics.signals import derived, metrics_of_part
+from analytics.training.drawing import drawn
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records.late_days import LateDay
 from hearthwatch.values import Device
@@ -26,13 +27,16 @@ SETTLE_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The device-days of one device model; ``late`` are those of which something came after their morning."""
+    """The device-days of one device model; ``late`` are those of which something came after their morning. ``weight`` is how many of the
+    fleet's devices each one stands for, ``fleet`` how many there are."""
 
     devices: Sequence[Device]
     panel: Panel
     background: Background
     covered: frozenset[str]
     columns: tuple[Feature, ...]
+    weight: Floats
+    fleet: int
     late: Late = NOTHING_LATE
 
     def for_part(self, labels: Labels, part: str) -> Data:
@@ -44,15 +48,16 @@ class Data:
 def read_data(
     store: TelemetryStore, labels: Labels, model: str, now: datetime, late: Sequence[LateDay] = ()
 ) -> Data | None:
-    """The panel of a model's devices from their first day on, two years back at most; None without telemetry."""
-    devices = labels.by_model[model]
-    seen = [device.first_seen for device in devices if device.first_seen is not None]
+    """The panel of a model's devices from their first day on, two years back at most; None without telemetry. Of a large fleet a draw."""
+    fleet = labels.by_model[model]
+    seen = [device.first_seen for device in fleet if device.first_seen is not None]
     if not seen:
         return None
     last = day_number(now) - 1
     first = max(day_number(min(seen)), day_number(now - HISTORY))
     if first > last:
         return None
+    devices, weight = drawn(fleet, labels, last - first + 1)
     names = [device.id for device in devices]
     since, until = day_start(first), day_start(last + 1)
     panel = panel_of(
@@ -65,7 +70,7 @@ def read_data(
     panel = derived(panel)
     covered = frozenset(name for name, values in panel.values.items() if _covered(values, panel))
     background = Background(np.zeros(len(devices), dtype=np.int64), np.array([born(device) for device in devices]), {})
-    return Data(devices, panel, background, covered, (), late_in(panel, late))
+    return Data(devices, panel, background, covered, (), weight, len(fleet), late_in(panel, late))
 
 
 def _covered(values: Floats, panel: Panel) -> bool:

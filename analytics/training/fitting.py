@@ -11,6 +11,7 @@ from analytics.artifacts import Artifact
 from analytics.explanation import typical
 from analytics.hazard import SEED, Matrix, fit_hazard
 from analytics.lives import Lives
+from analytics.model_files.provenance import provenance
 from analytics.panel import day_start
 from analytics.training.data import Data
 from analytics.training.judging import Judgement
@@ -38,8 +39,21 @@ def _ranges(features: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return low, high, missing
 
 
+INTENDED_USE = (
+    "Ranks devices of this model by how likely this part fails, so that service can look at the likeliest first; opens findings where that "
+    "is worth what they cost."
+)
+LIMITS = (
+    "It knows signs that went before past failures; a failure that comes without signs, or by a cause not seen yet, is not foretold.",
+    "A reason is what raises the probability in this model, not a proven cause.",
+    "Failures that a notice prevented look like false alarms unless some notices are held out.",
+    "Figures of the test are those of a candidate trained on less; the model at work has learned from everything.",
+    "Not for decisions about people, and not for safety: absence of a finding does not mean that a device is safe.",
+)
+
+
 def model_card(data: Data, model: str, part: str, failures: int, judgement: Judgement, rows: int) -> dict[str, Any]:
-    """What the version is: data cut, features, calibration, evaluation."""
+    """What the version is: data cut, features, calibration, evaluation, what it is for and what not."""
     last = data.panel.first_day + data.panel.days - 1
     return {
         "model": model,
@@ -49,13 +63,23 @@ def model_card(data: Data, model: str, part: str, failures: int, judgement: Judg
         "horizons_days": list(HORIZONS),
         "data_from": day_start(data.panel.first_day).date().isoformat(),
         "data_until": day_start(last).date().isoformat(),
-        "devices": len(data.devices),
+        "devices": data.fleet,
+        "devices_learned_from": len(data.devices),
         "device_days": int(data.panel.present.sum()),
         "rows": rows,
         "failures": failures,
+        "failures_per_crowd": judgement.dispersion,
         "features": [column.name for column in data.columns],
-        "calibration": {str(horizon): one.kind for horizon, one in judgement.calibration.items()},
+        "calibration": judgement.calibrated,
+        "borrowed": {
+            horizon: f"no whole window of {horizon} days in the test: its calibration is that of {told['taken_from_days']} days"
+            for horizon, told in judgement.calibrated.items()
+            if told.get("taken_from_days")
+        },
         "evaluation": judgement.report,
         "beats_age_alone": judgement.better,
+        "intended_use": INTENDED_USE,
+        "limits": list(LIMITS),
         "seed": SEED,
+        "provenance": provenance(),
     }

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from analytics.calibration import Calibration, fit_calibration
+from analytics.calibration import Calibration, fit_calibration, independent_failures
 from analytics.evaluation import scores
 from analytics.hazard import fit_age_hazard, fit_hazard
 from analytics.lives import Lives, labelled
-from analytics.panel import Floats, day_start
+from analytics.panel import Flags, Floats, day_start
 from analytics.training.data import Data
 from analytics.training.names import EDGES, HORIZONS, JUDGED_AT
+from analytics.training.reliability import observed_expected, reliability
 from analytics.training.rows import NEAR_DAYS, Rows, ages_of, chosen_rows, folds_of, held_out
 
 TEST_SHARE = 0.3
@@ -23,11 +24,14 @@ MIN_TEST_FAILURES = 3
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a candidate was worth: its report, whether it beat age alone, and the calibration that its test days gave."""
+    """What a candidate was worth: its report, whether it beat age alone, the calibration that its test days gave with what it rests on
+    (by horizon, for the card), and how crowded the failures are (1: independent)."""
 
     report: dict[str, Any]
     better: bool
     calibration: Mapping[int, Calibration]
+    calibrated: Mapping[str, Any]
+    dispersion: float
 
 
 def first_test_day(lives: Lives) -> int:
@@ -55,8 +59,9 @@ def judge(data: Data, lives: Lives) -> Judgement | None:
         return None
     model = fit_hazard(past.snapshots, EDGES, folds_of(data.panel)[past.device], near_days=NEAR_DAYS)
     raw = model.raw(test.snapshots.features, HORIZONS)
-    calibration = _calibrations(test, raw, lives)
+    calibration, calibrated = _calibrations(test, raw, lives)
     probability = _cross_calibrated(test, raw[:, HORIZONS.index(JUDGED_AT)])
+    independent = _independent(test, fails)
     age = ages_of(data, past), ages_of(data, test)
     baseline = fit_age_hazard(age[0], past.snapshots.to_failure, past.snapshots.weight)
     by_age = baseline.probabilities(age[1], (JUDGED_AT,))[:, 0]
@@ -69,21 +74,42 @@ def judge(data: Data, lives: Lives) -> Judgement | None:
         "test": ours,
         "unseen_devices": scores(probability[unseen], fails[unseen]),
         "baseline": {key: theirs[key] for key in ("auc", "average_precision", "brier")},
+        "observed_expected": observed_expected(probability, fails, test.snapshots.weight, independent),
+        "reliability": reliability(probability, fails, test.device, test.snapshots.weight),
     }
     better = ours["average_precision"] > theirs["average_precision"] and ours["brier"] < theirs["brier"]
-    return Judgement(report, bool(better), calibration)
+    return Judgement(report, bool(better), calibration, calibrated, round(max(1.0, failing / independent), 2))
 
 
-def _calibrations(test: Rows, raw: Floats, lives: Lives) -> dict[int, Calibration]:
-    """A calibration for each horizon, on the test days whose answer at that horizon is known."""
-    fitted = {}
+def _calibrations(test: Rows, raw: Floats, lives: Lives) -> tuple[dict[int, Calibration], dict[str, Any]]:
+    """A calibration for each horizon, on the test days whose answer at that horizon is known, and what it rests on.
+
+    A horizon without a failure and a survivor among them takes that of the longest horizon that has both: how far off the model is at 30
+    days says more about 90 than nothing does.
+    """
+    fitted: dict[int, Calibration] = {}
+    told: dict[str, Any] = {}
     for column, horizon in enumerate(HORIZONS):
         known, fails = labelled(lives, horizon)
         rows = known[test.device, test.day]
         failed = fails[test.device, test.day] & rows
-        positives = len(np.unique(test.device[failed]))
-        fitted[horizon] = fit_calibration(raw[rows, column], failed[rows], positives, test.snapshots.weight[rows])
-    return fitted
+        if failed.any() and not failed[rows].all():
+            positives = _independent(test, failed)
+            fitted[horizon] = fit_calibration(raw[rows, column], failed[rows], positives, test.snapshots.weight[rows])
+            told[str(horizon)] = {"kind": fitted[horizon].kind, "independent_failures": round(positives, 1)}
+    longest = max(fitted, default=None)
+    for horizon in HORIZONS:
+        if horizon not in fitted:
+            fitted[horizon] = Calibration() if longest is None else fitted[longest]
+            told[str(horizon)] = {"kind": fitted[horizon].kind, "independent_failures": 0.0, "taken_from_days": longest}
+    return fitted, told
+
+
+def _independent(test: Rows, failed: Flags) -> float:
+    """How many independent failures the failing rows are worth."""
+    on = (test.day + test.snapshots.to_failure)[failed].astype(np.int64)
+    days = int(test.day.max() - test.day.min()) + JUDGED_AT if len(test.day) else 0
+    return independent_failures(test.device[failed], on, days)
 
 
 def _cross_calibrated(test: Rows, raw: Floats) -> Floats:
@@ -93,7 +119,7 @@ def _cross_calibrated(test: Rows, raw: Floats) -> Floats:
     result = np.empty(len(raw))
     for side in (half, ~half):
         other = ~side
-        positives = len(np.unique(test.device[other & fails]))
+        positives = _independent(test, other & fails)
         fitted = fit_calibration(raw[other], fails[other], positives, test.snapshots.weight[other])
         result[side] = fitted.apply(raw[side])
     return result

@@ -40,7 +40,7 @@ def chosen_rows(data: Data, lives: Lives, chosen: Flags, *, until: int | None = 
     kept = _turn(data.panel, 2) if test else near | _turn(data.panel, EVERY)
     device, day = np.nonzero(chosen & lives.usable & kept & on_time(data.panel, data.late))
     to_failure, to_end, left = lives.to_failure[device, day], lives.to_end[device, day], lives.left[day]
-    weight = np.where(near[device, day] | test, 1.0, float(EVERY))
+    weight = np.where(near[device, day] | test, 1.0, float(EVERY)) * data.weight[device]
     if until is not None:
         left = np.minimum(left, until - day)
         to_failure = np.where(to_failure > left, np.inf, to_failure)

@@ -173,13 +173,18 @@ def backtest(
         str | None, typer.Option(help="Date that splits training from test; default 60 % of the span.")
     ] = None,
     horizon: Annotated[str, typer.Option(help="How far ahead a failure counts, in days: 7d.")] = "7d",
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep the report in the records, for the page Backtests.")
+    ] = False,
+    attended: Annotated[bool, typer.Option("--attended", hidden=True)] = False,
     as_json: Json = False,
-) -> None:
-    """How well would we have predicted this history?"""
-    from hearthwatch.run.history import run_backtest
+) -> int:
+    """How well would we have predicted this history, how early, at how many false alarms, and why?"""
+    from hearthwatch.run.backtesting import backtest_command
 
-    settings_with_logs()
-    show(run_backtest(path, mapping, cut, horizon), as_json)
+    return backtest_command(
+        settings_with_logs(), path, mapping, cut, horizon, save=save, attended=attended, as_json=as_json
+    )
 
 
 @app.command()
@@ -259,11 +264,16 @@ def decode(
 
 
 @app.command()
-def train(as_json: Json = False) -> None:
+def train(
+    model: Annotated[
+        str | None, typer.Option(help="Only this device model (PLUG-1) or part of it (PLUG-1/relay), due or not.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Train the prognosis on closed tickets and imported failures."""
     from hearthwatch.run.history import run_training
 
-    show(run_training(settings_with_logs()), as_json)
+    show(run_training(settings_with_logs(), model), as_json)
 
 
 @app.command()

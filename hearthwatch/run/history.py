@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Invalid
-from hearthwatch.run.assembly import open_platform
+from hearthwatch.records import backtests
+from hearthwatch.records.backtests import Question
+from hearthwatch.run.assembly import open_platform, open_records
 from hearthwatch.settings import Settings
 from hearthwatch.values import Assignment
 
@@ -27,11 +30,46 @@ def run_import(settings: Settings, path: Path, mapping: Path) -> Mapping[str, An
         return answer
 
 
-def run_backtest(path: Path, mapping: Path, cut: str | None, horizon: str) -> Mapping[str, Any]:
-    """How well this history could have been foretold."""
-    from analytics.backtest import backtest
+@dataclass(frozen=True, slots=True)
+class Backtested:
+    """A report, and why nothing could be said of how well failures are foretold, where that is so."""
 
-    return backtest(path, mapping, cut=_date(cut), horizon=_days(horizon))
+    report: Mapping[str, Any]
+    refused: Invalid | None
+
+
+def run_backtest(
+    path: Path, mapping: Path, cut: str | None, horizon: str, progress: Callable[[str], None] = lambda _said: None
+) -> Backtested:
+    """How well this history could have been foretold."""
+    from analytics.backtest import TooLittle, backtest
+
+    now = SystemClock().now()
+    try:
+        report = backtest(path, mapping, cut=_date(cut), horizon=_days(horizon), now=now, progress=progress)
+    except TooLittle as little:
+        return Backtested(little.report or {}, little)
+    return Backtested(report, None)
+
+
+@contextmanager
+def keeping(
+    settings: Settings, path: Path, mapping: Path, cut: str | None, horizon: str
+) -> Iterator[Callable[[Backtested], int]]:
+    """Keeps a backtest in the records, where the pages show it, and gives its number. Raises `Unavailable` before the work."""
+    text = mapping.read_text(encoding="utf-8", errors="replace")
+    question = Question(str(path), str(mapping), text, _date(cut), _days(horizon).days)
+    began = SystemClock().now()
+    with closing(open_records(settings)) as database:
+
+        def keep(told: Backtested) -> int:
+            why = None if told.refused is None else str(told.refused)
+            with database.transaction() as connection:
+                now = SystemClock().now()
+                kept = backtests.keep(connection, question, told.report, why=why, began=began, now=now, actor="command")
+            return kept.id
+
+        yield keep
 
 
 def run_cohorts(path: Path, mapping: Path, by: str, assignment: Assignment | None = None) -> Mapping[str, Any]:
@@ -41,13 +79,17 @@ def run_cohorts(path: Path, mapping: Path, by: str, assignment: Assignment | Non
     return compare_history(path, mapping, by, assignment)
 
 
-def run_training(settings: Settings) -> Mapping[str, Any]:
-    """Train now, whatever the schedule says."""
+def run_training(settings: Settings, only: str | None = None) -> Mapping[str, Any]:
+    """Train now, whatever the schedule says; ``only`` one device model or part, whether it is due or not."""
     from analytics.training import train
 
     with closing(open_platform(settings, SystemClock())) as platform:
         return train(
-            platform.store, platform.database, platform.clock.now(), min_failures=settings.prognosis_min_failures
+            platform.store,
+            platform.database,
+            platform.clock.now(),
+            min_failures=settings.prognosis_min_failures,
+            only=only,
         )
 
 

@@ -6,20 +6,30 @@ from datetime import timedelta
 import pytest
 
 from analytics.artifacts import load
-from analytics.training import train
+from analytics.labels import Labels
+from analytics.lives import Lives
+from analytics.training import job, train
+from analytics.training.data import Data
+from analytics.training.drawing import MOST_DEVICE_DAYS, drawn
 from analytics.training.names import HORIZONS
-from hearthwatch.errors import Invalid
+from hearthwatch.errors import Invalid, Missing
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import model_versions, outcomes
+from hearthwatch.records import model_decisions, model_versions, outcomes
 from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.records.outcomes import Outcome
+from hearthwatch.values import Device
 from tests.unit.analytics import past
 from tests.unit.analytics.fleets import MODEL, START
 from tests.unit.analytics.past import write_past
 
 NOW = START + timedelta(hours=2)
 NAME = f"hazard/{MODEL}/relay"
+
+
+def device(name: str) -> Device:
+    given = dict.fromkeys(Device.__dataclass_fields__)
+    return Device(**{**given, "id": name, "model": MODEL, "test": False, "revision": 1})  # type: ignore[arg-type]
 
 
 def champion(database: Database) -> ModelVersion:
@@ -35,6 +45,7 @@ def test_without_labels_nothing_is_trained(store: TelemetryStore, database: Data
         "challengers": [],
         "kept": [],
         "too_few_failures": {},
+        "failed": {},
     }
 
 
@@ -84,6 +95,13 @@ def test_the_card_tells_what_the_model_is_worth(trained: tuple[Database, Telemet
     assert report["test"]["average_precision"] > 2 * report["baseline"]["average_precision"]
     assert report["test"]["brier"] < report["baseline"]["brier"]
     assert any(name.startswith("log_relay_contact_mohm:") for name in card["features"])
+    between = report["observed_expected"]
+    assert between["low"] < between["ratio"] < between["high"]
+    assert sum(band["rows"] for band in report["reliability"]) == report["test"]["rows"]
+    assert {told["kind"] for told in card["calibration"].values()} <= {"none", "intercept", "beta", "isotonic"}
+    assert card["provenance"]["libraries"]["scikit-learn"]
+    assert card["intended_use"]
+    assert card["limits"]
 
 
 def test_the_same_data_give_the_same_bytes(trained: tuple[Database, TelemetryStore]) -> None:
@@ -93,6 +111,62 @@ def test_the_same_data_give_the_same_bytes(trained: tuple[Database, TelemetrySto
         model_versions.retire(connection, first.id, model_versions.Because(NOW, "test", "to train again"))
     assert train(store, database, NOW, min_failures=20)["champions"] == [NAME]
     assert champion(database).sha256 == first.sha256
+
+
+def test_a_version_that_finds_a_champion_waits_for_its_turn(trained: tuple[Database, TelemetryStore]) -> None:
+    database, store = trained
+    before = champion(database)
+    later = NOW + timedelta(days=1)
+    answer = train(store, database, later, min_failures=20, only=f"{MODEL}/relay")
+    assert (answer["champions"], answer["challengers"]) == ([], [NAME])
+    assert champion(database) == before
+    assert train(store, database, later, min_failures=20, only=MODEL)["challengers"] == [NAME]
+    with database.reading() as connection:
+        assert len(model_versions.challengers(connection)) == 1  # the earlier one made room
+        told = [one.what for one in model_decisions.list_decisions(connection, name=NAME)]
+    assert told[:3] == ["registered", "retired", "registered"]
+
+
+def test_a_name_that_nothing_has_is_an_error(trained: tuple[Database, TelemetryStore]) -> None:
+    with pytest.raises(Missing, match="has this name"):
+        train(trained[1], trained[0], NOW, min_failures=20, only="PLUG-1/relai")
+
+
+def test_a_part_whose_training_fails_keeps_no_other_from_being_trained(
+    trained: tuple[Database, TelemetryStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, store = trained
+    with database.transaction() as connection:
+        rows = [Outcome(f"past-{n:03d}", "antenna", START - timedelta(days=n + 40), "failure", "t") for n in range(30)]
+        outcomes.add(connection, rows)
+    really = job.lives_of_part
+
+    def broken(data: Data, labels: Labels, part: str) -> Lives:
+        if part == "antenna":
+            raise ZeroDivisionError("nothing left")
+        return really(data, labels, part)
+
+    monkeypatch.setattr(job, "lives_of_part", broken)
+    answer = train(store, database, NOW + timedelta(days=2), min_failures=20, only=MODEL)
+    assert answer["failed"] == {f"hazard/{MODEL}/antenna": "ZeroDivisionError: nothing left"}
+    assert answer["challengers"] == [NAME]
+
+
+def test_of_a_large_fleet_every_failed_device_and_a_fair_draw_of_the_others_is_learned_from() -> None:
+    fleet = [device(f"d-{number}") for number in range(1000)]
+    labels = Labels({MODEL: fleet}, {(f"d-{number}", "relay"): [1] for number in range(0, 1000, 50)}, {})
+    days = MOST_DEVICE_DAYS // 100
+    kept, weight = drawn(fleet, labels, days)
+    assert len(kept) == 100
+    assert weight.sum() == pytest.approx(1000)
+    assert sorted(one.id for one, stands in zip(kept, weight, strict=True) if stands == 1) == sorted(
+        name for name, _ in labels.failures
+    )
+    again, _ = drawn(fleet[::-1], labels, days)
+    assert {one.id for one in again} == {one.id for one in kept}
+    everything, alone = drawn(fleet, labels, 10)
+    assert list(everything) == fleet
+    assert set(alone) == {1.0}
 
 
 def test_a_champion_stays_until_there_are_clearly_more_failures(trained: tuple[Database, TelemetryStore]) -> None:

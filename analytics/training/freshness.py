@@ -1,0 +1,52 @@
+"""Whether a model needs to be trained again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from hearthwatch.records import model_decisions, model_versions
+from hearthwatch.records.model_versions import ModelVersion
+
+MORE_FAILURES = 1.1
+STALE = timedelta(days=60)
+BY_TESTS = frozenset({"race", "watch"})
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The newest version of each name, and those that a test took out of work."""
+
+    newest: dict[str, ModelVersion]
+    working: frozenset[str]
+    failed_a_test: frozenset[int]
+    now: datetime
+
+    @staticmethod
+    def read(connection: Connection, now: datetime) -> Freshness:
+        """As the records know it."""
+        newest: dict[str, ModelVersion] = {}
+        versions = model_versions.list_versions(connection)
+        for version in versions:
+            newest.setdefault(version.name, version)
+        judged = frozenset(
+            one.version_id
+            for one in model_decisions.list_decisions(connection)
+            if one.what in {"retired", "demoted"} and one.by in BY_TESTS
+        )
+        working = frozenset(one.name for one in versions if one.role == "champion")
+        return Freshness(newest, working, judged, now)
+
+    def is_fresh(self, name: str, failures: int) -> bool:
+        """Whether there is nothing to gain from training again: the last model still races, or it is young and hardly more failures
+        are known. That holds for one that failed a test, too: the same failures would only give the same model again."""
+        newest = self.newest.get(name)
+        if newest is None or (newest.role == "retired" and newest.id not in self.failed_a_test):
+            return False
+        if newest.role == "challenger" and name in self.working:
+            return True
+        if self.now - newest.trained_at > STALE:
+            return False
+        return failures <= MORE_FAILURES * float(newest.card.get("failures", 0)) + 1
