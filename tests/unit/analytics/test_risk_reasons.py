@@ -31,7 +31,28 @@ DEVICES, DAYS, FIRST_DAY = 160, 60, 20_000
 METRICS = ("rssi_dbm", "wifi_reconnects_per_day", "log_relay_contact_mohm", "device_temperature_c")
 BAD = {"rssi_dbm": -25.0, "wifi_reconnects_per_day": 6.0, "log_relay_contact_mohm": 1.5, "device_temperature_c": 22.0}
 FIRMWARE = ["1.0.0"] * 120 + ["1.1.0"] * (DEVICES - 120)
-NOBODY = Device("", "plug-x", *[None] * 9, False, *[None] * 4, 1)  # type: ignore[arg-type]
+
+
+def device_of(name: str, firmware: str | None) -> Device:
+    return Device(
+        id=name,
+        model="plug-x",
+        hardware=None,
+        firmware=firmware,
+        version=firmware,
+        serial=None,
+        made=None,
+        installed_at=None,
+        removed_at=None,
+        region=None,
+        convention=None,
+        test=False,
+        online=None,
+        boot=None,
+        first_seen=None,
+        last_seen=None,
+        revision=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -97,13 +118,13 @@ def fleet() -> Fleet:
     columns = features_of(METRICS, [])
     panel = panel_of(values)
     day = np.tile(np.arange(20, DAYS), DEVICES)
-    device = np.repeat(np.arange(DEVICES), DAYS - 20)
-    features = features_on(panel, columns, device, day)
+    of_row = np.repeat(np.arange(DEVICES), DAYS - 20)
+    features = features_on(panel, columns, of_row, day)
     left = np.full(len(day), 90.0)
-    fails = np.isin(device, list(failing))
+    fails = np.isin(of_row, list(failing))
     to_failure = np.where(fails, DAYS - day, np.inf).astype(np.float64)
     rows = Snapshots(features, to_failure, np.where(fails, to_failure, left), left, np.ones(len(day)))
-    hazard = fit_hazard(rows, EDGES, device // 3 % 3, near_days=12)
+    hazard = fit_hazard(rows, EDGES, of_row // 3 % 3, near_days=12)
     unused = np.zeros(features.shape[1], dtype=np.float32)
     artifact = Artifact(hazard, columns, typical(features), unused, unused, unused)
     return Fleet(artifact, columns, levels)
@@ -117,10 +138,7 @@ def today(fleet: Fleet, *bad: tuple[int, str]) -> tuple[np.ndarray[Any, Any], Ar
     panel = panel_of(values)
     last = np.full(DEVICES, DAYS - 1)
     features = features_on(panel, fleet.columns, np.arange(DEVICES), last)
-    devices = [
-        Device(f"plug-{n}", "plug-x", None, one, one, *[None] * 6, False, *[None] * 4, 1)
-        for n, one in enumerate(FIRMWARE)
-    ]  # type: ignore[arg-type]
+    devices = [device_of(f"plug-{number}", firmware) for number, firmware in enumerate(FIRMWARE)]
     risk = fleet.artifact.hazard.probabilities(features, (JUDGED_AT,))[:, 0]
     return features, around(panel, devices, last), risk
 
@@ -199,6 +217,6 @@ def test_a_signal_with_words_of_its_own_is_not_its_metric() -> None:
 
 def test_days_before_the_panel_begins_count_for_nothing(fleet: Fleet) -> None:
     panel = panel_of(values_of(np.random.default_rng(1), fleet.levels))
-    devices = [NOBODY] * DEVICES
+    devices = [device_of("d", None)] * DEVICES
     first = around(panel, devices, np.zeros(DEVICES, dtype=np.int64))
     np.testing.assert_allclose(first.signals["rssi_dbm"], panel.values["rssi_dbm"][:, 0])
