@@ -92,8 +92,8 @@ def unusual_observation(
     place = next(place for place, stream in enumerate(watch.streams) if stream.signal == columns[0])
     scores = {
         watch.signals[column].id: {
-            "peers": _rounded(float(seen.peers[row, column])),
-            "own_past": _rounded(float(seen.own[row, column])),
+            "peers": _rounded(float(seen.peers[row, column]), 1),
+            "own_past": _rounded(float(seen.own[row, column]), 1),
         }
         for column in columns
     }
@@ -118,31 +118,26 @@ def _unusual_reasons(
     behind: Named, scores: Mapping[str, Mapping[str, float | None]], hour: int, about: Context
 ) -> list[dict[str, Any]]:
     """One sentence for each way in which it is unusual that day, or one that says it was."""
-    who = " and ".join(
-        [", ".join(behind.metrics[:-1]), behind.metrics[-1]] if len(behind.metrics) > 1 else behind.metrics
-    )
-    reasons = []
-    for name, key, text in (
+    who = _listed(behind.metrics)
+    others = f"; that of the other {about.peers - 1} of the model is" if about.peers > 1 else ""
+    told = (
         (
             STRUCTURE,
             "hours_apart",
-            f"{who or 'its metrics'} no longer move through the day, and with the others, as they did",
+            f"{who}: the course through the day, or the relation to one another, is not what it was{others}",
         ),
-        (NOVELTY, "hours_new", f"{who or 'its metrics'} did what this device had never done before"),
-    ):
-        peers = scores[name]["peers"]
+        (NOVELTY, "hours_new", f"{who}: something that this device never did before"),
+    )
+    reasons = []
+    for name, key, text in told:
+        peers, own = scores[name]["peers"], scores[name]["own_past"]
         if peers is not None and peers >= STRANGE_SCORE:
-            values: dict[str, Any] = {
-                "deviations from peers": round(peers, 1),
-                "deviations from its own past": _tenths(scores[name]["own_past"]),
-            }
+            values: dict[str, Any] = {"deviations from peers": peers, "deviations from its own past": own}
             if name == NOVELTY:
                 values["most at (UTC)"] = f"{hour:02d}:00"
-            reasons.append(
-                {"text_key": key, "text": f"{text}, beside {about.peers - 1} of its model", "values": values}
-            )
+            reasons.append({"text_key": key, "text": text, "values": values})
     if not reasons:
-        text = f"{who or 'its metrics'} left what is usual for this device beside {about.peers - 1} of its model on the days before"
+        text = f"{who}: not as usual for this device on the days before"
         reasons.append({"text_key": "hours_before", "text": text, "values": {}})
     return reasons
 
@@ -193,8 +188,10 @@ def _reason(signal: Signal, peers: float, own: float, value: float, about: Conte
     }
 
 
-def _tenths(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return "its metrics"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _rounded(value: float, digits: int = 2) -> float | None:
