@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from alerts.decisions import NoticePlan, TicketStep
 from alerts.policy_file import Rule
 from hearthwatch.records.customers import Owner
+from hearthwatch.records.hold_outs import Why
 from hearthwatch.values import Device, Finding, Notice, Release, Ticket
 
 
@@ -42,7 +43,8 @@ class WorseRelease:
 class DeviceCase:
     """A device's finding and what happens to its ticket; ``cause`` is the worse release that explains it, if one does.
 
-    ``wants_notice`` says that its present owner does not have the notice yet that its rule asks for.
+    ``wants_notice`` says that its present owner does not have the notice yet that its rule asks for. ``held_out``: nobody outside is
+    told, by a draw.
     """
 
     finding: Finding
@@ -54,6 +56,7 @@ class DeviceCase:
     cause: WorseRelease | None = None
     engineers: bool = False
     wants_notice: bool = False
+    held_out: bool = False
 
     @property
     def settled(self) -> bool:
@@ -79,13 +82,19 @@ class NoticeCase:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All there is to do."""
+    """All there is to do.
+
+    ``hold`` are cases that begin to be held out now, ``let_go`` findings that end to be, with the reason; ``held_out`` are all that are.
+    """
 
     releases: tuple[WorseRelease, ...] = ()
     devices: tuple[DeviceCase, ...] = ()
     notices: tuple[NoticeCase, ...] = ()
+    hold: tuple[DeviceCase, ...] = ()
+    let_go: tuple[tuple[int, Why], ...] = ()
+    held_out: tuple[DeviceCase, ...] = ()
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.notices or self.devices or any(one.asks for one in self.releases))
+        return not (self.notices or self.devices or self.hold or self.let_go or any(one.asks for one in self.releases))

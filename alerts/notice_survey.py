@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from alerts import decisions
@@ -19,11 +20,20 @@ UNSENT = ("suppressed", "cancelled")
 
 def wanting(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
     """The findings of cases that ask for a notice which their device's present owner does not have yet."""
-    wanted = [case for case in cases if case.rule.notice and case.cause is None and not case.settled]
+    wanted = [
+        case
+        for case in cases
+        if case.rule.notice and case.cause is None and not case.settled and not (case.held_out and this.live)
+    ]
     if not wanted:
         return set()
     decided = notices.decided(this.connection, [case.finding.id for case in wanted], this.now)
     return {case.finding.id for case in wanted if (case.finding.id, _kind(this, case)[0]) not in decided}
+
+
+def mended(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
+    """The findings of cases that a release mends which their device may install now."""
+    return {case.finding.id for case in cases if case.device is not None and _kind(this, case)[1] is not None}
 
 
 def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
@@ -73,6 +83,8 @@ def _about_device(this: Round, case: DeviceCase, existing: Notice | None) -> Not
     if owner is None or finding.subject in this.subjects or (kind == "update" and fix is None):
         return None
     plan = this.plan(case.rule, owner, finding.subject, existing)
+    if case.held_out:
+        plan = replace(plan, reason="would be held out, to learn what happens without a notice")
     this.subjects.add(finding.subject)
     if existing is not None and (existing.state, existing.reason) == (plan.state, plan.reason):
         return None

@@ -22,6 +22,13 @@ NoticeKind = Literal["update", "replacement", "check_up"]
 SeverityName = Literal["info", "warning", "critical"]
 
 DEFAULT = "default_policy.toml"
+SAFETY_PARTS = ("housing", "heater", "brake", "valve", "smoke_sensor", "gas_sensor", "lock_bolt")
+"""Parts whose failure may hurt somebody: a critical finding about one is never held out. A policy may name others."""
+SAFETY_CLASSES = (
+    "lock", "smoke_alarm", "smoke_detector", "co_alarm", "gas_detector", "water_leak_detector", "alarm", "medical_alert", "heater",
+    "boiler", "stove", "ev_charger", "battery_storage",
+)  # fmt: skip
+"""What devices are to their users (`hearthwatch.records.models`), where nothing about them is ever held out. A policy may name others."""
 SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
 
 
@@ -103,6 +110,19 @@ class TicketTerms(_Part):
     tell_customer: tuple[Literal["scheduled", "closed"], ...] = Field(("scheduled", "closed"), strict=False)
 
 
+class HoldOut(_Part):
+    """Of what share of findings nobody outside is told, to learn how often findings are right; never where safety is concerned.
+
+    ``salt`` makes the draws those of this policy alone; a new one changes the draws of findings to come.
+    """
+
+    share: float = Field(0.0, ge=0, le=0.2)
+    salt: str = Field("", max_length=64)
+    safety_parts: tuple[str, ...] = Field(SAFETY_PARTS, strict=False)
+    never_classes: tuple[str, ...] = Field(SAFETY_CLASSES, strict=False)
+    never_models: tuple[str, ...] = Field((), strict=False)
+
+
 class Rule(_Part):
     """One rule. Empty lists fit everything; ``severity`` and ``probability`` are lower bounds."""
 
@@ -143,6 +163,7 @@ class Policy(_Part):
     engineers: Engineers = Engineers()
     suppression: Suppression = Suppression()
     tickets: TicketTerms = TicketTerms()
+    hold_out: HoldOut = HoldOut()
     rules: tuple[Rule, ...] = Field(min_length=1, strict=False)
 
 

@@ -43,7 +43,10 @@ class PreviewNotice:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would come of a finding. ``silent`` says why nothing would; ``held_until`` is when its rule begins to act."""
+    """What would come of a finding. ``silent`` says why nothing would; ``held_until`` is when its rule begins to act.
+
+    ``held_out``: nothing, for a share of ``held_out_share`` of such findings is drawn, to learn what happens without a notice.
+    """
 
     finding_id: int
     policy_version: int
@@ -58,6 +61,8 @@ class Preview:
     pause_rollout: bool
     count: int
     notices: tuple[PreviewNotice, ...]
+    held_out: bool = False
+    held_out_share: float = 0.0
 
 
 def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetime) -> Preview:
@@ -89,6 +94,8 @@ def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetim
         pause_rollout=any(one.pause for one in found.releases if one.finding.id == finding_id),
         count=len(mine),
         notices=_letters(connection, mine[:SHOWN], version, mail, then),
+        held_out=any(case.finding.id == finding_id for case in found.held_out),
+        held_out_share=policy.hold_out.share,
     )
 
 

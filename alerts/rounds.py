@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from alerts import brakes, issue, opening
 from alerts.addresses import channel_of
 from alerts.cases import DeviceCase, NoticeCase, Survey, WorseRelease
-from alerts.decisions import NoticePlan
+from alerts.decisions import NoticePlan, part_of
 from alerts.issue import Mail
 from alerts.policy_file import Policy, Rule, parse
 from alerts.survey import alert_key, pause_name
-from hearthwatch.records import audit, outbox, releases, tickets
+from hearthwatch.records import audit, hold_outs, outbox, releases, tickets
 from hearthwatch.records import brakes as brake_rows
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Finding, Ticket
@@ -30,12 +30,26 @@ def carry_out(
     """Do what a survey found. Returns what was done, counted."""
     policy = parse(version.text)
     done: Counter[str] = Counter()
+    _hold_out(connection, survey, policy, version, now, done)
     parents = {one.finding.id: _for_release(connection, policy, one, now, done) for one in survey.releases}
     for case in survey.devices:
         _for_device(connection, policy, case, parents, now, done)
     for notice in _within_the_limit(connection, survey.notices, policy, version, now, done):
         _write(connection, notice, policy, version, mail, now, done)
     return done
+
+
+def _hold_out(
+    connection: Connection, survey: Survey, policy: Policy, version: PolicyVersion, now: datetime, done: Counter[str]
+) -> None:
+    for finding_id, why in survey.let_go:
+        hold_outs.end(connection, finding_id, why, POLICY, now)
+        done["hold_outs_ended"] += 1
+    for case in survey.hold:
+        part, share = part_of(case.finding), policy.hold_out.share
+        done["held_out"] += hold_outs.begin(
+            connection, case.finding, part, share=share, policy_version=version.version, now=now
+        )
 
 
 def _for_release(

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts import decisions, notice_survey
+from alerts import decisions, hold_out, notice_survey
 from alerts.bad_releases import release_of, still_runs
 from alerts.cases import DeviceCase, Survey, WorseRelease
 from alerts.current_round import Round
 from alerts.fixes import Fixes
 from alerts.policy_file import Rule, parse
-from hearthwatch.records import brakes, customers, devices, findings, liveness, outages, outbox, tickets
+from hearthwatch.records import brakes, customers, devices, findings, hold_outs, liveness, outages, outbox, tickets
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Device, Finding, Ticket
 
@@ -25,7 +25,7 @@ STANDING = ("open", "acknowledged")
 def survey(connection: Connection, version: PolicyVersion, now: datetime) -> Survey:
     """Look at every finding that is open or acknowledged, under one policy."""
     found = findings.list_findings(connection, states=STANDING, limit=ALL)[::-1]
-    if not found:
+    if not found and not hold_outs.any_standing(connection):
         return Survey()
     live = version.mode == "live"
     planned, incidents = outages.at(connection, now), liveness.in_incidents(connection)
@@ -34,7 +34,9 @@ def survey(connection: Connection, version: PolicyVersion, now: datetime) -> Sur
     worse = [one for finding in found if (one := _worse_release(this, finding, linked.get(finding.id))) is not None]
     mine = [finding for finding in found if finding.subject_type in {"device", "group"}]
     known = devices.find(connection, sorted({finding.subject for finding in mine if finding.subject_type == "device"}))
-    cases = _device_cases(this, mine, known, linked, worse)
+    held = _device_cases(this, mine, known, linked, worse)
+    cases = _with_owners(this, held.cases)
+    held_out = tuple(case for case in cases if case.held_out) if live else ()
     return Survey(
         releases=tuple(worse),
         devices=tuple(case for case in cases if case.step != "none" or case.engineers),
@@ -43,6 +45,9 @@ def survey(connection: Connection, version: PolicyVersion, now: datetime) -> Sur
             *notice_survey.about_devices(this, cases),
             *notice_survey.about_releases(this, worse),
         ),
+        hold=tuple(case for case in held_out if case.finding.id not in held.known),
+        let_go=tuple(held.ended.items()),
+        held_out=held_out,
     )
 
 
@@ -95,7 +100,7 @@ def _device_cases(
     known: Mapping[str, Device],
     linked: Mapping[int, Ticket],
     worse: Sequence[WorseRelease],
-) -> list[DeviceCase]:
+) -> hold_out.Sorted:
     ruled: list[tuple[Finding, Rule, Device | None]] = []
     for finding in found:
         device = known.get(finding.subject)
@@ -113,7 +118,7 @@ def _device_cases(
             cause = None
         case = DeviceCase(finding, rule, device, None, linked.get(finding.id), "none", cause)
         cases.append(_judged(this, case) if this.live else case)
-    return _with_owners(this, cases)
+    return hold_out.sort(this, cases)
 
 
 def _for_engineers(rule: Rule) -> Rule:

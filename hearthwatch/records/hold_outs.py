@@ -117,6 +117,18 @@ def of_findings(connection: Connection, finding_ids: Sequence[int]) -> Mapping[i
     return found
 
 
+def any_standing(connection: Connection) -> bool:
+    """Whether anything is held out now."""
+    query = sa.select(sa.literal(1)).select_from(hold_outs).where(hold_outs.c.ended_at.is_(None)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def overdue(connection: Connection, now: datetime) -> list[int]:
+    """The findings whose hold-out lasts longer than it should."""
+    query = sa.select(hold_outs.c.finding_id).where(hold_outs.c.ended_at.is_(None), hold_outs.c.until <= now)
+    return list(connection.execute(query.order_by(hold_outs.c.finding_id)).scalars())
+
+
 def list_hold_outs(
     connection: Connection,
     *,
