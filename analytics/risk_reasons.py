@@ -161,7 +161,8 @@ class _Telling:
         shown = self._value(row, reason, metric)
         if shown is not None:
             values["value"] = shown
-        return _worded({"text_key": RAISES, "reason": reason, "metric": metric, "values": values})
+        reported = BY_ID[metric].metric if metric in BY_ID else metric
+        return _worded({"text_key": RAISES, "reason": reason, "metric": reported, "values": values})
 
     def _strongest(self, row: int, reason: str) -> tuple[str, str, Place | None]:
         """The metric of a reason that stands out most among the peers, by what it is or by how it has changed."""

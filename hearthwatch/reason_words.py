@@ -34,7 +34,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         AGAINST: "Speaks against it: {what}",
         "part": "Probable part: {part}",
         "worth": "Acting saves about {net_benefit} {currency} on average; flagged from {threshold} % on",
-        "reckoned": "reckoned with {currency}: failure {failure}, planned repair {planned}, effectiveness {effectiveness} %,"
+        "reckoned": "Reckoned with {currency}: failure {failure}, planned repair {planned}, effectiveness {effectiveness} %,"
         " notice {notice}, false alarm {false_alarm}",
         "by_probability": "Flagged from {threshold} % on",
     },

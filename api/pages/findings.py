@@ -9,6 +9,7 @@ from fastapi import Request
 from nicegui import ui
 
 from api.context import ApiContext
+from api.pages import hold_outs as hold_out_pages
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.reasons import language_of, show
@@ -112,12 +113,18 @@ async def finding_page(visit: Visit) -> None:
             }
         )
         ui.link("Show the subject", subject_link(finding)).classes("hw-link")
+    await hold_out_pages.finding_card(visit, identifier)
     with card("Why"):
         show(finding.evidence, language_of(visit.request))
         named = finding.evidence.get("metrics") or ()
         if named:
             ui.label("Metrics: " + ", ".join(metric(str(name)) for name in named)).classes("hw-quiet text-sm")
-        numbers = {name: number(value, 3) for name, value in finding.evidence.items() if isinstance(value, float)}
+        told = {"alarm"} if finding.evidence.get("decision") else set()  # the decision's sentence says it
+        numbers = {
+            name: number(value, 3)
+            for name, value in finding.evidence.items()
+            if isinstance(value, float) and name not in told
+        }
         if numbers:
             facts(numbers)
     if finding.state != "recovered" and visit.person.role in STAFF:

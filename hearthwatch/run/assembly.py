@@ -27,6 +27,7 @@ from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
 from hearthwatch.run.backup import backup_of_running
+from hearthwatch.run.doctor_costs import configured_costs
 from hearthwatch.run.intake_limits import limits_of
 from hearthwatch.run.mappings import spoken
 from hearthwatch.run.metrics import PlatformMetrics, RequestMetrics
@@ -84,6 +85,7 @@ def open_platform(settings: Settings, clock: Clock, role: str = "all", opener: O
     """Open both stores, bring the schema up to date, see that a policy exists. Raises `Unavailable` or `Invalid`."""
     check_roles(settings, role)
     watched_metrics(settings.cohort_gauges)  # what is wrong with them is said now, not once an hour
+    configured_costs(settings)
     once, patient = Opener(), opener or Opener()
     database = open_database(settings.records_address)
     held = _claim_embedded_records(settings, database)

@@ -15,6 +15,7 @@ from hearthwatch.errors import HearthwatchError
 from hearthwatch.run.assembly import SHORTEST_KEY
 from hearthwatch.run.checks import Check, advice, guarded, unfit, well
 from hearthwatch.run.doctor_broker import check_broker
+from hearthwatch.run.doctor_costs import check_costs
 from hearthwatch.run.doctor_devices import check_devices
 from hearthwatch.run.doctor_influxdb import influxdb_time
 from hearthwatch.run.doctor_mappings import check_mappings
@@ -44,6 +45,7 @@ def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield from guarded("disk", lambda: [check_space("disk", settings.data_dir)], "see that data_dir may be read")
     yield from guarded("spool", lambda: check_spool(settings), "see that data_dir may be read")
     yield from guarded("mappings", lambda: check_mappings(settings), "mend the file; see docs/wire.md")
+    yield from guarded("costs", lambda: check_costs(settings), "mend the file; see docs/prognosis.md")
     yield from guarded("records", lambda: check_records(settings), away)
     yield from guarded("devices", lambda: check_devices(settings), away)
     yield from guarded("telemetry", lambda: check_telemetry(settings), away)

@@ -104,8 +104,12 @@ def test_a_burning_relay_is_foretold_with_its_reason(world: World) -> None:
     assert known[0].last_seen == morning_after(LAST)
     assert known[0].probability is not None
     assert known[0].probability >= 0.5
-    assert known[0].evidence["metrics"][0] in {"log_relay_contact_mohm", "relay_contact_mohm"}
-    assert "raises the 30-day risk" in known[0].evidence["reasons"][0]["text"]
+    assert known[0].evidence["metrics"][0] == "relay_contact_mohm"
+    first = known[0].evidence["reasons"][0]
+    assert first["text"].startswith("Contact resistance")
+    assert "than all 29 others of the same model and firmware; raises the 30-day risk" in first["text"]
+    assert known[0].evidence["against"]["text"] == "Speaks against it: no unexpected reboots"
+    assert known[0].evidence["probable_part"] == "relay"
 
 
 def test_the_same_day_twice_gives_the_same(world: World) -> None:

@@ -94,7 +94,7 @@ def test_what_speaks_against_it_is_one_line() -> None:
 def test_a_decision_by_costs_says_the_benefit_the_threshold_and_the_costs() -> None:
     assert decision_sentences(DECISION) == (
         "Acting saves about 31.46 EUR on average; flagged from 8 % on",
-        "reckoned with EUR: failure 120, planned repair 45, effectiveness 70 %, notice 0.5, false alarm 4",
+        "Reckoned with EUR: failure 120, planned repair 45, effectiveness 70 %, notice 0.5, false alarm 4",
     )
     assert decision_sentences({"by": "probability", "threshold": 0.5}, "zh") == ("达到 50% 即标记",)
     assert decision_sentences({}) == ()
