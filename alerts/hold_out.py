@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import sqrt
+from statistics import NormalDist
 
 from sqlalchemy import Connection
 
@@ -118,6 +120,42 @@ def send_now(connection: Connection, finding_id: int, actor: str, now: datetime)
     detail = {"device": ended.device_id, "drawn_at": ended.drawn_at.isoformat()}
     audit.note(connection, at=now, actor=actor, action="hold_out.end", object=f"finding:{finding_id}", detail=detail)
     return ended
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the hold-outs say so far: ``known`` came to their end or failed, ``failed`` of them did, ``cut_short`` were ended before and say
+    nothing. ``low`` and ``high`` bound the share that fails without a notice (Wilson's interval, 95 %); None while nothing is known.
+    """
+
+    standing: int
+    known: int
+    failed: int
+    cut_short: int
+    share_failed: float | None
+    low: float | None
+    high: float | None
+
+
+def learned(connection: Connection, now: datetime) -> Learned:
+    """How often findings were right that nobody outside was told of."""
+    judged = hold_outs.judged(connection, now)
+    known = [one for one in judged if one.known]
+    failed = sum(one.failed_at is not None for one in known)
+    standing = sum(one.hold_out.ended_at is None for one in judged)
+    cut_short = sum(not one.known and one.hold_out.ended_at is not None for one in judged)
+    share = failed / len(known) if known else None
+    low, high = _wilson(failed, len(known)) if known else (None, None)
+    return Learned(standing, len(known), failed, cut_short, share, low, high)
+
+
+def _wilson(hits: int, trials: int) -> tuple[float, float]:
+    """Wilson's score interval (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927): it holds for few trials and shares near 0."""
+    z = NormalDist().inv_cdf(0.975)
+    share, spread = hits / trials, z * z / trials
+    middle = (share + spread / 2) / (1 + spread)
+    reach = z * sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def _cause(finding: Finding) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from api.routes import (
     field_service,
     findings,
     groups,
+    hold_outs,
     liveness,
     notices,
     outages,
@@ -82,8 +83,8 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, tickets, notices, customers,
-        field_service, policies, outages, system, backups, sign_in,
+        devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
+        customers, field_service, policies, outages, system, backups, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

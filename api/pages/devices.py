@@ -14,6 +14,7 @@ from nicegui import ui
 from api.context import ApiContext
 from api.pages import commands as command_pages
 from api.pages import findings as finding_pages
+from api.pages import hold_outs as hold_out_pages
 from api.pages import liveness as liveness_pages
 from api.pages import prognoses as prognosis_pages
 from api.pages import tickets as ticket_pages
@@ -144,6 +145,7 @@ async def device_page(visit: Visit) -> None:
             prognosis_pages.parts_at_risk(shown.prognoses)
     liveness_pages.liveness_card(shown.live, shown.changes)
     liveness_pages.reporting_form(visit.context, visit.person, shown.device.id, shown.plan)
+    await hold_out_pages.device_note(visit, shown.device.id)
     with card("Findings and tickets"):
         if shown.findings:
             table(

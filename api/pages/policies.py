@@ -8,6 +8,7 @@ from nicegui import ui
 
 from alerts import policy as policies_of_alerts
 from api.context import ApiContext
+from api.pages import hold_outs
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.wording import moment
@@ -38,6 +39,7 @@ async def policy_page(visit: Visit) -> None:
         )
         if visit.person.role in ADMINS:
             _switch(visit.context, visit.person, current)
+    await hold_outs.result_card(visit)
     with card("Text", "TOML. A change is a new version, and starts in observe."):
         ui.code(current.text, language="toml").classes("w-full")
     with card("Versions"):
