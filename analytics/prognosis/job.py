@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from analytics.decision.cost_file import CostSheet
 from analytics.decision.rule import Rule
 from analytics.early_life import early_lives
+from analytics.model_life.shadow import open_shadow
 from analytics.panel import day_number, day_start
 from analytics.prognosis.alarms import decide, openings, still_in_alarm
 from analytics.prognosis.by_age import METHOD, ByAge
@@ -45,10 +46,11 @@ def prognose(
     rule = Rule(alarm, costs, per_1000_and_week)
     known = load_known(database, now)
     artifacts = {key: loaded(version) for key, version in known.champions.items()}
-    panel = read_panel(store, known, artifacts, now)
+    shadow = open_shadow(database, known.champions, now)
+    panel = read_panel(store, known, artifacts, now, shadow.metrics)
     early = early_lives(store, database, known.labels, panel, now)
     wear = {key: loaded_wear(version) for key, version in known.wear.items()}
-    work = Round(known, artifacts, panel, early, ByAge(store, known.labels, now), now, rule)
+    work = Round(known, artifacts, panel, early, ByAge(store, known.labels, now), shadow, now, rule)
     with threadpool_limits(1):  # some hundred rows are done before a second thread has woken up
         for model in sorted(known.labels.by_model):
             work.take_model(model)
@@ -59,6 +61,7 @@ def prognose(
     with database.transaction(alone=False) as connection:
         early.save(connection, now)
         prognoses.put(connection, rows)
+        shadow.save(connection)
         for observation in observations:
             findings.observe(connection, observation, relapse=relapse)
     said = [row.p30 for row in work.rows if row.p30 is not None]

@@ -90,14 +90,21 @@ def loaded(version: ModelVersion) -> Artifact | str:
         return error.message
 
 
-def read_panel(store: TelemetryStore, known: Known, artifacts: Mapping[Key, Artifact | str], now: datetime) -> Panel:
-    """The last `WINDOW_DAYS` of what the champions look at, of the devices they speak about."""
+def read_panel(
+    store: TelemetryStore,
+    known: Known,
+    artifacts: Mapping[Key, Artifact | str],
+    now: datetime,
+    further: AbstractSet[str] = frozenset(),
+) -> Panel:
+    """The last `WINDOW_DAYS` of what the champions look at, and of ``further`` metrics, of the devices they speak about."""
     first, last = day_number(now) - 1 - WINDOW_DAYS, day_number(now) - 1
     since, until = day_start(first), day_start(last + 1)
     spoken_for = {model for model, _ in known.champions}
     devices = [device for model in spoken_for for device in known.labels.by_model.get(model, ())]
     names = sorted(device.id for device in devices if is_active(device, now))
     columns = {column.metric for one in artifacts.values() if isinstance(one, Artifact) for column in one.columns}
+    columns |= further
     return panel_of(
         store.daily(since, until if names else since, metrics=raw_metrics(columns)),
         store.events(since, until if names else since, kinds=["reboot"]),

@@ -14,6 +14,7 @@ from analytics.early_life import EarlyLives
 from analytics.features import Background, matrix
 from analytics.hazard import Matrix
 from analytics.labels import born
+from analytics.model_life.shadow import Seen, Shadow
 from analytics.panel import Floats, Ints, Panel, day_number
 from analytics.prognosis.alarms import AHEAD, METHOD, Said
 from analytics.prognosis.by_age import ByAge
@@ -49,6 +50,7 @@ class Round:
     panel: Panel
     early: EarlyLives
     by_age: ByAge
+    shadow: Shadow
     now: datetime
     rule: Rule
     rows: list[Prognosis] = field(default_factory=list)
@@ -110,6 +112,8 @@ class Round:
             self._abstain([devices[row] for row in np.flatnonzero(which).tolist()], part, why, version)
         able = np.flatnonzero(enough & ~lacking & ~strange)
         if len(able):
+            day, background = judged_day(panel), self._background(devices, part)
+            self.shadow.see(Seen(of.model, part, artifact, panel, background, day, devices, able, features))
             self._say(devices, features, able, of, nearby)
 
     def _days_known(self, device: Device, part: str) -> int:
