@@ -14,9 +14,13 @@ CLOSE_AT = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where the line lies for one part of one device model. ``costs`` is None where one probability holds for all parts."""
+    """Where the line lies for one part of one device model: ``threshold`` for 30 days, ``critical`` for seven.
+
+    ``costs`` is None where one probability holds for all parts.
+    """
 
     threshold: float
+    critical: float
     costs: Costs | None = None
 
     @property
@@ -50,7 +54,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The configured rule: ``alarm`` holds where there is no ``sheet``; ``per_1000_and_week`` of 0 lets any number of findings open."""
+    """The configured rule. ``alarm`` is the line where there is no ``sheet``, and what makes a finding critical within seven days;
+    ``per_1000_and_week`` of 0 lets any number of findings open."""
 
     alarm: float
     sheet: CostSheet | None = None
@@ -59,6 +64,6 @@ class Rule:
     def line(self, model: str, part: str) -> Line:
         """The line for one part of one device model."""
         if self.sheet is None:
-            return Line(self.alarm)
+            return Line(self.alarm, self.alarm)
         costs = self.sheet.of(model, part)
-        return Line(costs.threshold, costs)
+        return Line(costs.threshold, self.alarm, costs)

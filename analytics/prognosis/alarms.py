@@ -121,8 +121,8 @@ def _note(decided: Decided, one: Said, line: Line, state: str, now: datetime, *,
 
 
 def _observation(one: Said, line: Line, told: Mapping[str, Any], now: datetime) -> Observation:
-    """What a probability becomes as a finding. Critical is what would be worth one by the next seven days alone."""
-    severity: Severity = "critical" if one.p[SOON] >= line.threshold else "warning"
+    """What a probability becomes as a finding. Critical is what is likely within seven days, whatever it costs."""
+    severity: Severity = "critical" if one.p[SOON] >= line.critical else "warning"
     evidence = {
         "metrics": [reason["metric"] for reason in one.reasons if reason["metric"] not in {"age", "service"}],
         "reasons": list(one.reasons) or [PLAIN],

@@ -88,7 +88,14 @@ def test_the_evidence_says_what_was_weighed() -> None:
         "costs": {"failure": 110, "planned": 10, "effectiveness": 1, "notice": 1, "false_alarm": 9},
     }
     assert finding.evidence["probable_part"] == "relay"
-    assert finding.severity == "critical", "the next seven days alone are worth a finding"
+    assert finding.severity == "warning"
+
+
+def test_a_finding_is_critical_when_a_failure_is_likely_within_a_week_whatever_it_costs() -> None:
+    soon, later = replace(said({"d-0": 0.7})[0], p=(0.5, 0.7, 0.8)), replace(said({"d-1": 0.7})[0], p=(0.4, 0.7, 0.8))
+    for rule in (Rule(0.5), Rule(0.5, SHEET)):
+        decided = decide(after({"d-0": 0.7, "d-1": 0.7}), [soon, later], rule, (), NOW)
+        assert [one.severity for one in decided.observations] == ["critical", "warning"]
 
 
 def test_the_first_day_above_the_line_opens_nothing_and_says_so() -> None:

@@ -60,5 +60,5 @@ def test_nobody_to_decide_about_costs_nothing() -> None:
 
 def test_without_costs_one_probability_holds_for_all() -> None:
     line = Rule(0.5).line("plug", "relay")
-    assert (line.threshold, line.close, line.costs) == (0.5, 0.3, None)
+    assert (line.threshold, line.close, line.critical, line.costs) == (0.5, 0.3, 0.5, None)
     assert line.told(0.7) == {"by": "probability", "threshold": 0.5}
