@@ -22,6 +22,7 @@ from analytics.evaluation import scores
 from analytics.history_panel import panel_of_history
 from analytics.intervals import Judged, intervals
 from analytics.panel import Floats, Panel
+from analytics.suites.backblaze_rivals import rivals
 from analytics.suites.goals import Goal, above, at_least, holds
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.history.mapping import HistoryMapping, MetricColumn, read_mapping
@@ -62,8 +63,10 @@ def evaluate(folder: Path) -> dict[str, Any]:
     results["goals"] = {part: {name: goal["met"] for name, goal in of.items()} for part, of in goals.items()}
     results["other_horizons"] = further
     zero = scores(np.zeros(len(told.failed)), told.failed)
+    horizon = timedelta(days=HORIZON_DAYS)
+    others = {name: scores(said, told.failed) for name, said in rivals(history, panel, told, horizon).items()}
     flat = {f"{part}_{name}": goal for part, of in goals.items() for name, goal in of.items()}
-    return {"results": results, "baselines": {"age_only": by_age, "zero": zero}, "goals": flat}
+    return {"results": results, "baselines": {"age_only": by_age, "zero": zero, **others}, "goals": flat}
 
 
 def _found(folder: Path) -> tuple[Path, str]:

@@ -101,6 +101,9 @@ def test_longer_horizons_abstain_and_say_how_long_a_history_they_need(found: Map
 def test_what_foretells_failures_beats_age_alone_and_goals_follow_from_the_figures(found: Mapping[str, Any]) -> None:
     results = found["results"]
     assert results["test"]["average_precision"] > 3 * found["baselines"]["age_only"]["average_precision"]
+    assert found["baselines"]["logistic_5_smart"]["average_precision"] > 3 * results["test"]["base_rate"]
+    assert found["baselines"]["smart_above_0"]["average_precision"] > 3 * results["test"]["base_rate"]
+    assert found["baselines"]["model_rate"]["rows"] == results["test"]["rows"]
     assert found["baselines"]["zero"]["brier"] == pytest.approx(results["test"]["base_rate"])
     for part in ("test", "unseen_devices"):
         bounds, goals = results["intervals"][part], results["goals"][part]
