@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ class History:
     """One life: ``age`` (n,) in cycles or days, growing; ``settings`` (n, k), the operating conditions, and ``signals`` (n, m), what was
     measured, NaN where nothing was; ``failed_at`` the age at which it failed, None when it was still at work at its last row.
 
-    ``name`` is for messages only: nothing is learned from it. Raises `Invalid` when the shapes do not agree, ages do not grow, a setting is
-    not finite, or rows lie after the failure.
+    ``stands_for`` is how many units of a large fleet this one was drawn for. ``name`` is for messages only: nothing is learned from it.
+    Raises `Invalid` when the shapes do not agree, ages do not grow, a setting is not finite, or rows lie after the failure.
     """
 
     name: str
@@ -35,6 +36,7 @@ class History:
     settings: Floats
     signals: Floats
     failed_at: float | None = None
+    stands_for: float = 1.0
 
     def __post_init__(self) -> None:
         rows = len(self.age)
@@ -56,7 +58,7 @@ class History:
 
     def until(self, rows: int) -> History:
         """What was known after so many rows: the future, and that it failed, is cut off."""
-        return History(self.name, self.age[:rows], self.settings[:rows], self.signals[:rows])
+        return History(self.name, self.age[:rows], self.settings[:rows], self.signals[:rows], None, self.stands_for)
 
 
 def in_order(histories: Sequence[History]) -> list[History]:
@@ -111,7 +113,8 @@ def targets_of(histories: Sequence[History], cap: float) -> Targets:
     life = np.minimum(left, cap)
     known = failed | (left >= cap)
     weight = np.exp(_followed(histories, age) - _followed(histories, age + life))
-    return Targets(life, known, np.where(known, np.minimum(weight, MOST_WEIGHT), 0.0), unit.astype(np.int64))
+    drawn = np.array([one.stands_for for one in histories])[unit]
+    return Targets(life, known, np.where(known, np.minimum(weight, MOST_WEIGHT) * drawn, 0.0), unit.astype(np.int64))
 
 
 def _followed(histories: Sequence[History], at: Floats) -> Floats:
@@ -121,15 +124,32 @@ def _followed(histories: Sequence[History], at: Floats) -> Floats:
     not at risk any more: failures come first. Where all at risk were censored at once the chance would be 0; only differences between
     ages through which some unit was followed are used, so that any small number will do.
     """
-    begins = np.sort([unit.age[0] for unit in histories])
-    ends = np.sort([unit.known_until for unit in histories])
-    failing = np.sort([unit.known_until for unit in histories if unit.failed_at is not None])
-    censored = np.sort([unit.known_until for unit in histories if unit.failed_at is None])
-    if not len(censored):
+    begins, ends = (np.array([pick(unit) for unit in histories]) for pick in (_begin, _end))
+    weight = np.array([unit.stands_for for unit in histories])
+    failing = np.array([unit.failed_at is not None for unit in histories])
+    if failing.all():
         return np.zeros(len(at))
-    ages, events = np.unique(censored, return_counts=True)
-    at_risk = np.searchsorted(begins, ages, side="right") - np.searchsorted(ends, ages, side="left")
-    at_risk -= np.searchsorted(failing, ages, side="right") - np.searchsorted(failing, ages, side="left")
+    ages = np.unique(ends[~failing])
+    events = _weight_until(ends[~failing], weight[~failing], ages, "right")
+    events = np.diff(events, prepend=0.0)
+    at_risk = _weight_until(begins, weight, ages, "right") - _weight_until(ends, weight, ages, "left")
+    at_risk -= _weight_until(ends[failing], weight[failing], ages, "right")
+    at_risk += _weight_until(ends[failing], weight[failing], ages, "left")
     stayed = np.maximum(1.0 - events / np.maximum(at_risk, events), 1e-9)
     result: Floats = np.concatenate([[0.0], np.cumsum(np.log(stayed))])[np.searchsorted(ages, at, side="left")]
     return result
+
+
+def _begin(unit: History) -> float:
+    return float(unit.age[0])
+
+
+def _end(unit: History) -> float:
+    return unit.known_until
+
+
+def _weight_until(values: Floats, weight: Floats, at: Floats, side: Literal["left", "right"]) -> Floats:
+    """The weight of all values up to each in ``at``, without (left) or with (right) those that equal it."""
+    order = np.argsort(values, kind="stable")
+    total: Floats = np.concatenate([[0.0], np.cumsum(weight[order])])
+    return total[np.searchsorted(values[order], at, side=side)]

@@ -9,7 +9,8 @@ it races against it first (`analytics.model_life`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ from analytics.training.fitting import fit_final, model_card
 from analytics.training.freshness import Freshness
 from analytics.training.judging import judge
 from analytics.training.names import FAMILY, model_name
+from analytics.training.remaining_life import MIN_FAILURES, is_due, train_wear, wear_name, wears
 from hearthwatch.errors import Missing, Unavailable
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import late_days, model_versions
@@ -48,20 +50,23 @@ def train(
     work = _Work(store, database, labels, late, now)
     named = False
     for model in sorted(labels.by_model):
-        due = []
+        due, worn = [], []
         for part, failures in labels.parts_of(model).items():
             name = model_name(model, part)
             if only is not None and only.removeprefix(FAMILY) not in {model, f"{model}/{part}"}:
                 continue
             named = True
+            again = only is not None or is_due(fresh.newest.get(wear_name(model, part)), failures, now)
+            if wears(part) and failures >= max(min_failures, MIN_FAILURES) and again:
+                worn.append(part)
             if failures < min_failures:
                 work.too_few_failures[name] = failures
             elif only is None and fresh.is_fresh(name, failures):
                 work.kept.append(name)
             else:
                 due.append((part, failures))
-        if due:
-            work.train_model(model, due)
+        if due or worn:
+            work.train_model(model, due, worn)
     if only is not None and not named:
         raise Missing("no device model, and no part of one that has failed, has this name", where=only)
     return work.told()
@@ -81,25 +86,40 @@ class _Work:
     kept: list[str] = field(default_factory=list)
     too_few_failures: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    wear_models: dict[str, str] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
-        names = ("champions", "challengers", "kept", "too_few_failures", "failed")
+        names = ("champions", "challengers", "kept", "too_few_failures", "failed", "wear_models")
         return {name: getattr(self, name) for name in names}
 
-    def train_model(self, model: str, due: Sequence[tuple[str, int]]) -> None:
-        """Train parts of a device model, each with its number of failures."""
+    def train_model(self, model: str, due: Sequence[tuple[str, int]], worn: Sequence[str]) -> None:
+        """Train parts of a device model, each with its number of failures, and how long those in ``worn`` last."""
         data = read_data(self.store, self.labels, model, self.now, self.late)
         if data is None:
             return
         for part, failures in due:
-            name = model_name(model, part)
-            try:
+            with self._alone(model_name(model, part)):
                 self._train_part(data, model, part, failures)
-            except Unavailable:  # a store is away: nothing else would fare better
-                raise
-            except Exception as error:  # one part's data must not keep the others from being trained
-                LOG.exception("training of %s failed", name)
-                self.failed[name] = f"{type(error).__name__}: {error}"[:400]
+        for part in worn:
+            with self._alone(wear_name(model, part)):
+                self._train_wear(data, part)
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """One part's data must not keep the others from being trained."""
+        try:
+            yield
+        except Unavailable:  # a store is away: nothing else would fare better
+            raise
+        except Exception as error:
+            LOG.exception("training of %s failed", name)
+            self.failed[name] = f"{type(error).__name__}: {error}"[:400]
+
+    def _train_wear(self, data: Data, part: str) -> None:
+        registered = train_wear(self.database, self.labels, data, part, self.now)
+        if registered is not None:
+            name, role = registered
+            self.wear_models[name] = role
 
     def _train_part(self, data: Data, model: str, part: str, failures: int) -> None:
         name = model_name(model, part)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
+from analytics.artifacts import dump
 from analytics.labels import Labels, born
+from analytics.model_files.provenance import provenance
 from analytics.panel import Floats, Panel, day_number, day_start
 from analytics.remaining_life.fleet import PartModel, learn
 from analytics.remaining_life.histories import Targets, in_order
@@ -22,7 +25,11 @@ from analytics.remaining_life.model import SEED
 from analytics.remaining_life.parts import PartLife, Watched, part_lives
 from analytics.signals import metrics_of_part
 from analytics.training.data import Data
+from analytics.training.freshness import MORE_FAILURES, STALE
 from hearthwatch.failure_modes import MODES, mode_of_part
+from hearthwatch.records import model_versions
+from hearthwatch.records.database import Database
+from hearthwatch.records.model_versions import ModelVersion
 from hearthwatch.values import Device
 
 FAMILY = "remaining_life/"
@@ -58,7 +65,7 @@ def fit_wear(data: Data, labels: Labels, part: str) -> tuple[WearModel, LeftOut,
     watched = watched_of(part, data)
     if not watched.names:
         return None
-    lives = lives_in(data.panel, data.devices, labels, part, watched)
+    lives = [_drawn(life, data.weight) for life in lives_in(data.panel, data.devices, labels, part, watched)]
     model = learn(lives, min_failures=MIN_FAILURES)
     if not isinstance(model, PartModel):
         return None
@@ -91,6 +98,11 @@ def lives_in(panel: Panel, devices: Sequence[Device], labels: Labels, part: str,
     return part_lives(panel, watched, since, failures, renewed, ended=ended)
 
 
+def _drawn(life: PartLife, weight: Floats) -> PartLife:
+    """Of a large fleet all devices that failed are read, and a draw of the others: each stands for several."""
+    return replace(life, history=replace(life.history, stands_for=float(weight[life.device])))
+
+
 def speaks(worth: LeftOut) -> bool:
     """Whether a model is good enough to be heard."""
     return worth.rmse < worth.rmse_by_age and worth.sooner_than_p10 <= MOST_SOONER
@@ -119,4 +131,41 @@ def _card(data: Data, part: str, model: PartModel, watched: Watched, worth: Left
         "evaluation": worth.report(),
         "beats_age_alone": speaks(worth),
         "seed": SEED,
+        "intended_use": "days that are left of a part at work, as P10, P50 and P90",
+        "limits": [
+            "it speaks of parts whose signals, use and age lie within what it has learned from",
+            "parts that were replaced because they looked worn make lives look longer than they are",
+            "a value at the cap means that or longer",
+        ],
+        "provenance": provenance(),
     }
+
+
+def is_due(newest: ModelVersion | None, failures: int, now: datetime) -> bool:
+    """Whether a part is worth learning about again: never learned, long ago, or with clearly more failures; whatever came of it then."""
+    if newest is None or now - newest.trained_at > STALE:
+        return True
+    return failures > MORE_FAILURES * float(newest.card.get("failures", 0)) + 1
+
+
+def train_wear(database: Database, labels: Labels, data: Data, part: str, now: datetime) -> tuple[str, str] | None:
+    """Learn how long a part lasts and register the version; its name and role, or None where there is nothing to learn from.
+
+    A version that is good enough works from now on, in the place of the one before; one that is not is kept to be looked at, and the one
+    before works on.
+    """
+    found = fit_wear(data, labels, part)
+    if found is None:
+        return None
+    model, worth, card = found
+    good = speaks(worth)
+    role = "champion" if good else "retired"
+    why = (
+        "trained; on devices left out it was nearer than age alone, and its band held"
+        if good
+        else "trained; on devices left out it was no nearer than age alone, or its band was too narrow"
+    )
+    name = wear_name(card["model"], part)
+    with database.transaction() as connection:
+        model_versions.register(connection, name, trained_at=now, card=card, artifact=dump(model), role=role, why=why)
+    return name, role

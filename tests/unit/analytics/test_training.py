@@ -46,6 +46,7 @@ def test_without_labels_nothing_is_trained(store: TelemetryStore, database: Data
         "kept": [],
         "too_few_failures": {},
         "failed": {},
+        "wear_models": {},
     }
 
 

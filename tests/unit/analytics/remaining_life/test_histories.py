@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,3 +86,18 @@ def test_the_order_of_units_is_that_of_what_they_hold(lasts: list[int], name: st
     given_units = [unit(float(last), failed=last % 2 == 0) for last in lasts]
     renamed = [History(name, one.age, one.settings, one.signals, one.failed_at) for one in given_units]
     assert [one.known_until for one in in_order(renamed)] == sorted(one.known_until for one in given_units)
+
+
+@given(
+    st.lists(st.tuples(st.integers(2, 30), st.booleans(), st.integers(1, 3)), min_size=1, max_size=8),
+    st.integers(1, 40),
+)
+def test_a_unit_drawn_for_several_counts_as_if_all_of_them_were_there(
+    drawn: list[tuple[int, bool, int]], cap: int
+) -> None:
+    few = [replace(unit(last, failed=failed), stands_for=float(times)) for last, failed, times in drawn]
+    many = [unit(last, failed=failed) for last, failed, times in drawn for _ in range(times)]
+    one, all_ = targets_of(few, float(cap)), targets_of(many, float(cap))
+    of_many = np.repeat(np.arange(len(drawn)), [times for _, _, times in drawn])[all_.unit]
+    for place in range(len(drawn)):
+        assert one.weight[one.unit == place].sum() == pytest.approx(all_.weight[of_many == place].sum())
