@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +32,17 @@ class _Daily:
         return self if rows.all() else _Daily(self.device[rows], self.day[rows], self.first[rows], self.second[rows])
 
 
-def panel_of_history(history: History) -> Panel:
-    """The daily panel of all readings. Raises `Invalid` where the history has none."""
+def panel_of_history(history: History, read: Callable[[int], None] = lambda _rows: None) -> Panel:
+    """The daily panel of all readings; ``read`` hears how many were read so far. Raises `Invalid` where the history has none."""
     names = [metric.name for metric in history.metrics]
     counts = [metric.kind == "counter" for metric in history.metrics]
     positions: dict[str, int] = {}
-    parts = [_daily(table, names, counts, positions) for table in history.readings() if table.num_rows]
+    parts, rows = [], 0
+    for table in history.readings():
+        rows += table.num_rows
+        read(rows)
+        if table.num_rows:
+            parts.append(_daily(table, names, counts, positions))
     parts = _believed(history, parts)
     if not parts or not names:
         raise Invalid("the history has no readings, so there is nothing to predict from", where="columns")

@@ -11,6 +11,7 @@ from api.errors import RESPONSES, install_error_handlers
 from api.guard import Guard
 from api.routes import (
     aliases,
+    backtests,
     backups,
     commands,
     comparisons,
@@ -84,7 +85,7 @@ def _rest(app: FastAPI) -> FastAPI:
     install_error_handlers(rest)
     for noun in (
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
-        customers, field_service, policies, outages, system, backups, sign_in,
+        customers, field_service, policies, outages, system, backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

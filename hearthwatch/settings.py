@@ -39,6 +39,14 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("var"), description="Folder for everything the embedded stores write.")
     telemetry: str = Field("", description="Address of the telemetry store; empty: duckdb in `data_dir`.")
     records: str = Field("", description="Address of the records; empty: sqlite in `data_dir`.")
+    history_dir: Path | None = Field(
+        None,
+        description="Folder with histories to backtest from the pages, each in a folder of its own; empty: `history` in `data_dir`. Every"
+        " process with the role `api` or `jobs` must see it.",
+    )
+    history_upload_bytes: int = Field(
+        4 * 1024**3, ge=0, description="Uploads are taken until `history_dir` holds so many bytes; 0 takes none."
+    )
     broker: str = Field(
         "mqtt://127.0.0.1:1883",
         description="Address of the MQTT broker: mqtt://, mqtts:// (user and password in the address) or local://.",
@@ -249,6 +257,11 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
+    @property
+    def history_folder(self) -> Path:
+        """Where histories lie, default filled in."""
+        return self.history_dir or self.data_dir / "history"
+
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options, then environment, then secret files, then the TOML file."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from analytics.backtest.case import Case
 from analytics.backtest.refusals import Refusal
-from analytics.backtest.warned import BUDGETS, DECLARED, Told, Warned
+from analytics.backtest.warned import DECLARED, ENOUGH_ALERTS, Told, Warned
 from analytics.evaluation import Alerts
 from analytics.panel import day_start
 
@@ -20,10 +20,11 @@ FEWEST_LEADS = 10
 
 def answer_of(case: Case, warned: Warned) -> Told:
     """``answer`` with its words, ``alerts`` of the contract, ``budgets`` and ``lead_days``."""
-    ours, by_age = warned.declared, warned.by_age[DECLARED]
-    refused = list(_refused(ours))
+    ours, by_age = warned.chosen, warned.by_age[warned.budget]
+    refused = _refused(warned)
     leads = sorted(ours.leads[failure] for failure in ours.foretold)
     answer: dict[str, Any] = {
+        "budget": warned.budget,
         "foretold": len(ours.foretold),
         "of": len(ours.foreseeable),
         "share": _share(len(ours.foretold), len(ours.foreseeable)),
@@ -41,8 +42,8 @@ def answer_of(case: Case, warned: Warned) -> Told:
     return Told(
         {
             "answer": answer,
-            "alerts": _contract(ours),
-            "budgets": [_budget(budget, warned) for budget in BUDGETS],
+            "alerts": _contract(warned.ours[DECLARED]),
+            "budgets": [_budget(budget, warned) for budget in warned.ours],
             "lead_days": [{"days": days, "failures": counts[days]} for days in sorted(counts)],
         },
         refused,
@@ -73,23 +74,29 @@ def _budget(budget: float, warned: Warned) -> Mapping[str, Any]:
     }
 
 
-def _refused(alerts: Alerts) -> list[Refusal]:
-    told = len(alerts.foretold)
-    if not len(alerts.right):
-        why = "no alert stays within the budget: the history after the cut is too short for a single one"
-        weeks = f"{1000 / DECLARED - alerts.weeks:.0f} more device-weeks after the cut"
-        return [
-            Refusal(figure, why, weeks)
-            for figure in ("alerts.precision", "alerts.lead_days_median", "answer.lead_days")
-        ]
+def _refused(warned: Warned) -> list[Refusal]:
+    refused = []
+    declared, chosen = warned.ours[DECLARED], warned.chosen
+    if DECLARED * declared.weeks / 1000 < ENOUGH_ALERTS:
+        why = (
+            f"at {DECLARED:g} alerts per 1,000 device-weeks the {declared.weeks:,.0f} device-weeks after the cut allow "
+            f"{int(DECLARED * declared.weeks / 1000)}: what came of so few says nothing"
+        )
+        weeks = f"{1000 * ENOUGH_ALERTS / DECLARED - declared.weeks:,.0f} more device-weeks after the cut"
+        refused.append(Refusal("alerts", why, weeks))
+    if not len(declared.right):
+        refused.append(Refusal("alerts.precision", "no alert stays within the budget", "an alert within the budget"))
+    if not declared.leads:
+        why = "no alert within the budget came before a failure"
+        refused.append(Refusal("alerts.lead_days_median", why, "a failure that an alert preceded"))
+    told = len(chosen.foretold)
     if not told:
         why = "no alert came before a failure, so there is no lead to tell of"
-        missing = "a failure that an alert preceded"
-        return [Refusal(figure, why, missing) for figure in ("alerts.lead_days_median", "answer.lead_days")]
-    if told < FEWEST_LEADS:
+        refused.append(Refusal("answer.lead_days", why, "a failure that an alert preceded"))
+    elif told < FEWEST_LEADS:
         why = f"one in ten of {told} foretold failures is less than one failure"
-        return [Refusal("answer.lead_days.p10", why, f"{FEWEST_LEADS - told} more foretold failures")]
-    return []
+        refused.append(Refusal("answer.lead_days.p10", why, f"{FEWEST_LEADS - told} more foretold failures"))
+    return refused
 
 
 def _words(case: Case, answer: Mapping[str, Any]) -> list[str]:
@@ -99,7 +106,7 @@ def _words(case: Case, answer: Mapping[str, Any]) -> list[str]:
     share, false = answer["share"], answer["false_per_1000_device_weeks"]
     what = f"{answer['foretold']} of {answer['of']} failures after {cut} would have been foretold ({share:.0%})"
     words = [
-        f"{what}{early}, at {false:.1f} false alarms per 1,000 device-weeks.",
+        f"{what}{early}, at {false:.1f} false alarms per 1,000 device-weeks (of {answer['budget']:g} alerts that may be given).",
         f"By age alone, without telemetry, {answer['by_age']} of {answer['of']} at as many alerts.",
     ]
     if answer["not_judged"]:

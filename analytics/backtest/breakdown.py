@@ -25,7 +25,7 @@ MOST_GROUPS = 50
 def breakdown_of(case: Case, test: Rows, predicted: Predicted, warned: Warned) -> Told:
     """``calibration``, ``by_model``, ``by_part`` and ``weeks``."""
     refused = []
-    foreseeable = len(warned.declared.foreseeable)
+    foreseeable = len(warned.chosen.foreseeable)
     calibration = None
     if foreseeable >= FEWEST_FORESEEABLE:
         calibration = _bands(test, predicted)
@@ -36,10 +36,10 @@ def breakdown_of(case: Case, test: Rows, predicted: Predicted, warned: Warned) -
         refused.append(Refusal("calibration", why, f"{FEWEST_FORESEEABLE - foreseeable} more failures after the cut"))
     models = [case.models[code] if code >= 0 else "" for code in case.background.model.tolist()]
     first = case.panel.first_day
-    by_model, few_models = _groups(warned, {failure: models[failure[0]] for failure in warned.declared.foreseeable})
+    by_model, few_models = _groups(warned, {failure: models[failure[0]] for failure in warned.chosen.foreseeable})
     by_part, few_parts = _groups(
         warned,
-        {failure: case.failures.get((failure[0], failure[1] + first), "") for failure in warned.declared.foreseeable},
+        {failure: case.failures.get((failure[0], failure[1] + first), "") for failure in warned.chosen.foreseeable},
     )
     for figure, few in (("by_model", few_models), ("by_part", few_parts)):
         if few:
@@ -76,7 +76,7 @@ def _bands(test: Rows, predicted: Predicted) -> Sequence[Mapping[str, Any]]:
 
 def _groups(warned: Warned, named: Mapping[Failure, str]) -> tuple[Sequence[Mapping[str, Any]], list[tuple[str, int]]]:
     """Figures of the groups with enough failures, the largest first, and the others with how many they have."""
-    alerts = warned.declared
+    alerts = warned.chosen
     members: dict[str, list[Failure]] = {}
     for failure, name in named.items():
         members.setdefault(name, []).append(failure)
@@ -101,7 +101,7 @@ def _groups(warned: Warned, named: Mapping[Failure, str]) -> tuple[Sequence[Mapp
 
 def _weeks(case: Case, test: Rows, warned: Warned) -> Sequence[Mapping[str, Any]]:
     """Failures of each week after the cut, foretold and not, and the alerts that began in it without one."""
-    alerts = warned.declared
+    alerts = warned.chosen
     last = case.panel.days - 1
     weeks = []
     for begin in range(case.cut, last + 1, 7):

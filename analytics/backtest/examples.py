@@ -32,10 +32,10 @@ class _Shown:
 
 
 def examples_of(case: Case, test: Rows, predicted: Predicted, warned: Warned) -> Told:
-    """``examples``: the surest of the foretold failures and of the false alarms; of the missed ones the nearest."""
+    """``examples``: the surest of the foretold failures and of the false alarms; of the missed ones the nearest and the farthest."""
     lots = {
         "foretold": _foretold(case, test, predicted, warned)[:FORETOLD],
-        "missed": _missed(case, test, predicted, warned)[:MISSED],
+        "missed": _ends(_missed(case, test, predicted, warned), MISSED),
         "false": _false(case, test, predicted, warned)[:FALSE],
     }
     rows = np.array([shown.row for lot in lots.values() for shown in lot], dtype=np.int64)
@@ -47,8 +47,13 @@ def examples_of(case: Case, test: Rows, predicted: Predicted, warned: Warned) ->
     return Told({"examples": told})
 
 
+def _ends(shown: list[_Shown], most: int) -> list[_Shown]:
+    """Of many those at both ends."""
+    return shown if len(shown) <= most else [*shown[: most - most // 2], *shown[-(most // 2) :]]
+
+
 def _foretold(case: Case, test: Rows, predicted: Predicted, warned: Warned) -> list[_Shown]:
-    alerts, found = warned.declared, []
+    alerts, found = warned.chosen, []
     for failure in alerts.foretold:
         device, day = failure
         flagged = day - alerts.leads[failure]
@@ -70,7 +75,7 @@ def _foretold(case: Case, test: Rows, predicted: Predicted, warned: Warned) -> l
 
 
 def _missed(case: Case, test: Rows, predicted: Predicted, warned: Warned) -> list[_Shown]:
-    alerts, found = warned.declared, []
+    alerts, found = warned.chosen, []
     ordered = np.sort(predicted.known)
     for device, day in alerts.foreseeable - alerts.foretold:
         mine = _rows_of(test, device)
@@ -96,8 +101,8 @@ def _missed(case: Case, test: Rows, predicted: Predicted, warned: Warned) -> lis
 
 
 def _false(case: Case, test: Rows, predicted: Predicted, warned: Warned) -> list[_Shown]:
-    spells, found = warned.declared.spells, []
-    for place in np.flatnonzero(~warned.declared.right).tolist():
+    spells, found = warned.chosen.spells, []
+    for place in np.flatnonzero(~warned.chosen.right).tolist():
         device, begin, end = (int(part[place]) for part in (spells.device, spells.begin, spells.end))
         row = _row(test, device, begin)
         facts = {

@@ -68,8 +68,7 @@ def backtest(
     began = time.perf_counter()
     survey = Survey(now or datetime.now(UTC))
     history = read_history(path, read_mapping(mapping), survey)
-    progress("reading")
-    panel = panel_of_history(history)
+    panel = panel_of_history(history, lambda rows: progress(f"reading: {rows:,} rows"))
     try:
         report = backtested(history, panel, cut=cut, horizon=horizon, progress=progress).report
     except TooLittle as little:
@@ -107,6 +106,7 @@ def backtested(
     predicted = predict(case, train, test)
     progress("judging")
     report = _report(history, case, train, test, predicted)
+    progress("")
     fails_on = np.where(test.failed, test.day + np.where(test.failed, test.to_failure, 0), -1).astype(np.int64)
     return Backtest(
         {**counted, **report},

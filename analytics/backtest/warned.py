@@ -19,8 +19,12 @@ from analytics.panel import Floats
 BUDGETS = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Alerts per 1,000 device-weeks."""
 DECLARED = 5.0
+ENOUGH_ALERTS = 5
+"""So many alerts a budget must allow before what came of them says anything; a small fleet needs a larger budget for that."""
+LARGER = (50.0, 100.0, 200.0, 500.0, 1000.0)
 TIE = 1e-9
-"""Devices of one age are alike to the age-only hazard. Which of them it warns of, where the budget does not do for all, is drawn by lot."""
+"""Devices of one risk are alike; where the budget does not do for all of them, it is drawn by lot of which is warned. (Without that not
+one would be: the surest, whose risks are all the highest that a model gives, and for age alone every device of a band.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +37,19 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Alerts by budget. ``failures`` are all of the days after the cut, also those that no row could have foreseen."""
+    """Alerts by budget. ``budget`` is the one that the answer speaks of: the declared one, or the first larger one that
+    allows an alert for each failure. ``failures`` are all of the days after the cut, also those that
+    no row could have foreseen."""
 
     ours: Mapping[float, Alerts]
     by_age: Mapping[float, Alerts]
     failures: frozenset[Failure]
+    budget: float
 
     @property
-    def declared(self) -> Alerts:
-        """The alerts at the budget of the contract."""
-        return self.ours[DECLARED]
+    def chosen(self) -> Alerts:
+        """The alerts that the answer speaks of."""
+        return self.ours[self.budget]
 
 
 def _turn(case: Case) -> Floats:
@@ -60,10 +67,19 @@ def warned_of(case: Case, test: Rows, predicted: Predicted) -> Warned:
         )
 
     first = case.panel.first_day
-    by_age = predicted.by_age * (1 + TIE * _turn(case)[test.device])
+    turn = 1 + TIE * _turn(case)[test.device]
+    by_age, known = predicted.by_age * turn, predicted.known * turn
     later = {(device, day - first) for device, day in case.failures if case.cut < day - first < case.panel.days}
+    foreseeable = alerts_within(
+        known, test.device, test.day, test.to_failure, horizon=case.horizon, per_1000_weeks=0.0
+    ).foreseeable
+    least, weeks = max(ENOUGH_ALERTS, len(foreseeable)), len(test.device) / 7
+    enough = (one for one in (*BUDGETS, *LARGER) if one >= DECLARED and one * weeks / 1000 >= least)
+    chosen = next(enough, LARGER[-1])
+    wanted = sorted({*BUDGETS, chosen})
     return Warned(
-        {budget: at(predicted.known, budget) for budget in BUDGETS},
-        {budget: at(by_age, budget) for budget in BUDGETS},
+        {budget: at(known, budget) for budget in wanted},
+        {budget: at(by_age, budget) for budget in wanted},
         frozenset(later),
+        chosen,
     )

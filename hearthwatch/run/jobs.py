@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,8 @@ from hearthwatch.records import (
     outbox,
 )
 from hearthwatch.run.assembly import Platform
+from hearthwatch.run.backtesting import EVERY as BACKTESTS_EVERY
+from hearthwatch.run.backtesting import BacktestWorker
 from hearthwatch.run.schedule import PROMPT, Job
 
 JOB_RUNS_KEPT = timedelta(days=14)
@@ -47,6 +49,7 @@ class Work:
     platform: Platform
     channels: Mapping[str, Channel]
 
+    backtests: BacktestWorker = field(default_factory=BacktestWorker)
 
 def _rollup(work: Work, now: datetime) -> Mapping[str, Any]:
     return {"rows": work.platform.store.rollup(now)}
@@ -162,6 +165,11 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
         customer_links.forget_nonces(connection, now - NONCES_KEPT)
         liveness.forget_changes(connection, now - timedelta(days=options.liveness_days))
         blindness.forget(connection, now - timedelta(days=options.rollup_days))
+def _backtests(work: Work, _now: datetime) -> Mapping[str, Any]:
+    platform = work.platform
+    return work.backtests.work(platform.settings, platform.database, platform.clock, platform.holder)
+
+
         late_days.forget(connection, now - timedelta(days=options.rollup_days))
         asked = commands.forget(connection, now - timedelta(days=options.rollup_days))
     return {"telemetry_rows": rows, "commands": asked, "job_runs": runs}
@@ -197,3 +205,4 @@ JOBS: tuple[Job[Work], ...] = (
     Job("deliver", timedelta(seconds=15), _deliver, lane=PROMPT),
     Job("expire", timedelta(days=1), _expire, after=timedelta(hours=3)),
 )
+    Job("backtests", BACKTESTS_EVERY, _backtests, lane="backtests"),

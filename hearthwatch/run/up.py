@@ -143,7 +143,7 @@ def _start_jobs(platform: Platform, health: dict[str, object]) -> Sequence[End]:
         return {"ok": True, "leads": schedule.leads}
 
     health["jobs"] = tell
-    return [timer.stop, publisher.close]
+    return [work.backtests.stop, timer.stop, publisher.close]
 
 
 def _end(parts: Sequence[Sequence[End]]) -> None:
