@@ -173,7 +173,11 @@ class Settings(BaseSettings):
         20, ge=1, description="Failures a part needs in the history before its prognosis may speak."
     )
     prognosis_alarm: float = Field(
-        0.5, gt=0, lt=1, description="Probability of failure within 30 days that makes a finding, where no costs say otherwise."
+        0.5,
+        gt=0,
+        lt=1,
+        description="Probability of failure within 30 days that makes a finding, where no costs say otherwise; within 7 days it makes a"
+        " critical one.",
     )
     prognosis_costs_file: Path | None = Field(
         None,
@@ -186,6 +190,14 @@ class Settings(BaseSettings):
         le=1000,
         description="Findings of prognosis that may open within a week for each 1,000 devices in service (a smaller fleet counts as 1,000);"
         " the best go first, the others wait. 0: any number.",
+    )
+
+    model_no_fault_found_allowed: float = Field(
+        0.4,
+        gt=0,
+        lt=1,
+        description="Share of a model's findings that may end as no_fault_found before it is demoted; more where the model itself gave"
+        " them a lower probability. See docs/models.md.",
     )
 
     # -- alerts
@@ -246,6 +258,11 @@ class Settings(BaseSettings):
         return self.telemetry or f"duckdb:///{self.data_dir / 'telemetry.duckdb'}"
 
     @property
+    def history_folder(self) -> Path:
+        """Where histories lie, default filled in."""
+        return self.history_dir or self.data_dir / "history"
+
+    @property
     def records_address(self) -> str:
         """The records' address, default filled in."""
         return self.records or f"sqlite:///{self.data_dir / 'records.sqlite3'}"
@@ -257,11 +274,6 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-    @property
-    def history_folder(self) -> Path:
-        """Where histories lie, default filled in."""
-        return self.history_dir or self.data_dir / "history"
-
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Options, then environment, then secret files, then the TOML file."""

@@ -13,10 +13,10 @@ from alerts.wording import Brand
 from analytics.anomaly import find_anomalies
 from analytics.cohorts.dimension_watch import judge_comparisons, weigh_comparisons
 from analytics.cohorts.watch import live_log_e, watch_releases
-from analytics.decision.cost_file import read_costs
 from analytics.findings import recover_findings
 from analytics.liveness import watch_liveness
 from analytics.liveness.job import Options as LivenessOptions
+from analytics.model_life.job import watch_models
 from analytics.prognosis import prognose
 from analytics.rollouts.gate import keep_gate
 from analytics.training import train
@@ -35,6 +35,7 @@ from hearthwatch.records import (
 from hearthwatch.run.assembly import Platform
 from hearthwatch.run.backtesting import EVERY as BACKTESTS_EVERY
 from hearthwatch.run.backtesting import BacktestWorker
+from hearthwatch.run.doctor_costs import configured_costs
 from hearthwatch.run.schedule import PROMPT, Job
 
 JOB_RUNS_KEPT = timedelta(days=14)
@@ -48,8 +49,8 @@ class Work:
 
     platform: Platform
     channels: Mapping[str, Channel]
-
     backtests: BacktestWorker = field(default_factory=BacktestWorker)
+
 
 def _rollup(work: Work, now: datetime) -> Mapping[str, Any]:
     return {"rows": work.platform.store.rollup(now)}
@@ -95,8 +96,18 @@ def _prognose(work: Work, now: datetime) -> Mapping[str, Any]:
         work.platform.database,
         now,
         alarm=options.prognosis_alarm,
-        costs=read_costs(options.prognosis_costs_file) if options.prognosis_costs_file else None,
+        costs=configured_costs(options),
         per_1000_and_week=options.prognosis_budget_per_1000_device_weeks,
+        relapse=timedelta(days=options.relapse_days),
+    )
+
+
+def _models(work: Work, now: datetime) -> Mapping[str, Any]:
+    options = work.platform.settings
+    return watch_models(
+        work.platform.database,
+        now,
+        no_fault_allowed=options.model_no_fault_found_allowed,
         relapse=timedelta(days=options.relapse_days),
     )
 
@@ -154,6 +165,11 @@ def _deliver(work: Work, now: datetime) -> Mapping[str, Any]:
     return alerting.deliver(work.platform.database, work.channels, now, worker=work.platform.holder)
 
 
+def _backtests(work: Work, _now: datetime) -> Mapping[str, Any]:
+    platform = work.platform
+    return work.backtests.work(platform.settings, platform.database, platform.clock, platform.holder)
+
+
 def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
     options = work.platform.settings
     rows = work.platform.store.expire(
@@ -165,11 +181,6 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
         customer_links.forget_nonces(connection, now - NONCES_KEPT)
         liveness.forget_changes(connection, now - timedelta(days=options.liveness_days))
         blindness.forget(connection, now - timedelta(days=options.rollup_days))
-def _backtests(work: Work, _now: datetime) -> Mapping[str, Any]:
-    platform = work.platform
-    return work.backtests.work(platform.settings, platform.database, platform.clock, platform.holder)
-
-
         late_days.forget(connection, now - timedelta(days=options.rollup_days))
         asked = commands.forget(connection, now - timedelta(days=options.rollup_days))
     return {"telemetry_rows": rows, "commands": asked, "job_runs": runs}
@@ -196,6 +207,7 @@ JOBS: tuple[Job[Work], ...] = (
     Job("train", timedelta(days=7), _train),
     Job("anomalies", timedelta(days=1), _anomalies, after=late_days.JUDGED_AFTER),
     Job("prognose", timedelta(days=1), _prognose, after=late_days.JUDGED_AFTER + timedelta(minutes=10)),
+    Job("models", timedelta(days=1), _models, after=late_days.JUDGED_AFTER + timedelta(minutes=20)),
     Job("cohorts", timedelta(hours=1), _cohorts),
     Job("rollouts", timedelta(hours=1), _rollouts),
     Job("recover", timedelta(hours=1), _recover),
@@ -203,6 +215,6 @@ JOBS: tuple[Job[Work], ...] = (
     Job("follow_up", timedelta(minutes=5), _follow_up, lane=PROMPT),
     Job("commands", timedelta(seconds=15), _commands, lane=PROMPT),
     Job("deliver", timedelta(seconds=15), _deliver, lane=PROMPT),
+    Job("backtests", BACKTESTS_EVERY, _backtests, lane="backtests"),
     Job("expire", timedelta(days=1), _expire, after=timedelta(hours=3)),
 )
-    Job("backtests", BACKTESTS_EVERY, _backtests, lane="backtests"),
