@@ -10,6 +10,7 @@ from analytics.survival.whole_device import WholeDevice, whole_device
 from api.pages.frame import sentence
 from api.pages.tables import table
 from api.pages.wording import reasons, share
+from hearthwatch.reason_words import sentence as sentence_of
 from hearthwatch.records.prognoses import Prognosis
 
 FROM = {"hazard": "its own signs", "survival": "age alone", "wear": "its wear"}
@@ -98,7 +99,8 @@ def _why(one: Prognosis) -> str:
         return f"Nothing is said: {one.abstained}"
     said = list(reasons({"reasons": one.reasons}, brief=True)[:2])
     state = STATES.get(str((one.decision or {}).get("state")))
-    return "; ".join([*said, state] if state else said)
+    told = "; ".join([*said, state] if state else said)
+    return f"{told}. {sentence_of(one.against)}" if said and one.against else told
 
 
 def _remaining_lives(wearing: Sequence[Prognosis]) -> None:
