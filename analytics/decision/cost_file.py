@@ -11,16 +11,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analytics.decision.costs import Costs
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import FAILURE_MODES
 
 KEYS = ("failure", "planned", "effectiveness", "notice", "false_alarm")
-_TOP = ("currency", "other_parts", "default", "parts", "models")
+_UNKNOWN = "extra_forbidden"
 
-Section = Mapping[str, float]
+Amount = Annotated[float, Field(ge=0, lt=1e12, allow_inf_nan=False)]
+Amounts = Mapping[str, float]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Section(_Part):
+    """What one section says; the rest comes from the section above it."""
+
+    failure: Amount | None = None
+    planned: Amount | None = None
+    effectiveness: Annotated[float, Field(gt=0, le=1)] | None = None
+    notice: Amount | None = None
+    false_alarm: Amount | None = None
+
+    def over(self, above: Amounts) -> Amounts:
+        """The amounts above, with those of this section in their place."""
+        return {**above, **self.model_dump(exclude_none=True)}
+
+
+class _File(_Part):
+    """A file as it is written."""
+
+    currency: Annotated[str, Field(pattern=r"^\S{1,8}$")]
+    other_parts: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    default: _Section
+    parts: Mapping[str, _Section] = {}
+    models: Mapping[str, Mapping[str, _Section]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,104 +81,64 @@ def read_costs(path: Path) -> CostSheet:
 def parse_costs(text: str, name: str) -> CostSheet:
     """The costs in a text; ``name`` is what errors call it. Raises `Invalid`, which names the line or the key."""
     try:
-        given = tomllib.loads(text)
+        return _sheet(_File.model_validate(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"not TOML: {error}", where=name) from None
-    return _Reading(name).sheet(given)
-
-
-class _Reading:
-    """Checks one file; ``name`` begins the place of every error."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._currency = ""
-        self._known: frozenset[str] = frozenset()
-
-    def sheet(self, given: Mapping[str, Any]) -> CostSheet:
-        self._no_others(given, _TOP, "")
-        if "default" not in given:
-            raise self._wrong("default", "is missing; every part without a section of its own is judged by it")
-        self._currency = self._text(given.get("currency"), "currency")
-        self._known = frozenset(mode.part for mode in FAILURE_MODES) | frozenset(self._others(given))
-        first = self._section(given["default"], "default", {})
-        by_part = {
-            part: self._section(section, f"parts.{part}", first)
-            for part, section in self._table(given.get("parts", {}), "parts").items()
-            if self._is_part(part, f"parts.{part}")
-        }
-        by_model = {
-            (model, part): self._section(section, f"models.{model}.{part}", by_part.get(part, first))
-            for model, sections in self._table(given.get("models", {}), "models").items()
-            for part, section in self._table(sections, f"models.{model}").items()
-            if self._is_part(part, f"models.{model}.{part}")
-        }
-        return CostSheet(
-            self._costs(first, "default"),
-            {part: self._costs(one, f"parts.{part}") for part, one in by_part.items()},
-            {key: self._costs(one, f"models.{key[0]}.{key[1]}") for key, one in by_model.items()},
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        key = ".".join(str(step) for step in first["loc"])
+        said = (
+            "there is no such key" if first["type"] == _UNKNOWN else f"{first['msg']} (given: {first['input']!r:.40})"
         )
+        raise Invalid(said, where=f"{name}: {key}") from None
+    except _Senseless as error:
+        raise Invalid(error.message, where=f"{name}: {error.key}") from None
 
-    def _section(self, given: object, key: str, above: Section) -> Section:
-        table = self._table(given, key)
-        self._no_others(table, KEYS, key)
-        own = {name: self._amount(table[name], f"{key}.{name}") for name in KEYS if name in table}
-        missing = [name for name in KEYS if name not in own and name not in above]
-        if missing:
-            raise self._wrong(f"{key}.{missing[0]}", "is missing")
-        return {**above, **own}
 
-    def _costs(self, section: Section, key: str) -> Costs:
-        costs = Costs(**section, currency=self._currency)
-        if not 0 < costs.effectiveness <= 1:
-            raise self._wrong(f"{key}.effectiveness", "is a share, above 0 and at most 1")
-        if costs.failure <= costs.planned:
-            raise self._wrong(
-                f"{key}.failure",
-                f"is {costs.failure:g}, no more than a planned repair ({costs.planned:g}): there is nothing to gain from foresight",
-            )
-        if costs.notice + costs.false_alarm <= 0:
-            raise self._wrong(f"{key}.notice", "and false_alarm are both 0: every device would be flagged")
-        if costs.avoidable <= costs.notice:
-            raise self._wrong(
-                f"{key}.notice",
-                f"is {costs.notice:g}, no less than what acting saves ({costs.avoidable:g}): nothing would ever be flagged",
-            )
-        return costs
+class _Senseless(Exception):
+    """What can be read and cannot be meant."""
 
-    def _amount(self, value: object, key: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._wrong(key, f"must be a number, not {value!r:.40}")
-        if not 0 <= value < 1e12:
-            raise self._wrong(key, f"must be 0 or more, and less than 1e12, not {value}")
-        return float(value)
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key, self.message = key, message
 
-    def _text(self, value: object, key: str) -> str:
-        if not isinstance(value, str) or not 1 <= len(value) <= 8 or not value.isprintable():
-            raise self._wrong(key, "must be a short name of the money all amounts are in, like EUR")
-        return value
 
-    def _others(self, given: Mapping[str, Any]) -> list[str]:
-        parts = given.get("other_parts", [])
-        if not isinstance(parts, list) or not all(isinstance(part, str) and part for part in parts):
-            raise self._wrong("other_parts", "must be a list of names of parts")
-        return parts
+def _sheet(given: _File) -> CostSheet:
+    known = sorted({mode.part for mode in FAILURE_MODES} | set(given.other_parts))
+    first = given.default.over({})
+    for key in KEYS:
+        if key not in first:
+            raise _Senseless(f"default.{key}", "is missing; every part without a section of its own needs it")
+    parts = {part: section.over(first) for part, section in given.parts.items()}
+    models = {
+        (model, part): section.over(parts.get(part, first))
+        for model, sections in given.models.items()
+        for part, section in sections.items()
+    }
+    for key, part in [(f"parts.{one}", one) for one in parts] + [
+        (f"models.{model}.{one}", one) for model, one in models
+    ]:
+        if part not in known:
+            raise _Senseless(key, f"no such part; there are {', '.join(known)}. Name parts of your own in other_parts")
+    return CostSheet(
+        _costs(first, given.currency, "default"),
+        {part: _costs(one, given.currency, f"parts.{part}") for part, one in parts.items()},
+        {key: _costs(one, given.currency, f"models.{key[0]}.{key[1]}") for key, one in models.items()},
+    )
 
-    def _is_part(self, part: str, key: str) -> bool:
-        if part not in self._known:
-            known = ", ".join(sorted(self._known))
-            raise self._wrong(key, f"is no known part; there are {known}. Name parts of your own in other_parts")
-        return True
 
-    def _table(self, value: object, key: str) -> Mapping[str, Any]:
-        if not isinstance(value, Mapping):
-            raise self._wrong(key, f"must be a section, not {value!r:.40}")
-        return value
-
-    def _no_others(self, given: Mapping[str, Any], known: tuple[str, ...], key: str) -> None:
-        for name in given:
-            if name not in known:
-                raise self._wrong(f"{key}.{name}".lstrip("."), f"is not known here; there are {', '.join(known)}")
-
-    def _wrong(self, key: str, what: str) -> Invalid:
-        return Invalid(f"{key} {what}", where=self._name)
+def _costs(amounts: Amounts, currency: str, key: str) -> Costs:
+    costs = Costs(**amounts, currency=currency)
+    if costs.failure <= costs.planned:
+        raise _Senseless(
+            f"{key}.failure",
+            f"{costs.failure:g} is no more than a planned repair costs ({costs.planned:g}): there is nothing to gain from foresight",
+        )
+    if costs.notice + costs.false_alarm <= 0:
+        raise _Senseless(f"{key}.notice", "notice and false_alarm are both 0: every device would be flagged")
+    if costs.avoidable <= costs.notice:
+        raise _Senseless(
+            f"{key}.notice",
+            f"{costs.notice:g} is no less than what acting saves ({costs.avoidable:g}): nothing would ever be flagged",
+        )
+    return costs

@@ -20,7 +20,7 @@ def test_a_wrong_costs_file_stops_the_start_with_the_key_and_not_a_job_every_nig
     wrong = tmp_path / "costs.toml"
     wrong.write_text(EXAMPLE.read_text(encoding="utf-8").replace("[parts.relay]", "[parts.relais]"), encoding="utf-8")
     settings = Settings(data_dir=tmp_path / "var", prognosis_costs_file=wrong)
-    with pytest.raises(Invalid, match=r"costs.toml: parts.relais is no known part"):
+    with pytest.raises(Invalid, match=r"costs.toml: parts.relais: no such part"):
         open_platform(settings, SystemClock())
     assert not (tmp_path / "var").exists(), "nothing was begun"
     (said,) = guarded("costs", lambda: check_costs(settings), "mend the file")
