@@ -38,7 +38,12 @@ class Lateness:
             self._told.clear()
         if left_out:
             late = [place for place in late if place not in left_out]
-        some = [value for value in map(values.__getitem__, late) if type(value) is not Presence]
-        new = {(value.device, (value.at - _EPOCH).days) for value in some} - self._told
-        self._told |= new
+        told = self._told
+        new: set[tuple[str, int]] = set()
+        for place in late:
+            value = values[place]
+            key = (value.device, (value.at - _EPOCH).days)
+            if key not in told and type(value) is not Presence:
+                new.add(key)
+        told |= new
         return tuple(LateDay(device, _EPOCH + timedelta(days=day), now, now) for device, day in sorted(new))
