@@ -16,6 +16,7 @@ from alerts.decisions import NoticePlan, part_of
 from alerts.issue import Mail
 from alerts.policy_file import Policy, Rule, parse
 from alerts.survey import alert_key, pause_name
+from hearthwatch.reason_words import of_evidence
 from hearthwatch.records import audit, hold_outs, outbox, releases, tickets
 from hearthwatch.records import brakes as brake_rows
 from hearthwatch.records.policies import PolicyVersion
@@ -109,7 +110,10 @@ def _tell_engineers(connection: Connection, policy: Policy, finding: Finding, ru
         f"rule: {rule.name}",
         f"ticket: {ticket.id}" if ticket else "",
     ]
-    lines[2:2] = [reason for reason in finding.evidence.get("reasons", ()) if isinstance(reason, str)][:1]
+    if finding.kind == "prognosis":
+        lines[2:3] = of_evidence(finding.evidence) or lines[2:3]
+    else:
+        lines[2:2] = [reason for reason in finding.evidence.get("reasons", ()) if isinstance(reason, str)][:1]
     text = "\n".join(line for line in lines if line)
     for number, address in enumerate(policy.engineers.addresses):
         outbox.put(

@@ -417,6 +417,25 @@ def test_engineers_are_told_of_a_release_by_its_name_and_why(world: World) -> No
     assert said in letter.text
 
 
+def test_engineers_are_told_why_a_part_will_fail_what_speaks_against_it_and_what_was_weighed(world: World) -> None:
+    world.home()
+    world.policy()
+    values = {"points": 41.2, "side": "higher", "share": 97, "peers": "model_and_firmware", "of": 80}
+    evidence = {
+        "metrics": ["device_temperature_c"],
+        "reasons": [{"text_key": "raises_risk", "reason": "heat", "values": values}],
+        "against": {"text_key": "against", "values": {"none": ["reboots"], "usual": []}},
+        "probable_part": "housing",
+        "decision": {"by": "probability", "threshold": 0.5},
+    }
+    world.stand(mode="overheating", kind="prognosis", probability=0.7, part="housing", evidence=evidence)
+    world.apply()
+    world.deliver()
+    letter = next(letter for letter in world.letters() if letter.address == "mailbox://engineers")
+    assert "Device temperature: higher than 97 % of the same model and firmware" in letter.text
+    assert "Speaks against it: no unexpected reboots\nProbable part: housing\nFlagged from 50 % on" in letter.text
+
+
 # -- a release that is worse -------------------------------------------------------------------------------------------
 
 
