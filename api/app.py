@@ -22,6 +22,7 @@ from api.routes import (
     groups,
     hold_outs,
     liveness,
+    models,
     notices,
     outages,
     policies,
@@ -85,7 +86,7 @@ def _rest(app: FastAPI) -> FastAPI:
     install_error_handlers(rest)
     for noun in (
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
-        customers, field_service, policies, outages, system, backups, backtests, sign_in,
+        customers, field_service, policies, outages, models, system, backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

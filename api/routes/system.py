@@ -1,4 +1,4 @@
-"""How the platform itself does: health, metrics, jobs, quarantine, trained models, the audit trail."""
+"""How the platform itself does: health, metrics, jobs, quarantine, the audit trail."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
 from api import replays
-from api.acts import Acting, tagged
+from api.acts import Acting
 from api.context import ApiContext, Context
 from api.errors import install_error_handlers
 from api.guard import Guard
 from api.paging import Page, Paging
 from api.security import READERS, Admin, Engineer, Reader, identify, is_local, permit
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import audit, job_runs, model_versions, processes, quarantine
+from hearthwatch.records import audit, job_runs, processes, quarantine
 from hearthwatch.records.audit import AuditEntry
 from hearthwatch.records.job_runs import JobRun
-from hearthwatch.records.model_versions import Because, ModelVersion
 from hearthwatch.records.processes import Process
 from hearthwatch.records.quarantine import HeldItem
 
@@ -53,19 +52,6 @@ class Held:
     samples: int
     seen: int
     state: str
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A trained model: its role, its card with the evaluation, and the digest of what was saved."""
-
-    id: int
-    name: str
-    trained_at: datetime
-    role: str
-    card: Mapping[str, Any]
-    sha256: str
     revision: int
 
 
@@ -312,42 +298,6 @@ def _held(item: HeldItem) -> Held:
         payload, encoding = base64.b64encode(item.payload).decode(), "base64"
     kept = {name: getattr(item, name) for name in HeldItem.__dataclass_fields__ if name != "payload"}
     return Held(**kept, payload=payload, encoding=encoding)  # type: ignore[arg-type]
-
-
-# -- trained models
-
-
-@router.get("/models")
-def list_models(context: Context, _caller: Reader) -> Page[TrainedModel]:
-    """Trained models, newest first, with their cards."""
-    with context.database.reading() as connection:
-        return Page(items=[_trained(version) for version in model_versions.list_versions(connection)])
-
-
-@router.get("/models/{version_id}", response_model=TrainedModel)
-def get_model(context: Context, _caller: Reader, version_id: Id) -> Response:
-    """One trained model."""
-    with context.database.reading() as connection:
-        return tagged(_trained(model_versions.get(connection, version_id)))
-
-
-@router.post("/models/{version_id}/promote", response_model=TrainedModel)
-def promote_model(caller: Engineer, act: Acting, version_id: Id) -> Response:
-    """Make a model the champion of its name; the one before retires."""
-    return act.do(
-        caller,
-        "model.promote",
-        f"model:{version_id}",
-        lambda connection: _trained(
-            model_versions.promote(
-                connection, version_id, Because(act.context.clock.now(), caller.name, "promoted by hand")
-            )
-        ),
-    )
-
-
-def _trained(version: ModelVersion) -> TrainedModel:
-    return TrainedModel(**{name: getattr(version, name) for name in TrainedModel.__dataclass_fields__})
 
 
 # -- who did what

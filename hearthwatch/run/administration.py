@@ -284,12 +284,18 @@ def models_list(as_json: Json = False) -> None:
 
 
 @models.command("show")
-def models_show(model_id: int) -> None:
-    """A model's card."""
-    from hearthwatch.records import model_versions
+def models_show(model_id: int, as_json: Json = False) -> None:
+    """A model's card and evaluation, what was decided of it and what was seen of it, as Markdown or as JSON."""
+    from dataclasses import asdict
+
+    from analytics.model_life.report import as_markdown, read_report
 
     with opened_records() as database, database.reading() as connection:
-        print_json(model_versions.get(connection, model_id).card)
+        report = read_report(connection, model_id)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        sys.stdout.write(as_markdown(report))
 
 
 @models.command("promote")

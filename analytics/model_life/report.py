@@ -1,0 +1,189 @@
+"""What there is to know of one trained model, as one JSON object and as a page of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from analytics.artifacts import load
+from analytics.training.names import FAMILY
+from hearthwatch.errors import Invalid
+from hearthwatch.records import model_decisions, model_looks, model_versions
+from hearthwatch.records.model_decisions import ModelDecision
+from hearthwatch.records.model_looks import ModelLook
+
+QUESTIONS = {
+    "calibration": "Do as many fail as it said?",
+    "scores": "Do its scores look as on its first days at work?",
+    "no_fault": "Do its visits find a fault?",
+    "race": "Is it better than the champion?",
+}
+ALARMS = {"calibration": 20.0, "scores": 100.0, "no_fault": 20.0, "race": 20.0}
+"""The evidence from which on each is acted upon."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """A version with its card, what was decided of its name (newest first) and what was seen of it (oldest first).
+
+    ``unreadable`` says why the stored model cannot be used, where it cannot. ``bytes`` is its size.
+    """
+
+    id: int
+    name: str
+    role: str
+    trained_at: datetime
+    sha256: str
+    bytes: int
+    revision: int
+    unreadable: str | None
+    card: Mapping[str, Any]
+    decisions: Sequence[ModelDecision]
+    looks: Sequence[ModelLook]
+
+    def newest(self, kind: str) -> ModelLook | None:
+        """The newest look of a kind."""
+        return next((look for look in reversed(self.looks) if look.kind == kind), None)
+
+
+def read_report(connection: Connection, version_id: int) -> ModelReport:
+    """The report of a version. Raises `Missing`."""
+    version = model_versions.get(connection, version_id)
+    unreadable = None
+    if version.name.startswith(FAMILY):
+        try:
+            load(version)
+        except Invalid as error:
+            unreadable = error.message
+    return ModelReport(
+        version.id,
+        version.name,
+        version.role,
+        version.trained_at,
+        version.sha256,
+        len(version.artifact),
+        version.revision,
+        unreadable,
+        version.card,
+        model_decisions.list_decisions(connection, name=version.name),
+        model_looks.list_looks(connection, version_id),
+    )
+
+
+def as_markdown(report: ModelReport) -> str:
+    """For people: the card as a page of its own."""
+    card = report.card
+    lines = [
+        f"# {report.name}, version {report.id}",
+        "",
+        f"{report.role}; trained {report.trained_at:%Y-%m-%d %H:%M} UTC; {card.get('method', 'model')}.",
+        *([f"**It cannot be used:** {report.unreadable}.", ""] if report.unreadable else [""]),
+        *_section("What it is for", [str(card["intended_use"])] if card.get("intended_use") else []),
+        *_section("What not to conclude from it", [f"- {_plain(limit)}" for limit in card.get("limits", ())]),
+        *_section("Made of", list(_rows(facts(report)))),
+        *_section("Its test", list(_rows(worth(card)))),
+        *_section("Said and came", list(_table(card.get("evaluation", {}).get("reliability", ())))),
+        *_section("At work", list(_seen(report))),
+        *_section("Its history", [_decided(one) for one in report.decisions]),
+        *_section("Features", [", ".join(f"`{_plain(name)}`" for name in card.get("features", ()))]),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def facts(report: ModelReport) -> dict[str, str]:
+    """Data cut, sizes, code, libraries and digest."""
+    card, made = report.card, report.card.get("provenance", {})
+    libraries = ", ".join(f"{name} {version}" for name, version in made.get("libraries", {}).items())
+    commit = f", commit {made['commit'][:12]}" if made.get("commit") else ""
+    told = {
+        "Data": f"{card.get('data_from', '?')} to {card.get('data_until', '?')}",
+        "Devices": _number(card.get("devices")),
+        "Device-days": _number(card.get("device_days")),
+        "Rows learned from": _number(card.get("rows")),
+        "Failures": _number(card.get("failures")),
+        "Horizons": ", ".join(f"{days} d" for days in card.get("horizons_days", ())),
+        "Calibration": "; ".join(_calibrated(days, one) for days, one in card.get("calibration", {}).items()),
+        "Code": f"Hearthwatch {made['hearthwatch']}{commit}, Python {made['python']}" if made else "",
+        "Libraries": libraries,
+        "SHA-256": report.sha256,
+        "Size": f"{report.bytes:,} bytes",
+    }
+    return {name: text for name, text in told.items() if text}
+
+
+def worth(card: Mapping[str, Any]) -> dict[str, str]:
+    """The evaluation beside its baseline, in words."""
+    report = card.get("evaluation", {})
+    test, unseen, baseline = (report.get(part, {}) for part in ("test", "unseen_devices", "baseline"))
+    told = {}
+    for key, name in (("average_precision", "Average precision"), ("auc", "AUC"), ("brier", "Brier score")):
+        if test.get(key) is not None:
+            told[name] = (
+                f"{test[key]:.3g} (unseen devices {_short(unseen.get(key))}, age alone {_short(baseline.get(key))})"
+            )
+    kept = report.get("observed_expected")
+    if kept and kept.get("ratio") is not None:
+        worth_of = kept["independent_failures"]
+        told["Observed / expected"] = (
+            f"{kept['ratio']:.2f} (95 % {_short(kept['low'])} to {_short(kept['high'])}; {worth_of:g} independent failures)"
+        )
+    if report:
+        told["Tested on"] = (
+            f"days from {report.get('cut', '?')} on, {_number(report.get('failing_devices'))} failing devices"
+        )
+        told["Better than age alone"] = "yes" if card.get("beats_age_alone") else "no"
+    return told
+
+
+def _seen(report: ModelReport) -> Iterator[str]:
+    for kind, question in QUESTIONS.items():
+        look = report.newest(kind)
+        if look is not None and look.e is not None:
+            yield f"- {question} Evidence against it: e = {look.e:.3g} ({look.at:%Y-%m-%d}); acted upon from {ALARMS[kind]:g} on."
+
+
+def _decided(one: ModelDecision) -> str:
+    return f"- {one.at:%Y-%m-%d %H:%M} UTC: version {one.version_id} {one.what} by {_plain(one.by)}: {_plain(one.why)}"
+
+
+def _calibrated(days: str, one: Any) -> str:
+    if not isinstance(one, Mapping):
+        return f"{days} d: {one}"
+    if one.get("taken_from_days"):
+        return f"{days} d: that of {one['taken_from_days']} d"
+    return f"{days} d: {one['kind']} by {one['independent_failures']:g} independent failures"
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"## {title}", "", *lines, ""] if any(lines) else []
+
+
+def _rows(told: Mapping[str, str]) -> Iterator[str]:
+    if told:
+        yield "| | |"
+        yield "|---|---|"
+        yield from (f"| {name} | {_plain(text)} |" for name, text in told.items())
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if rows:
+        yield "| " + " | ".join(name.replace("_", " ") for name in rows[0]) + " |"
+        yield "|" + "---|" * len(rows[0])
+        yield from ("| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows)
+
+
+def _plain(text: object) -> str:
+    """A text from elsewhere as it may stand in a table of Markdown."""
+    return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _short(value: Any) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else ""
