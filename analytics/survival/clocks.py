@@ -1,8 +1,9 @@
 """By which clock a part ages, its calendar age or how much it was used: whichever foretold better what it had not seen.
 
 Time is split, never rows: each clock learns from what was known by a day before which `PAST_SHARE` of the failures had come, and foretells
-for every part at work that day whether and when it would fail after it, its use ahead by the device's own rate up to that day. The
-clock under which what came was likelier is taken. Both likelihoods are of calendar days, so they can be compared.
+for every part at work that day whether and when it would fail after it, its use ahead by the device's own rate up to that day. Use
+is taken where it made what came likelier by more than chance (one standard error over lives). Both likelihoods are of calendar days, so
+they can be compared.
 """
 
 from __future__ import annotations
@@ -28,11 +29,20 @@ _LEAST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """How much likelier use made what was left out than the calendar did (log-likelihood, natural logarithm), and its standard error over
+    lives."""
+
+    gain: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """The clock, and the gain of each counter over the calendar in log-likelihood of what was left out (natural logarithms)."""
+    """The clock, and the gain of each counter over the calendar."""
 
     clock: str
-    gains: Mapping[str, float]
+    gains: Mapping[str, Gain]
 
 
 def choose_clock(names: Sequence[str], parts: Sequence[Watched], uses: Mapping[str, Uses]) -> Choice:
@@ -43,8 +53,8 @@ def choose_clock(names: Sequence[str], parts: Sequence[Watched], uses: Mapping[s
     cut = failed[int(PAST_SHARE * len(failed)) - 1]
     ahead = _at_work(parts, cut)
     gains = {metric: gain for metric, one in uses.items() if (gain := _gain(names, parts, one, cut, ahead)) is not None}
-    best = max(gains, key=lambda metric: gains[metric], default=AGE)
-    return Choice(best if best != AGE and gains[best] > 0 else AGE, gains)
+    clear = {metric: one.gain for metric, one in gains.items() if one.gain > one.error}
+    return Choice(max(clear, key=lambda metric: clear[metric], default=AGE), gains)
 
 
 def used_spells(names: Sequence[str], parts: Sequence[Watched], use: Uses) -> tuple[Spells, Flags]:
@@ -91,7 +101,7 @@ def _at_work(parts: Sequence[Watched], cut: int) -> _Ahead:
     )
 
 
-def _gain(names: Sequence[str], parts: Sequence[Watched], use: Uses, cut: int, ahead: _Ahead) -> float | None:
+def _gain(names: Sequence[str], parts: Sequence[Watched], use: Uses, cut: int, ahead: _Ahead) -> Gain | None:
     """How much likelier use made what came than age did, on the same lives; None where use is known too seldom."""
     past = [_known_by(part, cut) for part in parts]
     spells, known = used_spells(names, past, use)
@@ -110,9 +120,9 @@ def _gain(names: Sequence[str], parts: Sequence[Watched], use: Uses, cut: int, a
         by_age, by_use = fit_weibull(calendar), fit_weibull(spells)
     except Invalid:
         return None
-    return _likelihood(by_use, judged, now[usable], rate[usable]) - _likelihood(
-        by_age, judged, judged.age, np.ones(len(judged.age))
-    )
+    more = _likelihoods(by_use, judged, now[usable], rate[usable])
+    more -= _likelihoods(by_age, judged, judged.age, np.ones(len(judged.age)))
+    return Gain(float(more.sum()), float(np.sqrt(len(more)) * more.std()))
 
 
 def _known_by(part: Watched, cut: int) -> Watched:
@@ -124,13 +134,10 @@ def _known_by(part: Watched, cut: int) -> Watched:
     )
 
 
-def _likelihood(lives: Weibull, ahead: _Ahead, age: Floats, rate: Floats) -> float:
-    """Log-likelihood of failing on the very day, or of working for as long as it was followed."""
+def _likelihoods(lives: Weibull, ahead: _Ahead, age: Floats, rate: Floats) -> Floats:
+    """Log-likelihood of each life: of failing on the very day, or of working for as long as it was followed."""
     group = lives.known_group(ahead.group)
     whole = lives.probabilities(group, age, rate * ahead.followed)
     before = lives.probabilities(group, age, rate * np.maximum(ahead.followed - 1, 0.0))
-    return float(
-        np.where(
-            ahead.failed, np.log(np.maximum(whole - before, _LEAST)), np.log1p(-np.minimum(whole, 1 - _LEAST))
-        ).sum()
-    )
+    failing, lasting = np.log(np.maximum(whole - before, _LEAST)), np.log1p(-np.minimum(whole, 1 - _LEAST))
+    return np.where(ahead.failed, failing, lasting)
