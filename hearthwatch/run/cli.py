@@ -223,7 +223,10 @@ def evaluate(
         int | None, typer.Option(min=1, help="cohorts: simulated fleets of each cell; default 2,000.")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(help='cohorts: only cells with this in their name ("power*ratio 2").')
+        str | None,
+        typer.Option(
+            help='cohorts: only cells with this in their name ("power*ratio 2"); nab: "perturbation", each constant changed.'
+        ),
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="cohorts: processes at once; default 1.")] = None,
     seed: Annotated[int | None, typer.Option(help="cohorts: the same seed gives the same fleets; default 1.")] = None,
