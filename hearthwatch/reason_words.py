@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hearthwatch.anomaly_words import anomaly_sentence
 from hearthwatch.reasons import CHINESE, ENGLISH, name_of, part_in_words, spoken
 
 RAISES, AGAINST, SMALL_SIGNS = "raises_risk", "against", "many_small_signs"
@@ -78,7 +79,9 @@ def sentence(reason: Mapping[str, Any], language: str = ENGLISH) -> str:
         return _raises(str(reason.get("reason", "")), values, spoken(language))
     if key == AGAINST:
         return words[AGAINST].format(what=_against(values, spoken(language)))
-    return words[SMALL_SIGNS] if key == SMALL_SIGNS else str(reason.get("text") or key)
+    if key == SMALL_SIGNS:
+        return words[SMALL_SIGNS]
+    return anomaly_sentence(reason, language) or str(reason.get("text") or key)
 
 
 def _raises(reason: str, values: Mapping[str, Any], language: str) -> str:

@@ -128,17 +128,18 @@ def _unusual_reasons(
         ),
         (NOVELTY, "hours_new", f"{who}: something that this device never did before"),
     )
-    reasons = []
+    whom = {"metrics": list(behind.metrics), "others": max(about.peers - 1, 0)}
+    reasons: list[dict[str, Any]] = []
     for name, key, text in told:
         peers, own = scores[name]["peers"], scores[name]["own_past"]
         if peers is not None and peers >= STRANGE_SCORE:
             values: dict[str, Any] = {"deviations from peers": peers, "deviations from its own past": own}
             if name == NOVELTY:
                 values["most at (UTC)"] = f"{hour:02d}:00"
-            reasons.append({"text_key": key, "text": text, "values": values})
+            reasons.append({"text_key": key, "text": text, "values": values, "about": whom})
     if not reasons:
         text = f"{who}: not as usual for this device on the days before"
-        reasons.append({"text_key": "hours_before", "text": text, "values": {}})
+        reasons.append({"text_key": "hours_before", "text": text, "values": {}, "about": whom})
     return reasons
 
 
@@ -158,6 +159,7 @@ def group_observation(
         "text_key": "incident",
         "text": f"{share:.0%} of {devices} devices left their own past on the same day",
         "values": {},
+        "about": {"share": f"{share:.0%}", "devices": devices},
     }
     evidence = {
         "metrics": list(metrics),
@@ -185,6 +187,7 @@ def _reason(signal: Signal, peers: float, own: float, value: float, about: Conte
         "text_key": f"{signal.id}_{side}_peers",
         "text": f"{what} is far {side} what is usual for this device beside {about.peers - 1} of its model",
         "values": values,
+        "about": {"metrics": [signal.metric], "others": about.peers - 1},
     }
 
 

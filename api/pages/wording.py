@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from hearthwatch.anomaly_words import anomaly_sentence
 from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
 from hearthwatch.metrics import BY_NAME
 from hearthwatch.reason_words import is_worded, sentence
@@ -111,6 +112,8 @@ def _reason(reason: Any, brief: bool, language: str) -> str:
     if is_worded(reason):
         value = dict(reason.get("values") or {}).get("value")
         return sentence(reason, language) + (f" ({value})" if value and not brief else "")
+    if (told := anomaly_sentence(reason, language, brief=brief)) is not None:
+        return told
     if brief and reason.get("text"):
         return str(reason["text"])
     values = ", ".join(f"{name} {_short(value)}" for name, value in dict(reason.get("values") or {}).items())
