@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from analytics.model_life import job
-from hearthwatch.records import findings, model_decisions, model_looks, model_versions, outcomes, tickets
+from hearthwatch.records import findings, model_decisions, model_looks, model_versions, outcomes, said_days, tickets
 from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import Because
 from hearthwatch.records.tables import findings as findings_table
@@ -121,7 +121,7 @@ def test_a_job_killed_in_between_leaves_the_day_before_and_can_be_run_again(
     many_fail(database)
     before = decided(database)
     with monkeypatch.context() as patched:
-        patched.setattr(job.findings, "observe", lambda *_, **__: (_ for _ in ()).throw(SystemExit))
+        patched.setattr(findings, "observe", lambda *_, **__: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             judge(database, 50)
     assert roles(database) == {good.id: "retired", bad.id: "champion"}
@@ -233,10 +233,10 @@ def test_what_was_said_is_forgotten_when_no_label_can_come_any_more(database: Da
     say(database, 0, [version.id], [LOW[:5]])
     judge(database, 399)
     with database.reading() as connection:
-        assert len(job.said_days.list_days(connection, NAME)) == 1
+        assert len(said_days.list_days(connection, NAME)) == 1
     judge(database, 402)
     with database.reading() as connection:
-        assert job.said_days.list_days(connection, NAME) == []
+        assert said_days.list_days(connection, NAME) == []
 
 
 def test_no_fault_found_is_no_failure_for_calibration(database: Database) -> None:

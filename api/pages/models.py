@@ -1,0 +1,145 @@
+"""Trained models: which work, how they do, and what was decided of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.context import ApiContext
+from api.pages.frame import Visit, card, sentence
+from api.pages.tables import table
+from api.pages.wording import evidence, moment, number
+from hearthwatch.records import model_decisions, model_looks, model_versions
+from hearthwatch.records.model_decisions import ModelDecision
+from hearthwatch.records.model_looks import ModelLook
+from hearthwatch.records.model_versions import ModelVersion
+
+SHOWN_RETIRED = 50
+SHOWN_DECISIONS = 50
+COLORS = {
+    "champion": "positive",
+    "challenger": "primary",
+    "retired": "grey-6",
+    "promoted": "positive",
+    "restored": "positive",
+    "registered": "primary",
+    "demoted": "negative",
+    "alarm": "warning",
+}
+VERSIONS = (
+    ("name", "Model", "left"),
+    ("version", "Version", "right"),
+    ("role", "Role", "left"),
+    ("trained", "Trained (UTC)", "left"),
+    ("until", "Data until", "left"),
+    ("failures", "Failures", "right"),
+    ("precision", "Average precision", "right"),
+    ("age", "By age alone", "right"),
+    ("kept", "Observed / expected", "right"),
+    ("calibration", "e: calibration", "right"),
+    ("visits", "e: no fault found", "right"),
+    ("scores", "e: scores", "right"),
+    ("race", "e: race", "right"),
+)
+DECISIONS = (
+    ("at", "At (UTC)", "left"),
+    ("name", "Model", "left"),
+    ("version", "Version", "right"),
+    ("what", "Decision", "left"),
+    ("why", "Why", "left"),
+    ("by", "By", "left"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows."""
+
+    versions: Sequence[ModelVersion]
+    decisions: Sequence[ModelDecision]
+    looks: Mapping[tuple[int, str], ModelLook]
+
+
+async def models_page(visit: Visit) -> None:
+    """Every model that works or waits, the retired ones below, and the newest decisions."""
+    shown = await visit.load(_load)
+    if not shown.versions:
+        sentence(
+            "No model has been trained yet. That happens once a week, for each part that has failed often enough, or at once by: "
+            "hearthwatch train. Until then devices are judged by age and use."
+        )
+        return
+    note = (
+        "A champion speaks; a challenger is scored beside it, unheard, until it has shown to be better. e is evidence: from 20 on "
+        "(100 for scores) something is done about it."
+    )
+    with card("At work and waiting", note):
+        standing = [one for one in shown.versions if one.role != "retired"]
+        if standing:
+            versions_table(standing, shown.looks)
+        else:
+            sentence("No version works: its devices are judged by age and use.")
+    retired = [one for one in shown.versions if one.role == "retired"]
+    if retired:
+        with card("Retired"):
+            versions_table(retired[:SHOWN_RETIRED], shown.looks)
+    with card("Decisions", "By whom, and why; the numbers of each are in the API under /api/v1/models/decisions."):
+        decisions_table(shown.decisions)
+
+
+def versions_table(versions: Sequence[ModelVersion], looks: Mapping[tuple[int, str], ModelLook]) -> None:
+    """Versions with their worth and the evidence against them."""
+    table(VERSIONS, [_version(one, looks) for one in versions], links=("name",), badges=("role",))
+
+
+def decisions_table(decisions: Sequence[ModelDecision]) -> None:
+    """Decisions as they were taken."""
+    rows = [
+        {
+            "id": one.id,
+            "at": moment(one.at),
+            "name": one.name,
+            "name_to": f"/models/{one.version_id}",
+            "version": one.version_id,
+            "what": one.what,
+            "what_color": COLORS.get(one.what),
+            "why": one.why,
+            "by": one.by,
+        }
+        for one in decisions
+    ]
+    table(DECISIONS, rows, links=("name",), badges=("what",)).props("wrap-cells")
+
+
+def _version(one: ModelVersion, looks: Mapping[tuple[int, str], ModelLook]) -> dict[str, Any]:
+    report = one.card.get("evaluation", {})
+    kept = report.get("observed_expected") or {}
+    told = {name: looks.get((one.id, kind)) for name, kind in _LOOKS}
+    return {
+        "id": one.id,
+        "name": one.name,
+        "name_to": f"/models/{one.id}",
+        "version": one.id,
+        "role": one.role,
+        "role_color": COLORS.get(one.role),
+        "trained": moment(one.trained_at),
+        "until": one.card.get("data_until", "–"),
+        "failures": one.card.get("failures", "–"),
+        "precision": number(report.get("test", {}).get("average_precision")),
+        "age": number(report.get("baseline", {}).get("average_precision")),
+        "kept": number(kept.get("ratio")),
+        **{name: "–" if look is None or look.e is None else evidence(look.e) for name, look in told.items()},
+    }
+
+
+_LOOKS = (("calibration", "calibration"), ("visits", "no_fault"), ("scores", "scores"), ("race", "race"))
+
+
+def _load(context: ApiContext) -> Shown:
+    with context.database.reading() as connection:
+        return Shown(
+            model_versions.list_versions(connection),
+            model_decisions.list_decisions(connection, limit=SHOWN_DECISIONS),
+            model_looks.latest(connection),
+        )
