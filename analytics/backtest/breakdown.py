@@ -106,6 +106,9 @@ def _weeks(case: Case, test: Rows, warned: Warned) -> Sequence[Mapping[str, Any]
     weeks = []
     for begin in range(case.cut, last + 1, 7):
         mine = {failure for failure in alerts.foreseeable if begin < failure[1] <= begin + 7}
+        rows = int(((test.day >= begin) & (test.day < begin + 7)).sum())
+        if not rows and not mine:
+            continue
         began = (alerts.spells.begin >= begin) & (alerts.spells.begin < begin + 7)
         weeks.append(
             {
@@ -113,7 +116,7 @@ def _weeks(case: Case, test: Rows, warned: Warned) -> Sequence[Mapping[str, Any]
                 "foretold": len(mine & alerts.foretold),
                 "missed": len(mine - alerts.foretold),
                 "false_alarms": int((began & ~alerts.right).sum()),
-                "device_days": int(((test.day >= begin) & (test.day < begin + 7)).sum()),
+                "device_days": rows,
             }
         )
     return weeks

@@ -8,10 +8,14 @@ from nicegui import ui
 
 from api.context import ApiContext
 from api.pages import (
+    backtest,
+    backtests,
     comparisons,
     devices,
     findings,
     fleet,
+    model,
+    models,
     notices,
     policies,
     quality,
@@ -34,6 +38,8 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/rollouts/{rollout_id}", "Roll-out", rollout.rollout_page),
         ("/comparisons", "Comparisons", comparisons.comparisons_page),
         ("/comparisons/{comparison_id}", "Comparison", comparisons.comparison_page),
+        ("/backtests", "Backtests", backtests.backtests_page),
+        ("/backtests/{backtest_id}", "Backtest", backtest.backtest_page),
         ("/devices", "Devices", devices.devices_page),
         ("/devices/{device_id}", "Device", devices.device_page),
         ("/findings", "Findings", findings.findings_page),
@@ -43,6 +49,8 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/notices", "Notices", notices.notices_page),
         ("/notices/{notice_id}", "Notice", notices.notice_page),
         ("/policy", "Policy", policies.policy_page),
+        ("/models", "Models", models.models_page),
+        ("/models/{version_id}", "Model", model.model_page),
         ("/quality", "Data quality", quality.quality_page),
     ):
         staff_page(context, path, title, build)

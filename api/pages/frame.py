@@ -24,11 +24,13 @@ NAVIGATION = (
     ("/releases", "Firmware", "system_update_alt"),
     ("/rollouts", "Roll-outs", "published_with_changes"),
     ("/comparisons", "Comparisons", "compare"),
+    ("/backtests", "Backtests", "history"),
     ("/devices", "Devices", "devices_other"),
     ("/findings", "Findings", "troubleshoot"),
     ("/tickets", "Tickets", "build"),
     ("/notices", "Notices", "mail"),
     ("/policy", "Policy", "rule"),
+    ("/models", "Models", "model_training"),
     ("/quality", "Data quality", "fact_check"),
 )
 

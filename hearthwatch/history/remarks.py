@@ -10,7 +10,7 @@ from typing import Any
 from hearthwatch.history.files import SourceFile
 from hearthwatch.history.values import RejectedRow
 
-LISTED = 40
+LISTED = 12
 """So many names a remark lists; the rest is counted."""
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 

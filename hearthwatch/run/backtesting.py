@@ -142,7 +142,7 @@ def _follow(child: subprocess.Popen[str], say: Callable[[str], None]) -> list[st
         words = line.rstrip("\n")
         if not words.startswith(PROGRESS):
             last = [*last, words][-_KEPT_LINES:]
-        elif time.monotonic() - said_at >= SAY_EVERY_SECONDS:
+        elif words != PROGRESS and time.monotonic() - said_at >= SAY_EVERY_SECONDS:
             said_at = time.monotonic()
             say(words.removeprefix(PROGRESS))
     return last

@@ -1,0 +1,228 @@
+"""Backtests of a maker's own history: all of them, how to start one, and how to bring the files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from nicegui import ui
+
+from api.context import ApiContext
+from api.pages.actions import perform
+from api.pages.frame import Visit, card, refused, sentence
+from api.pages.tables import table
+from api.pages.wording import moment
+from api.routes.backtests import NewBacktest, question_of
+from api.security import ENGINEERS
+from hearthwatch.errors import HearthwatchError, Invalid
+from hearthwatch.history.shelf import Shelved, list_shelf
+from hearthwatch.records import audit, backtests
+from hearthwatch.records.backtests import OPEN, Backtest
+
+ASK_EVERY_S = 3.0
+STATE_COLORS = {
+    "waiting": "grey-7",
+    "running": "primary",
+    "done": "positive",
+    "refused": "warning",
+    "failed": "negative",
+    "interrupted": "warning",
+}
+HORIZONS = {7: "7 days", 14: "14 days", 30: "30 days", 90: "90 days"}
+COLUMNS = (
+    ("history", "History", "left"),
+    ("state", "State", "left"),
+    ("foretold", "Foretold", "right"),
+    ("lead", "Half of them ahead by", "right"),
+    ("false", "False per 1,000 device-weeks", "right"),
+    ("horizon", "Horizon", "right"),
+    ("asked", "Asked (UTC)", "left"),
+    ("by", "By", "left"),
+)
+PICKER = """
+<div style="display:flex;flex-wrap:wrap;gap:.75rem;align-items:end">
+  <div><label for="hw-folder" class="hw-quiet text-sm">Folder</label><br>
+    <input id="hw-folder" type="text" maxlength="100" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*" placeholder="drives"
+      style="border:1px solid #b9b5a8;border-radius:6px;padding:.4rem .6rem;max-width:14rem"></div>
+  <div><label for="hw-files" class="hw-quiet text-sm">CSV, CSV.gz, Parquet, and a mapping (.toml)</label><br>
+    <input id="hw-files" type="file" multiple accept=".csv,.gz,.parquet,.toml" style="max-width:100%"></div>
+</div>
+<div id="hw-upload" role="status" class="hw-quiet text-sm" style="margin-top:.5rem"></div>
+"""
+UPLOAD = """async () => {
+  const say = text => { document.getElementById('hw-upload').textContent = text; };
+  const folder = document.getElementById('hw-folder').value.trim();
+  const files = [...document.getElementById('hw-files').files];
+  if (!folder || !files.length) { say('Name a folder and choose files.'); return; }
+  const size = 16 * 1024 * 1024;
+  for (const [number, file] of files.entries()) {
+    let offset = 0;
+    do {
+      const piece = file.slice(offset, offset + size);
+      const last = offset + piece.size >= file.size;
+      const address = `/api/v1/history/${encodeURIComponent(folder)}/${encodeURIComponent(file.name)}`;
+      let answer;
+      try {
+        answer = await fetch(`${address}?offset=${offset}&last=${last}`, {method: 'PUT', body: piece});
+      } catch (error) { say(`${file.name}: the server did not answer`); return; }
+      if (!answer.ok) {
+        const problem = await answer.json().catch(() => ({}));
+        say(`${file.name}: ${problem.detail || problem.title || answer.status}`);
+        return;
+      }
+      offset += piece.size;
+      say(`${number + 1} of ${files.length}: ${file.name}, ${Math.round(offset / 1048576)} of ${Math.round(file.size / 1048576)} MB`);
+    } while (offset < file.size);
+  }
+  location.reload();
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows."""
+
+    asked: Sequence[Backtest]
+    shelf: Sequence[Shelved]
+    place: str
+
+
+async def backtests_page(visit: Visit) -> None:
+    """All backtests, the newest first, and the ways to another."""
+    shown = await visit.load(_load)
+    sentence(
+        "How many failures of your own history would have been foretold, how early, at how many false alarms, and why."
+    )
+    if shown.asked:
+        table(COLUMNS, [row(one) for one in shown.asked], links=("history",), badges=("state",))
+    else:
+        sentence("No backtest yet.")
+    if visit.person.role in ENGINEERS:
+        _start(visit, shown)
+        _bring()
+    watch(visit, {one.id: one.state for one in shown.asked if one.state in OPEN})
+
+
+def row(one: Backtest) -> dict[str, Any]:
+    """A backtest as a row of a table."""
+    answer: Mapping[str, Any] = (one.report or {}).get("answer") or {}
+    lead = (answer.get("lead_days") or {}).get("median")
+    false = answer.get("false_per_1000_device_weeks")
+    return {
+        "id": one.id,
+        "history": one.folder,
+        "history_to": f"/backtests/{one.id}",
+        "state": one.state,
+        "state_color": STATE_COLORS[one.state],
+        "foretold": f"{answer['foretold']} of {answer['of']}" if answer else "–",
+        "lead": f"{lead:g} days" if lead is not None else "–",
+        "false": f"{false:.1f}" if false is not None else "–",
+        "horizon": f"{one.horizon_days} days",
+        "asked": moment(one.asked_at),
+        "by": one.asked_by,
+    }
+
+
+def watch(visit: Visit, states: Mapping[int, str], progress: ui.label | None = None) -> None:
+    """Read the page anew once one that waits or runs has gone on; until then tell its ``progress``."""
+    if not states:
+        return
+
+    async def ask() -> None:
+        try:
+            now = await visit.load(_states, tuple(states))
+        except HearthwatchError:  # the records are away: it asks again
+            return
+        if any(now[number].state != state for number, state in states.items()):
+            ui.navigate.reload()
+        elif progress is not None:
+            progress.set_text(" ".join(one.progress for one in now.values()))
+
+    ui.timer(ASK_EVERY_S, ask, immediate=False)
+
+
+def _states(context: ApiContext, numbers: Sequence[int]) -> Mapping[int, Backtest]:
+    with context.database.reading() as connection:
+        return {number: backtests.get(connection, number) for number in numbers}
+
+
+def _start(visit: Visit, shown: Shown) -> None:
+    note = f"Histories lie on the server below {shown.place}, each in a folder of its own with its mapping file."
+    with card("Start a backtest", note):
+        if not any(one.mappings and one.files for one in shown.shelf):
+            sentence("There is no folder with data and a mapping yet. Bring one below, or copy it there.")
+            return
+        folders = {one.folder: one for one in shown.shelf if one.mappings and one.files}
+        first = next(iter(folders.values()))
+        with ui.row().classes("items-end gap-4"):
+            folder = ui.select(
+                {name: _named(one) for name, one in folders.items()}, value=first.folder, label="Folder"
+            ).classes("w-64")
+            mapping = ui.select(list(first.mappings), value=first.mappings[0], label="Mapping").classes("w-48")
+            horizon = ui.select(HORIZONS, value=7, label="A failure counts within").classes("w-40")
+            cut = ui.input("Learn until (empty: 60 % of it)", placeholder="2026-03-01").classes("w-56")
+
+            def turned() -> None:
+                mapping.set_options(list(folders[folder.value].mappings), value=folders[folder.value].mappings[0])
+
+            folder.on_value_change(turned)
+
+            async def start() -> None:
+                try:
+                    asked = NewBacktest(
+                        folder=folder.value, mapping=mapping.value, cut=_date(cut.value), horizon_days=horizon.value
+                    )
+                    question = await visit.load(question_of, asked)
+                except HearthwatchError as error:
+                    refused(error)
+                    return
+                now, name = visit.context.clock.now(), visit.person.name
+
+                def work(connection: Any) -> None:
+                    made = backtests.ask(connection, question, now, name)
+                    detail = {"folder": question.folder, "mapping": question.mapping_file}
+                    audit.note(
+                        connection,
+                        at=now,
+                        actor=name,
+                        action="backtest.create",
+                        object=f"backtest:{made.id}",
+                        detail=detail,
+                    )
+
+                await perform(visit.context, work, "It waits for its turn")
+
+            ui.button("Start", on_click=start).props("no-caps unelevated")
+
+
+def _named(one: Shelved) -> str:
+    return f"{one.folder} ({one.files} file{'' if one.files == 1 else 's'}, {one.bytes / 1e6:,.1f} MB)"
+
+
+def _date(text: str | None) -> datetime | None:
+    if not text or not text.strip():
+        return None
+    try:
+        given = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise Invalid(f"not an ISO 8601 date: {text!r:.40}", where="Learn until") from None
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given
+
+
+def _bring() -> None:
+    note = (
+        "A mapping file says what the columns mean; `hearthwatch mapping suggest PATH` proposes one. What is uploaded is only for "
+        "backtests: it becomes telemetry by `hearthwatch import`."
+    )
+    with card("Bring a history", note):
+        ui.html(PICKER, sanitize=False)
+        ui.button("Upload").props("no-caps outline").on("click", js_handler=UPLOAD)
+
+
+def _load(context: ApiContext) -> Shown:
+    with context.database.reading() as connection:
+        asked = backtests.list_backtests(connection)
+    place = context.settings.history_folder
+    return Shown(asked, list_shelf(place), str(place))
