@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from nicegui import ui
@@ -11,7 +10,7 @@ from nicegui import ui
 from analytics.model_life.report import ALARMS, QUESTIONS, ModelReport, facts, read_report, worth
 from api.context import ApiContext
 from api.pages.actions import perform
-from api.pages.charts import lines
+from api.pages.charts import PALETTE, Points, line, mark_lines, options, show
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, figure, sentence
 from api.pages.frame import facts as pairs
@@ -62,7 +61,7 @@ async def model_page(visit: Visit) -> None:
         _reliability(told.get("evaluation", {}).get("reliability", ()))
     _drift(report)
     with card("What was decided", "Of all versions of this name."):
-        decisions_table(report.decisions)
+        decisions_table(report.decisions, named=False)
     with card("What it is made of"):
         pairs(facts(report))
         _others(told)
@@ -121,7 +120,7 @@ def _figures(report: ModelReport) -> None:
 
 
 def _evidence(report: ModelReport) -> None:
-    series: dict[str, Sequence[tuple[datetime, float | None]]] = {}
+    series: dict[str, Points] = {}
     for kind, name in (("calibration", "calibration"), ("no_fault", "no fault found"), ("scores", "scores")):
         points = [(one.at, max(one.e, SMALLEST_E)) for one in report.looks if one.kind == kind and one.e is not None]
         if points:
@@ -131,9 +130,7 @@ def _evidence(report: ModelReport) -> None:
         if not series:
             sentence("Nothing yet: it is looked at once a day, while it is the champion.")
             return
-        lines(
-            series, log=True, marks={"acted upon": ALARMS["calibration"]}, label="Evidence against the model over time"
-        )
+        _over_time(series, "acted upon", "Evidence against the model over time")
         for kind in ("calibration", "scores", "no_fault"):
             look = report.newest(kind)
             if look is not None and look.e is not None:
@@ -149,24 +146,27 @@ def _race(report: ModelReport) -> None:
         "Its race",
         f"Against version {last.get('against')}, on the same devices and days, of which the outcome is known.",
     ):
-        series = {
+        series: dict[str, Points] = {
             "better": [(one.at, max(float(one.detail["e_better"]), SMALLEST_E)) for one in looks],
             "worse": [(one.at, max(float(one.detail["e_worse"]), SMALLEST_E)) for one in looks],
         }
-        lines(
-            series,
-            log=True,
-            marks={"decided": ALARMS["race"]},
-            label="Evidence that the challenger is better, and that it is worse",
-        )
+        _over_time(series, "decided", "Evidence that the challenger is better, and that it is worse")
         pairs(
             {
                 "Outcomes known": f"{last['rows']:,} of {last['devices']:,} devices, {last['failing']} of which failed",
                 "Log loss": f"{number(last['loss_challenger'], 5)}; of the champion {number(last['loss_champion'], 5)}",
-                "Right among those it would name": f"{share(last['precision_challenger'])}; "
+                "Precision": f"{share(last['precision_challenger'])} of the 5 in 1,000 that it would name each week; "
                 f"of the champion {share(last['precision_champion'])}",
             }
         )
+
+
+def _over_time(series: Mapping[str, Points], mark: str, label: str) -> None:
+    """Evidence on a logarithmic axis that always reaches beyond the line at which something is done."""
+    drawn = [line(name, points, PALETTE[place]) for place, (name, points) in enumerate(series.items())]
+    drawn[0]["markLine"] = mark_lines({mark: ALARMS["calibration"]}, {})
+    highest = max(value for points in series.values() for _, value in points if value is not None)
+    show(options(drawn, log=10, low=SMALLEST_E, high=max(100.0, 2 * highest)), label=label)
 
 
 def _reliability(bands: Sequence[Mapping[str, Any]]) -> None:

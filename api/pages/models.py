@@ -32,15 +32,13 @@ VERSIONS = (
     ("version", "Version", "right"),
     ("role", "Role", "left"),
     ("trained", "Trained (UTC)", "left"),
-    ("until", "Data until", "left"),
     ("failures", "Failures", "right"),
-    ("precision", "Average precision", "right"),
-    ("age", "By age alone", "right"),
-    ("kept", "Observed / expected", "right"),
-    ("calibration", "e: calibration", "right"),
-    ("visits", "e: no fault found", "right"),
-    ("scores", "e: scores", "right"),
-    ("race", "e: race", "right"),
+    ("precision", "Precision / by age", "right"),
+    ("kept", "Obs. / exp.", "right"),
+    ("calibration", "e calibration", "right"),
+    ("visits", "e no fault", "right"),
+    ("scores", "e scores", "right"),
+    ("race", "e race", "right"),
 )
 DECISIONS = (
     ("at", "At (UTC)", "left"),
@@ -93,8 +91,8 @@ def versions_table(versions: Sequence[ModelVersion], looks: Mapping[tuple[int, s
     table(VERSIONS, [_version(one, looks) for one in versions], links=("name",), badges=("role",))
 
 
-def decisions_table(decisions: Sequence[ModelDecision]) -> None:
-    """Decisions as they were taken."""
+def decisions_table(decisions: Sequence[ModelDecision], *, named: bool = True) -> None:
+    """Decisions as they were taken; ``named``: with the name of the model."""
     rows = [
         {
             "id": one.id,
@@ -102,6 +100,7 @@ def decisions_table(decisions: Sequence[ModelDecision]) -> None:
             "name": one.name,
             "name_to": f"/models/{one.version_id}",
             "version": one.version_id,
+            "version_to": None if named else f"/models/{one.version_id}",
             "what": one.what,
             "what_color": COLORS.get(one.what),
             "why": one.why,
@@ -109,7 +108,8 @@ def decisions_table(decisions: Sequence[ModelDecision]) -> None:
         }
         for one in decisions
     ]
-    table(DECISIONS, rows, links=("name",), badges=("what",)).props("wrap-cells")
+    given = DECISIONS if named else tuple(column for column in DECISIONS if column[0] != "name")
+    table(given, rows, links=("name", "version"), badges=("what",)).props("wrap-cells" if named else "")
 
 
 def _version(one: ModelVersion, looks: Mapping[tuple[int, str], ModelLook]) -> dict[str, Any]:
@@ -124,10 +124,8 @@ def _version(one: ModelVersion, looks: Mapping[tuple[int, str], ModelLook]) -> d
         "role": one.role,
         "role_color": COLORS.get(one.role),
         "trained": moment(one.trained_at),
-        "until": one.card.get("data_until", "–"),
         "failures": one.card.get("failures", "–"),
-        "precision": number(report.get("test", {}).get("average_precision")),
-        "age": number(report.get("baseline", {}).get("average_precision")),
+        "precision": " / ".join(number(report.get(part, {}).get("average_precision")) for part in ("test", "baseline")),
         "kept": number(kept.get("ratio")),
         **{name: "–" if look is None or look.e is None else evidence(look.e) for name, look in told.items()},
     }
