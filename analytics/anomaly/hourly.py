@@ -202,7 +202,18 @@ def _note(state: Hours, values: Floats, day: int, firmware: Sequence[str]) -> No
         dtype=bool,
     )
     state.settling = np.where(changed, SETTLING_DAYS, np.maximum(state.settling - 1, 0))
+    _begin_again(state, changed)
     state.firmware = tuple(now or before for now, before in zip(firmware, state.firmware, strict=True))
+
+
+def _begin_again(state: Hours, which: Flags) -> None:
+    """Devices (devices,) whose firmware changed find their place anew: another firmware may measure, and use memory, in another way."""
+    state.known[which] = 0
+    state.followed[which] = 0
+    state.origin[which] = 0.0
+    if state.memory is not None:
+        state.memory.level[which] = 0.0
+        state.memory.recent[which] = np.nan
 
 
 def _shares(amounts: Floats) -> Floats:

@@ -101,6 +101,7 @@ def test_an_update_of_its_firmware_is_no_fault_of_a_device() -> None:
         told[day][3] = "1.1"
     story = play(values, firmware=told)
     assert all(np.isnan(story.peaks[day].score[3]).all() for day in range(20, 20 + SETTLING_DAYS))
+    assert not np.isnan(story.peaks[25].score[3, 0])
     assert [mode for _, mode in story.of(3) if mode == "unusual"] == []
 
 
