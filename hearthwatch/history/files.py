@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,12 +94,15 @@ class SourceFile:
             with parquet.ParquetFile(self.path) as file:
                 return ",", list(file.schema_arrow.names)
         opened = gzip.open if self.path.name.lower().endswith(".gz") else open
-        with opened(self.path, "rb") as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-            line = text.readline()
-            if not line.strip():
-                if any(further.strip() for further in text):
+        with opened(self.path, "rb") as stream:
+            first = stream.readline()
+            if not first.removeprefix(codecs.BOM_UTF8).strip():
+                if any(further.strip() for further in stream):
                     raise Invalid("begins with an empty line; its first line must be the header", where=self.name)
                 return ",", []
+        line = next(
+            iter(first.decode("utf-8-sig").splitlines())
+        )  # of the rest some cells may be no UTF-8: they are told one by one
         counts = {delimiter: line.count(delimiter) for delimiter in _DELIMITERS}
         delimiter = max(_DELIMITERS, key=lambda one: counts[one])
         return delimiter, next(csv.reader([line], delimiter=delimiter))

@@ -221,7 +221,7 @@ class Survey:
                 f"{count:,} with {offset or 'none'}"
                 for offset, (count, _) in sorted(found.items(), key=lambda one: -one[1][0])
             )
-            rarest, (_, place) = min(found.items(), key=lambda one: one[1][0])
+            rarest, (_, place) = min(found.items(), key=lambda one: (one[1][0], one[0]))
             yield Remark(
                 "mixed_offsets",
                 sum(count for count, _ in found.values()),
