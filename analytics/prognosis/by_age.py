@@ -14,7 +14,7 @@ import numpy as np
 from analytics.labels import Labels, born
 from analytics.panel import day_number
 from analytics.signals import WEAR_COUNTERS
-from analytics.survival.cold_start import ColdStart, cold_start, models_with, told
+from analytics.survival.cold_start import ColdStart, cold_start, models_by_part, told
 from analytics.survival.uses import Uses, read_uses
 from analytics.training.data import HISTORY
 from analytics.training.names import HORIZONS
@@ -33,12 +33,18 @@ class ByAge:
     store: TelemetryStore
     labels: Labels
     now: datetime
+    models: Mapping[str, Sequence[str]]
+    """By part, the models that have it."""
     _learned: dict[str, ColdStart | str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(store: TelemetryStore, labels: Labels, now: datetime) -> ByAge:
+        """Of what is known by now."""
+        return ByAge(store, labels, now, models_by_part(labels))
 
     def parts_of(self, model: str) -> list[str]:
         """The parts that have failed on some model and that this one has."""
-        failed = sorted({part for _, part in self.labels.failures if part})
-        return [part for part in failed if model in models_with(self.labels, part)]
+        return [part for part, models in self.models.items() if model in models]
 
     def rows(self, devices: Sequence[Device], part: str) -> list[Prognosis]:
         """What is said of one part of each device, in their order."""
@@ -58,12 +64,13 @@ class ByAge:
 
     def _lives_of(self, part: str) -> ColdStart | str:
         if part not in self._learned:
-            self._learned[part] = cold_start(self.labels, part, self.now, self._uses(part))
+            models = self.models.get(part, ())
+            self._learned[part] = cold_start(self.labels, part, self.now, self._uses(part, models), models)
         return self._learned[part]
 
-    def _uses(self, part: str) -> Mapping[str, Uses]:
+    def _uses(self, part: str, models: Sequence[str]) -> Mapping[str, Uses]:
         """What may be the part's clock beside the calendar, of all devices that have it."""
-        devices = [one for model in models_with(self.labels, part) for one in self.labels.by_model[model]]
+        devices = [one for model in models for one in self.labels.by_model[model]]
         begun = {one.id: day_number(one.first_seen) for one in devices if one.first_seen is not None}
         new = {one.id: int(born(one)) for one in devices if np.isfinite(born(one))}
         counters = (*WEAR_COUNTERS.get(part, ()), OPERATING_HOURS)

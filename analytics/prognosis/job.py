@@ -50,7 +50,7 @@ def prognose(
     panel = read_panel(store, known, artifacts, now, shadow.metrics)
     early = early_lives(store, database, known.labels, panel, now)
     wear = {key: loaded_wear(version) for key, version in known.wear.items()}
-    work = Round(known, artifacts, panel, early, ByAge(store, known.labels, now), shadow, now, rule)
+    work = Round(known, artifacts, panel, early, ByAge.of(store, known.labels, now), shadow, now, rule)
     with threadpool_limits(1):  # some hundred rows are done before a second thread has woken up
         for model in sorted(known.labels.by_model):
             work.take_model(model)

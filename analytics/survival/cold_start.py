@@ -51,15 +51,30 @@ class Said:
     clock: str = AGE
 
 
-def models_with(labels: Labels, part: str) -> list[str]:
-    """The models that have a part: it has failed, or is on record as built in, in one of their devices."""
-    having = {device for device, of in (*labels.failures, *labels.renewed) if of == part}
-    return sorted(model for model, devices in labels.by_model.items() if any(one.id in having for one in devices))
+def models_by_part(labels: Labels) -> dict[str, list[str]]:
+    """The models that have each part that has ever failed: it has failed, or is on record as built in, in one of their devices."""
+    model_of = {device.id: model for model, devices in labels.by_model.items() for device in devices}
+    failed = {part for _, part in labels.failures if part}
+    found: dict[str, set[str]] = {part: set() for part in failed}
+    for device, part in (*labels.failures, *labels.renewed):
+        if part in failed and device in model_of:
+            found[part].add(model_of[device])
+    return {part: sorted(models) for part, models in sorted(found.items())}
 
 
-def cold_start(labels: Labels, part: str, now: datetime, uses: Mapping[str, Uses] | None = None) -> ColdStart | str:
-    """Learn the lives of a part from everything known by now; else the reason why not. ``uses``: counters that may be its clock."""
-    group = {model: number for number, model in enumerate(models_with(labels, part))}
+def cold_start(
+    labels: Labels,
+    part: str,
+    now: datetime,
+    uses: Mapping[str, Uses] | None = None,
+    models: Sequence[str] | None = None,
+) -> ColdStart | str:
+    """Learn the lives of a part from everything known by now; else the reason why not.
+
+    ``uses``: counters that may be its clock; ``models``: those that have the part, as of `models_by_part`, if already known.
+    """
+    having = models_by_part(labels).get(part, ()) if models is None else models
+    group = {model: number for number, model in enumerate(having)}
     names, watched = [], []
     for model in group:
         for device in labels.by_model[model]:

@@ -110,7 +110,7 @@ def _load(context: ApiContext) -> Overview:
                 for notice in notices.list_notices(connection, state="sent", limit=MANY)
                 if notice.created_at >= now - WEEK
             ),
-            riskiest=[one for one in prognoses.riskiest(connection, limit=SHOWN) if one.p30 is not None],
+            riskiest=prognoses.riskiest(connection, since=now - prognoses.RECENT, limit=SHOWN),
             states=liveness.counts(connection),
             blind=blindness.current(connection, now),
         )

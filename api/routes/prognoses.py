@@ -74,9 +74,10 @@ def get_prognoses(context: Context, _caller: Reader, device_id: DeviceId) -> Dev
 def list_riskiest(
     context: Context, _caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> Page[PartPrognosis]:
-    """The parts most likely to fail within 30 days, the likeliest first."""
+    """The parts most likely to fail within 30 days, the likeliest first, of devices that were told of within a week."""
+    since = context.clock.now() - prognoses.RECENT
     with context.database.reading() as connection:
-        return Page(items=[_part(row) for row in prognoses.riskiest(connection, limit=limit)])
+        return Page(items=[_part(row) for row in prognoses.riskiest(connection, since=since, limit=limit)])
 
 
 def _part(row: Prognosis) -> PartPrognosis:

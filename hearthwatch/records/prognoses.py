@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,6 +52,9 @@ class Prognosis:
     decision: Mapping[str, Any] | None = None
 
 
+RECENT = timedelta(days=7)
+"""For so long after a device was last told of it is shown among the riskiest."""
+
 _FIELDS = tuple(Prognosis.__dataclass_fields__)
 
 
@@ -74,9 +77,12 @@ def of_device(connection: Connection, device_id: str) -> list[Prognosis]:
     return [row for row in rows if row.at == newest]
 
 
-def riskiest(connection: Connection, *, limit: int = 100) -> list[Prognosis]:
-    """Prognoses with the highest probability within 30 days first; abstentions are left out."""
+def riskiest(connection: Connection, *, since: datetime | None = None, limit: int = 100) -> list[Prognosis]:
+    """Prognoses with the highest probability within 30 days first; abstentions are left out, and what was told before ``since``: a
+    device that has gone keeps its last one."""
     query = sa.select(prognoses).where(prognoses.c.p30.is_not(None))
+    if since is not None:
+        query = query.where(prognoses.c.at >= since)
     rows = connection.execute(
         query.order_by(prognoses.c.p30.desc(), prognoses.c.device_id, prognoses.c.part).limit(limit)
     )

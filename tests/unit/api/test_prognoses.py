@@ -94,6 +94,12 @@ def test_the_riskiest_come_first_with_their_method(client: Client, context: ApiC
     assert [(row["device_id"], row["method"]) for row in items] == [("d-1", "hazard"), ("d-2", "survival")]
 
 
+def test_a_device_that_has_gone_is_no_longer_among_the_riskiest(client: Client, context: ApiContext) -> None:
+    say(context, [RELAY, replace(RELAY, device_id="d-2", at=context.clock.now() - timedelta(days=30))])
+    items = client("viewer").get("/api/v1/prognoses").json()["items"]
+    assert [row["device_id"] for row in items] == ["d-1"]
+
+
 def test_every_field_is_described(client: Client) -> None:
     schemas = client("viewer").get("/api/v1/openapi.json").json()["components"]["schemas"]
     told = schemas["PartPrognosis"]["properties"]
