@@ -6,7 +6,7 @@ import pytest
 from analytics.anomaly.engine import CALM_DAYS, Day, Seen, State, Watch
 from analytics.panel import Flags, Floats, increases
 from analytics.scorers.past import WARM_UP_DAYS
-from analytics.signals import signals_for
+from analytics.signals import BY_ID, DAY_PEAKS, signals_for
 from tests.unit.analytics.fleets import Values, burnt, healthy
 
 RATE = 0.5 / 1000
@@ -168,3 +168,18 @@ def test_no_day_looks_ahead() -> None:
     values = healthy(12, 40, 30)
     whole, half = Story(values), Story({name: array[:, :18] for name, array in values.items()})
     np.testing.assert_array_equal(whole.days[17].p, half.days[17].p)
+
+
+def test_two_views_of_one_event_share_one_evidence_and_one_share_of_the_false_alarms() -> None:
+    values = np.abs(np.random.default_rng(14).normal(size=(30, 2)))
+    watch = Watch((BY_ID["log_relay_contact_mohm"], *DAY_PEAKS), RATE)
+    assert watch.modes == ("relay_wear", "unusual")
+    assert len(set(watch.thresholds.tolist())) == 1
+    state, nobody = watch.begin(30), np.zeros((30, 2), dtype=bool)
+    for day in range(15):
+        own = np.concatenate([np.full((30, 1), 2.0), values + 0.01 * day], axis=1)
+        own[4, 1] += 3.0 * (day > 12)
+        state, seen = watch.step(state, Day(own, np.zeros(30, dtype=np.int64), nobody))
+    assert state.evidence[4, 1] == state.evidence[4, 2] > 0
+    assert seen.p[4, 1] < seen.p[4, 2]
+    assert seen.bets[4, 1] == seen.bets[4, 2]
