@@ -21,6 +21,7 @@ from api.routes import (
     findings,
     groups,
     hold_outs,
+    late_days,
     liveness,
     models,
     notices,
@@ -86,7 +87,7 @@ def _rest(app: FastAPI) -> FastAPI:
     install_error_handlers(rest)
     for noun in (
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
-        customers, field_service, policies, outages, models, system, backups, backtests, sign_in,
+        late_days, customers, field_service, policies, outages, models, system, backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from nicegui import ui
@@ -16,12 +16,14 @@ from api.pages.wording import moment
 from api.replays import replay_quarantine
 from api.security import ENGINEERS
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import job_runs, processes, quarantine
+from hearthwatch.records import job_runs, late_days, processes, quarantine
 from hearthwatch.records.job_runs import JobRun
+from hearthwatch.records.late_days import Lateness
 from hearthwatch.records.processes import Process
 from hearthwatch.records.quarantine import HeldItem
 
 SHOWN = 200
+LATE_PERIOD = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Quality:
     jobs: list[JobRun]
     processes: list[Process]
     samples: dict[str, int]
+    late: Lateness
     now: datetime
 
 
@@ -44,6 +47,7 @@ async def quality_page(visit: Visit) -> None:
         with ui.row().classes("w-full gap-4"):
             for name in ("received", "stored", "duplicate", "quarantined", "ignored", "in_flight"):
                 figure(name.replace("_", " "), f"{ledger.get(name, 0):,}", "samples")
+    _late(shown.late)
     _processes(shown.processes, shown.now)
     _quarantine(visit, shown)
     _jobs(shown.jobs)
@@ -55,8 +59,9 @@ def _load(context: ApiContext) -> Quality:
         by_state = quarantine.counts(connection)
         jobs = job_runs.latest(connection)
         known = processes.list_processes(connection)
-    now = context.clock.now()
-    return Quality(held, by_state, jobs, known, _samples(context, known, now), now)
+        now = context.clock.now()
+        late = late_days.told(connection, now - LATE_PERIOD)
+    return Quality(held, by_state, jobs, known, _samples(context, known, now), late, now)
 
 
 def _samples(context: ApiContext, known: list[Process], now: datetime) -> dict[str, int]:
@@ -66,6 +71,15 @@ def _samples(context: ApiContext, known: list[Process], now: datetime) -> dict[s
     if isinstance(told, Mapping) and told.get("samples"):
         return dict(told["samples"])
     return processes.samples([process for process in known if process.reports(now)])
+
+
+def _late(late: Lateness) -> None:
+    if late.days:
+        with card(
+            "Late data", "Of the last 30 days; it came after the morning that judged its day (docs/reliability.md)."
+        ):
+            devices = f"{late.devices:,} device{'s' if late.devices > 1 else ''}"
+            sentence(f"{late.days:,} device-days of {devices}, the newest at {moment(late.last_at)} UTC.")
 
 
 def _processes(known: Sequence[Process], now: datetime) -> None:

@@ -80,6 +80,32 @@ def list_days(
     return [row for row in rows if wanted is None or row.device_id in wanted]
 
 
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How much came late: device-days, devices, and the newest arrival (None: nothing)."""
+
+    days: int
+    devices: int
+    last_at: datetime | None
+
+
+def told(connection: Connection, since: datetime) -> Lateness:
+    """How much came late of the days from ``since`` on."""
+    columns = late_days.c
+    query = sa.select(
+        sa.func.count().label("days"),
+        sa.func.count(columns.device_id.distinct()).label("devices"),
+        sa.func.max(columns.last_at).label("last_at"),
+    ).where(columns.day >= since)
+    return Lateness(**connection.execute(query).mappings().one())
+
+
+def of_device(connection: Connection, device: str, *, limit: int = 100) -> list[LateDay]:
+    """A device's late days, newest first."""
+    query = sa.select(late_days).where(late_days.c.device_id == device).order_by(late_days.c.day.desc()).limit(limit)
+    return [LateDay(**row) for row in connection.execute(query).mappings()]
+
+
 def forget(connection: Connection, before: datetime) -> int:
     """Delete the late days whose day ended before a time: their telemetry goes with them. Returns how many."""
     return connection.execute(sa.delete(late_days).where(late_days.c.day < before - _DAY)).rowcount

@@ -61,3 +61,13 @@ def test_a_day_is_not_judged_before_the_morning_after_it() -> None:
     assert unjudged_since(evening) == START
     assert unjudged_since(START + DAY + JUDGED_AFTER - timedelta(microseconds=1)) == START
     assert unjudged_since(START + DAY + JUDGED_AFTER) == START + DAY
+
+
+def test_how_much_came_late_is_told_of_all_and_which_days_of_one(database: Database) -> None:
+    with database.transaction() as connection:
+        assert late_days.told(connection, START) == late_days.Lateness(0, 0, None)
+        late_days.mark(connection, [late("d-2", 1, 5), late("d-1", 1, 0), late("d-1", 2, 3), late("d-1", 5, 0)])
+        newest = START + timedelta(days=10, hours=3)
+        assert late_days.told(connection, START + 2 * DAY) == late_days.Lateness(2, 1, newest)
+        assert [(one.day - START).days for one in late_days.of_device(connection, "d-1", limit=2)] == [5, 2]
+        assert late_days.of_device(connection, "nobody") == []
