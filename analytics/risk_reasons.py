@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from analytics.artifacts import Artifact
-from analytics.decision.peers import Peers, Place
+from analytics.decision.peers import Peers, Place, Ranked
 from analytics.decision.shapley import shapley
 from analytics.features import Feature
 from analytics.hazard import Matrix
@@ -140,6 +140,8 @@ class _Telling:
     def __init__(self, columns: Sequence[Feature], features: Matrix, nearby: Around) -> None:
         self._features = features
         self._nearby = nearby
+        self._ranked: dict[int, Ranked] = {}
+        self._signals = {name: nearby.peers.ranked(values) for name, values in nearby.signals.items()}
         self._columns: dict[str, list[tuple[int, Feature]]] = {}
         for place, column in enumerate(columns):
             self._columns.setdefault(group_of(column), []).append((place, column))
@@ -161,8 +163,7 @@ class _Telling:
         shown = self._value(row, reason, metric)
         if shown is not None:
             values["value"] = shown
-        reported = BY_ID[metric].metric if metric in BY_ID else metric
-        return _worded({"text_key": RAISES, "reason": reason, "metric": reported, "values": values})
+        return _worded({"text_key": RAISES, "reason": reason, "metric": _reported(metric), "values": values})
 
     def _strongest(self, row: int, reason: str) -> tuple[str, str, Place | None]:
         """The metric of a reason that stands out most among the peers, by what it is or by how it has changed."""
@@ -171,18 +172,26 @@ class _Telling:
             for at, column in self._columns[reason]:
                 if column.view not in views:
                     continue
-                place = self._nearby.peers.place(self._features[:, at].astype(np.float64), row)
+                place = self._place(at, row)
                 if place is not None and (best[2] is None or place.share > best[2].share):
                     best = column.metric, aspect, place
         return best
 
+    def _place(self, column: int, row: int) -> Place | None:
+        if column not in self._ranked:
+            self._ranked[column] = self._nearby.peers.ranked(self._features[:, column].astype(np.float64))
+        return self._ranked[column].place(row)
+
     def _value(self, row: int, reason: str, metric: str) -> str | None:
-        """What the metric is at, with its unit, where it is one of the catalogue and not derived."""
-        unit = BY_NAME[metric].unit if metric in BY_NAME else "days" if metric in {"age", "service"} else None
+        """What the metric is at, with its unit, where it is one of the catalogue, or its logarithm."""
+        raw = _reported(metric)
+        unit = BY_NAME[raw].unit if raw in BY_NAME else "days" if raw in {"age", "service"} else None
+        if unit is None or metric not in {raw, f"log_{raw}"}:
+            return None
         for at, column in self._columns[reason]:
             value = float(self._features[row, at])
-            if unit is not None and column.metric == metric and column.view in _LEVELS and not np.isnan(value):
-                return f"{value:.4g} {unit}"
+            if column.metric == metric and column.view in _LEVELS and not np.isnan(value):
+                return f"{value if metric == raw else np.exp(value):.4g} {unit}"
         return None
 
     def _against(
@@ -199,14 +208,19 @@ class _Telling:
     def _usual(self, row: int) -> list[str]:
         """Reasons all of whose signals are, for this device, where those of its peers are."""
         usual: dict[str, bool] = {}
-        for name, values in self._nearby.signals.items():
-            place = self._nearby.peers.place(values, row)
+        for name, ranked in self._signals.items():
+            place = ranked.place(row)
             if place is not None:
                 bad = BY_ID[name].bad
                 worrying = bad == "both" or bad == {"higher": "high", "lower": "low"}[place.side]
                 reason = group_of(Feature(name, "today"))
                 usual[reason] = usual.get(reason, True) and not (worrying and place.share > USUAL_UP_TO)
         return [reason for reason, is_usual in usual.items() if is_usual]
+
+
+def _reported(metric: str) -> str:
+    """The metric that devices report, of what may be derived from it."""
+    return BY_ID[metric].metric if metric in BY_ID else metric
 
 
 def _worded(reason: Reason) -> Reason:

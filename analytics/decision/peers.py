@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.panel import Flags, Floats
+from analytics.panel import Floats
 
 ENOUGH_SAME_FIRMWARE = 20
 """Others of the same model and firmware with a value, from which on they are the peers; with fewer all of the model are."""
@@ -46,25 +46,41 @@ class Peers:
         """The peers from what each of them runs."""
         return Peers(np.array([one or "" for one in firmware], dtype=np.str_))
 
-    def place(self, values: Floats, row: int) -> Place | None:
-        """Where a row lies among its peers; None without a value, or with too few peers that have one.
+    def ranked(self, values: Floats) -> Ranked:
+        """One value of each device, NaN where there is none, to find places in."""
+        return Ranked(values, self.firmware)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One value of each device, sorted once for all who are placed."""
+
+    values: Floats
+    firmware: NDArray[np.str_]
+    _sorted: dict[str, Floats] = field(default_factory=dict)
+
+    def place(self, row: int) -> Place | None:
+        """Where a device lies among its peers; None without a value, or with too few peers that have one.
 
         Values alike count for neither side: a device is not higher than what equals it.
         """
-        mine = values[row]
+        mine, firmware = float(self.values[row]), str(self.firmware[row])
         if np.isnan(mine):
             return None
-        compared, same = self._compared(~np.isnan(values), row)
-        of = int(compared.sum())
+        model, same = self._of(""), self._of(firmware) if firmware else np.zeros(0)
+        is_same = len(same) > ENOUGH_SAME_FIRMWARE or 1 < len(same) == len(model)
+        peers = same if is_same else model  # the device itself is among them, and alike
+        of = len(peers) - 1
         if of < ENOUGH_OF_MODEL:
             return None
-        below, above = int((values[compared] < mine).sum()), int((values[compared] > mine).sum())
+        below = int(np.searchsorted(peers, mine, side="left"))
+        above = len(peers) - int(np.searchsorted(peers, mine, side="right"))
         side: Side = "higher" if below >= above else "lower"
-        return Place(side, 100 * max(below, above) // of, "model_and_firmware" if same else "model", of)
+        return Place(side, 100 * max(below, above) // of, "model_and_firmware" if is_same else "model", of)
 
-    def _compared(self, known: Flags, row: int) -> tuple[Flags, bool]:
-        others = known.copy()
-        others[row] = False
-        same = others & (self.firmware == self.firmware[row]) & (self.firmware[row] != "")
-        is_same = bool(same.sum() >= ENOUGH_SAME_FIRMWARE or (same.any() and same.sum() == others.sum()))
-        return (same, True) if is_same else (others, False)
+    def _of(self, firmware: str) -> Floats:
+        """The known values of all that run a firmware, or of all, in order."""
+        if firmware not in self._sorted:
+            mine = self.values[self.firmware == firmware] if firmware else self.values
+            self._sorted[firmware] = np.sort(mine[~np.isnan(mine)])
+        return self._sorted[firmware]

@@ -164,6 +164,10 @@ def test_a_device_made_bad_by_one_sign_has_that_sign_as_its_first_reason(fleet: 
     assert (first["values"]["peers"], first["values"]["of"]) == ("model_and_firmware", 119)
     assert first["text"].startswith(first["text"][0].upper())
     assert len(explanation.reasons) <= 4
+    if metric == "log_relay_contact_mohm":
+        assert first["metric"] == "relay_contact_mohm"
+        milliohms = float(first["values"]["value"].removesuffix(" mΩ"))
+        assert 1.5 < milliohms / fleet.levels["relay_contact_mohm"][7, 0] < 4.5
     assert "reboots" in explanation.against["values"]["none"]  # type: ignore[index]
     assert set(explanation.against["values"]["usual"]) & set(group.values()) - {group[metric]}  # type: ignore[index]
 
