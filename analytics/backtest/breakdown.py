@@ -18,6 +18,7 @@ from analytics.panel import day_start
 
 SHARES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0)
 """Bands of risk by share of the device-days: failures are rare, so the top is cut finely."""
+TIES = 1e-12
 FEWEST_FORESEEABLE = 10
 MOST_GROUPS = 50
 
@@ -56,7 +57,10 @@ def breakdown_of(case: Case, test: Rows, predicted: Predicted, warned: Warned) -
 
 def _bands(test: Rows, predicted: Predicted) -> Sequence[Mapping[str, Any]]:
     order = np.argsort(predicted.known, kind="stable")
-    edges = sorted({round(share * len(order)) for share in SHARES})
+    ordered = predicted.known[order]
+    wanted = {round(share * len(order)) for share in SHARES}
+    # No band begins among rows of one risk.
+    edges = sorted(edge for edge in wanted if edge in {0, len(order)} or ordered[edge] > ordered[edge - 1] + TIES)
     found = []
     for begin, end in pairwise(edges):
         rows = order[begin:end]

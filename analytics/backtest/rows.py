@@ -98,4 +98,10 @@ def unseen_refused(case: Case, train: Rows) -> list[Refusal]:
         return []
     fewest = min(left)
     why = f"models that have not seen a fifth of the devices learn from {fewest} failing ones: {FEWEST_FAILING} are needed"
-    return [Refusal("unseen_devices", why, f"{FEWEST_FAILING - fewest} more devices that fail before the cut")]
+    return [
+        Refusal(
+            "unseen_devices",
+            why,
+            f"{FEWEST_FAILING - fewest} more device{'s' * (FEWEST_FAILING - fewest > 1)} that fail before the cut",
+        )
+    ]

@@ -100,9 +100,8 @@ class SourceFile:
                 if any(further.strip() for further in stream):
                     raise Invalid("begins with an empty line; its first line must be the header", where=self.name)
                 return ",", []
-        line = next(
-            iter(first.decode("utf-8-sig").splitlines())
-        )  # of the rest some cells may be no UTF-8: they are told one by one
+        # Of the rest some cells may be no UTF-8: they are told one by one.
+        line = first.decode("utf-8-sig").split("\n")[0].split("\r")[0]
         counts = {delimiter: line.count(delimiter) for delimiter in _DELIMITERS}
         delimiter = max(_DELIMITERS, key=lambda one: counts[one])
         return delimiter, next(csv.reader([line], delimiter=delimiter))

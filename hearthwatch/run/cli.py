@@ -41,6 +41,8 @@ bench = typer.Typer(
     help="Measure on this machine, beside a reference that runs in the same minutes.", no_args_is_help=True
 )
 app.add_typer(bench, name="bench")
+mapping_commands = typer.Typer(help="Mapping files: what the columns of a history mean.", no_args_is_help=True)
+app.add_typer(mapping_commands, name="mapping")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 Role = Literal["all", "ingest", "jobs", "api"]
@@ -185,6 +187,14 @@ def backtest(
     return backtest_command(
         settings_with_logs(), path, mapping, cut, horizon, save=save, attended=attended, as_json=as_json
     )
+
+
+@mapping_commands.command("suggest")
+def mapping_suggest(path: HistoryPath) -> None:
+    """Propose a mapping file from the columns; print it on standard output, to be read before it is used."""
+    from hearthwatch.history.suggestion import suggest
+
+    typer.echo(suggest(path), nl=False)
 
 
 @app.command()
