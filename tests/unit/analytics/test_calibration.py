@@ -21,12 +21,31 @@ def test_without_failures_nothing_is_changed() -> None:
     np.testing.assert_allclose(fitted.apply(p), p)
 
 
-def test_few_positives_move_only_the_level() -> None:
+def test_few_positives_move_the_level_and_hardly_the_slope() -> None:
     true, failed = scores(1)
-    fitted = fit_calibration(true * 3 / (1 + 2 * true), failed, positives=40)
-    assert fitted.kind == "intercept"
-    assert (fitted.a, fitted.b) == (1.0, 1.0)
-    assert fitted.apply(true * 3 / (1 + 2 * true)).sum() == pytest.approx(failed.sum(), rel=1e-6)
+    wrong = true * 3 / (1 + 2 * true)
+    fitted = fit_calibration(wrong, failed, positives=40)
+    assert fitted.kind == "logistic"
+    assert fitted.a == fitted.b == pytest.approx(1.0, abs=0.1)
+    assert fitted.apply(wrong).sum() == pytest.approx(failed.sum(), rel=1e-6)
+
+
+def test_the_fewer_the_independent_failures_the_less_is_a_slope_believed() -> None:
+    true, failed = scores(2)
+    odds = (true / (1 - true)) ** 2
+    overconfident = np.clip(odds / (1 + odds), 1e-6, 1 - 1e-6)
+    slopes = [fit_calibration(overconfident, failed, positives=number).a for number in (0.001, 3, 10, 59)]
+    assert slopes == sorted(slopes, reverse=True)
+    assert slopes[0] == pytest.approx(1.0, abs=0.01)
+    assert slopes[-1] == pytest.approx(0.5, abs=0.1)
+
+
+def test_rows_that_repeat_a_failure_teach_no_more_than_one() -> None:
+    true, failed = scores(3)
+    wrong = true**2
+    once = fit_calibration(wrong, failed, positives=20)
+    thrice = fit_calibration(np.repeat(wrong, 3), np.repeat(failed, 3), positives=20)
+    assert (thrice.a, thrice.c) == pytest.approx((once.a, once.c), rel=1e-3)
 
 
 def test_many_positives_mend_the_shape() -> None:

@@ -99,7 +99,7 @@ def test_the_card_tells_what_the_model_is_worth(trained: tuple[Database, Telemet
     between = report["observed_expected"]
     assert between["low"] < between["ratio"] < between["high"]
     assert sum(band["rows"] for band in report["reliability"]) == report["test"]["rows"]
-    assert {told["kind"] for told in card["calibration"].values()} <= {"none", "intercept", "beta", "isotonic"}
+    assert {told["kind"] for told in card["calibration"].values()} <= {"none", "logistic", "beta", "isotonic"}
     assert card["provenance"]["libraries"]["scikit-learn"]
     assert card["intended_use"]
     assert card["limits"]
@@ -197,6 +197,25 @@ def test_a_model_that_an_earlier_version_pickled_is_refused(trained: tuple[Datab
     version = replace(champion(trained[0]), artifact=old, sha256=hashlib.sha256(old).hexdigest())
     with pytest.raises(Invalid, match=r"stored as a pickle by an earlier version.*train again"):
         load(version)
+
+
+def test_a_champion_that_an_earlier_version_pickled_gives_its_place_to_the_next_training(
+    trained: tuple[Database, TelemetryStore],
+) -> None:
+    database, store = trained
+    card = {**champion(database).card, "failures": 36}
+    with database.transaction() as connection:
+        model_versions.register(
+            connection,
+            NAME,
+            trained_at=NOW,
+            card=card,
+            artifact=b"\x80\x05.",
+            role="champion",
+            why="by an earlier version",
+        )
+    assert train(store, database, NOW + timedelta(days=3), min_failures=20)["champions"] == [NAME]
+    assert load(champion(database)).columns
 
 
 def test_a_visit_that_found_no_fault_is_no_failure(store: TelemetryStore, database: Database) -> None:

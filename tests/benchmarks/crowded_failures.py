@@ -1,0 +1,70 @@
+"""How well probabilities are calibrated when failures come in crowds: simulated fleets, the backtest's own model and calibration.
+
+    .venv/bin/python -m tests.benchmarks.crowded_failures [FLEETS] [FIRST SEED] [ITERATIONS LEAVES]
+
+Prints a line for each kind of fleet, means over fleets of: calibration slope (1 is right) with its spread from fleet to fleet, average
+precision, Brier skill against age alone, skill in log-likelihood against the same, and observed/expected. Asserts nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from analytics import hazard
+from analytics.backtest.case import Case
+from analytics.backtest.predicting import predict
+from analytics.backtest.rows import rows_of
+from analytics.intervals import SCORES, Judged, intervals
+from analytics.panel import Flags, Floats
+from tests.unit.analytics.crowded_fleet import WORLDS, case
+
+FEWEST_FAILING = 10
+
+
+def measures(of: Case) -> dict[str, dict[str, float]] | None:
+    """What is told of devices seen and unseen is worth; None where too few fail to say."""
+    train, test = rows_of(of)
+    if min(len(np.unique(rows.device[rows.failed])) for rows in (train, test)) < FEWEST_FAILING:
+        return None
+    told = predict(of, train, test)
+    found: dict[str, dict[str, float]] = {}
+    for name, said in (("known", told.known), ("unseen", told.unseen)):
+        judged = Judged(said, told.by_age, test.failed, test.device, test.day, test.day + 1)
+        values: dict[str, Any] = intervals(judged, replications=1)
+        found[name] = {score: values[score]["value"] for score in SCORES}
+        found[name]["log_skill"] = 1 - _loss(said, test.failed) / _loss(told.by_age, test.failed)
+    return found
+
+
+def _loss(probability: Floats, failed: Flags) -> float:
+    p = np.clip(probability, 1e-9, 1 - 1e-9)
+    return float(-np.mean(np.where(failed, np.log(p), np.log1p(-p))))
+
+
+def main(fleets: int, first: int) -> None:
+    """Print the table."""
+    print("fleets | rows | n | slope | sd | average precision | Brier skill | log skill | observed/expected")
+    for world, of in WORLDS.items():
+        every = [found for seed in range(first, first + fleets) if (found := measures(case(seed, of))) is not None]
+        for rows in ("known", "unseen"):
+            told = {name: np.array([one[rows][name] for one in every], dtype=np.float64) for name in every[0][rows]}
+            ratio = np.exp(np.nanmean(np.log(told["observed_expected"])))
+            slope = told["calibration_slope"]
+            means = [np.nanmean(told[name]) for name in ("average_precision", "brier_skill", "log_skill")]
+            cells = [
+                f"{np.nanmean(slope):.2f}",
+                f"{np.nanstd(slope):.2f}",
+                *(f"{mean:.4f}" for mean in means),
+                f"{ratio:.2f}",
+            ]
+            print(" | ".join([world, rows, str(len(every)), *cells]), flush=True)
+
+
+if __name__ == "__main__":
+    numbers = [int(word) for word in sys.argv[1:]]
+    if numbers[2:]:
+        hazard.ITERATIONS, hazard.LEAVES = numbers[2:4]
+    main(*(numbers[:2] + [8, 700][len(numbers[:2]) :]))
