@@ -157,7 +157,8 @@ class _Telling:
 
     def _raises(self, row: int, reason: str, weight: float) -> Reason:
         metric, aspect, place = self._strongest(row, reason)
-        values: dict[str, Any] = {"points": round(100 * weight, 1), "aspect": aspect}
+        known = any(not np.isnan(self._features[row, at]) for at, _ in self._columns[reason])
+        values: dict[str, Any] = {"points": round(100 * weight, 1), "aspect": aspect if known else "missing"}
         if place is not None:
             values |= place.told()
         shown = self._value(row, reason, metric)

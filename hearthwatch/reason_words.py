@@ -19,6 +19,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "level": "{name}: {place}; raises the 30-day risk by {points} points",
         "change": "{name} compared with its first days: {place}; raises the 30-day risk by {points} points",
         "bare": "{name}: raises the 30-day risk by {points} points",
+        "missing": "{name}: nothing on record; raises the 30-day risk by {points} points",
         "higher": "higher than {share} % of {peers}",
         "lower": "lower than {share} % of {peers}",
         "highest": "higher than all {of} others of {peers}",
@@ -43,6 +44,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "level": "{name}：{place}；使 30 天内的故障风险上升 {points} 个百分点",
         "change": "{name}（与最初几天相比）：{place}；使 30 天内的故障风险上升 {points} 个百分点",
         "bare": "{name}：使 30 天内的故障风险上升 {points} 个百分点",
+        "missing": "{name}：没有记录；使 30 天内的故障风险上升 {points} 个百分点",
         "higher": "高于{peers}中的 {share}%",
         "lower": "低于{peers}中的 {share}%",
         "highest": "高于{peers}中其他全部 {of} 台",
@@ -88,7 +90,8 @@ def _raises(reason: str, values: Mapping[str, Any], language: str) -> str:
     words, name = SENTENCES[language], _first_upper(name_of(reason, language))
     points = _number(values.get("points"))
     if values.get("share") is None:
-        return words["bare"].format(name=name, points=points)
+        bare = "missing" if values.get("aspect") == "missing" else "bare"
+        return words[bare].format(name=name, points=points)
     peers = words[str(values["peers"])]
     all_of_them = values["share"] >= 100
     side = {"higher": "highest", "lower": "lowest"}[values["side"]] if all_of_them else str(values["side"])

@@ -17,6 +17,7 @@ from analytics.risk_reasons import (
     MOST_EXPLAINED,
     Around,
     Explained,
+    _Telling,
     around,
     contributions,
     explained,
@@ -197,18 +198,15 @@ def test_what_is_near_its_line_is_explained_however_many_there_are(fleet: Fleet)
     assert explained(fleet.artifact, features, np.arange(DEVICES), np.zeros(DEVICES), nearby, 0.5) == {}
 
 
-def test_a_device_without_a_value_has_a_reason_without_a_place(fleet: Fleet) -> None:
+def test_a_device_without_a_value_has_a_reason_without_a_place_that_says_so(fleet: Fleet) -> None:
     features, nearby, _ = today(fleet, (7, "rssi_dbm"))
     blank = features.copy()
-    for at, column in enumerate(fleet.columns):
-        if column.metric == "rssi_dbm" and column.view in {"mean_7", "today", "own"}:
-            blank[7, at] = np.nan
-    explanation = explained(
-        fleet.artifact, blank, np.arange(DEVICES), np.where(np.arange(DEVICES) == 7, 0.9, 0), nearby, 0.3
-    )[7]
-    radio = [reason for reason in explanation.reasons if reason["reason"] == "radio_signal"]
-    assert all("share" not in reason["values"] for reason in radio)
-    assert all("raises the 30-day risk" in reason["text"] for reason in radio)
+    blank[7, [column.metric == "rssi_dbm" for column in fleet.columns]] = np.nan
+    high = np.where(np.arange(DEVICES) == 7, 0.9, 0)
+    told = _Telling(fleet.columns, blank, nearby).of(7, {"radio_signal": 0.3, "age": -0.1}, 0.9)
+    assert told.reasons[0]["text"] == "Radio signal: nothing on record; raises the 30-day risk by 30 points"
+    assert told.against["values"]["reason"] == "age"  # type: ignore[index]
+    assert explained(fleet.artifact, blank, np.arange(DEVICES), high, nearby, 0.3)[7].against is not None
 
 
 def test_a_signal_with_words_of_its_own_is_not_its_metric() -> None:

@@ -77,6 +77,8 @@ def test_a_reason_says_the_place_among_the_peers_and_what_it_adds() -> None:
     assert sentence(RAISES, "zh-CN") == "触点电阻：高于同型号同固件设备中的 97%；使 30 天内的故障风险上升 41.2 个百分点"
     assert "than all 140 others of the same model (few run its firmware)" in sentence(raising(share=100, peers="model"))
     assert sentence(raising(share=None)) == "Contact resistance: raises the 30-day risk by 41.2 points"
+    never = {**RAISES, "reason": "service", "values": {"points": 7.8, "aspect": "missing"}}
+    assert sentence(never) == "Time since the last service: nothing on record; raises the 30-day risk by 7.8 points"
     assert sentence(raising(aspect="change")).startswith("Contact resistance compared with its first days: higher")
 
 
