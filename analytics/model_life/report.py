@@ -9,9 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from analytics.artifacts import load
-from analytics.training.names import FAMILY
-from hearthwatch.errors import Invalid
+from analytics.model_life.promotion import why_unusable
 from hearthwatch.records import model_decisions, model_looks, model_versions
 from hearthwatch.records.model_decisions import ModelDecision
 from hearthwatch.records.model_looks import ModelLook
@@ -53,12 +51,6 @@ class ModelReport:
 def read_report(connection: Connection, version_id: int) -> ModelReport:
     """The report of a version. Raises `Missing`."""
     version = model_versions.get(connection, version_id)
-    unreadable = None
-    if version.name.startswith(FAMILY):
-        try:
-            load(version)
-        except Invalid as error:
-            unreadable = error.message
     return ModelReport(
         version.id,
         version.name,
@@ -67,7 +59,7 @@ def read_report(connection: Connection, version_id: int) -> ModelReport:
         version.sha256,
         len(version.artifact),
         version.revision,
-        unreadable,
+        why_unusable(version),
         version.card,
         model_decisions.list_decisions(connection, name=version.name),
         model_looks.list_looks(connection, version_id),

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from analytics.artifacts import load
+from analytics.training.names import FAMILY
+from hearthwatch.errors import Invalid
 from hearthwatch.records import model_decisions, model_versions
 from hearthwatch.records.model_versions import ModelVersion
 
@@ -15,9 +18,20 @@ STALE = timedelta(days=60)
 BY_TESTS = frozenset({"race", "watch"})
 
 
+def is_usable(version: ModelVersion) -> bool:
+    """Whether the stored model of a hazard can be read here."""
+    if not version.name.startswith(FAMILY):
+        return True
+    try:
+        load(version)
+    except Invalid:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """The newest version of each name, and those that a test took out of work."""
+    """The newest version of each name, the names of which a version works that can be used, and versions that failed a test."""
 
     newest: dict[str, ModelVersion]
     working: frozenset[str]
@@ -36,13 +50,15 @@ class Freshness:
             for one in model_decisions.list_decisions(connection)
             if one.what in {"retired", "demoted"} and one.by in BY_TESTS
         )
-        working = frozenset(one.name for one in versions if one.role == "champion")
+        working = frozenset(one.name for one in model_versions.champions(connection) if is_usable(one))
         return Freshness(newest, working, judged, now)
 
     def is_fresh(self, name: str, failures: int) -> bool:
         """Whether there is nothing to gain from training again: the last model still races, or it is young and hardly more failures
         are known. That holds for one that failed a test, too: the same failures would only give the same model again."""
         newest = self.newest.get(name)
+        if newest is not None and newest.role == "champion" and name not in self.working:
+            return False  # stored by another version: it says nothing any more
         if newest is None or (newest.role == "retired" and newest.id not in self.failed_a_test):
             return False
         if newest.role == "challenger" and name in self.working:

@@ -21,7 +21,7 @@ from analytics.artifacts import dump
 from analytics.labels import Labels, read_labels
 from analytics.training.data import HISTORY, Data, lives_of_part, read_data
 from analytics.training.fitting import fit_final, model_card
-from analytics.training.freshness import Freshness
+from analytics.training.freshness import Freshness, is_usable
 from analytics.training.judging import judge
 from analytics.training.names import FAMILY, model_name
 from analytics.training.remaining_life import MIN_FAILURES, is_due, train_wear, wear_name, wears
@@ -132,7 +132,8 @@ class _Work:
         artifact, rows = fit_final(mine, lives, judgement)
         card = model_card(mine, model, part, failures, judgement, rows)
         with self.database.transaction() as connection:
-            role, why = _role(judgement.better, model_versions.champion(connection, name) is not None)
+            before = model_versions.champion(connection, name)
+            role, why = _role(judgement.better, before is not None and is_usable(before))
             if role == "challenger":
                 _make_room(connection, name, self.now)
             model_versions.register(

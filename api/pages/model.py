@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from analytics.model_life.promotion import promote_by_hand
 from analytics.model_life.report import ALARMS, QUESTIONS, ModelReport, facts, read_report, worth
 from api.context import ApiContext
 from api.pages.actions import perform
@@ -18,7 +19,6 @@ from api.pages.models import COLORS, decisions_table
 from api.pages.tables import table
 from api.pages.wording import evidence, moment, number, share
 from api.security import ENGINEERS
-from hearthwatch.records import model_versions
 from hearthwatch.records.model_versions import Because
 
 ROLES = {
@@ -94,7 +94,7 @@ def _promote(visit: Visit, report: ModelReport) -> None:
             return
         because = Because(visit.context.clock.now(), visit.person.name, reason)
         done = "It is the champion now"
-        await perform(visit.context, lambda c: model_versions.promote(c, report.id, because), done)
+        await perform(visit.context, lambda c: promote_by_hand(c, report.id, because), done)
 
     ui.button("Make it the champion", on_click=promote).props("no-caps outline")
 

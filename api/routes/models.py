@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from analytics.model_life.promotion import promote_by_hand
 from analytics.model_life.report import ModelReport, as_markdown, read_report
 from api.acts import Acting, tagged
 from api.context import Context
@@ -78,14 +79,14 @@ def export_card(context: Context, _caller: Reader, version_id: Id) -> Response:
 
 @router.post("/models/{version_id}/promote", response_model=TrainedModel)
 def promote_model(caller: Engineer, act: Acting, version_id: Id, body: Promotion | None = None) -> Response:
-    """Make a model the champion of its name; the one before retires. That, by whom and why is written down."""
+    """Make a model that can be used the champion of its name; the one before retires. By whom and why is written down."""
     why = (body or Promotion(why="promoted by hand")).why
     because = Because(act.context.clock.now(), caller.name, why)
     return act.do(
         caller,
         "model.promote",
         f"model:{version_id}",
-        lambda connection: _trained(model_versions.promote(connection, version_id, because)),
+        lambda connection: _trained(promote_by_hand(connection, version_id, because)),
     )
 
 

@@ -304,11 +304,11 @@ def models_promote(
     why: Annotated[str, typer.Option(help="Why, for whoever looks at the model's history.")] = "promoted by hand",
 ) -> None:
     """Make a model the champion of its name; this is written down."""
-    from hearthwatch.records import model_versions
+    from analytics.model_life.promotion import promote_by_hand
+    from hearthwatch.records.model_versions import Because
 
     with opened_records() as database, database.transaction() as connection:
-        because = model_versions.Because(SystemClock().now(), PERSON, why)
-        model_versions.promote(connection, model_id, because)
+        promote_by_hand(connection, model_id, Because(SystemClock().now(), PERSON, why))
 
 
 config = typer.Typer()

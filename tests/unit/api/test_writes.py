@@ -235,7 +235,7 @@ def test_models_are_shown_without_what_was_saved_and_promoted(client: Client, co
     with context.database.transaction() as connection:
         for role in ("champion", "challenger"):
             model_versions.register(
-                connection, "hazard/M", trained_at=AT, card={"auc": 0.9}, artifact=b"secret", role=role
+                connection, "other/M", trained_at=AT, card={"auc": 0.9}, artifact=b"secret", role=role
             )
         prognoses.put(connection, [Prognosis("d-1", "battery", AT, 1, 0.1, 0.6, 0.9, None, [])])
         job_runs.claim(connection, "vitals", AT, AT, "here")
@@ -243,11 +243,29 @@ def test_models_are_shown_without_what_was_saved_and_promoted(client: Client, co
     listed = caller.get("/api/v1/models")
     assert "secret" not in listed.text
     assert [one["role"] for one in listed.json()["items"]] == ["challenger", "champion"]
-    assert caller.post("/api/v1/models/2/promote").json()["role"] == "champion"
+    assert caller.post("/api/v1/models/2/promote", json={"why": "it is right"}).json()["role"] == "champion"
+    decisions = caller.get("/api/v1/models/2").json()["decisions"]
+    assert [(one["version_id"], one["what"], one["why"]) for one in decisions[:2]] == [
+        (2, "promoted", "it is right"),
+        (1, "retired", "version 2 took its place"),
+    ]
+    assert decisions == caller.get("/api/v1/models/decisions?name=other/M").json()["items"]
+    assert caller.get("/api/v1/models/2/card.md").text.startswith("# other/M, version 2")
     assert caller.get("/api/v1/models/1").json()["role"] == "retired"
     assert [one["p30"] for one in caller.get("/api/v1/prognoses").json()["items"]] == [0.6]
     assert [one["job"] for one in caller.get("/api/v1/jobs").json()["items"]] == ["vitals"]
     assert [one["state"] for one in caller.get("/api/v1/jobs/runs?job=vitals").json()["items"]] == ["running"]
+
+
+def test_a_hazard_that_cannot_be_used_is_not_made_champion(client: Client, context: ApiContext) -> None:
+    with context.database.transaction() as connection:
+        model_versions.register(connection, "hazard/M/relay", trained_at=AT, card={}, artifact=b"\x80\x05.")
+    caller = client("engineer")
+    answer = caller.post("/api/v1/models/1/promote")
+    assert answer.status_code == 409
+    assert "stored as a pickle by an earlier version" in answer.json()["detail"]
+    assert "train again" in caller.get("/api/v1/models/1").json()["unreadable"]
+    assert caller.get("/api/v1/models/1").json()["role"] == "challenger"
 
 
 # -- the brakes

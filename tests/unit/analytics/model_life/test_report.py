@@ -54,4 +54,5 @@ def test_the_command_shows_a_card_as_markdown_and_as_json(tmp_path: object, monk
     assert (told["name"], told["role"], told["card"]["part"]) == (NAME, "champion", "relay")
     assert [one["what"] for one in told["decisions"]] == ["promoted", "registered"]
     answer = runner.invoke(app, ["models", "promote", str(version.id), "--why", "it is right"])
-    assert answer.exit_code == 0
+    assert answer.exit_code != 0
+    assert "it cannot be used" in str(answer.exception)
