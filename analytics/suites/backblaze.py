@@ -20,7 +20,7 @@ import numpy as np
 from analytics.backtest import Backtest, backtested
 from analytics.evaluation import scores
 from analytics.history_panel import panel_of_history
-from analytics.intervals import Judged, intervals
+from analytics.intervals import REPLICATIONS, Judged, intervals
 from analytics.panel import Floats, Panel
 from analytics.suites.backblaze_rivals import rivals
 from analytics.suites.goals import Goal, above, at_least, holds
@@ -44,6 +44,8 @@ MORE_SMART: Mapping[int, Literal["counter", "gauge"]] = {
 """Attributes of later years, by number."""
 _DAILY = "[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"
 _PATTERNS = tuple(f"{where}{_DAILY}{end}" for where in ("", "**/") for end in (".csv.gz", ".csv"))
+ROWS_REDRAWN = 400_000_000
+"""Test rows times replications of the intervals: fleets of more than 400,000 test rows get fewer than 1,000, but never fewer than 200."""
 _LOOKED_AT, _ROWS_LOOKED_AT = 5, 2000
 
 
@@ -57,7 +59,7 @@ def evaluate(folder: Path) -> dict[str, Any]:
     told = backtested(history, panel, cut=None, horizon=timedelta(days=HORIZON_DAYS))
     further = {str(days): _at(history, panel, days) for days in FURTHER_HORIZONS}
     bounds = {"test": _intervals(told, told.known), "unseen_devices": _intervals(told, told.unseen)}
-    results = {**told.report, "intervals": bounds}
+    results = {**told.report, "intervals": bounds, "replications": replications(len(told.failed))}
     by_age = scores(told.by_age, told.failed)
     goals = {name: _goals(bound, by_age["average_precision"]) for name, bound in bounds.items()}
     results["goals"] = {part: {name: goal["met"] for name, goal in of.items()} for part, of in goals.items()}
@@ -123,7 +125,13 @@ def _at(history: History, panel: Panel, days: int) -> dict[str, Any]:
 
 
 def _intervals(told: Backtest, probability: Floats) -> dict[str, Any]:
-    return intervals(Judged(probability, told.by_age, told.failed, told.device, told.day, told.fails_on))
+    rows = Judged(probability, told.by_age, told.failed, told.device, told.day, told.fails_on)
+    return intervals(rows, replications=replications(len(told.failed)))
+
+
+def replications(rows: int) -> int:
+    """How often so many test rows are drawn again."""
+    return max(200, min(REPLICATIONS, ROWS_REDRAWN // max(rows, 1)))
 
 
 def _goals(bounds: Mapping[str, Mapping[str, Any]], by_age: float) -> dict[str, Goal]:

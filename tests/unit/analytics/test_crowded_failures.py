@@ -12,7 +12,7 @@ from tests.unit.analytics.crowded_fleet import WORLDS, case
 
 @pytest.mark.parametrize(("name", "seed"), [("crowds", 601), ("independent", 602)])
 def test_probabilities_of_later_days_are_better_than_age_alone_and_not_far_too_sure(name: str, seed: int) -> None:
-    found = measures(case(seed, replace(WORLDS[name], devices=2000, failures=160.0)))
+    found = measures(case(seed, replace(WORLDS[name], devices=2000, failures=160.0)), replications=1)
     assert found is not None
     for rows in ("known", "unseen"):
         assert found[rows]["log_skill"] > 0

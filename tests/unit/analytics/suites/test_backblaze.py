@@ -116,6 +116,12 @@ def test_what_foretells_failures_beats_age_alone_and_goals_follow_from_the_figur
         assert goals["brier_skill_above_0"] == (bounds["brier_skill"]["value"] > 0)
 
 
+def test_a_large_fleet_is_drawn_again_less_often_and_a_small_one_a_thousand_times(found: Mapping[str, Any]) -> None:
+    assert found["results"]["replications"] == backblaze.replications(200_000) == 1000
+    assert backblaze.replications(1_000_000) == 400
+    assert backblaze.replications(50_000_000) == 200
+
+
 def test_lines_for_people_name_every_goal_and_why_nothing_is_said(found: Mapping[str, Any]) -> None:
     text = "\n".join(lines({"suite": "backblaze", **found}))
     for name, goal in found["goals"].items():
