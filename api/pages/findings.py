@@ -12,16 +12,19 @@ from api.context import ApiContext
 from api.pages import hold_outs as hold_out_pages
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
-from api.pages.reasons import language_of, show
+from api.pages.reasons import language_of, show, waiting_card
 from api.pages.tables import table
 from api.pages.wording import COLORS, metric, mode, moment, number, share
 from api.security import STAFF, Person
 from hearthwatch.failure_modes import MASS_SILENCE
-from hearthwatch.records import findings
+from hearthwatch.records import findings, prognoses
+from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Finding
 
 STATES = ("open", "acknowledged", "expected", "recovered")
 SHOWN = 500
+LATELY = timedelta(days=2)
+"""What waited longer ago was not looked at since: the job looks every day."""
 
 
 def subject_link(finding: Finding) -> str:
@@ -76,7 +79,8 @@ COLUMNS = (
 async def findings_page(visit: Visit) -> None:
     """All findings, the open ones first."""
     state = visit.request.query_params.get("state", "open")
-    found = await visit.load(_load, state if state in STATES else None)
+    found, waiting = await visit.load(_load, state if state in STATES else None)
+    waiting_card(waiting)
     with ui.row().classes("gap-2"):
         for name in (*STATES, "all"):
             chosen = name == state or (name == "all" and state not in STATES)
@@ -89,9 +93,11 @@ async def findings_page(visit: Visit) -> None:
     table(COLUMNS, [row(finding) for finding in found], links=("what", "subject"), badges=("severity", "state"))
 
 
-def _load(context: ApiContext, state: str | None) -> list[Finding]:
+def _load(context: ApiContext, state: str | None) -> tuple[list[Finding], list[Prognosis]]:
+    since = context.clock.now() - LATELY
     with context.database.reading() as connection:
-        return findings.list_findings(connection, state=state, limit=SHOWN)
+        found = findings.list_findings(connection, state=state, limit=SHOWN)
+        return found, prognoses.riskiest(connection, since=since, state="waiting", limit=SHOWN)
 
 
 async def finding_page(visit: Visit) -> None:

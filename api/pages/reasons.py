@@ -5,15 +5,18 @@ Sentences are in Simplified Chinese for a browser that asks for Chinese first, e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
 from nicegui import ui
 
-from api.pages.wording import reasons
+from api.pages.frame import card
+from api.pages.tables import table
+from api.pages.wording import reasons, share
 from hearthwatch.reason_words import decision_sentences, part_sentence, sentence
 from hearthwatch.reasons import CHINESE, ENGLISH
+from hearthwatch.records.prognoses import Prognosis
 
 
 def language_of(request: Request) -> str:
@@ -38,3 +41,34 @@ def show(evidence: Mapping[str, Any], language: str = ENGLISH) -> None:
         ui.label(part_sentence(str(evidence["probable_part"]), language)).classes("font-semibold")
     for line in decision_sentences(evidence.get("decision") or {}, language):
         ui.label(line).classes("hw-quiet text-sm")
+
+
+def waiting_card(waiting: Sequence[Prognosis]) -> None:
+    """What is above its line and waits because the week's findings are used up, the best first; nothing where nothing waits."""
+    if not waiting:
+        return
+    rows = [
+        {
+            "id": f"{one.device_id}/{one.part}",
+            "device": one.device_id,
+            "device_to": f"/devices/{one.device_id}",
+            "part": one.part,
+            "p30": share(one.p30),
+            "saves": _saves(one.decision or {}),
+        }
+        for one in sorted(waiting, key=lambda one: -float((one.decision or {}).get("net_benefit", one.p30 or 0.0)))
+    ]
+    columns = (
+        ("device", "Device", "left"),
+        ("part", "Part", "left"),
+        ("p30", "30 days", "right"),
+        ("saves", "Acting saves", "right"),
+    )
+    with card(
+        f"Waiting for the week's budget: {len(rows)}", "Above their line; the best become findings as there is room."
+    ):
+        table(columns, rows, links=("device",), page_size=10)
+
+
+def _saves(decision: Mapping[str, Any]) -> str:
+    return f"{decision['net_benefit']:,.2f} {decision['currency']}" if "net_benefit" in decision else "–"

@@ -72,12 +72,18 @@ def get_prognoses(context: Context, _caller: Reader, device_id: DeviceId) -> Dev
 
 @router.get("/prognoses")
 def list_riskiest(
-    context: Context, _caller: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    context: Context,
+    _caller: Reader,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    state: Literal["flagged", "waiting", "unconfirmed"] | None = None,
 ) -> Page[PartPrognosis]:
-    """The parts most likely to fail within 30 days, the likeliest first, of devices that were told of within a week."""
+    """The parts most likely to fail within 30 days, the likeliest first, of devices that were told of within a week.
+
+    ``state`` asks for those with a finding, those that wait for the week's budget, or those on their first day above their line.
+    """
     since = context.clock.now() - prognoses.RECENT
     with context.database.reading() as connection:
-        return Page(items=[_part(row) for row in prognoses.riskiest(connection, since=since, limit=limit)])
+        return Page(items=[_part(row) for row in prognoses.riskiest(connection, since=since, state=state, limit=limit)])
 
 
 def _part(row: Prognosis) -> PartPrognosis:

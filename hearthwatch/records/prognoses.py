@@ -77,12 +77,16 @@ def of_device(connection: Connection, device_id: str) -> list[Prognosis]:
     return [row for row in rows if row.at == newest]
 
 
-def riskiest(connection: Connection, *, since: datetime | None = None, limit: int = 100) -> list[Prognosis]:
+def riskiest(
+    connection: Connection, *, since: datetime | None = None, state: str | None = None, limit: int = 100
+) -> list[Prognosis]:
     """Prognoses with the highest probability within 30 days first; abstentions are left out, and what was told before ``since``: a
-    device that has gone keeps its last one."""
+    device that has gone keeps its last one. ``state``: only those with this state of their decision."""
     query = sa.select(prognoses).where(prognoses.c.p30.is_not(None))
     if since is not None:
         query = query.where(prognoses.c.at >= since)
+    if state is not None:
+        query = query.where(prognoses.c.decision["state"].as_string() == state)
     rows = connection.execute(
         query.order_by(prognoses.c.p30.desc(), prognoses.c.device_id, prognoses.c.part).limit(limit)
     )

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from hearthwatch.records import prognoses
+from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Finding
 from tests.conftest import restore
 from tests.integration.conftest import Server, opened
-from tests.unit.alerts.world import World
+from tests.unit.alerts.world import NOON, World
 from tests.unit.floor.test_reason_words import DECISION, RAISES
 
 AGAINST: dict[str, Any] = {
@@ -81,3 +83,19 @@ def test_a_support_agent_reads_the_tickets_evidence_in_chinese(
     expect(page.get_by_text("相反的迹象：使用年限使 30 天内的故障风险下降 1.2 个百分点")).to_be_visible()
     expect(page.get_by_text("可能的部件：继电器")).to_be_visible()
     kept(page, "ticket-zh")
+
+
+def test_what_waits_for_the_weeks_budget_is_on_the_page_of_findings(
+    server: Server, foretold: Finding, browser: Browser
+) -> None:
+    waiting = {**DECISION, "state": "waiting"}
+    rows = [
+        Prognosis("lock-1", "battery", NOON, 3, 0.1, 0.3, 0.6, None, [], decision={**waiting, "net_benefit": 12.0}),
+        Prognosis("lock-1", "motor", NOON, 3, 0.1, 0.2, 0.6, None, [], decision={**waiting, "net_benefit": 25.5}),
+    ]
+    with server.database.transaction() as connection:
+        prognoses.put(connection, rows)
+    page = opened(browser, f"{server.url}/findings")
+    expect(page.get_by_text("Waiting for the week's budget: 2")).to_be_visible()
+    expect(page.get_by_text("25.50 EUR")).to_be_visible()
+    kept(page, "findings")

@@ -105,3 +105,13 @@ def test_every_field_is_described(client: Client) -> None:
     told = schemas["PartPrognosis"]["properties"]
     assert [name for name, one in told.items() if name != "device_id" and not one.get("description")] == []
     assert {"probable_part", "first", "unsaid"} <= schemas["WholeDevice"]["properties"].keys()
+
+
+def test_who_waits_for_the_weeks_budget_can_be_asked(client: Client, context: ApiContext) -> None:
+    waiting = {"by": "costs", "state": "waiting", "threshold": 0.08, "net_benefit": 12.5, "currency": "EUR"}
+    say(context, [replace(RELAY, decision=waiting, at=context.clock.now()), replace(MOTOR, at=context.clock.now())])
+    caller = client("viewer")
+    (item,) = caller.get("/api/v1/prognoses", params={"state": "waiting"}).json()["items"]
+    assert (item["part"], item["decision"]["net_benefit"]) == ("relay", 12.5)
+    assert caller.get("/api/v1/prognoses", params={"state": "flagged"}).json()["items"] == []
+    assert caller.get("/api/v1/prognoses", params={"state": "forgotten"}).status_code == 422

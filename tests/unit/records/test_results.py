@@ -117,6 +117,8 @@ def test_a_prognosis_comes_back_with_what_speaks_against_it_and_what_was_decided
         prognoses.put(connection, [row, replace(row, device_id="d-2", against=None, decision=None)])
         assert prognoses.of_device(connection, "d-1") == [row]
         assert prognoses.of_device(connection, "d-2")[0].decision is None
+        assert prognoses.riskiest(connection, state="waiting") == [row]
+        assert prognoses.riskiest(connection, state="flagged") == []
 
 
 def test_a_model_that_does_not_exist_can_not_be_promoted(database: Database) -> None:
