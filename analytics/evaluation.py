@@ -91,11 +91,21 @@ class Alerts:
 
 
 def alerts_within(
-    probability: Floats, device: Ints, day: Ints, to_failure: Floats, *, horizon: int, per_1000_weeks: float
+    probability: Floats,
+    device: Ints,
+    day: Ints,
+    to_failure: Floats,
+    *,
+    horizon: int,
+    per_1000_weeks: float,
+    least: float = 0.0,
 ) -> Alerts:
-    """The alerts at the lowest threshold at which the spells of alerted days stay within a budget per 1,000 device-weeks."""
+    """The alerts at the lowest threshold at which the spells of alerted days stay within a budget per 1,000 device-weeks.
+
+    ``least``: no lower threshold is taken, though the budget would allow it.
+    """
     weeks = len(device) / 7
-    threshold = _threshold(probability, device, day, per_1000_weeks * weeks / 1000)
+    threshold = max(_threshold(probability, device, day, per_1000_weeks * weeks / 1000), least)
     found = episodes(device, day, probability >= threshold)
     ending = np.flatnonzero(np.isfinite(to_failure))
     fails_on = (day[ending] + to_failure[ending]).astype(np.int64)

@@ -102,7 +102,7 @@ def _refused(warned: Warned) -> list[Refusal]:
 def _words(case: Case, answer: Mapping[str, Any]) -> list[str]:
     cut = day_start(case.panel.first_day + case.cut).date().isoformat()
     lead = answer["lead_days"]["median"]
-    early = f", half of them {lead:.0f} or more days ahead" if lead is not None else ""
+    early = f", half of them {lead:g} or more days ahead" if lead is not None else ""
     share, false = answer["share"], answer["false_per_1000_device_weeks"]
     what = f"{answer['foretold']} of {answer['of']} failures after {cut} would have been foretold ({share:.0%})"
     words = [

@@ -121,7 +121,7 @@ def backtested(
 
 
 def _report(history: History, case: Case, train: Rows, test: Rows, predicted: Predicted) -> dict[str, Any]:
-    warned = warned_of(case, test, predicted)
+    warned = warned_of(case, train, test, predicted)
     refused: list[Refusal] = list(unseen_refused(case, train))
     parts: dict[str, Any] = {}
     for told in (

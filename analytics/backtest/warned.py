@@ -58,27 +58,32 @@ def _turn(case: Case) -> Floats:
     return drawn / 2**32
 
 
-def warned_of(case: Case, test: Rows, predicted: Predicted) -> Warned:
-    """The alerts of the test rows."""
+def warned_of(case: Case, train: Rows, test: Rows, predicted: Predicted) -> Warned:
+    """The alerts of the test rows. Whatever the budget, nobody is warned of less than the risk that a device had before the cut."""
 
-    def at(probability: Floats, budget: float) -> Alerts:
+    def at(probability: Floats, budget: float, least: float = 0.0) -> Alerts:
         return alerts_within(
-            probability, test.device, test.day, test.to_failure, horizon=case.horizon, per_1000_weeks=budget
+            probability,
+            test.device,
+            test.day,
+            test.to_failure,
+            horizon=case.horizon,
+            per_1000_weeks=budget,
+            least=least,
         )
 
     first = case.panel.first_day
     turn = 1 + TIE * _turn(case)[test.device]
     by_age, known = predicted.by_age * turn, predicted.known * turn
     later = {(device, day - first) for device, day in case.failures if case.cut < day - first < case.panel.days}
-    foreseeable = alerts_within(
-        known, test.device, test.day, test.to_failure, horizon=case.horizon, per_1000_weeks=0.0
-    ).foreseeable
+    usual = float(np.average(train.failed, weights=train.weight))
+    foreseeable = at(known, 0.0).foreseeable
     least, weeks = max(ENOUGH_ALERTS, len(foreseeable)), len(test.device) / 7
     enough = (one for one in (*BUDGETS, *LARGER) if one >= DECLARED and one * weeks / 1000 >= least)
     chosen = next(enough, LARGER[-1])
     wanted = sorted({*BUDGETS, chosen})
     return Warned(
-        {budget: at(known, budget) for budget in wanted},
+        {budget: at(known, budget, usual) for budget in wanted},
         {budget: at(by_age, budget) for budget in wanted},
         frozenset(later),
         chosen,

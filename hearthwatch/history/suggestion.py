@@ -125,8 +125,8 @@ def _sampled(files: Sequence[SourceFile]) -> pa.Table:
 
 def _device(table: pa.Table) -> str:
     found = [name for name in table.column_names if _like("device", name) and not _like("at", name)]
-    for name in sorted(found, key=lambda one: -_repeats(table, one)):
-        return name
+    if found:
+        return str(max(found, key=lambda one: _repeats(table, one)))
     raise Invalid(f"no column looks like the device; there are {', '.join(table.column_names[:12])}", where="PATH")
 
 
@@ -152,7 +152,7 @@ def _time(table: pa.Table, device: str) -> tuple[str, str | None]:
 
 def _readable(found: columns.Converted) -> bool:
     there = len(found.values) - found.values.null_count
-    return there > 0 and there >= READABLE * (there + int(found.bad.sum()))
+    return bool(there > 0 and there >= READABLE * (there + int(found.bad.sum())))
 
 
 def _like(kind: str, name: str) -> bool:
@@ -170,9 +170,11 @@ def _is_failure(table: pa.Table, name: str) -> bool:
 def _has_decimal_commas(table: pa.Table, taken: set[str]) -> bool:
     pattern = r"^\s*[+-]?\d+,\d+\s*$"
     texts = [columns.text(table[name]).values for name in table.column_names if name not in taken]
-    return any(
-        len(one) and (pc.sum(pc.match_substring_regex(one, pattern)).as_py() or 0) > len(one) / 2 for one in texts
-    )
+    return any(_share(pc.match_substring_regex(one, pattern)) > 0.5 for one in texts)
+
+
+def _share(true: pa.Array) -> float:
+    return float(pc.mean(true.cast(pa.float64())).as_py() or 0.0)
 
 
 def _metrics(
@@ -199,7 +201,7 @@ def _metrics(
             yield _Line(name, _quoted(column), f"{low:.6g} to {high:.6g}")
 
 
-def _order(table: pa.Table, device: str, at: str, form: str | None) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _order(table: pa.Table, device: str, at: str, form: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Rows by device and time, and whether a row follows one of its own device."""
     texts = columns.text(table[device]).values
     codes = np.asarray(pc.fill_null(texts.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False))
@@ -208,7 +210,7 @@ def _order(table: pa.Table, device: str, at: str, form: str | None) -> tuple[np.
     return rows, codes[rows][1:] == codes[rows][:-1]
 
 
-def _grows(values: np.ndarray, order: tuple[np.ndarray, np.ndarray]) -> bool:  # type: ignore[type-arg]
+def _grows(values: np.ndarray, order: tuple[np.ndarray, np.ndarray]) -> bool:
     """Whether whole numbers hardly ever fall from one row of a device to its next, and rise at times."""
     rows, same = order
     known = values[~np.isnan(values)]

@@ -203,7 +203,7 @@ def test_who_has_history_gets_there_with_the_commands_of_the_page(reader: Reader
     write_history(reader.folder / "history")
     printed = follow_with_patience(reader, blocks(PAGE, "I have history"))
     asked = printed["hearthwatch backtest history --mapping mapping.toml --horizon 7d"]
-    assert "average_precision" in asked
+    assert "would have been foretold" in asked
     assert "worse" in asked
     assert "battery" in printed["hearthwatch import history --mapping mapping.toml"]
 
