@@ -21,9 +21,12 @@ from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import findings, model_versions, prognoses
 from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import ModelVersion
+from hearthwatch.records.prognoses import Prognosis
 from hearthwatch.values import Device, Finding
 
 ACTIVE = timedelta(days=7)
+CONFIRMED = ("flagged", "waiting")
+"""States of what was above its line on two runs in a row."""
 
 Key = tuple[str, str]
 
@@ -56,7 +59,7 @@ def load_known(database: Database, now: datetime) -> Known:
         before = {
             (row.device_id, row.part): row.p30
             for row in prognoses.riskiest(connection, limit=EVERYTHING)
-            if row.p30 is not None and row.method == "hazard" and today - timedelta(days=3) <= row.at < today
+            if row.p30 is not None and row.method == "hazard" and _counts_as_before(row, today)
         }
         labels = read_labels(connection, now)
         blind = blind_days(connection, now)
@@ -68,6 +71,12 @@ def load_known(database: Database, now: datetime) -> Known:
         before,
         blind,
     )
+
+
+def _counts_as_before(row: Prognosis, today: datetime) -> bool:
+    """Whether a row stands for the days before today: it is of one of them, or of today's first run, which had confirmed it by them."""
+    confirmed = (row.decision or {}).get("state") in CONFIRMED
+    return today - timedelta(days=3) <= row.at < today or (row.at >= today and confirmed)
 
 
 def _by_part(versions: Sequence[ModelVersion], family: str) -> dict[Key, ModelVersion]:

@@ -14,10 +14,11 @@ from analytics.decision.rule import Rule
 from analytics.labels import Labels
 from analytics.panel import day_number
 from analytics.prognosis.alarms import Decided, Said, decide, openings
-from analytics.prognosis.known import Known
+from analytics.prognosis.known import Known, load_known
 from hearthwatch.failure_modes import mode_of_part
-from hearthwatch.records import findings
+from hearthwatch.records import findings, prognoses
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.prognoses import Prognosis
 from tests.conftest import restore
 from tests.unit.analytics.fleets import START
 
@@ -193,3 +194,14 @@ def every_opening(database: Database) -> list[tuple[str, int]]:
 
 def test_the_finding_of_a_part_is_known_by_its_failure_mode() -> None:
     assert said({"d-0": 0.1})[0].finding == ("d-0", mode_of_part("relay"))
+
+
+def test_a_second_run_on_a_day_knows_what_the_first_had_confirmed(database: Database) -> None:
+    def row(device: str, state: str | None, ago: timedelta = timedelta(0)) -> Prognosis:
+        decision = None if state is None else {"state": state, "threshold": LINE}
+        return Prognosis(device, "relay", NOW - ago, None, 0.1, 0.4, 0.6, None, (), method="hazard", decision=decision)
+
+    rows = [row("d-0", "waiting"), row("d-1", "unconfirmed"), row("d-2", None), row("d-3", None, timedelta(days=1))]
+    with database.transaction() as connection:
+        prognoses.put(connection, rows)
+    assert load_known(database, NOW + timedelta(hours=2)).before == {("d-0", "relay"): 0.4, ("d-3", "relay"): 0.4}
