@@ -8,8 +8,8 @@ import pytest
 from analytics.artifacts import load
 from analytics.labels import Labels
 from analytics.lives import Lives
-from analytics.training import job, train
-from analytics.training.data import Data
+from analytics.training import train
+from analytics.training.data import Data, lives_of_part
 from analytics.training.drawing import MOST_DEVICE_DAYS, drawn
 from analytics.training.names import HORIZONS
 from hearthwatch.errors import Invalid, Missing
@@ -140,14 +140,13 @@ def test_a_part_whose_training_fails_keeps_no_other_from_being_trained(
     with database.transaction() as connection:
         rows = [Outcome(f"past-{n:03d}", "antenna", START - timedelta(days=n + 40), "failure", "t") for n in range(30)]
         outcomes.add(connection, rows)
-    really = job.lives_of_part
 
     def broken(data: Data, labels: Labels, part: str) -> Lives:
         if part == "antenna":
             raise ZeroDivisionError("nothing left")
-        return really(data, labels, part)
+        return lives_of_part(data, labels, part)
 
-    monkeypatch.setattr(job, "lives_of_part", broken)
+    monkeypatch.setattr("analytics.training.job.lives_of_part", broken)
     answer = train(store, database, NOW + timedelta(days=2), min_failures=20, only=MODEL)
     assert answer["failed"] == {f"hazard/{MODEL}/antenna": "ZeroDivisionError: nothing left"}
     assert answer["challengers"] == [NAME]
