@@ -6,6 +6,7 @@ the version itself announced (a finding opened at 30 per cent is wrong in 70 per
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from analytics.labels import EVERYTHING
 from analytics.model_life.betting import log_bets, log_e
 from analytics.model_life.race import e_value
 from hearthwatch.records import findings, tickets
-from hearthwatch.records.model_versions import ModelVersion
+from hearthwatch.values import Finding
 
 DEMOTE_AT = 20.0
 NOTHING, FOUND = "no_fault_found", frozenset({"confirmed", "different_fault"})
@@ -49,13 +50,19 @@ def weigh(nothing: np.ndarray, probability: np.ndarray, allowed: float) -> Compl
     return Complaints(len(may), int(nothing.sum()), float(may.sum()), log)
 
 
-def complaints(connection: Connection, version: ModelVersion, since: datetime, *, allowed: float) -> Complaints:
-    """The visits about findings that a version has opened since it works."""
-    mine = {
-        one.id: one
-        for one in findings.list_findings(connection, kind="prognosis", limit=EVERYTHING)
-        if one.evidence.get("model_version") == version.id and one.first_seen >= since
-    }
+def opened_findings(connection: Connection) -> dict[int, list[Finding]]:
+    """All prognoses that became findings, by the version that they come from."""
+    found: dict[int, list[Finding]] = {}
+    for one in findings.list_findings(connection, kind="prognosis", limit=EVERYTHING):
+        version = one.evidence.get("model_version")
+        if isinstance(version, int):
+            found.setdefault(version, []).append(one)
+    return found
+
+
+def complaints(connection: Connection, opened: Sequence[Finding], since: datetime, *, allowed: float) -> Complaints:
+    """The visits about the findings ``opened`` by a version, of those since it works."""
+    mine = {one.id: one for one in opened if one.first_seen >= since}
     closed: dict[str, tuple[datetime, bool, float]] = {}
     for finding_id, ticket in tickets.of_findings(connection, mine).items():
         if ticket.closed_at is None or ticket.closing_code not in {NOTHING, *FOUND}:

@@ -7,6 +7,7 @@ transaction: after a kill there is either the day before or the day after.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 from analytics.labels import read_labels
 from analytics.model_life.calibration_watch import ALARM_AT as CALIBRATION_ALARM
 from analytics.model_life.calibration_watch import HORIZONS_WATCHED, verdict, watched
-from analytics.model_life.complaints import DEMOTE_AT, complaints
+from analytics.model_life.complaints import DEMOTE_AT, complaints, opened_findings
 from analytics.model_life.history import History, read_history
 from analytics.model_life.race import Standing, e_value, standing
 from analytics.model_life.scores import ALARM_AT as SCORES_ALARM
@@ -29,7 +30,7 @@ from hearthwatch.records.database import Database
 from hearthwatch.records.model_decisions import ModelDecision
 from hearthwatch.records.model_looks import Kind, ModelLook
 from hearthwatch.records.model_versions import Because, ModelVersion
-from hearthwatch.values import Observation
+from hearthwatch.values import Finding, Observation
 
 RACE, WATCH = "race", "watch"
 RACE_DAYS = 180
@@ -59,12 +60,14 @@ def watch_models(database: Database, now: datetime, *, no_fault_allowed: float, 
         labels = read_labels(connection, now)
         truth = read_truth(connection, labels, now)
         names = [one.name for one in model_versions.champions(connection) if one.name.startswith(FAMILY)]
+        opened = opened_findings(connection)
     result = Result()
     for name in names:
         with database.transaction() as connection:
             champion = model_versions.champion(connection, name)
             if champion is not None:
-                _Judged(connection, champion, truth, now, result, no_fault_allowed, relapse).judge()
+                mine = opened.get(champion.id, ())
+                _Judged(connection, champion, truth, mine, now, result, no_fault_allowed, relapse).judge()
     with database.transaction() as connection:
         said_days.forget(connection, now - KEPT)
     return result.told()
@@ -77,6 +80,7 @@ class _Judged:
     connection: Connection
     champion: ModelVersion
     truth: Truth
+    opened: Sequence[Finding]
     now: datetime
     result: Result
     no_fault_allowed: float
@@ -116,7 +120,7 @@ class _Judged:
 
     def _visits(self, history: History) -> tuple[str, dict[str, Any]] | None:
         """Why the champion is to be demoted for what technicians found, or None."""
-        found = complaints(self.connection, self.champion, history.since, allowed=self.no_fault_allowed)
+        found = complaints(self.connection, self.opened, history.since, allowed=self.no_fault_allowed)
         detail = found.told()
         self._look(self.champion, "no_fault", detail["e"], detail)
         if detail["e"] < DEMOTE_AT:
