@@ -13,6 +13,8 @@ from tests.unit.analytics.hourly_story import Story, play
 
 DEVICES, DAYS, CLEAN, FAULTY, BEGINS = 200, 60, 4, 6, 30
 RATES = (0.5, 5.0)
+WATCHED = ((True, True), (True, False), (False, True))
+"""Days, hours."""
 
 
 def independent(values: Floats, device: int, day: int) -> Floats:
@@ -24,7 +26,7 @@ def independent(values: Floats, device: int, day: int) -> Floats:
 
 
 def noisy(values: Floats, device: int, day: int) -> Floats:
-    """From a day on the signal's strength trembles three times as much."""
+    """From a day on the signal's strength has noise of 3 dB on top."""
     broken, column = values.copy(), METRICS.index("rssi_dbm")
     broken[day * 24 :, device, column] += np.random.default_rng(device).normal(0, 3, len(values) - day * 24)
     return broken
@@ -50,13 +52,15 @@ FAULTS = {
 
 def clean() -> None:
     """Alarms about healthy devices."""
-    print("declared | alarms per 1,000 device-days: with the hours | days alone | alarms | device-days")
+    print("declared | alarms per 1,000 device-days: days and hours | days alone | hours alone | device-days")
     fleets = [lively(seed, DEVICES, DAYS) for seed in range(CLEAN)]
+    total = CLEAN * DEVICES * DAYS
     for rate in RATES:
-        both = sum(len(play(values, rate=rate / 1000).raised) for values in fleets)
-        days = sum(len(play(values, rate=rate / 1000, hours=False).raised) for values in fleets)
-        total = CLEAN * DEVICES * DAYS
-        print(rate, f"{1000 * both / total:.2f}", f"{1000 * days / total:.2f}", both, total, sep=" | ")
+        counts = [
+            sum(len(play(values, rate=rate / 1000, daily=daily, hours=hours).raised) for values in fleets)
+            for daily, hours in WATCHED
+        ]
+        print(rate, *(f"{1000 * count / total:.2f}" for count in counts), total, sep=" | ")
 
 
 def delay(story: Story, device: int) -> float:

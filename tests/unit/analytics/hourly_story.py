@@ -39,34 +39,36 @@ def play(
     rate: float = RATE,
     firmware: Sequence[Sequence[str]] | None = None,
     region: Ints | None = None,
+    daily: bool = True,
     hours: bool = True,
 ) -> Story:
-    """Live through hourly values (hours, devices, metrics): daily means as the job has them, and the hours beside them."""
+    """Live through hourly values (hours, devices, metrics): daily means as the job has them, and the hours beside them, or one alone."""
     story, count, days = Story(), values.shape[1], len(values) // HOURS
-    daily = values.reshape(days, HOURS, count, -1).mean(axis=1)
-    means = {name: daily[:, :, place].T for place, name in enumerate(METRICS)}
-    signals = signals_for(means)
+    by_day = values.reshape(days, HOURS, count, -1).mean(axis=1)
+    means = {name: by_day[:, :, place].T for place, name in enumerate(METRICS)}
+    signals = signals_for(means) if daily else ()
     watch = Watch((*signals, *(DAY_PEAKS if hours else ())), rate)
     engine, state = watch.begin(count), Hours.empty([f"d{row:04d}" for row in range(count)], METRICS)
-    every = np.stack([signal.over(means) for signal in signals], axis=2)
+    every = np.stack([*(signal.over(means) for signal in signals), by_day[:, :, 0].T], axis=2)[:, :, : len(signals)]
     nowhere = np.full(count, -1) if region is None else region
     for day in range(days):
         told = ["1.0"] * count if firmware is None else firmware[day]
         codes = np.array([sorted(set(told)).index(one) for one in told], dtype=np.int64)
-        peaks = lived(state, values[day * HOURS : (day + 1) * HOURS], day, told, (codes, nowhere))
-        own = np.concatenate([every[:, day], peaks.score], axis=1) if hours else every[:, day]
-        beside = np.concatenate([every[:, day], peaks.relative], axis=1) if hours else every[:, day]
+        own = beside = every[:, day]
+        if hours:
+            peaks = lived(state, values[day * HOURS : (day + 1) * HOURS], day, told, (codes, nowhere))
+            story.peaks.append(peaks)
+            own, beside = (np.concatenate([own, one], axis=1) for one in (peaks.score, peaks.relative))
         today = Day(own, codes, np.zeros((count, len(watch.modes)), dtype=bool), nowhere, beside)
         before = engine
         engine, seen = watch.step(before, today)
+        story.seen.append(seen)
         if hours:
             state.blame = blamed(watch, before, engine, seen, peaks, state.blame)
-        story.seen.append(seen)
-        story.peaks.append(peaks)
         for row, mode in zip(*np.nonzero(seen.raised), strict=True):
             story.raised.append((day, int(row), watch.modes[mode]))
             story.blame[day, int(row)] = named(state.blame[row], METRICS).metrics
-        if is_due(state, day):
+        if hours and is_due(state, day):
             suspect = (engine.evidence >= SUSPECT_EVIDENCE).any(axis=1)
             rows = drawn(state, {state.devices[row] for row in np.flatnonzero(suspect)}, day)
             learn(state, rows, values[max(0, day + 1 - LOOK_BACK_DAYS) * HOURS : (day + 1) * HOURS][:, rows], day)
