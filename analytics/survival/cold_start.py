@@ -108,6 +108,7 @@ def told(
         return []
     group = np.array([learned.group.get(device.model or "", -1) for device in devices], dtype=np.int64)
     age = np.array([day_number(now) - _new(device, labels, learned.part) for device in devices], dtype=np.float64)
+    age = np.where(age >= 0, age, np.nan)  # a part that is to come in tomorrow has no age
     answers = _said(learned.lives, group, age, np.ones(len(devices)), horizons, AGE)
     if learned.use is not None and learned.by_use is not None:
         used, rate = _used(learned.use, devices, labels, learned.part, now)

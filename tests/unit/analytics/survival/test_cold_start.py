@@ -131,3 +131,8 @@ def test_nothing_is_said_of_a_broken_part_until_it_is_renewed(labels: Labels, le
     (fresh,) = told(learned, [one], renewed, NOW, HORIZONS)
     (old,) = told(learned, [one], labels, NOW, HORIZONS)
     assert fresh.probabilities is None or numbers(fresh)[1] < numbers(old)[1] / 5
+
+
+def test_a_device_that_is_installed_only_tomorrow_has_no_age(labels: Labels, learned: ColdStart) -> None:
+    (early,) = told(learned, [device("e", "m0", -1)], labels, NOW, HORIZONS)
+    assert early.abstained == "its age is not known"
