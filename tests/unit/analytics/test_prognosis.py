@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from analytics.decision.cost_file import read_costs
 from analytics.prognosis import prognose
 from analytics.training import train
 from hearthwatch.ports import TelemetryStore
@@ -120,6 +122,22 @@ def test_the_same_day_twice_gives_the_same(world: World) -> None:
     assert of(database, names(DEVICES)[BURNT]) == rows
 
 
+def test_with_costs_the_finding_says_what_acting_saves_and_the_job_how_the_week_stands(world: World) -> None:
+    store, database, _ = world
+    sheet = read_costs(Path("docs/examples/costs.toml"))
+    now = morning_after(LAST) + timedelta(hours=1)
+    result = prognose(store, database, now, alarm=0.5, relapse=WEEK, costs=sheet, per_1000_and_week=5)
+    row = of(database, names(DEVICES)[BURNT])[0]
+    decision = found(database)[0].evidence["decision"]
+    assert row.p30 is not None
+    assert decision["net_benefit"] == pytest.approx(row.p30 * 52.5 - 0.5 - (1 - row.p30) * 4, abs=0.01)
+    assert (decision["currency"], decision["threshold"]) == ("EUR", 0.0796)
+    assert row.decision == {"state": "flagged", **decision}
+    assert row.against is not None
+    assert result["week"]["limit"] == 5
+    assert result["waiting"] == 0
+
+
 def test_a_finding_closes_only_well_below_the_alarm(world: World) -> None:
     store, database, _ = world
     p30 = of(database, names(DEVICES)[BURNT])[0].p30
@@ -199,4 +217,6 @@ def test_a_model_that_cannot_be_read_is_a_reason_and_no_crash(world: World) -> N
             artifact=b"not a model",
             role="champion",
         )
-    assert any("the stored model is not in the format" in why for why in run(store, database, morning_after(49))["abstained"])
+    assert any(
+        "the stored model is not in the format" in why for why in run(store, database, morning_after(49))["abstained"]
+    )
