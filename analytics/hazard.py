@@ -29,9 +29,9 @@ ENOUGH_NEGATIVES = 30_000
 LEVELS = 120
 LEAF_DEVICES = 5
 ITERATIONS, LEAVES = 100, 3
-"""Trees so small that hardly two things meet in one: with few failures, and those in crowds, larger ones (60 of 6 leaves) learned more of
-what a crowd had in common by chance. They were worse on simulated fleets, also on those in which two things must meet
-(`tests/benchmarks/crowded_failures.py`)."""
+"""Trees so small that hardly two things meet in one: with few failures, and those in crowds, larger ones (60 of 6 leaves) learn more of
+what a crowd had in common by chance. On simulated fleets they were somewhat worse in likelihood for devices never seen
+(docs/evaluation.md, `tests/benchmarks/crowded_failures.py`)."""
 PIECE_ROWS = 16_384
 """So many rows are predicted at a time: their columns stay in the processor's cache."""
 

@@ -67,6 +67,7 @@ def main(kinds: Sequence[str], fleets: int, first: int) -> None:
             cells = [
                 f"{np.nanmean(slope):.2f}",
                 f"{np.nanstd(slope):.2f}",
+                f"{np.sum(told['holds_1']):.0f}",
                 *(f"{mean:.4f}" for mean in means),
                 f"{ratio:.2f}",
             ]
