@@ -84,7 +84,7 @@ def _completed(row: Prognosis, left: Left | None) -> Prognosis:
     reached = of_probabilities(HORIZONS, (row.p7, row.p30, row.p90)) if wears(row.part) else None
     if reached is None:
         why = row.abstained if left is None else left.why
-        return replace(row, rul_abstained=why) if row.part and wears(row.part) else row
+        return replace(row, rul_abstained=why) if row.method is not None and wears(row.part) else row
     return replace(
         row,
         rul_method=row.method,
