@@ -26,6 +26,7 @@ from analytics.remaining_life.parts import PartLife, Watched, part_lives
 from analytics.signals import metrics_of_part
 from analytics.training.data import Data
 from analytics.training.freshness import MORE_FAILURES, STALE
+from analytics.training.wear_in_time import in_time
 from hearthwatch.failure_modes import MODES, mode_of_part
 from hearthwatch.records import model_versions
 from hearthwatch.records.database import Database
@@ -65,12 +66,17 @@ def fit_wear(data: Data, labels: Labels, part: str) -> tuple[WearModel, LeftOut,
     watched = watched_of(part, data)
     if not watched.names:
         return None
-    lives = [_drawn(life, data.weight) for life in lives_in(data.panel, data.devices, labels, part, watched)]
+
+    def lives_of(panel: Panel, known: Labels) -> list[PartLife]:
+        return [_drawn(life, data.weight) for life in lives_in(panel, data.devices, known, part, watched)]
+
+    lives = lives_of(data.panel, labels)
     model = learn(lives, min_failures=MIN_FAILURES)
     if not isinstance(model, PartModel):
         return None
     worth = left_out(model.life, in_order([life.history for life in lives]))
     card = _card(data, part, model, watched, worth, len(lives))
+    card["in_time"] = in_time(data.panel, labels, lives_of, MIN_FAILURES)
     return WearModel(_without_rows(model), watched), worth, card
 
 

@@ -143,6 +143,18 @@ def test_the_card_says_what_the_model_was_worth_on_devices_it_had_not_seen(world
     assert card["beats_age_alone"] is True
 
 
+def test_the_card_says_what_it_would_have_been_worth_had_it_been_learned_earlier(world: World) -> None:
+    with world[1].reading() as connection:
+        version = model_versions.champion(connection, NAME)
+    assert version is not None
+    judged = version.card["in_time"]
+    assert judged["learned_until"] == (START + timedelta(days=209)).date().isoformat()
+    assert judged["told"] >= 20
+    assert judged["sooner_than_p10_judged"] >= judged["by_p50_judged"] >= 10
+    assert judged["sooner_than_p10"] <= 0.3
+    assert 0.2 <= judged["by_p50"] <= 0.8
+
+
 @pytest.mark.parametrize("called", ["known", "unseen"])
 def test_the_band_holds_what_relays_at_work_have_left(world: World, called: str) -> None:
     _, database, left = world
