@@ -19,6 +19,8 @@ from analytics.panel import Ints, day_start
 
 FORETOLD, MISSED, FALSE = 8, 6, 4
 MOST_REASONS = 4
+MEDIAN_ROWS = 100_000
+"""What is usual is told from about so many rows."""
 MIN_POINTS = 0.0005
 """A metric that moves the probability by less than a twentieth of a point is no reason."""
 
@@ -135,7 +137,7 @@ def _verdict(name: str, shown: _Shown, reasons: Sequence[Mapping[str, Any]]) -> 
 def _reasons(case: Case, test: Rows, predicted: Predicted, rows: Ints) -> list[list[Mapping[str, Any]]]:
     if not len(rows):
         return []
-    usual = typical(test.features)
+    usual = typical(test.features[:: max(1, len(test.features) // MEDIAN_ROWS)])
     names, change = deltas(predicted.model, test.features[rows], usual, case.columns, case.horizon)
     found = []
     for place, row in enumerate(rows.tolist()):

@@ -54,7 +54,11 @@ class Piece:
 
 
 class SourceFile:
-    """One CSV or Parquet file. ``is_empty``: not even a header stands in it, so it has no columns and gives no rows."""
+    """One CSV or Parquet file.
+
+    ``nested`` are columns from which no single value can be read. ``is_empty``: not even a header stands in it, so it has no columns and
+    gives no rows.
+    """
 
     def __init__(self, path: Path, root: Path) -> None:
         """Read its column names. Raises `Invalid` naming the file when it is none of these formats, or broken."""
@@ -62,6 +66,7 @@ class SourceFile:
         self.name = str(path.relative_to(root)) if path != root and path.is_relative_to(root) else path.name
         with self._readable():
             self._delimiter, self.columns = self._header()
+            self.nested = self._nested()
         self.is_empty = not self.columns
         repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if repeated:
@@ -88,6 +93,20 @@ class SourceFile:
         """Raise `Invalid` naming file, column and key of the mapping when the file has no such column."""
         if column not in self.columns:
             raise Invalid(f"there is no column {column!r} ({key}); it has {_some(self.columns)}", where=self.name)
+
+    def require_single(self, column: str, key: str) -> None:
+        """Raise `Invalid` naming file, column and key of the mapping when the column holds lists or structures."""
+        if column in self.nested:
+            raise Invalid(
+                f"the column {column!r} ({key}) holds lists or structures, not single values", where=self.name
+            )
+
+    def _nested(self) -> frozenset[str]:
+        """Columns of lists and structures."""
+        if not self.is_parquet:
+            return frozenset()
+        with parquet.ParquetFile(self.path) as file:
+            return frozenset(field.name for field in file.schema_arrow if pa.types.is_nested(field.type))
 
     def _header(self) -> tuple[str, list[str]]:
         if self.is_parquet:

@@ -62,11 +62,13 @@ class Taken:
 
 
 def check(files: Sequence[SourceFile], fields: Iterable[Field]) -> None:
-    """Raise `Invalid` when a file lacks a required column, or no file has an optional one."""
+    """Raise `Invalid` when a file lacks a required column, no file has an optional one, or one holds lists or structures."""
     for field in fields:
         if field.column is None:
             continue
         written = [file for file in files if not file.is_empty]
+        for file in written:
+            file.require_single(field.column, field.key)
         if field.required:
             for file in written:
                 file.require(field.column, field.key)

@@ -58,7 +58,7 @@ def _budgets(budgets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         (
             f"{one['budget']:g}",
             f"{one['foretold']} of {one['of']}",
-            _number(one["lead_days_median"], ".0f"),
+            _number(one["lead_days_median"], "g"),
             _number(one["false_per_1000_device_weeks"], ".1f"),
             _number(one["precision"], ".0%"),
             str(one["by_age"]),
@@ -97,7 +97,7 @@ def _groups(report: Mapping[str, Any]) -> Iterator[str]:
                 plain(one["name"] or "(none)", 40),
                 f"{one['foretold']} of {one['failures']}",
                 f"{one['share']:.0%}",
-                _number(one["lead_days_median"], ".0f"),
+                _number(one["lead_days_median"], "g"),
             )
             for one in report[key]
         ]

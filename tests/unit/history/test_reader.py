@@ -107,6 +107,16 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes) -> No
         rows(read(tmp_path))
 
 
+@pytest.mark.parametrize(("metrics", "device"), [({"x": "deep"}, "id"), ({"x": "many"}, "id"), ({"x": "v"}, "deep")])
+def test_a_column_of_lists_or_structures_is_refused_by_name(
+    tmp_path: Path, metrics: dict[str, str], device: str
+) -> None:
+    columns = {"id": ["a"], "time": ["2026-05-01"], "v": [1.0], "deep": [{"a": 1}], "many": [[1, 2]]}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(Invalid, match=r"a\.parquet: the column '(deep|many)' .* holds lists or structures"):
+        read(tmp_path, columns={"device": device, "at": "time"}, metrics=metrics)
+
+
 def test_a_history_in_which_no_row_can_be_read_is_an_error_that_shows_the_first(tmp_path: Path) -> None:
     write(tmp_path, "a.csv", "id,time,x\nd1,yesterday,2\nd2,today,3\n")
     with pytest.raises(Invalid, match=r"a\.csv: no row could be read.*row 2, column 'time': 'yesterday' is not a time"):
