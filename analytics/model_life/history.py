@@ -22,6 +22,7 @@ from hearthwatch.records import model_decisions, model_versions, said_days
 from hearthwatch.records.model_versions import ModelVersion
 
 AHEAD = HORIZONS.index(JUDGED_AT)
+FIRMWARES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +56,27 @@ class History:
             known = ~np.isnan(answer) & ~np.isnan(p)
             windows.append(Window(day, p[known], answer[known] == 1))
         return windows
+
+    def by_firmware(self, version: int) -> list[dict[str, Any]]:
+        """Failures within 30 days beside what was said of them, by the firmware that devices ran that day; the most frequent first."""
+        seen: dict[str, list[float]] = {}
+        ripe = {one.day: one for one in self._said_by(version) if self._is_ripe(one.day, JUDGED_AT)}
+        for day in apart(sorted(ripe), JUDGED_AT):
+            block = ripe[day].block
+            answer, _ = self.truth.answers(block.devices, self.part, day, JUDGED_AT)
+            p = block.p[ripe[day].versions.index(version), :, AHEAD]
+            known = ~np.isnan(answer) & ~np.isnan(p)
+            for code, firmware in enumerate(block.firmwares):
+                mine = known & (block.firmware == code)
+                sums = seen.setdefault(firmware, [0.0, 0.0, 0.0])
+                for place, value in enumerate((mine.sum(), answer[mine].sum(), p[mine].sum())):
+                    sums[place] += float(value)
+        told = [
+            {"firmware": name, "labels": int(labels), "observed": int(observed), "expected": round(expected, 2)}
+            for name, (labels, observed, expected) in seen.items()
+            if labels
+        ]
+        return sorted(told, key=lambda one: (-one["labels"], one["firmware"]))[:FIRMWARES_SHOWN]
 
     def scores(self, version: int) -> list[Scores]:
         """The 30-day probabilities of a version since it works."""

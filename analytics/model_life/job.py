@@ -109,7 +109,7 @@ class _Judged:
             horizon: watched(history.windows(self.champion.id, horizon), dispersion) for horizon in HORIZONS_WATCHED
         }
         e, detail = verdict(by_horizon)
-        self._look(self.champion, "calibration", e, detail)
+        self._look(self.champion, "calibration", e, {**detail, "by_firmware": history.by_firmware(self.champion.id)})
         if e < CALIBRATION_ALARM:
             return None
         more = detail["e_more"] >= detail["e_less"]

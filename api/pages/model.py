@@ -34,6 +34,12 @@ BANDS = (
     ("said", "Said, mean", "right"),
     ("came", "Came", "right"),
 )
+FIRMWARES = (
+    ("firmware", "Firmware that day", "left"),
+    ("labels", "Outcomes known", "right"),
+    ("observed", "Failed within 30 days", "right"),
+    ("expected", "Said", "right"),
+)
 SHIFTS = (
     ("column", "Looks at", "left"),
     ("psi", "Stability index", "right"),
@@ -131,10 +137,22 @@ def _evidence(report: ModelReport) -> None:
             sentence("Nothing yet: it is looked at once a day, while it is the champion.")
             return
         _over_time(series, "acted upon", "Evidence against the model over time")
+        _by_firmware(report)
         for kind in ("calibration", "scores", "no_fault"):
             look = report.newest(kind)
             if look is not None and look.e is not None:
                 sentence(f"{QUESTIONS[kind]} e {evidence(look.e)}, acted upon from {ALARMS[kind]:g} on.")
+
+
+def _by_firmware(report: ModelReport) -> None:
+    seen = report.newest("calibration")
+    rows = seen.detail.get("by_firmware", ()) if seen else ()
+    if rows:
+        told = [
+            {**one, "id": place, "firmware": one["firmware"] or "unknown", "expected": number(one["expected"], 1)}
+            for place, one in enumerate(rows)
+        ]
+        table(FIRMWARES, told)
 
 
 def _race(report: ModelReport) -> None:

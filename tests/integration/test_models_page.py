@@ -82,7 +82,12 @@ def known(server: Server) -> tuple[int, int]:
             ModelLook(NAME, version, kind, NOON - timedelta(days=day), e, detail)
             for day in range(20)
             for version, kind, e, detail in (
-                (ids[0], "calibration", 1.5 - day / 20, {"horizons": {"30": month(40 - day)}}),
+                (
+                    ids[0],
+                    "calibration",
+                    1.5 - day / 20,
+                    {"horizons": {"30": month(40 - day)}, "by_firmware": FIRMWARES},
+                ),
                 (ids[0], "scores", 0.4 + day / 10, {}),
                 (ids[0], "no_fault", 0.3, {"visits": 9, "no_fault": 2}),
                 (
@@ -99,6 +104,12 @@ def known(server: Server) -> tuple[int, int]:
         looks.append(ModelLook(NAME, ids[0], "features", NOON, None, detail))
         model_looks.append(connection, looks)
     return ids[0], ids[2]
+
+
+FIRMWARES = [
+    {"firmware": "2.4.0", "labels": 4400, "observed": 33, "expected": 34.0},
+    {"firmware": "2.4.1", "labels": 400, "observed": 7, "expected": 3.4},
+]
 
 
 def month(observed: int) -> dict[str, Any]:
@@ -146,7 +157,16 @@ def test_a_card_tells_what_a_model_is_worth_and_harms_nobody(
     server: Server, browser: Browser, known: tuple[int, int], size: dict[str, int]
 ) -> None:
     page = opened(browser, f"{server.url}/models/{known[0]}", size)
-    for text in ("What not to conclude from it", "0.76 to 1.44", "40", "2 of 9", "much", "Firmware 2.4.1", "restored"):
+    for text in (
+        "What not to conclude from it",
+        "0.76 to 1.44",
+        "40",
+        "2 of 9",
+        "much",
+        "Firmware 2.4.1",
+        "restored",
+        "Said",
+    ):
         expect(page.get_by_text(text).first).to_be_attached()
     expect(page.get_by_role("img", name="Evidence against the model over time")).to_be_visible()
     assert page.title().startswith("Model")

@@ -64,6 +64,7 @@ def test_a_champion_that_keeps_its_word_stays(database: Database) -> None:
         (look,) = model_looks.list_looks(connection, version.id, "calibration")
     assert (look.detail["horizons"]["30"]["labels"], look.detail["horizons"]["30"]["observed"]) == (DEVICES, 8)
     assert look.detail["horizons"]["30"]["expected"] == pytest.approx(8)
+    assert look.detail["by_firmware"] == [{"firmware": "1.0.0", "labels": DEVICES, "observed": 8, "expected": 8.0}]
 
 
 def test_before_labels_can_be_in_nothing_is_judged(database: Database) -> None:
