@@ -71,7 +71,7 @@ class History:
                 sums = seen.setdefault(firmware, [0.0, 0.0, 0.0])
                 for place, value in enumerate((mine.sum(), answer[mine].sum(), p[mine].sum())):
                     sums[place] += float(value)
-        told = [
+        told: list[dict[str, Any]] = [
             {"firmware": name, "labels": int(labels), "observed": int(observed), "expected": round(expected, 2)}
             for name, (labels, observed, expected) in seen.items()
             if labels
