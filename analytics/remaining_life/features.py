@@ -43,6 +43,12 @@ class Preparation:
         made = _of_signals(history.age, signals)
         return np.column_stack([history.age, *(made[kind] for kind in self.kinds)])
 
+    def last_of(self, history: History) -> Floats:
+        """The features of a unit's last row alone (1 + kinds x signals), a fraction of the work of `of`."""
+        signals = self.regimes.normalised(history.settings, history.signals)[:, list(self.signals)]
+        made = _of_last_row(history.age, signals)
+        return np.concatenate([history.age[-1:], *(made[kind] for kind in self.kinds)])
+
 
 def prepare(histories: Sequence[History], kinds: Sequence[str] = OF_SIGNAL) -> Preparation:
     """Learn regimes and usual values; signals that are constant in every regime are left out."""
@@ -72,6 +78,30 @@ def _of_signals(age: Floats, signals: Floats) -> dict[str, Floats]:
     }
 
 
+def _of_last_row(age: Floats, signals: Floats) -> dict[str, Floats]:
+    """As `_of_signals`, the last row of each."""
+    known = ~np.isnan(signals)
+    filled, counted = np.where(known, signals, 0.0), known.astype(np.float64)
+    back = np.arange(len(age) - 1, -1, -1.0)
+    fast, slow = (_ratio(decay @ filled, decay @ counted) for decay in ((1 - FAST) ** back, (1 - SLOW) ** back))
+    start = _ratio(filled[:START_ROWS].sum(axis=0), counted[:START_ROWS].sum(axis=0))
+    since = (age - age[0])[:, None]
+    return {
+        "fast": fast,
+        "slow": slow,
+        "slope": _last_slope(since, filled, counted, SLOPE_ROWS),
+        "long_slope": _last_slope(since, filled, counted, LONG_SLOPE_ROWS),
+        "fast_since_start": fast - start,
+        "slow_since_start": slow - start,
+        "mean_since_start": _ratio(filled.sum(axis=0), counted.sum(axis=0)) - start,
+    }
+
+
+def _last_slope(since: Floats, filled: Floats, counted: Floats, rows: int) -> Floats:
+    x, y, w = since[-rows:], filled[-rows:], counted[-rows:]
+    return _least_squares(*(part.sum(axis=0) for part in (w, w * x, y, w * x**2, y * x)))
+
+
 def _average(filled: Floats, counted: Floats, weight: float) -> Floats:
     """Exponentially weighted mean of the rows so far that were measured."""
     filtered = [lfilter([weight], [1.0, weight - 1.0], values, axis=0) for values in (filled, counted)]
@@ -89,6 +119,10 @@ def _slope(age: Floats, filled: Floats, counted: Floats, rows: int) -> Floats:
     n, x, y, xx, xy = (
         _window(values, rows) for values in (counted, counted * since, filled, counted * since**2, filled * since)
     )
+    return _least_squares(n, x, y, xx, xy)
+
+
+def _least_squares(n: Floats, x: Floats, y: Floats, xx: Floats, xy: Floats) -> Floats:
     above, below = n * xy - x * y, n * xx - x**2
     result: Floats = np.divide(above, below, out=np.full(above.shape, np.nan), where=(n > 2.5) & (below > 1e-9))
     return result

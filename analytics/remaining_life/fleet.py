@@ -85,7 +85,7 @@ def tell(model: PartModel | TooFewFailures, lives: Sequence[PartLife], devices: 
     at_work = [life for life in lives if life.at_work]
     if isinstance(model, TooFewFailures) or not at_work:
         return [PartForecast(devices[life.device], why="too_few_failures") for life in at_work]
-    features = np.stack([model.life.preparation.of(life.history)[-1] for life in at_work])
+    features = np.stack([model.life.preparation.last_of(life.history) for life in at_work])
     told = model.life.of_features(features)
     result = []
     for row, life in enumerate(at_work):

@@ -35,6 +35,16 @@ def test_cutting_a_history_changes_nothing_before_the_cut(
     np.testing.assert_array_equal(preparation.of(history.until(rows)), preparation.of(history)[:rows])
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.floats(0.0, 0.95))
+def test_the_last_row_alone_is_the_last_of_all_rows(
+    preparation: Preparation, seed: int, part: float, missing: float
+) -> None:
+    history = holed(worn_units(seed, 1)[0].history, seed, missing)
+    history = history.until(max(1, int(part * len(history.age))))
+    np.testing.assert_allclose(preparation.last_of(history), preparation.of(history)[-1], rtol=1e-6, atol=1e-9)
+
+
 def test_operating_conditions_are_found_in_the_data_and_taken_out_of_the_signals(preparation: Preparation) -> None:
     assert len(preparation.regimes.centres) == 2
     history = worn_units(5, 1)[0].history
