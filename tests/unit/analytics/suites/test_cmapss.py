@@ -99,6 +99,20 @@ def test_plain_and_gzipped_files_are_the_same_engines(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.test[3].signals, other.test[3].signals)
 
 
+def test_line_ends_of_windows_and_further_blanks_change_nothing(tmp_path: Path) -> None:
+    plain, other = tmp_path / "plain", tmp_path / "other"
+    for folder in (plain, other):
+        folder.mkdir()
+        write(folder)
+    for path in other.iterdir():
+        lines = path.read_text().splitlines()
+        path.write_bytes("".join(f"  {line.replace(' ', '   ')} \t\r\n" for line in lines).encode() + b"\r\n \r\n")
+    (one,), (two,) = read_sets(plain), read_sets(other)
+    assert one.left.tolist() == two.left.tolist()
+    np.testing.assert_array_equal(one.train[-1].signals, two.train[-1].signals)
+    np.testing.assert_array_equal(one.test[-1].age, two.test[-1].age)
+
+
 def test_a_set_with_a_test_is_judged_on_it_and_one_without_on_engines_left_out(tmp_path: Path) -> None:
     write(write(tmp_path), "FD003", test=False)
     answer = cmapss.evaluate(tmp_path)
