@@ -37,7 +37,9 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("mqtt_connects", "count", "counter", "high", "Connections to the broker since the last boot."),
     Metric("free_heap_bytes", "B", "gauge", "low", "Free heap memory."),
     Metric("fs_free_bytes", "B", "gauge", "low", "Free space of the device's file system."),
-    Metric("flash_wear_pct", "%", "gauge", "high", "Share of the flash memory's endurance that is used up, as it says."),
+    Metric(
+        "flash_wear_pct", "%", "gauge", "high", "Share of the flash memory's endurance that is used up, as it says."
+    ),
     Metric("flash_written_mb", "MB", "counter", "none", "Written to the flash memory since made."),
     Metric("uptime_s", "s", "counter", "none", "Seconds since the last boot."),
     Metric("operating_h", "h", "counter", "none", "Hours the device has been on since made."),
