@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analytics.hazard import Levels, Matrix
 from analytics.remaining_life.features import OF_SIGNAL, Preparation, prepare
@@ -107,11 +108,12 @@ def fit_remaining_life(
     fold = fold_of_units(units, folds)[targets.unit]
     left_out = np.zeros(len(features))
     fitted = []
-    for one in range(folds):
-        rows, others = learned & (fold != one), fold == one
-        trees = _fit_trees(leveled[rows], targets.life[rows], targets.weight[rows])
-        left_out[others] = np.clip(trees.predict(leveled[others]), 0.0, cap)
-        fitted.append(trees)
+    with threadpool_limits(1):  # small fits: on a busy machine a second thread is waited for longer than it helps
+        for one in range(folds):
+            rows, others = learned & (fold != one), fold == one
+            trees = _fit_trees(leveled[rows], targets.life[rows], targets.weight[rows])
+            left_out[others] = np.clip(trees.predict(leveled[others]), 0.0, cap)
+            fitted.append(trees)
     bands = fit_bands(left_out, targets.life, targets.weight, targets.unit, cap)
     return RemainingLife(preparation, levels, tuple(fitted), bands, cap, failures, left_out, targets)
 
