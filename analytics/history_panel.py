@@ -14,6 +14,9 @@ from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import UNEXPECTED_REBOOTS
 from hearthwatch.history.reader import History
 
+MOST_CELLS = 500_000_000
+"""Daily values that a panel holds: 8 bytes each, and as much again while features are made of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Daily:
@@ -51,6 +54,7 @@ def panel_of_history(history: History, read: Callable[[int], None] = lambda _row
     renumber = np.array([rank[device] for device in positions], dtype=np.int64)
     first_day = min(int(part.day.min()) for part in parts)
     days = max(int(part.day.max()) for part in parts) - first_day + 1
+    _check_size(len(devices), days, len(names))
     present = np.zeros((len(devices), days), dtype=bool)
     for part in parts:
         present[renumber[part.device], part.day - first_day] = True
@@ -66,6 +70,16 @@ def panel_of_history(history: History, read: Callable[[int], None] = lambda _row
     if history.mapping.events is not None:
         values[UNEXPECTED_REBOOTS] = unasked_reboots(history.events, devices, first_day, present)
     return Panel(devices, first_day, values, totals, np.full(present.shape, -1, dtype=np.int64), (), present)
+
+
+def _check_size(devices: int, days: int, metrics: int) -> None:
+    """Raises `Invalid` before more memory is asked for than a machine has."""
+    if devices * days * metrics > MOST_CELLS:
+        raise Invalid(
+            f"{devices:,} devices x {days:,} days x {metrics} metrics are more than the {MOST_CELLS:,} daily values that fit into memory; "
+            "name fewer metrics, or give a shorter span or a part of the devices",
+            where="metrics",
+        )
 
 
 def _believed(history: History, parts: Sequence[_Daily]) -> list[_Daily]:

@@ -295,6 +295,15 @@ def test_a_file_that_holds_nothing_readable_is_an_error_with_its_name(
     assert said in str(error.value)
 
 
+def test_a_panel_that_does_not_fit_into_memory_is_refused_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csv_file(tmp_path / "a.csv", days("a", range(10)) + days("b", range(10)))
+    monkeypatch.setattr("analytics.history_panel.MOST_CELLS", 39)
+    with pytest.raises(Invalid, match="2 devices x 10 days x 2 metrics are more than the 39 daily values"):
+        panel_of_history(history(tmp_path))
+
+
 def test_cells_that_are_not_utf_8_lose_their_row_and_are_told(tmp_path: Path) -> None:
     csv_file(tmp_path / "a.csv", days("a", range(5)))
     (tmp_path / "a.csv").write_bytes((tmp_path / "a.csv").read_bytes() + b"caf\xe9,2026-01-09,A,1,1,0\n")
