@@ -44,6 +44,7 @@ WORLDS: Mapping[str, World] = {
     "mild": World(dispersion=3.0, passing=0.5, waver=0.5),
     "crowds": World(),
     "meeting": World(dispersion=4.0, passing=0.5, lasting=0.4, meeting=0.8, signs=0.7, failures=150.0),
+    "many": World(failures=700.0, dispersion=1.5, passing=0.3, lasting=0.4, signs=0.7, waver=0.3, meeting=0.8),
 }
 
 
