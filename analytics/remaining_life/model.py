@@ -80,7 +80,8 @@ class RemainingLife:
     def of_features(self, features: Floats) -> Forecast:
         """The same for rows whose features are made already."""
         levels = self.levels.apply(features.astype(np.float32))
-        expected = np.mean([np.clip(trees.predict(levels), 0.0, self.cap) for trees in self.trees], axis=0)
+        with threadpool_limits(1):  # as in the fit
+            expected = np.mean([np.clip(trees.predict(levels), 0.0, self.cap) for trees in self.trees], axis=0)
         return Forecast(expected, self.bands.of(expected))
 
 
