@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from analytics.model_life.held_out import HeldOut, held_out
 from analytics.model_life.promotion import why_unusable
 from hearthwatch.records import model_decisions, model_looks, model_versions
 from hearthwatch.records.model_decisions import ModelDecision
@@ -28,7 +29,8 @@ ALARMS = {"calibration": 20.0, "scores": 100.0, "no_fault": 20.0, "race": 20.0}
 class ModelReport:
     """A version with its card, what was decided of its name (newest first) and what was seen of it (oldest first).
 
-    ``unreadable`` says why the stored model cannot be used, where it cannot. ``bytes`` is its size.
+    ``unreadable`` says why the stored model cannot be used, where it cannot. ``bytes`` is its size. ``held_out`` is what came of its
+    findings that nobody outside was told of, None where there are none.
     """
 
     id: int
@@ -42,14 +44,15 @@ class ModelReport:
     card: Mapping[str, Any]
     decisions: Sequence[ModelDecision]
     looks: Sequence[ModelLook]
+    held_out: HeldOut | None
 
     def newest(self, kind: str) -> ModelLook | None:
         """The newest look of a kind."""
         return next((look for look in reversed(self.looks) if look.kind == kind), None)
 
 
-def read_report(connection: Connection, version_id: int) -> ModelReport:
-    """The report of a version. Raises `Missing`."""
+def read_report(connection: Connection, version_id: int, now: datetime) -> ModelReport:
+    """The report of a version as of now. Raises `Missing`."""
     version = model_versions.get(connection, version_id)
     return ModelReport(
         version.id,
@@ -63,6 +66,7 @@ def read_report(connection: Connection, version_id: int) -> ModelReport:
         version.card,
         model_decisions.list_decisions(connection, name=version.name),
         model_looks.list_looks(connection, version_id),
+        held_out(connection, version_id, now),
     )
 
 
@@ -136,6 +140,9 @@ def _seen(report: ModelReport) -> Iterator[str]:
         look = report.newest(kind)
         if look is not None and look.e is not None:
             yield f"- {question} Evidence against it: e = {look.e:.3g} ({look.at:%Y-%m-%d}); acted upon from {ALARMS[kind]:g} on."
+    if report.held_out is not None:
+        held = report.held_out
+        yield f"- Of {held.known} findings that were held out, {held.failed} failed without a notice; it had said {held.expected:.1f}."
 
 
 def _decided(one: ModelDecision) -> str:

@@ -213,8 +213,8 @@ def _date(text: str | None) -> datetime | None:
 
 def _bring() -> None:
     note = (
-        "A mapping file says what the columns mean; `hearthwatch mapping suggest PATH` proposes one. What is uploaded is only for "
-        "backtests: it becomes telemetry by `hearthwatch import`."
+        "A mapping file says what the columns mean; “hearthwatch mapping suggest PATH” proposes one. What is uploaded is only for "
+        "backtests: it becomes telemetry by “hearthwatch import”."
     )
     with card("Bring a history", note):
         ui.html(PICKER, sanitize=False)

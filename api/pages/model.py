@@ -123,6 +123,10 @@ def _figures(report: ModelReport) -> None:
         visits = report.newest("no_fault")
         if visits and visits.detail.get("visits"):
             figure("Visits that found no fault", f"{visits.detail['no_fault']} of {visits.detail['visits']}")
+        held = report.held_out
+        if held:
+            note = f"failed with nobody told, where it said {number(held.expected, 1)}"
+            figure("Held out", f"{held.failed} of {held.known}", note)
 
 
 def _evidence(report: ModelReport) -> None:
@@ -260,4 +264,4 @@ def _others(told: Mapping[str, Any]) -> None:
 
 def _load(context: ApiContext, version: int) -> ModelReport:
     with context.database.reading() as connection:
-        return read_report(connection, version)
+        return read_report(connection, version, context.clock.now())

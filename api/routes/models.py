@@ -65,14 +65,14 @@ def list_model_decisions(context: Context, _caller: Reader, name: str | None = N
 def get_model(context: Context, _caller: Reader, version_id: Id) -> Response:
     """One trained model: its card, what was decided of its name, and what was seen of it day by day."""
     with context.database.reading() as connection:
-        return tagged(read_report(connection, version_id))
+        return tagged(read_report(connection, version_id, context.clock.now()))
 
 
 @router.get("/models/{version_id}/card.md", response_class=Response)
 def export_card(context: Context, _caller: Reader, version_id: Id) -> Response:
     """The model's card as a file of Markdown."""
     with context.database.reading() as connection:
-        text = as_markdown(read_report(connection, version_id))
+        text = as_markdown(read_report(connection, version_id, context.clock.now()))
     headers = {"Content-Disposition": f'attachment; filename="model-{version_id}.md"', "Cache-Control": "no-store"}
     return Response(text, media_type="text/markdown; charset=utf-8", headers=headers)
 

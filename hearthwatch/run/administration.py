@@ -291,7 +291,7 @@ def models_show(model_id: int, as_json: Json = False) -> None:
     from analytics.model_life.report import as_markdown, read_report
 
     with opened_records() as database, database.reading() as connection:
-        report = read_report(connection, model_id)
+        report = read_report(connection, model_id, SystemClock().now())
     if as_json:
         print_json(asdict(report))
     else:

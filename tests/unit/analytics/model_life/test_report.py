@@ -1,28 +1,33 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 from typer.testing import CliRunner
 
+from analytics.model_life.held_out import HeldOut
 from analytics.model_life.report import as_markdown, read_report
 from hearthwatch.errors import Missing
-from hearthwatch.records import model_looks
+from hearthwatch.records import findings, hold_outs, model_looks, outcomes
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.model_looks import ModelLook
+from hearthwatch.records.outcomes import Outcome
 from hearthwatch.run.cli import app
-from tests.unit.analytics.model_life.worlds import NAME, add_version, at
+from hearthwatch.values import Observation
+from tests.unit.analytics.model_life.worlds import LATER, NAME, add_version, at, names, write_fleet
 
 
 def test_a_version_that_does_not_exist_has_no_report(database: Database) -> None:
     with database.reading() as connection, pytest.raises(Missing):
-        read_report(connection, 1)
+        read_report(connection, 1, LATER)
 
 
 def test_a_card_with_nothing_but_its_part_is_still_a_page(database: Database) -> None:
     version = add_version(database, failures="<b>|")
     with database.reading() as connection:
-        text = as_markdown(read_report(connection, version.id))
+        text = as_markdown(read_report(connection, version.id, LATER))
     assert text.startswith(f"# {NAME}, version {version.id}")
     assert "It cannot be used" in text
     assert "registered by training: trained" in text
@@ -35,7 +40,7 @@ def test_the_newest_look_of_each_kind_is_told(database: Database) -> None:
     with database.transaction() as connection:
         model_looks.append(connection, looks)
         assert model_looks.append(connection, looks) == 0
-        text = as_markdown(read_report(connection, version.id))
+        text = as_markdown(read_report(connection, version.id, LATER))
     assert "e = 7.5" in text
     assert "e = 3" not in text
 
@@ -56,3 +61,29 @@ def test_the_command_shows_a_card_as_markdown_and_as_json(tmp_path: object, monk
     answer = runner.invoke(app, ["models", "promote", str(version.id), "--why", "it is right"])
     assert answer.exit_code != 0
     assert "it cannot be used" in str(answer.exception)
+
+
+def test_what_came_of_held_out_findings_is_told_of_the_version_they_come_from(database: Database) -> None:
+    write_fleet(database, 4)
+    version, other = add_version(database), add_version(database)
+    with database.transaction() as connection:
+        for device in names(4):
+            of = other if device == names(4)[3] else version
+            seen = Observation(
+                "prognosis", "device", device, "relay_wear", "warning", at(1), {"model_version": of.id}, 0.5
+            )
+            finding = findings.observe(connection, seen, relapse=timedelta(days=7))
+            assert hold_outs.begin(connection, finding, "relay", share=0.1, policy_version=1, now=at(1))
+        outcomes.add(connection, [Outcome(names(4)[0], "relay", at(9), "failure", "ticket:1")])
+        hold_outs.end(connection, finding_of(connection, names(4)[1]), "sent_now", "ann", at(5))
+        told = read_report(connection, version.id, at(20)).held_out
+        later = read_report(connection, version.id, at(32))
+    assert told == HeldOut(known=1, failed=1, expected=0.5)  # the others may still fail, or were told
+    assert later.held_out == HeldOut(known=2, failed=1, expected=1.0)
+    assert "Of 2 findings that were held out, 1 failed without a notice; it had said 1.0." in as_markdown(later)
+
+
+def finding_of(connection: Connection, device: str) -> int:
+    return next(
+        one.id for one in findings.list_findings(connection, kind="prognosis", limit=10) if one.subject == device
+    )
