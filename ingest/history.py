@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Invalid
-from hearthwatch.history import History, RejectedRow, read_history, read_mapping
+from hearthwatch.history import History, RejectedRow, Remark, Survey, read_history, read_mapping
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import attributes, devices, imports, metric_names, outcomes, parts, quarantine
 from hearthwatch.records.database import Database
@@ -35,6 +36,15 @@ _REGISTERED = {
     "removed": "removed_at",
 }
 _NOT_FURTHER = frozenset({"device", "firmware", "first_at", "last_at", *_REGISTERED})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DONE = {
+    "duplicate_rows": "stored once",
+    "conflicting_rows": "the first of them is stored",
+    "unsorted_rows": "stored in order of time",
+    "empty_column": "nothing to store",
+    "constant_column": "stored as it is",
+}
+"""What an import does about what a survey noticed, where that is something else than what a backtest does."""
 
 
 def import_history(
@@ -44,19 +54,22 @@ def import_history(
 
     The mapping file's name is the source: readings lie in the stream ``import:<name>``, failures carry it. Returns ``devices``,
     ``readings``, ``stored``, ``duplicate`` (of readings), ``failures``, ``events``, ``service`` (rows of the history), ``new_outcomes``,
-    ``rejected`` (rows that could not be read), ``rejected_values``, ``ignored_columns`` (unless metrics are named) and ``seconds``.
+    ``rejected`` (rows that were not taken in), ``rejected_values``, ``ignored_columns`` (unless metrics are named), ``quality`` with
+    ``remarks``, what is odd about the data and what was done about it, and ``seconds``. The files are read twice: only all rows together
+    tell whether one of 1970, or of the future, is of a clock that was wrong. Such rows go to quarantine.
     Rollups are the caller's to bring up to date. Raises `Invalid` naming file, row or column, `Unavailable` when a store is away.
     """
     began = time.perf_counter()
-    history = read_history(path, read_mapping(mapping_path))
+    history = read_history(path, read_mapping(mapping_path), Survey(now))
     source = f"import:{re.sub(r'[^A-Za-z0-9._-]+', '_', mapping_path.stem)}"
     with database.transaction() as connection:
         number = imports.begin(connection, str(path), mapping_path.read_text(encoding="utf-8"), now)
-    strangers = _Strangers(path.name)
-    written = _write_readings(store, history, source, strangers)
+    strangers, clocks = _Strangers(path.name), _Clocks(path.name, history)
+    written = _write_readings(store, history, source, strangers, clocks)
     events = _write_events(store, history, source, strangers)
     with database.transaction() as connection:
-        answer = {**written, **_write_records(connection, history, source, strangers, now), "events": events}
+        records = _write_records(connection, history, source, strangers, clocks, now)
+        answer = {**written, **records, "events": events, "quality": {"remarks": _remarks(history)}}
         answer["seconds"] = round(time.perf_counter() - began, 2)
         imports.finish(connection, number, now, answer)
     return answer
@@ -88,11 +101,71 @@ class _Strangers:
         return [RejectedRow(self._file, None, "device", name, reason, rows=rows) for name, rows in self._rows.items()]
 
 
-def _write_readings(store: TelemetryStore, history: History, source: str, strangers: _Strangers) -> dict[str, int]:
+class _Clocks:
+    """Rows of clocks that were wrong: they go to quarantine, counted."""
+
+    def __init__(self, file: str, history: History) -> None:
+        self._file = file
+        self._rows = {"is of 1970, as of a clock that was never set": 0, "lies in the future": 0}
+        low, high = (0, 0) if history.survey is None else history.survey.trusted()
+        self._low, self._high = _moment(low), _moment(high)
+        self._seen: dict[str, tuple[datetime, datetime]] = {}
+
+    def without(self, table: pa.Table) -> pa.Table:
+        """The rows of a table whose time is believed."""
+        if self._low is None and self._high is None:
+            return table
+        early, late = self._wrong(table["at"])
+        for reason, wrong in zip(self._rows, (early, late), strict=True):
+            self._rows[reason] += int(pc.sum(wrong).as_py() or 0)
+        believed = table.filter(pc.invert(pc.or_(early, late)))
+        for row in believed.group_by("device").aggregate([("at", "min"), ("at", "max")]).to_pylist():
+            first, last = self._seen.get(row["device"], (row["at_min"], row["at_max"]))
+            self._seen[row["device"]] = min(first, row["at_min"]), max(last, row["at_max"])
+        return believed
+
+    def _wrong(self, at: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        nothing = pc.less(at, at)
+        early = nothing if self._low is None else pc.less(at, pa.scalar(self._low, at.type))
+        return early, nothing if self._high is None else pc.greater(at, pa.scalar(self._high, at.type))
+
+    def span(self, row: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+        """When a device was first and last heard of, by clocks that are believed; None if never."""
+        if self._low is None and self._high is None:
+            return None if row["last_at"] is None else (row["first_at"], row["last_at"])
+        return self._seen.get(row["device"])
+
+    def rejected(self) -> list[RejectedRow]:
+        """What was left out."""
+        found = zip(self._rows.items(), ("1970", "future"), strict=True)
+        return [
+            RejectedRow(self._file, None, "at", value, reason, rows=rows) for (reason, rows), value in found if rows
+        ]
+
+
+def _moment(us: int) -> datetime | None:
+    """A bound of believed times; None where there is none."""
+    return _EPOCH + timedelta(microseconds=us) if 0 < us < 2**60 else None
+
+
+def _remarks(history: History) -> list[Mapping[str, Any]]:
+    """What is odd about the data, the grave first, by the columns' own names."""
+    columns = {metric.name: metric.column for metric in history.metrics}
+
+    def told(one: Remark) -> Remark:
+        column = columns.get(one.column, one.column) if one.column else None
+        return replace(one, column=column, done=_DONE.get(one.kind, one.done))
+
+    return [told(one).as_json() for one in sorted(history.remarks, key=lambda one: not one.grave)]
+
+
+def _write_readings(
+    store: TelemetryStore, history: History, source: str, strangers: _Strangers, clocks: _Clocks
+) -> dict[str, int]:
     names = ["device", "at", "firmware", *(metric.name for metric in history.metrics)]
     readings = stored = duplicate = 0
     for table in history.readings():
-        known = strangers.without(table.select(names))
+        known = clocks.without(strangers.without(table.select(names)))
         result = store.write_table(source, known)
         readings += len(known)
         stored += result.stored
@@ -113,14 +186,14 @@ def _write_events(store: TelemetryStore, history: History, source: str, stranger
 
 
 def _write_records(
-    connection: Connection, history: History, source: str, strangers: _Strangers, now: datetime
+    connection: Connection, history: History, source: str, strangers: _Strangers, clocks: _Clocks, now: datetime
 ) -> dict[str, Any]:
     fleet = strangers.without(history.devices, derived=True).to_pylist()
     failures = strangers.without(history.failures, derived=True)
     service = strangers.without(history.service)
     if not len(fleet):
         raise Invalid("no row of it is of a device with a proper id", where=source)
-    _register(connection, fleet, now)
+    _register(connection, fleet, clocks, now)
     metric_names.admit(connection, [metric.name for metric in history.metrics], None, now, _NO_BUDGET)
     # Without a list of failures, a part that had to be replaced or repaired is the failure.
     failed = failures if history.mapping.failures is not None else service
@@ -130,7 +203,7 @@ def _write_records(
     )
     for row in _rows(service.filter(pc.not_equal(service["part"], ""))):
         parts.install(connection, row["device"], row["part"], row["at"])
-    rejected = [*history.rejected, *strangers.rejected()]
+    rejected = [*history.rejected, *strangers.rejected(), *clocks.rejected()]
     quarantine.hold(connection, [_held(row, now) for row in rejected])
     quality = history.quality
     return {
@@ -145,12 +218,12 @@ def _write_records(
     }
 
 
-def _register(connection: Connection, fleet: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def _register(connection: Connection, fleet: Sequence[Mapping[str, Any]], clocks: _Clocks, now: datetime) -> None:
     """Devices by what the history says of them, further columns as attributes; a device that is known to be so is left alone."""
     known = devices.find(connection, [row["device"] for row in fleet])
     rows = [_master_data(row) for row in fleet]
     devices.register(connection, [row for row in rows if not _is_so(known.get(row["id"]), row)], now)
-    devices.see(connection, list(_sightings(fleet)))
+    devices.see(connection, list(_sightings(fleet, clocks)))
     further = [name for name in fleet[0] if name not in _NOT_FURTHER]
     told = ((row["device"], name, row[name]) for row in fleet for name in further if row[name] is not None)
     attributes.tell(connection, told, now)
@@ -167,11 +240,12 @@ def _is_so(device: Device | None, row: Mapping[str, Any]) -> bool:
     return device is not None and all(getattr(device, name) == value for name, value in row.items())
 
 
-def _sightings(fleet: Iterable[Mapping[str, Any]]) -> Iterator[Sighting]:
+def _sightings(fleet: Iterable[Mapping[str, Any]], clocks: _Clocks) -> Iterator[Sighting]:
     for row in fleet:
-        if row["last_at"] is not None:
-            yield Sighting(row["device"], row["first_at"])
-            yield Sighting(row["device"], row["last_at"], firmware=row["firmware"])
+        span = clocks.span(row)
+        if span is not None:
+            yield Sighting(row["device"], span[0])
+            yield Sighting(row["device"], span[1], firmware=row["firmware"])
 
 
 def _held(row: RejectedRow, now: datetime) -> QuarantineItem:

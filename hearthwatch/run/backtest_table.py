@@ -147,7 +147,12 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
         f"Data: {quality['files']} files, {quality['rows']:,} rows, {quality['readings']:,} readings taken, "
         f"{quality['rejected_rows']:,} rows and {quality['rejected_values']:,} values left out, {quality['days']} days"
     )
-    for one in quality["remarks"]:
+    yield from remark_lines(quality["remarks"])
+
+
+def remark_lines(remarks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What was odd about a history and what was done about it, each with a place to look at."""
+    for one in remarks:
         where = " ".join(
             part
             for part in (

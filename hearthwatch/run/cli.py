@@ -18,7 +18,7 @@ from hearthwatch.run import logs
 from hearthwatch.run.administration import administration
 from hearthwatch.run.commanding import command
 from hearthwatch.run.devices_cli import device
-from hearthwatch.run.printing import show
+from hearthwatch.run.printing import print_json, show
 from hearthwatch.settings import Settings, load_settings
 
 DONE, NO, WRONG, AWAY = 0, 1, 2, 3
@@ -162,9 +162,16 @@ def sim(
 @app.command("import")
 def import_(path: HistoryPath, mapping: MappingFile, as_json: Json = False) -> None:
     """Take history from CSV, CSV.gz or Parquet into the stores; may be run twice."""
+    from hearthwatch.run.backtest_table import remark_lines
     from hearthwatch.run.history import run_import
 
-    show(run_import(settings_with_logs(), path, mapping), as_json)
+    answer = run_import(settings_with_logs(), path, mapping)
+    if as_json:
+        print_json(answer)
+        return
+    show({name: value for name, value in answer.items() if name != "quality"}, as_json)
+    for line in remark_lines(answer["quality"]["remarks"]):
+        typer.echo(line)
 
 
 @app.command()

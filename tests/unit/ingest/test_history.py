@@ -103,6 +103,43 @@ def test_what_cannot_be_taken_in_is_counted_and_held(store: TelemetryStore, data
     }
 
 
+ODD = """id,time,fw,type,x,bad
+d1,2026-05-02,1.0,plug,1,0
+d1,2026-05-01,1.0,plug,2,0
+d1,2026-05-02,1.0,plug,1,0
+d1,2026-05-02,1.0,plug,7,0
+d2,1970-01-01T00:00:07Z,1.0,plug,3,0
+d2,2026-05-03,1.0,plug,3,0
+d2,2031-01-01,1.0,plug,3,0
+"""
+
+
+def test_rows_of_clocks_that_were_wrong_are_held_and_what_is_odd_is_told(
+    store: TelemetryStore, database: Database, folder: Path
+) -> None:
+    (folder / "past" / "readings.csv").write_text(ODD)
+    answer = run(store, database, folder)
+    assert (answer["readings"], answer["stored"], answer["duplicate"], answer["rejected"]) == (5, 3, 2, 2)
+    quality = answer["quality"]
+    assert isinstance(quality, dict)
+    told = {one["kind"]: (one["count"], one["row"], one["done"]) for one in quality["remarks"]}
+    assert told == {
+        "conflicting_rows": (1, 5, "the first of them is stored"),
+        "clock_1970": (1, 6, "left out"),
+        "clock_ahead": (1, 8, "left out"),
+        "duplicate_rows": (1, 4, "stored once"),
+        "unsorted_rows": (1, 2, "stored in order of time"),
+        "mixed_offsets": (7, 6, "each read by its own; one without is of the mapping's timezone"),
+    }
+    assert [row["value"] for row in store.window("d1", DAY, NOW).to_pylist()] == [2.0, 1.0]
+    assert store.window("d2", datetime(1970, 1, 1, tzinfo=UTC), DAY).num_rows == 0
+    with database.reading() as connection:
+        second = devices.list_devices(connection)[1]
+        held = {item.reason: item.samples for item in quarantine.list_items(connection)}
+    assert (second.first_seen, second.last_seen) == (DAY.replace(day=3), DAY.replace(day=3))
+    assert held == {"is of 1970, as of a clock that was never set": 1, "lies in the future": 1}
+
+
 def test_an_import_fills_both_stores(store: TelemetryStore, database: Database, folder: Path) -> None:
     answer = run(store, database, folder)
     counts = {name: answer[name] for name in ("devices", "readings", "stored", "duplicate", "failures", "new_outcomes")}
