@@ -210,7 +210,7 @@ class Survey:
         code = int(self._rows.device[first])
         device = next(name for name, number in self._codes.items() if number == code)
         stamp = (_EPOCH + timedelta(microseconds=int(self._rows.at[first]))).isoformat()
-        said = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}, each of which {what}"
+        said = f"1 row that {what}" if len(rows) == 1 else f"{len(rows):,} rows, each of which {what}"
         return Remark(kind, len(rows), said, done, place.file, place.row, None, f"{device} at {stamp}", grave=grave)
 
     def _written_offsets(self) -> Iterator[Remark]:
