@@ -227,7 +227,7 @@ def _refused(refused: Sequence[Mapping[str, Any]]) -> None:
             ("why", "Why", "left"),
             ("missing", "Missing", "left"),
         )
-        table(columns, [dict(one) for one in refused], key="figure").props("wrap-cells")
+        table(columns, [dict(one) for one in refused], prose=("why",), key="figure").props("wrap-cells")
 
 
 def _quality(one: Backtest, quality: Mapping[str, Any]) -> None:
@@ -242,7 +242,7 @@ def _quality(one: Backtest, quality: Mapping[str, Any]) -> None:
         )
         if quality["remarks"]:
             rows = [{"id": place, **_remark(remark)} for place, remark in enumerate(quality["remarks"])]
-            table(REMARKS, rows).props("wrap-cells")
+            table(REMARKS, rows, prose=("said", "done")).props("wrap-cells")
             ui.link("As CSV", f"/api/v1/backtests/{one.id}/remarks.csv").classes("hw-link")
         else:
             sentence("Nothing odd was found.")

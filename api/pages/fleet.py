@@ -192,6 +192,7 @@ def _riskiest(known: Sequence[Prognosis]) -> None:
             for one in known
         ],
         links=("device",),
+        prose=("why",),
     ).props("wrap-cells")
 
 

@@ -99,6 +99,7 @@ def liveness_card(known: Liveness | None, changes: Sequence[Change]) -> None:
                 (("at", "At (UTC)", "left"), ("state", "State", "left"), ("why", "Why", "left")),
                 [_step(one) for one in changes],
                 badges=("state",),
+                prose=("why",),
                 page_size=8,
             ).props("wrap-cells")
 

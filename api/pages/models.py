@@ -109,7 +109,7 @@ def decisions_table(decisions: Sequence[ModelDecision], *, named: bool = True) -
         for one in decisions
     ]
     given = DECISIONS if named else tuple(column for column in DECISIONS if column[0] != "name")
-    table(given, rows, links=("name", "version"), badges=("what",)).props("wrap-cells" if named else "")
+    table(given, rows, links=("name", "version"), badges=("what",), prose=("why",)).props("wrap-cells" if named else "")
 
 
 def _version(one: ModelVersion, looks: Mapping[tuple[int, str], ModelLook]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def parts_at_risk(known: Sequence[Prognosis]) -> None:
             }
             for one in sorted(known, key=lambda one: (-(one.p30 or 0.0), one.part))
         ],
+        prose=["why"],
     ).props("wrap-cells")
     if any(one.method == "survival" and one.p30 is not None for one in known):
         sentence("By age or use alone nobody knows which device will fail, only how many: it opens no finding.")

@@ -25,6 +25,10 @@ STATE_CELL = """
 """
 
 
+PROSE = "min-width: 16rem; white-space: normal"
+"""A cell that holds sentences: on a phone it must not become a column of single words."""
+
+
 def columns(*given: Column) -> list[dict[str, Any]]:
     """Quasar's column objects."""
     return [
@@ -39,13 +43,17 @@ def table(
     *,
     links: Sequence[str] = (),
     badges: Sequence[str] = (),
+    prose: Sequence[str] = (),
     key: str = "id",
     page_size: int = 15,
 ) -> ui.table:
-    """A table whose rows are all here. ``links`` are fields with a ``<field>_to`` beside them, ``badges`` with a ``<field>_color``."""
+    """A table whose rows are all here. ``links`` are fields with a ``<field>_to`` beside them, ``badges`` with a ``<field>_color``,
+    ``prose`` hold sentences."""
     described = columns(*given)
     for column in described:
         column["sortable"] = True
+        if column["name"] in prose:
+            column["style"] = PROSE
     pagination = {"rowsPerPage": page_size} if len(rows) > page_size else {"rowsPerPage": 0}
     made = ui.table(columns=described, rows=[dict(row) for row in rows], row_key=key, pagination=pagination)
     if len(rows) <= page_size:
