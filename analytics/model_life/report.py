@@ -132,6 +132,11 @@ def worth(card: Mapping[str, Any]) -> dict[str, str]:
             f"days from {report.get('cut', '?')} on, {_number(report.get('failing_devices'))} failing devices"
         )
         told["Better than age alone"] = "yes" if card.get("beats_age_alone") else "no"
+        gain = report.get("gain_over_age")
+        if gain:
+            told["Better than age alone"] += (
+                f" (squared errors less by {gain['squared_error']:.3g}, standard error {gain['standard_error']:.3g})"
+            )
     return told
 
 

@@ -12,7 +12,7 @@ from analytics.calibration import Calibration, fit_calibration, independent_fail
 from analytics.evaluation import scores
 from analytics.hazard import fit_age_hazard, fit_hazard
 from analytics.lives import Lives, labelled
-from analytics.panel import Flags, Floats, day_start
+from analytics.panel import Flags, Floats, Ints, day_start
 from analytics.training.data import Data
 from analytics.training.names import EDGES, HORIZONS, JUDGED_AT
 from analytics.training.reliability import observed_expected, reliability
@@ -66,6 +66,7 @@ def judge(data: Data, lives: Lives) -> Judgement | None:
     baseline = fit_age_hazard(age[0], past.snapshots.to_failure, past.snapshots.weight)
     by_age = baseline.probabilities(age[1], (JUDGED_AT,))[:, 0]
     ours, theirs = scores(probability, fails), scores(by_age, fails)
+    gain, error = _gain(test.device, probability, _cross_calibrated(test, by_age), fails)
     unseen = held[test.device]
     report = {
         "horizon_days": JUDGED_AT,
@@ -76,9 +77,19 @@ def judge(data: Data, lives: Lives) -> Judgement | None:
         "baseline": {key: theirs[key] for key in ("auc", "average_precision", "brier")},
         "observed_expected": observed_expected(probability, fails, test.snapshots.weight, independent),
         "reliability": reliability(probability, fails, test.device, test.snapshots.weight),
+        "gain_over_age": {"squared_error": round(gain, 3), "standard_error": round(error, 3)},
     }
     better = ours["average_precision"] > theirs["average_precision"] and ours["brier"] < theirs["brier"]
+    better = better and gain > error
     return Judgement(report, bool(better), calibration, calibrated, round(max(1.0, failing / independent), 2))
+
+
+def _gain(device: Ints, probability: Floats, by_age: Floats, fails: Flags) -> tuple[float, float]:
+    """By how much the candidate's squared errors are less than those of age alone, summed over rows, and the standard error of that over
+    devices: the rows of one device are one story, and with few failing devices luck alone can look like skill."""
+    by_device = np.bincount(device, (by_age - fails) ** 2 - (probability - fails) ** 2)[np.unique(device)]
+    number = len(by_device)
+    return float(by_device.sum()), float(np.sqrt(number) * np.std(by_device, ddof=1)) if number > 1 else np.inf
 
 
 def _calibrations(test: Rows, raw: Floats, lives: Lives) -> tuple[dict[int, Calibration], dict[str, Any]]:

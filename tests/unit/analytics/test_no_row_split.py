@@ -75,6 +75,7 @@ def test_a_failure_is_not_foretold_by_knowing_the_device_again(store: TelemetryS
     mine = data.for_part(labels, "relay")
     judgement = judge(mine, lives_of_part(mine, labels, "relay"))
     assert judgement is not None
+    assert not judgement.better
     assert judgement.report["test"]["auc"] < 0.7
     assert judgement.report["unseen_devices"]["auc"] < 0.75
 
