@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from alerts import hold_out
+from alerts.hold_out import Learned
 from api import hold_out_words
 from api.acts import Acting
 from api.context import Context
@@ -23,39 +23,18 @@ router = APIRouter(tags=["findings"])
 
 
 @dataclass(frozen=True, slots=True)
-class ToldHoldOut:
+class ToldHoldOut(HoldOut):
     """A finding that is or was held out; ``explained`` says in words, by language, what that means."""
 
-    finding_id: int
-    device_id: str
-    part: str
-    kind: str
-    mode: str
-    severity: str
-    probability: float | None
-    share: float
-    policy_version: int
-    drawn_at: datetime
-    until: datetime
-    ended_at: datetime | None
-    ended_by: str | None
-    why_ended: str | None
     explained: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class ToldResult:
+class ToldResult(Learned):
     """What the hold-outs say so far: how many last, how many have an answer (``known``), and the share of those that failed with its 95 %
     interval; ``explained`` says it in words, by language.
     """
 
-    standing: int
-    known: int
-    failed: int
-    cut_short: int
-    share_failed: float | None
-    low: float | None
-    high: float | None
     explained: Mapping[str, str]
 
 
@@ -97,5 +76,4 @@ def end_hold_out(
 
 
 def _told(one: HoldOut) -> ToldHoldOut:
-    known = {name: getattr(one, name) for name in ToldHoldOut.__dataclass_fields__ if name != "explained"}
-    return ToldHoldOut(**known, explained=hold_out_words.explained(one))
+    return ToldHoldOut(**asdict(one), explained=hold_out_words.explained(one))

@@ -27,6 +27,7 @@ from analytics.signals import BY_ID, derived
 from analytics.training.names import EDGES, JUDGED_AT
 from hearthwatch.failure_modes import UNEXPECTED_REBOOTS
 from hearthwatch.values import Device
+from tests.builders import bare_device
 
 DEVICES, DAYS, FIRST_DAY = 160, 60, 20_000
 METRICS = ("rssi_dbm", "wifi_reconnects_per_day", "log_relay_contact_mohm", "device_temperature_c")
@@ -35,25 +36,7 @@ FIRMWARE = ["1.0.0"] * 120 + ["1.1.0"] * (DEVICES - 120)
 
 
 def device_of(name: str, firmware: str | None) -> Device:
-    return Device(
-        id=name,
-        model="plug-x",
-        hardware=None,
-        firmware=firmware,
-        version=firmware,
-        serial=None,
-        made=None,
-        installed_at=None,
-        removed_at=None,
-        region=None,
-        convention=None,
-        test=False,
-        online=None,
-        boot=None,
-        first_seen=None,
-        last_seen=None,
-        revision=1,
-    )
+    return bare_device(name, model="plug-x", firmware=firmware, version=firmware)
 
 
 @dataclass(frozen=True)

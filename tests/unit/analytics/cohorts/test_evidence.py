@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from analytics.cohorts.streams import LARGE_FLEET, Past, Stream
 from analytics.cohorts.weighing import Weight, weigh
 from analytics.sequential.cluster import PastSums
 from hearthwatch.values import Device, Release
+from tests.builders import bare_device
 
 DAY = datetime(2026, 5, 1, tzinfo=UTC)
 BEGIN = int(DAY.timestamp()) // 3600
@@ -33,20 +33,7 @@ OPTIONS = Options(margin=1.05, burn_in=6, metrics=(*METRICS, FRAMES))
 
 def device(number: int, *, hardware: str = "A", region: str = "north") -> Device:
     name = f"d{number:03d}"
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("serial", "made", "installed_at", "removed_at", "convention", "online", "boot", "first_seen", "last_seen")
-    )
-    return Device(
-        id=name,
-        model="lock",
-        hardware=hardware,
-        region=region,
-        firmware="1.0",
-        version="1.0",
-        test=False,
-        revision=1,
-        **nothing,
-    )
+    return bare_device(name, model="lock", hardware=hardware, region=region, firmware="1.0", version="1.0")
 
 
 def begun(devices: int = DEVICES, begin: int = BEGIN, options: Options = OPTIONS, past: Past | None = None) -> Evidence:

@@ -10,30 +10,13 @@ from analytics.labels import Labels
 from analytics.panel import day_number
 from analytics.survival.cold_start import ColdStart, Said, cold_start, told
 from hearthwatch.values import Device
+from tests.builders import bare_device
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HORIZONS = (7, 30, 90)
 
 
-UNKNOWN = Device(
-    id="u",
-    model="m0",
-    hardware=None,
-    firmware=None,
-    version=None,
-    serial=None,
-    made=None,
-    installed_at=None,
-    removed_at=None,
-    region=None,
-    convention=None,
-    test=False,
-    online=None,
-    boot=None,
-    first_seen=None,
-    last_seen=None,
-    revision=1,
-)
+UNKNOWN = bare_device("u", model="m0")
 
 
 def device(name: str, model: str, age: float, watched: float = 400.0) -> Device:
