@@ -129,26 +129,6 @@ def _pairs(device: Ints, day: Ints) -> frozenset[Failure]:
     return frozenset(zip(device.tolist(), day.tolist(), strict=True))
 
 
-def alerts_at_budget(
-    probability: Floats, device: Ints, day: Ints, to_failure: Floats, *, horizon: int, per_1000_weeks: float
-) -> dict[str, Any]:
-    """What alerts at a budget would have been worth.
-
-    The threshold is the lowest at which the spells of alerted days stay within the budget. A spell is right when the device
-    fails within ``horizon`` days of its last day; recall is over the failures that some row could have foreseen; lead is
-    from a spell's first day to the failure.
-    """
-    alerts = alerts_within(probability, device, day, to_failure, horizon=horizon, per_1000_weeks=per_1000_weeks)
-    spells, foreseeable = len(alerts.spells.device), len(alerts.foreseeable)
-    return {
-        "per_1000_device_weeks": 1000 * 7 * spells / len(device) if len(device) else None,
-        "precision": int(alerts.right.sum()) / spells if spells else None,
-        "recall": len(alerts.foretold) / foreseeable if foreseeable else None,
-        "lead_days_median": float(np.median(list(alerts.leads.values()))) if alerts.leads else None,
-        "threshold": float(alerts.threshold) if np.isfinite(alerts.threshold) else None,
-    }
-
-
 def _threshold(probability: Floats, device: Ints, day: Ints, budget: float) -> float:
     candidates = np.unique(probability)[::-1][: int(50 * budget) + 2000]
     low, high = 0, len(candidates)  # the number of spells grows with every candidate taken in, but for spells that join

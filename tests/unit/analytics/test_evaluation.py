@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analytics.evaluation import alerts_at_budget, episodes, expected_calibration_error, scores
+from analytics.evaluation import alerts_within, episodes, expected_calibration_error, scores
 
 
 def test_scores_without_failures_are_undefined_not_wrong() -> None:
@@ -44,16 +44,15 @@ def test_alerts_stay_within_their_budget_and_are_worth_what_they_foretell() -> N
     day = np.tile(np.arange(28), 100)
     to_failure = np.where(device < 2, 28.0 - day, np.inf)
     probability = np.where(device < 2, 0.02 + day / 40, 0.01) + np.where((device == 50) & (day == 3), 0.9, 0)
-    found = alerts_at_budget(probability, device, day, to_failure, horizon=7, per_1000_weeks=7.5)
-    assert found["per_1000_device_weeks"] <= 7.5
-    assert found["recall"] == 1.0
-    assert found["precision"] == pytest.approx(2 / 3)
-    assert found["lead_days_median"] >= 7
+    found = alerts_within(probability, device, day, to_failure, horizon=7, per_1000_weeks=7.5)
+    assert 1000 * len(found.right) / found.weeks <= 7.5
+    assert found.foretold == found.foreseeable == {(0, 28), (1, 28)}
+    assert found.right.mean() == pytest.approx(2 / 3)
+    assert np.median(list(found.leads.values())) >= 7
 
 
 def test_a_budget_below_one_alert_gives_none() -> None:
-    found = alerts_at_budget(
-        np.array([0.5]), np.array([0]), np.array([0]), np.array([3.0]), horizon=7, per_1000_weeks=1
-    )
-    assert found["precision"] is None
-    assert found["recall"] == 0
+    found = alerts_within(np.array([0.5]), np.array([0]), np.array([0]), np.array([3.0]), horizon=7, per_1000_weeks=1)
+    assert len(found.right) == 0
+    assert found.foretold == frozenset()
+    assert found.foreseeable == {(0, 3)}
