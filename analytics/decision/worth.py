@@ -1,4 +1,4 @@
-"""Decisions on many probabilities at once, and what they turned out to cost: for backtests and studies."""
+"""Decisions on many probabilities at once, and what they turned out to cost: for studies of them."""
 
 from __future__ import annotations
 

@@ -29,10 +29,6 @@ class Spells:
         if not ((self.entry >= 0) & (self.exit > self.entry) & np.isfinite(self.exit)).all():
             raise ValueError("a spell begins at an age of at least 0 and ends later, at a finite age")
 
-    def in_hours(self, per_day: Floats) -> Spells:
-        """The same spells by operating hours, where each device ran for ``per_day`` hours a day (one number above 0 for each spell)."""
-        return Spells(self.entry * per_day, self.exit * per_day, self.failed, self.group)
-
 
 @dataclass(frozen=True, slots=True)
 class Watched:
