@@ -1,7 +1,8 @@
 """What people and tickets ask of devices: who may, whose consent it needs, how often; and what time does to what was asked.
 
 Diagnostics and the question for an update tell of a household, so they need its consent to the purpose ``service``; a device that nobody
-owns is the maker's own. An update needs its owner's acceptance (`alerts.offers`). What the protocol itself needs, needs nobody's consent.
+owns is the maker's own. An update needs its owner's acceptance (`alerts.customers.offers`). What the protocol itself needs, needs
+nobody's consent.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts.policy_file import Policy
+from alerts.policy.file import Policy
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid, Throttled
 from hearthwatch.records import asking, audit, commands, consents, customers, devices, outbox, releases, rollouts
 from hearthwatch.records.asking import PROTOCOL, Question, Wish

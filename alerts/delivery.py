@@ -13,11 +13,11 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from alerts.addresses import shown
+from alerts.channels.addresses import shown
 from alerts.channels.command import BASE64
-from alerts.issue import put_letter
-from alerts.parcels import BulkChannel, Parcel
-from alerts.quiet import next_allowed, zone
+from alerts.channels.parcels import BulkChannel, Parcel
+from alerts.notices.issue import put_letter
+from alerts.policy.quiet import next_allowed, zone
 from hearthwatch.errors import HearthwatchError, Refused, Unavailable
 from hearthwatch.ports import Channel
 from hearthwatch.records import asking, brakes, notices, outbox

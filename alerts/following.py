@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts import closing, issue, news
-from alerts import tickets as acts
-from alerts.issue import Mail
-from alerts.policy_file import parse
+from alerts.notices import issue, news
+from alerts.notices.issue import Mail
+from alerts.policy.file import parse
+from alerts.tickets import acts, closing
 from hearthwatch.records import customer_links, notices, outbox
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Notice

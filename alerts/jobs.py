@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from alerts import commands, delivery, following, rounds
-from alerts.issue import Mail
-from alerts.survey import survey
-from alerts.wording import Brand
+from alerts.notices.issue import Mail
+from alerts.notices.wording import Brand
+from alerts.policy.survey import survey
 from hearthwatch.ports import Channel
 from hearthwatch.records import policies
 from hearthwatch.records.database import Database

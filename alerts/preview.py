@@ -9,16 +9,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts import decisions, issue, opening
-from alerts.addresses import channel_of
-from alerts.bad_releases import release_of
-from alerts.cases import DeviceCase, NoticeCase, Survey, WorseRelease
-from alerts.decisions import TicketStep
-from alerts.issue import Mail
-from alerts.policy_file import parse
-from alerts.quiet import zone
-from alerts.survey import survey
-from alerts.wording import Letter, Reader, Subject, write
+from alerts.channels.addresses import channel_of
+from alerts.notices import issue
+from alerts.notices.issue import Mail
+from alerts.notices.wording import Letter, Reader, Subject, write
+from alerts.policy import decisions
+from alerts.policy.bad_releases import release_of
+from alerts.policy.cases import DeviceCase, NoticeCase, Survey, WorseRelease
+from alerts.policy.decisions import TicketStep
+from alerts.policy.file import parse
+from alerts.policy.quiet import zone
+from alerts.policy.survey import survey
+from alerts.tickets import opening
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.records import audit, devices, findings, liveness, outbox, policies, releases
 from hearthwatch.records.policies import PolicyVersion

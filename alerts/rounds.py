@@ -9,13 +9,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts import brakes, issue, opening
-from alerts.addresses import channel_of
-from alerts.cases import DeviceCase, NoticeCase, Survey, WorseRelease
-from alerts.decisions import NoticePlan, part_of
-from alerts.issue import Mail
-from alerts.policy_file import Policy, Rule, parse
-from alerts.survey import alert_key, pause_name
+from alerts.channels.addresses import channel_of
+from alerts.notices import issue
+from alerts.notices.issue import Mail
+from alerts.policy import brakes
+from alerts.policy.cases import DeviceCase, NoticeCase, Survey, WorseRelease
+from alerts.policy.decisions import NoticePlan, part_of
+from alerts.policy.file import Policy, Rule, parse
+from alerts.policy.survey import alert_key, pause_name
+from alerts.tickets import opening
 from hearthwatch.reason_words import of_evidence
 from hearthwatch.records import audit, hold_outs, outbox, releases, tickets
 from hearthwatch.records import brakes as brake_rows

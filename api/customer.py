@@ -11,9 +11,9 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from alerts import customer
-from alerts.catalogue import choose
-from alerts.customer import CustomerView
+from alerts.customers import page as customer
+from alerts.customers.page import CustomerView
+from alerts.notices.catalogue import choose
 from api.context import ApiContext, Context
 from api.customer_text import told
 from api.customer_words import LANGUAGES, Words

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from alerts import decisions
-from alerts.catalogue import choose
-from alerts.customer import CustomerView
-from alerts.policy_file import parse
-from alerts.wording import Brand, Reader, Subject, write
+from alerts.customers.page import CustomerView
+from alerts.notices.catalogue import choose
+from alerts.notices.wording import Brand, Reader, Subject, write
+from alerts.policy import decisions
+from alerts.policy.file import parse
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import customers, findings, policies
 from hearthwatch.values import Notice

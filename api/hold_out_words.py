@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.hold_out import Learned
+from alerts.policy.hold_out import Learned
 from hearthwatch.reasons import CHINESE, ENGLISH
 from hearthwatch.records.hold_outs import HoldOut
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import apprise
 
-from alerts.addresses import APPRISE, APPRISE_SCHEMES, scheme
+from alerts.channels.addresses import APPRISE, APPRISE_SCHEMES, scheme
 from hearthwatch.errors import Refused, Unavailable
 
 SECONDS = 30

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from alerts.parcels import Parcel
+from alerts.channels.parcels import Parcel
 from hearthwatch.errors import Refused
 from hearthwatch.ports import Publisher
 from hearthwatch.wire.commands.requests import is_command_topic

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alerts.addresses import MAILBOX, scheme
-from alerts.parcels import Parcel
+from alerts.channels.addresses import MAILBOX, scheme
+from alerts.channels.parcels import Parcel
 from hearthwatch.errors import Refused
 from hearthwatch.ports import Clock
 from hearthwatch.records import mailbox

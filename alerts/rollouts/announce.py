@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts.addresses import channel_of
-from alerts.policy_file import parse
+from alerts.channels.addresses import channel_of
+from alerts.policy.file import parse
 from alerts.rollouts.services import NONE
 from hearthwatch.records import commands, outbox, policies, rollout_devices, rollout_steps
 from hearthwatch.records.rollout_decisions import Decision

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from alerts import hold_out
-from alerts.hold_out import Learned
-from alerts.policy_file import parse
+from alerts.policy import hold_out
+from alerts.policy.file import parse
+from alerts.policy.hold_out import Learned
 from api import hold_out_words as words
 from api.context import ApiContext
 from api.pages.actions import perform

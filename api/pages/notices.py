@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from alerts import brakes as sending
+from alerts.policy import brakes as sending
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.findings import number_in_path

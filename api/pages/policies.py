@@ -6,7 +6,7 @@ from typing import Any
 
 from nicegui import ui
 
-from alerts import policy as policies_of_alerts
+from alerts.policy import versions as policies_of_alerts
 from api.context import ApiContext
 from api.pages import hold_outs
 from api.pages.actions import perform

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from alerts import tickets as work_orders
+from alerts.tickets import acts as work_orders
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.commands import ticket_card

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from alerts import preview
-from alerts.issue import Mail
+from alerts.notices.issue import Mail
+from alerts.notices.wording import Brand
 from alerts.preview import Preview
-from alerts.wording import Brand
 from api.acts import Acting, tagged
 from api.context import Context
 from api.csv_tables import csv_response

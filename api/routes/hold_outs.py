@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from alerts import hold_out
-from alerts.hold_out import Learned
+from alerts.policy import hold_out
+from alerts.policy.hold_out import Learned
 from api import hold_out_words
 from api.acts import Acting
 from api.context import Context

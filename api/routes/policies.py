@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from alerts import brakes as use_brakes
-from alerts import policy as use_policy
+from alerts.policy import brakes as use_brakes
+from alerts.policy import versions as use_policy
 from api.acts import Acting, tagged
 from api.context import Context
 from api.paging import Page, Paging

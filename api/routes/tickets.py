@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from alerts import tickets as work
+from alerts.tickets import acts as work
 from api.acts import Acting, tagged
 from api.context import Context
 from api.paging import Page, Paging

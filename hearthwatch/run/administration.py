@@ -224,7 +224,7 @@ outbox = typer.Typer()
 @outbox.command("pause")
 def outbox_pause(reason: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")] = "") -> None:
     """Stop all sending at once."""
-    from alerts import brakes
+    from alerts.policy import brakes
 
     with opened_records() as database, database.transaction() as connection:
         brakes.pause(connection, PERSON, SystemClock().now(), reason)
@@ -234,7 +234,7 @@ def outbox_pause(reason: Annotated[str, typer.Option(help="Why, for whoever find
 @outbox.command("resume")
 def outbox_resume() -> None:
     """Send again."""
-    from alerts import brakes
+    from alerts.policy import brakes
 
     with opened_records() as database, database.transaction() as connection:
         brakes.resume(connection, PERSON, SystemClock().now())

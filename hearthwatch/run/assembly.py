@@ -17,7 +17,7 @@ from typing import TypeVar
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
-from alerts.policy import ensure_policy
+from alerts.policy.versions import ensure_policy
 from analytics.cohorts.spec import watched_metrics
 from api.context import ApiContext
 from hearthwatch.errors import Invalid, Unavailable

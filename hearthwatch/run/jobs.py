@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts import jobs as alerting
+from alerts.notices.wording import Brand
 from alerts.rollouts.announce import Announcing
-from alerts.wording import Brand
 from analytics.anomaly import find_anomalies
 from analytics.cohorts.dimension_watch import judge_comparisons, weigh_comparisons
 from analytics.cohorts.watch import live_log_e, watch_releases

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from alerts import brakes
+from alerts.policy import brakes
 from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Unavailable
 from hearthwatch.records import audit, portable

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.policy import add_policy, set_mode
-from alerts.policy_file import default_text
+from alerts.policy.file import default_text
+from alerts.policy.versions import add_policy, set_mode
 from hearthwatch.messaging import open_publisher
 from hearthwatch.ports import Publisher
 from hearthwatch.records import (

@@ -7,8 +7,8 @@ import os
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from alerts import policy
-from alerts.policy_file import default_text
+from alerts.policy import versions as policy
+from alerts.policy.file import default_text
 from hearthwatch.records import findings, hold_outs
 from hearthwatch.values import Finding
 from tests.conftest import restore

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from alerts import brakes
 from alerts import commands as asked
+from alerts.policy import brakes
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Conflict, Denied, Invalid, Refused, Throttled, Unavailable
 from hearthwatch.records import asking, audit, commands, consents, customers, decoder_states, devices, notices
@@ -497,7 +497,7 @@ def test_an_accepted_update_is_a_row_that_names_the_acceptance(world: World) -> 
 
 def accepted(world: World) -> int:
     """A household that accepted an update; the notice's id."""
-    from alerts import offers
+    from alerts.customers import offers
 
     world.home(version="2.4.1")
     release = world.release("2.4.1", replaces="2.4.0")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts import customer, tickets
-from alerts.customer import CustomerView
+from alerts.customers import page as customer
+from alerts.customers.page import CustomerView
+from alerts.tickets import acts as tickets
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid, Missing
 from hearthwatch.records import customer_links, customers, devices, findings, notices
 from tests.unit.alerts.test_rounds import worse

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from alerts import brakes, delivery
+from alerts import delivery
+from alerts.policy import brakes
 from hearthwatch.errors import Refused, Throttled, Unavailable
 from hearthwatch.records import notices, outbox
 from hearthwatch.records.outbox import OutboxItem

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import hold_out, policy, preview
-from alerts.issue import Mail
-from alerts.policy_file import HoldOut as Terms
-from alerts.policy_file import default_text, parse
+from alerts import preview
+from alerts.notices.issue import Mail
+from alerts.policy import hold_out
+from alerts.policy import versions as policy
+from alerts.policy.file import HoldOut as Terms
+from alerts.policy.file import default_text, parse
 from alerts.preview import Preview
 from hearthwatch.errors import Conflict, Invalid, Missing
 from hearthwatch.records import audit, findings, hold_outs, models, outcomes

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import policy
-from alerts.policy_file import default_text, digest
+from alerts.policy import versions as policy
+from alerts.policy.file import default_text, digest
 from hearthwatch.errors import Conflict, Invalid, Missing
 from hearthwatch.records import audit, policies
 from tests.unit.alerts.world import World

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from alerts import customer, preview
-from alerts.issue import Mail
+from alerts import preview
+from alerts.customers import page as customer
+from alerts.notices.issue import Mail
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.records import findings
 from tests.unit.alerts.test_rounds import worse

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.quiet import next_allowed, zone
+from alerts.policy.quiet import next_allowed, zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = (time(21), time(8))

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from alerts import customer
 from alerts.commands import ask
+from alerts.customers import page as customer
 from alerts.rollouts.announce import WEBHOOK_ADDRESS, Announcing
 from alerts.rollouts.channel import RolloutChannel
 from alerts.rollouts.services import OwnOffers

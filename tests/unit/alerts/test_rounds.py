@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerts import brakes
+from alerts.policy import brakes
 from hearthwatch.errors import Conflict, Denied, Missing
 from hearthwatch.records import brakes as brake_rows
 from hearthwatch.records import consents, customers, findings, liveness, notices, outages, outbox, releases

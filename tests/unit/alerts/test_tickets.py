@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts import assignment, tickets
+from alerts.tickets import acts as tickets
+from alerts.tickets import assignment
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale
 from hearthwatch.records import devices, outcomes, parts

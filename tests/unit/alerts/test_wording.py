@@ -15,9 +15,9 @@ from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts import phrases
-from alerts.catalogue import choose, languages
-from alerts.wording import MASK, Brand, Letter, Reader, Subject, plain, write
+from alerts.notices import phrases
+from alerts.notices.catalogue import choose, languages
+from alerts.notices.wording import MASK, Brand, Letter, Reader, Subject, plain, write
 from hearthwatch.failure_modes import FAILURE_MODES
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from alerts import jobs, policy
+from alerts import jobs
 from alerts.channels.mailbox import MailboxChannel
-from alerts.policy_file import default_text
-from alerts.wording import Brand
+from alerts.notices.wording import Brand
+from alerts.policy import versions as policy
+from alerts.policy.file import default_text
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import Channel
 from hearthwatch.records import (

@@ -320,7 +320,7 @@ def test_accepting_an_update_sends_the_command_to_the_device(
 
 
 def test_the_way_of_the_ticket_is_told_in_plain_words(page: TestClient, world: World) -> None:
-    from alerts import tickets
+    from alerts.tickets import acts as tickets
 
     world.technician()
     ticket, token = world.ticket(), world.token()

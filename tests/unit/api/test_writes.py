@@ -282,7 +282,7 @@ def test_sending_stops_and_goes_on(client: Client) -> None:
 
 
 def test_a_policy_observes_until_somebody_sets_it_live(client: Client, context: ApiContext) -> None:
-    from alerts.policy_file import default_text
+    from alerts.policy.file import default_text
 
     engineer, admin = client("engineer"), client("admin")
     assert engineer.post("/api/v1/policies", json={"text": "nonsense"}).status_code == 422

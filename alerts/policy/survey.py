@@ -1,4 +1,4 @@
-"""What the standing findings ask for right now: read in a few batched queries, decided by `alerts.decisions`, nothing changed."""
+"""What the standing findings ask for right now: read in a few batched queries, decided by `alerts.policy.decisions`, nothing changed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts import decisions, hold_out, notice_survey
-from alerts.bad_releases import release_of, still_runs
-from alerts.cases import DeviceCase, Survey, WorseRelease
-from alerts.current_round import Round
-from alerts.fixes import Fixes
-from alerts.policy_file import Rule, parse
+from alerts.policy import decisions, hold_out, notice_survey
+from alerts.policy.bad_releases import release_of, still_runs
+from alerts.policy.cases import DeviceCase, Survey, WorseRelease
+from alerts.policy.current_round import Round
+from alerts.policy.file import Rule, parse
+from alerts.policy.fixes import Fixes
 from hearthwatch.records import brakes, customers, devices, findings, hold_outs, liveness, outages, outbox, tickets
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Device, Finding, Ticket

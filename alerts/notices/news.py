@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts import decisions, phrases
-from alerts.bad_releases import release_of
-from alerts.decisions import Addressee
-from alerts.issue import Draft, product_name
-from alerts.policy_file import Policy, Rule
-from alerts.wording import Subject
+from alerts.notices import phrases
+from alerts.notices.issue import Draft, product_name
+from alerts.notices.wording import Subject
+from alerts.policy import decisions
+from alerts.policy.bad_releases import release_of
+from alerts.policy.decisions import Addressee
+from alerts.policy.file import Policy, Rule
 from hearthwatch.records import consents, customers, devices, findings, notices, releases, rollouts, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import TicketEvent

@@ -16,11 +16,11 @@ from statistics import NormalDist
 
 from sqlalchemy import Connection
 
-from alerts import decisions, notice_survey
-from alerts.cases import DeviceCase
-from alerts.current_round import Round
-from alerts.policy_file import HoldOut as Terms
-from alerts.policy_file import Rule
+from alerts.policy import decisions, notice_survey
+from alerts.policy.cases import DeviceCase
+from alerts.policy.current_round import Round
+from alerts.policy.file import HoldOut as Terms
+from alerts.policy.file import Rule
 from hearthwatch.failure_modes import LIVENESS_MODES
 from hearthwatch.records import audit, hold_outs, models, notices
 from hearthwatch.records.hold_outs import HoldOut, Why

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts import decisions
-from alerts.bad_releases import release_of
+from alerts.policy import decisions
+from alerts.policy.bad_releases import release_of
 from hearthwatch.errors import Conflict
 from hearthwatch.records import asking, commands, customers, devices, findings, outbox, releases, rollouts
 from hearthwatch.records import tickets as ticket_rows

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from alerts.addresses import usable
-from alerts.policy_file import SEVERITIES, Policy, Rule
-from alerts.quiet import next_allowed, zone
+from alerts.channels.addresses import usable
+from alerts.policy.file import SEVERITIES, Policy, Rule
+from alerts.policy.quiet import next_allowed, zone
 from hearthwatch.failure_modes import FLAPPING, MODES, SILENT
 from hearthwatch.firmware import version
 from hearthwatch.records.customers import Owner

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts.bad_releases import release_of, still_runs
-from alerts.fixes import Fixes
-from alerts.policy_file import Policy
+from alerts.policy.bad_releases import release_of, still_runs
+from alerts.policy.file import Policy
+from alerts.policy.fixes import Fixes
 from hearthwatch.firmware import version as normalised
 from hearthwatch.records import devices, tickets
 from hearthwatch.records.tickets import LinkedFinding

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from alerts.addresses import channel_of
+from alerts.channels.addresses import channel_of
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts.addresses import channel_of, usable
-from alerts.cases import NoticeCase
-from alerts.decisions import NoticePlan
-from alerts.policy_file import Policy
-from alerts.quiet import zone
-from alerts.wording import Brand, Letter, Reader, Subject, write
+from alerts.channels.addresses import channel_of, usable
+from alerts.notices.wording import Brand, Letter, Reader, Subject, write
+from alerts.policy.cases import NoticeCase
+from alerts.policy.decisions import NoticePlan
+from alerts.policy.file import Policy
+from alerts.policy.quiet import zone
 from hearthwatch.errors import Missing
 from hearthwatch.records import customer_links, models, notices, outbox
 from hearthwatch.records.customers import Owner

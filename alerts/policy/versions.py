@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from alerts.policy_file import Policy, Rule, default_text, digest, parse
+from alerts.policy.file import Policy, Rule, default_text, digest, parse
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records import audit, policies
 from hearthwatch.records.policies import PolicyVersion

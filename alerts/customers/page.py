@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts import offers, tickets
-from alerts.issue import product_name
-from alerts.offers import Offer
-from alerts.wording import MASK
+from alerts.customers import offers
+from alerts.customers.offers import Offer
+from alerts.notices.issue import product_name
+from alerts.notices.wording import MASK
+from alerts.tickets import acts as tickets
 from hearthwatch.errors import Conflict, Denied, Invalid, Missing
 from hearthwatch.records import customer_links, customers, devices, findings, notices, technicians
 from hearthwatch.records import tickets as ticket_rows

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alerts.decisions import NoticePlan, TicketStep
-from alerts.policy_file import Rule
+from alerts.policy.decisions import NoticePlan, TicketStep
+from alerts.policy.file import Rule
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.hold_outs import Why
 from hearthwatch.values import Device, Finding, Notice, Release, Ticket

@@ -6,9 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts import assignment, commands, decisions
-from alerts.cases import DeviceCase, WorseRelease
-from alerts.policy_file import Policy, Rule
+from alerts import commands
+from alerts.policy import decisions
+from alerts.policy.cases import DeviceCase, WorseRelease
+from alerts.policy.file import Policy, Rule
+from alerts.tickets import assignment
 from hearthwatch.errors import Missing
 from hearthwatch.failure_modes import MODES
 from hearthwatch.records import models, tickets

@@ -10,8 +10,8 @@ from functools import lru_cache
 from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from alerts import phrases
-from alerts.catalogue import choose, translations
+from alerts.notices import phrases
+from alerts.notices.catalogue import choose, translations
 
 MASK = "…"
 """What stands in a kept notice where the letter has the customer's token."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from alerts import decisions
-from alerts.cases import DeviceCase, NoticeCase, WorseRelease
-from alerts.current_round import Round
-from alerts.policy_file import SEVERITIES
+from alerts.policy import decisions
+from alerts.policy.cases import DeviceCase, NoticeCase, WorseRelease
+from alerts.policy.current_round import Round
+from alerts.policy.file import SEVERITIES
 from hearthwatch.firmware import version
 from hearthwatch.records import brakes, customers, devices, notices
 from hearthwatch.values import Device, Finding, Notice, Release

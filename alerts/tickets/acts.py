@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts.wording import plain
+from alerts.notices.wording import plain
 from hearthwatch.errors import Conflict, Invalid, Missing
 from hearthwatch.records import devices, findings, outcomes, parts, technicians, tickets
 from hearthwatch.records.outcomes import Outcome

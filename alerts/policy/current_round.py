@@ -8,10 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts import decisions
-from alerts.decisions import Addressee, NoticePlan
-from alerts.fixes import Fixes
-from alerts.policy_file import Policy, Rule
+from alerts.policy import decisions
+from alerts.policy.decisions import Addressee, NoticePlan
+from alerts.policy.file import Policy, Rule
+from alerts.policy.fixes import Fixes
 from hearthwatch.records import consents, notices
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.outages import PlannedOutage

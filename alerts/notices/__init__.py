@@ -1,0 +1,1 @@
+"""Notices to customers: their words, and writing them down."""

@@ -1,0 +1,1 @@
+"""Service tickets: opening, working and closing them."""
