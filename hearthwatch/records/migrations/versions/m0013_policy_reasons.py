@@ -1,0 +1,14 @@
+"""Why a notice was decided, and what policies need to know of models and devices."""
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

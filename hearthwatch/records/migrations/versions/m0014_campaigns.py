@@ -1,0 +1,14 @@
+"""Recalls and advisories, and notices whose cause is not a finding."""
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
