@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import gettext
-import io
 from functools import lru_cache
 from importlib import resources
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 
-DOMAIN = "hearthwatch"
+from hearthwatch.catalogues import languages_in, read_catalogues
+
 FALLBACK = "en"
 
 
 @lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
     """The languages there is a catalogue for (``en``, ``zh_Hans``), sorted."""
-    folder = resources.files("alerts") / "locale"
-    return tuple(sorted(entry.name for entry in folder.iterdir() if (entry / "LC_MESSAGES" / f"{DOMAIN}.po").is_file()))
+    return languages_in(resources.files("alerts") / "locale")
 
 
 @lru_cache(maxsize=256)
@@ -45,8 +42,4 @@ def _likely_script(language: str) -> str | None:
 @lru_cache(maxsize=32)
 def translations(language: str) -> gettext.GNUTranslations:
     """The catalogue of a language that `languages` names; sentences it lacks come out in English."""
-    source = resources.files("alerts") / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
-    compiled = io.BytesIO()
-    write_mo(compiled, read_po(io.BytesIO(source.read_bytes()), locale=language, domain=DOMAIN))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    return read_catalogues(resources.files("alerts") / "locale", language)

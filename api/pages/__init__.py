@@ -26,6 +26,7 @@ from api.pages import (
     tickets,
 )
 from api.pages.frame import staff_page
+from api.pages.language import router as language_router
 
 
 def mount(app: FastAPI, context: ApiContext) -> None:
@@ -54,5 +55,6 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/quality", "Data quality", quality.quality_page),
     ):
         staff_page(context, path, title, build)
+    app.include_router(language_router)
     nicegui_app.config.endpoint_documentation = "none"
     ui.run_with(app, title=context.settings.brand_name, favicon="🏠", show_welcome_message=False)

@@ -12,7 +12,8 @@ from api.context import ApiContext
 from api.pages import hold_outs as hold_out_pages
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
-from api.pages.reasons import language_of, show, waiting_card
+from api.pages.language import language_of
+from api.pages.reasons import show, waiting_card
 from api.pages.tables import table
 from api.pages.wording import COLORS, metric, mode, moment, number, share
 from api.security import STAFF, Person

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from nicegui import run, ui
 
 from api.context import ApiContext
+from api.pages.language import Speaker, languages, own_name, speaker
 from api.security import Person, person_of
 from hearthwatch.errors import HearthwatchError, Missing, Unavailable
 
@@ -77,21 +78,23 @@ def staff_page(context: ApiContext, path: str, title: str, build: Build) -> None
         person = await run.io_bound(person_of, context, request)
         if person is None:
             return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
-        with frame(context, person, title, request.url.path):
+        say = speaker(request)
+        with frame(context, person, title, request, say):
             try:
                 await build(Visit(context, person, request))
             except Missing as missing:
                 sentence(str(missing))
             except HearthwatchError as error:
-                sentence(f"This page is not available right now: {error}")
+                sentence(say("This page is not available right now: {error}", error=error))
         return None
 
     ui.page(path, title=f"{title} · {context.settings.brand_name}", response_timeout=20)(guarded)
 
 
 @contextmanager
-def frame(context: ApiContext, person: Person, title: str, path: str) -> Iterator[None]:
+def frame(context: ApiContext, person: Person, title: str, request: Request, say: Speaker) -> Iterator[None]:
     """The header, the navigation and a column for the page's own content."""
+    path = request.url.path
     ui.colors(
         primary="#17605a",
         secondary="#b4692b",
@@ -110,18 +113,28 @@ def frame(context: ApiContext, person: Person, title: str, path: str) -> Iterato
                 .props('aria-current="page"' if here else "")
             ):
                 ui.icon(icon, size="20px")
-                ui.label(name)
+                ui.label(say(name))
     with ui.header().classes("items-center q-px-md"):
-        ui.button(icon="menu", on_click=drawer.toggle).props("flat round color=white aria-label=Navigation")
+        ui.button(icon="menu", on_click=drawer.toggle).props(f"flat round color=white aria-label={say('Navigation')}")
         ui.label(context.settings.brand_name).classes("text-lg font-semibold")
         ui.space()
         ui.label(f"{person.name} · {person.role}").classes("text-sm opacity-80 max-sm:hidden")
+        _language_switch(request, say)
         if person.signed_in:
             with ui.element("form").props('method=post action="/logout"'):
-                ui.button("Sign out").props("flat dense color=white type=submit")
+                ui.button(say("Sign out")).props("flat dense color=white type=submit")
     with ui.column().classes("w-full max-w-7xl mx-auto q-pa-md gap-4"):
-        ui.label(title).classes("text-2xl font-semibold").props("role=heading aria-level=1")
+        ui.label(say(title)).classes("text-2xl font-semibold").props("role=heading aria-level=1")
         yield
+
+
+def _language_switch(request: Request, say: Speaker) -> None:
+    here = quote(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+    for language in languages():
+        if language != say.language:
+            ui.link(own_name(language), f"/language/{language}?to={here}").classes("text-white text-sm").props(
+                f'lang="{language.replace("_", "-")}" hreflang="{language.replace("_", "-")}"'
+            )
 
 
 @contextmanager

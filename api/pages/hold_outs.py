@@ -11,7 +11,7 @@ from api import hold_out_words as words
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card
-from api.pages.reasons import language_of
+from api.pages.language import language_of
 from api.security import STAFF
 from hearthwatch.records import hold_outs, policies
 from hearthwatch.records.hold_outs import HoldOut

@@ -1,6 +1,6 @@
 """Why a part is held to fail, on the staff's pages: what speaks for it and against it, the probable part, and what was decided.
 
-Sentences are in Simplified Chinese for a browser that asks for Chinese first, else in English.
+Sentences are in Simplified Chinese for whoever reads the pages in Chinese, else in English.
 """
 
 from __future__ import annotations
@@ -8,27 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import Request
 from nicegui import ui
 
 from api.pages.frame import card
 from api.pages.tables import table
 from api.pages.wording import reasons, share
 from hearthwatch.reason_words import decision_sentences, part_sentence, sentence
-from hearthwatch.reasons import CHINESE, ENGLISH
+from hearthwatch.reasons import ENGLISH
 from hearthwatch.records.prognoses import Prognosis
-
-
-def language_of(request: Request) -> str:
-    """The first language of the browser's wishes that there are words for."""
-    wishes = []
-    for place, wish in enumerate(request.headers.get("accept-language", "").lower().split(",")):
-        tag, _, quality = wish.strip().partition(";q=")
-        try:
-            wishes.append((-float(quality or 1), place, tag.split("-")[0]))
-        except ValueError:
-            continue
-    return next((tag for _, _, tag in sorted(wishes) if tag in (ENGLISH, CHINESE)), ENGLISH)
 
 
 def show(evidence: Mapping[str, Any], language: str = ENGLISH) -> None:

@@ -14,7 +14,8 @@ from api.pages.actions import perform
 from api.pages.commands import ticket_card
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
-from api.pages.reasons import language_of, show
+from api.pages.language import language_of
+from api.pages.reasons import show
 from api.pages.tables import table
 from api.pages.wording import COLORS, moment, since
 from api.security import FIELD, Person

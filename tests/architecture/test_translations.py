@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
+
+from api.pages.frame import NAVIGATION
+from hearthwatch.catalogues import read_catalogues
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -54,3 +60,33 @@ def test_a_translated_page_has_the_same_links(page: str) -> None:
 def test_a_translated_page_has_the_same_headings_and_tables(page: str) -> None:
     english, chinese = both(page)
     assert shape(chinese) == shape(english)
+
+
+def said_in_pages() -> dict[str, str]:
+    """Every sentence that a staff page gives to its speaker as a literal, with the file it stands in."""
+    found: dict[str, str] = {}
+    for path in sorted((ROOT / "api" / "pages").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say" and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found.setdefault(first.value, path.name)
+    return found
+
+
+def test_every_sentence_of_a_staff_page_has_its_chinese() -> None:
+    chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
+    untranslated = {f"{file}: {one}" for one, file in said_in_pages().items() if chinese.gettext(one) == one}
+    assert not untranslated
+
+
+def test_translations_of_staff_pages_fill_in_the_same_names() -> None:
+    for path in sorted((ROOT / "api" / "locale" / "zh_Hans").glob("*.po")):
+        for message in read_po(io.BytesIO(path.read_bytes()), locale="zh_Hans"):
+            english, chinese = (set(re.findall(r"\{(\w+)", str(text))) for text in (message.id, message.string))
+            assert english == chinese, f"{path.name}: {message.id}"
+
+
+def test_titles_and_navigation_are_translated() -> None:
+    chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
+    assert [name for _, name, _ in NAVIGATION if chinese.gettext(name) == name] == []

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 
 from api.app import ApiContext
-from api.pages.reasons import language_of
+from api.pages.language import language_of
 from hearthwatch.records import findings
 from hearthwatch.values import Observation
 from tests.unit.api.conftest import Client

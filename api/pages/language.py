@@ -1,0 +1,96 @@
+"""The language of the staff's pages: what the person chose in the header, else the first of the browser's wishes there are words for.
+
+Sentences stand in the pages in English, as arguments of `Speaker`; translations stand in ``api/locale/<language>/<area>.po``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from gettext import GNUTranslations
+from importlib import resources
+from urllib.parse import urlsplit
+
+from babel import Locale
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from hearthwatch.catalogues import languages_in, read_catalogues
+from hearthwatch.reasons import CHINESE, ENGLISH
+
+COOKIE = "hearthwatch_language"
+SOURCE = "en"
+A_YEAR = 365 * 24 * 3600
+
+router = APIRouter(include_in_schema=False)
+
+
+class Speaker:
+    """Says sentences in one language. ``language`` is its catalogue's name, ``tag`` what HTML calls it."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.tag = language.replace("_", "-")
+
+    def __call__(self, sentence: str, /, **names: object) -> str:
+        """A sentence with its ``{names}`` filled in; one without a translation comes out in English."""
+        said = sentence if self.language == SOURCE else _catalogue(self.language).gettext(sentence)
+        return said.format(**names) if names else said
+
+    def word(self, code: str) -> str:
+        """A state, a kind or another code of ours (``fixed_by_update``) as people read it."""
+        return self(code.replace("_", " "))
+
+    @property
+    def reasons(self) -> str:
+        """The language that `hearthwatch.reason_words` is asked for."""
+        return CHINESE if self.language.startswith(CHINESE) else ENGLISH
+
+
+@lru_cache(maxsize=1)
+def languages() -> tuple[str, ...]:
+    """The languages the pages can be read in: English, and those there are catalogues for."""
+    return (SOURCE, *(name for name in languages_in(resources.files("api") / "locale") if name != SOURCE))
+
+
+def own_name(language: str) -> str:
+    """A language in its own words."""
+    return Locale.parse(language).get_display_name(language) or language
+
+
+def speaker(request: Request) -> Speaker:
+    """Who speaks to the person that opens a page."""
+    chosen = request.cookies.get(COOKIE)
+    return Speaker(chosen if chosen in languages() else _wished(request.headers.get("accept-language", "")))
+
+
+def language_of(request: Request) -> str:
+    """The language of reasons for the person that opens a page."""
+    return speaker(request).reasons
+
+
+def _wished(accepted: str) -> str:
+    wishes = []
+    for place, wish in enumerate(accepted.lower().split(",")):
+        tag, _, quality = wish.strip().partition(";q=")
+        try:
+            wishes.append((-float(quality or 1), place, tag.split("-")[0]))
+        except ValueError:
+            continue
+    known = {name.split("_")[0]: name for name in languages()}
+    return next((known[tag] for _, _, tag in sorted(wishes) if tag in known), SOURCE)
+
+
+@lru_cache(maxsize=16)
+def _catalogue(language: str) -> GNUTranslations:
+    return read_catalogues(resources.files("api") / "locale", language)
+
+
+@router.get("/language/{language}")
+def choose_language(language: str, to: str = "/") -> Response:
+    """Remember the language a person wants the pages in, and go back to where they were; other sites are not gone to."""
+    parts = urlsplit(to)
+    path = parts.path if parts.path.startswith("/") and not parts.path.startswith("//") else "/"
+    back = RedirectResponse(path + (f"?{parts.query}" if parts.query else ""), status_code=303)
+    if language in languages():
+        back.set_cookie(COOKIE, language, max_age=A_YEAR, samesite="lax", httponly=True)
+    return back
