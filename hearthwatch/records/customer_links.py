@@ -1,4 +1,7 @@
-"""Links customers open without a login: a random token each, of which only the hash is kept."""
+"""Links customers open without a login: a random token each, of which only the hash is kept.
+
+A link belongs to a customer, and to one matter of theirs: a notice, a ticket, or neither (what they agreed to, their devices).
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,19 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Denied, Missing
 from hearthwatch.records.database import insert_missing
-from hearthwatch.records.tables import customer_links, used_nonces
+from hearthwatch.records.tables import customer_links, notices, tickets, used_nonces
 
 TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerLink:
-    """A link to one notice of one customer."""
+    """A link of one customer to a notice, to a ticket, or (both None) to their own page."""
 
     id: int
-    notice_id: int
     customer_id: str
+    notice_id: int | None
+    ticket_id: int | None
     expires_at: datetime
     revoked_at: datetime | None
     revision: int
@@ -32,11 +36,18 @@ class CustomerLink:
 _COLUMNS = tuple(customer_links.c[name] for name in CustomerLink.__dataclass_fields__)
 
 
-def create(connection: Connection, *, notice_id: int, customer_id: str, expires_at: datetime) -> str:
-    """Make a link and return its token, which is not kept and cannot be shown again."""
+def create(
+    connection: Connection,
+    *,
+    customer_id: str,
+    expires_at: datetime,
+    notice_id: int | None = None,
+    ticket_id: int | None = None,
+) -> str:
+    """Make a link and return its token, which is not kept and cannot be shown again. Raises `Conflict` for a link to two matters."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    row = {"token_hash": _hash(token), "notice_id": notice_id, "customer_id": customer_id, "expires_at": expires_at}
-    connection.execute(sa.insert(customer_links).values(row))
+    row = {"customer_id": customer_id, "notice_id": notice_id, "ticket_id": ticket_id, "expires_at": expires_at}
+    connection.execute(sa.insert(customer_links).values(token_hash=_hash(token), **row))
     return token
 
 
@@ -54,11 +65,35 @@ def find(connection: Connection, token: str, now: datetime) -> CustomerLink:
     return link
 
 
-def revoke(connection: Connection, *, notice_id: int, now: datetime) -> int:
-    """Withdraw every link to a notice. Returns how many were good."""
-    good = (customer_links.c.notice_id == notice_id, customer_links.c.revoked_at.is_(None))
+def revoke(
+    connection: Connection,
+    *,
+    now: datetime,
+    notice_id: int | None = None,
+    ticket_id: int | None = None,
+    customer_id: str | None = None,
+) -> int:
+    """Withdraw every link to a notice, to a ticket, or of a customer. Returns how many were good."""
+    named = {"notice_id": notice_id, "ticket_id": ticket_id, "customer_id": customer_id}
+    given = [customer_links.c[name] == value for name, value in named.items() if value is not None]
+    if not given:
+        raise ValueError("whose links?")
+    return _revoke(connection, now, *given)
+
+
+def revoke_of_device(connection: Connection, device_id: str, customer_id: str, now: datetime) -> int:
+    """Withdraw a customer's links to notices and tickets about one device. Returns how many were good."""
+    about = sa.or_(
+        customer_links.c.notice_id.in_(sa.select(notices.c.id).where(notices.c.device_id == device_id)),
+        customer_links.c.ticket_id.in_(sa.select(tickets.c.id).where(tickets.c.device_id == device_id)),
+    )
+    return _revoke(connection, now, customer_links.c.customer_id == customer_id, about)
+
+
+def _revoke(connection: Connection, now: datetime, *which: sa.ColumnElement[bool]) -> int:
     changes = {"revoked_at": now, "revision": customer_links.c.revision + 1}
-    return connection.execute(sa.update(customer_links).where(*good).values(changes)).rowcount
+    good = sa.update(customer_links).where(*which, customer_links.c.revoked_at.is_(None))
+    return connection.execute(good.values(changes)).rowcount
 
 
 def use_nonce(connection: Connection, link_id: int, nonce: str, now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, users
 from hearthwatch.records.tables.columns import metadata
 from hearthwatch.records.tables.commands import commands
+from hearthwatch.records.tables.customers import erasures, update_installs
 from hearthwatch.records.tables.dimensions import comparison_looks, comparisons, device_attributes
 from hearthwatch.records.tables.history import backtests
 from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
@@ -74,6 +75,7 @@ LEDGERS = (
     "comparison_looks",
     "model_decisions",
     "model_looks",
+    "erasures",
 )
 
 __all__ = [
@@ -100,6 +102,7 @@ __all__ = [
     "device_bridges",
     "device_liveness",
     "devices",
+    "erasures",
     "finding_events",
     "findings",
     "hold_outs",
@@ -141,6 +144,7 @@ __all__ = [
     "ticket_findings",
     "tickets",
     "tokens",
+    "update_installs",
     "used_nonces",
     "users",
     "vitals",

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     String,
     Table,
     Text,
@@ -24,7 +25,11 @@ models = Table(
     Column("name", String(200), nullable=False),
     Column("device_class", String(40)),
     Column("maker", String(120)),
+    Column("safety_class", String(16), nullable=False, server_default="none"),
+    Column("warranty_months", Integer),  # null: unknown
     revision_column(),
+    CheckConstraint("safety_class in ('none', 'property', 'injury')", name="safety_class"),
+    CheckConstraint("warranty_months >= 0", name="warranty_months"),
 )
 
 releases = Table(
@@ -40,6 +45,8 @@ releases = Table(
     Column("released_at", Instant, nullable=False),
     Column("status", String(16), nullable=False, server_default="rolling"),
     Column("notes", Text),
+    Column("image_url", String(1024)),  # where devices fetch it
+    Column("image_sha256", String(64)),
     revision_column(),
     UniqueConstraint("model", "version"),
     CheckConstraint("assignment in ('randomised', 'staged', 'unknown')", name="assignment"),
@@ -105,6 +112,7 @@ ownerships = Table(
     Column("home_id", String(64), ForeignKey("homes.id")),
     Column("from_at", Instant, nullable=False),
     Column("to_at", Instant),
+    Column("ended", String(24)),  # sold, swapped, decommissioned, returned
     UniqueConstraint("device_id", "from_at"),
 )
 
@@ -129,6 +137,8 @@ consent_events = Table(
     Column("granted", Boolean, nullable=False),
     Column("at", Instant, nullable=False),
     Column("source", String(120), nullable=False),
+    Column("channel", String(16)),  # null: all
+    Column("by", String(120)),
     CheckConstraint("purpose in ('safety', 'service', 'marketing', 'analytics')", name="purpose"),
 )
 

@@ -91,11 +91,13 @@ customer_links = Table(
     metadata,
     id_column(),
     Column("token_hash", String(64), nullable=False, unique=True),
-    Column("notice_id", BigId, ForeignKey("notices.id"), nullable=False, index=True),
-    Column("customer_id", String(64), nullable=False),
+    Column("notice_id", BigId, ForeignKey("notices.id"), index=True),
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), index=True),
+    Column("customer_id", String(64), nullable=False, index=True),
     Column("expires_at", Instant, nullable=False),
     Column("revoked_at", Instant),
     revision_column(),
+    CheckConstraint("notice_id is null or ticket_id is null", name="one_matter"),
 )
 
 used_nonces = Table(
