@@ -6,6 +6,7 @@ Ledgers (`LEDGERS`) are append-only: triggers of the migrations refuse updates a
 from __future__ import annotations
 
 from hearthwatch.records.tables.access import audit, idempotency_keys, tokens, users
+from hearthwatch.records.tables.campaigns import campaign_devices, campaign_events, campaigns
 from hearthwatch.records.tables.columns import metadata
 from hearthwatch.records.tables.commands import commands
 from hearthwatch.records.tables.customers import erasures, update_installs
@@ -24,6 +25,7 @@ from hearthwatch.records.tables.liveness import (
 )
 from hearthwatch.records.tables.model_life import model_decisions, model_looks, said_days
 from hearthwatch.records.tables.operation import broker_sessions, processes
+from hearthwatch.records.tables.policy import device_warranties, notice_findings, policy_decisions
 from hearthwatch.records.tables.registry import (
     consent_events,
     customers,
@@ -34,6 +36,13 @@ from hearthwatch.records.tables.registry import (
     ownerships,
     planned_outages,
     releases,
+)
+from hearthwatch.records.tables.reports import (
+    inbound_mails,
+    report_attempts,
+    report_codes,
+    report_photos,
+    ticket_reports,
 )
 from hearthwatch.records.tables.results import (
     analysis_states,
@@ -75,6 +84,7 @@ LEDGERS = (
     "comparison_looks",
     "model_decisions",
     "model_looks",
+    "campaign_events",
     "erasures",
 )
 
@@ -87,6 +97,9 @@ __all__ = [
     "brakes",
     "broker_sessions",
     "broker_users",
+    "campaign_devices",
+    "campaign_events",
+    "campaigns",
     "cohort_looks",
     "commands",
     "comparison_looks",
@@ -101,6 +114,7 @@ __all__ = [
     "device_attributes",
     "device_bridges",
     "device_liveness",
+    "device_warranties",
     "devices",
     "erasures",
     "finding_events",
@@ -109,6 +123,7 @@ __all__ = [
     "homes",
     "idempotency_keys",
     "imports",
+    "inbound_mails",
     "installed_parts",
     "job_runs",
     "late_days",
@@ -121,17 +136,22 @@ __all__ = [
     "model_versions",
     "models",
     "notice_events",
+    "notice_findings",
     "notices",
     "outbox",
     "outcomes",
     "ownerships",
     "planned_outages",
     "policies",
+    "policy_decisions",
     "processes",
     "prognoses",
     "quarantine",
     "receivers",
     "releases",
+    "report_attempts",
+    "report_codes",
+    "report_photos",
     "reporting_plans",
     "rollout_decisions",
     "rollout_devices",
@@ -142,6 +162,7 @@ __all__ = [
     "technicians",
     "ticket_events",
     "ticket_findings",
+    "ticket_reports",
     "tickets",
     "tokens",
     "update_installs",

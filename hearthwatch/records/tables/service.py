@@ -49,11 +49,14 @@ notices = Table(
     "notices",
     metadata,
     id_column(),
-    Column("finding_id", BigId, ForeignKey("findings.id"), nullable=False, index=True),
+    Column("cause", String(80), nullable=False),  # finding:<id>, ticket:<id>, campaign:<id>
+    Column("finding_id", BigId, ForeignKey("findings.id"), index=True),
+    Column("ticket_id", BigId, ForeignKey("tickets.id"), index=True),
+    Column("campaign_id", BigId, ForeignKey("campaigns.id"), index=True),
     Column("customer_id", String(64), nullable=False, index=True),
     Column("home_id", String(64), index=True),
     Column("device_id", String(64), nullable=False, index=True),
-    Column("kind", String(24), nullable=False),  # update, replacement, check_up, ticket_update
+    Column("kind", String(24), nullable=False),  # alerts.notices.kinds
     Column("occasion", String(64), nullable=False, server_default=""),  # "", reminder:<n>, ticket_event:<id>
     Column("language", String(16), nullable=False),
     Column("subject", String(400), nullable=False),
@@ -66,10 +69,11 @@ notices = Table(
     Column("sent_at", Instant),
     Column("answer", String(24)),
     Column("policy_version", Integer, nullable=False),
+    Column("why", JSON),  # the rule, what matched, costs, budget, consent, channel, what was looked at
     revision_column(),
-    UniqueConstraint("finding_id", "device_id", "customer_id", "kind", "occasion"),
+    UniqueConstraint("cause", "device_id", "customer_id", "kind", "occasion"),
     CheckConstraint(
-        "state in ('observed', 'held', 'queued', 'sent', 'failed', 'suppressed', 'cancelled')", name="state"
+        "state in ('observed', 'held', 'queued', 'sent', 'failed', 'suppressed', 'cancelled', 'waiting')", name="state"
     ),
 )
 
