@@ -27,6 +27,7 @@ from api.routes import (
     notices,
     outages,
     policies,
+    product_models,
     prognoses,
     releases,
     rollouts,
@@ -87,7 +88,7 @@ def _rest(app: FastAPI) -> FastAPI:
     install_error_handlers(rest)
     for noun in (
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
-        late_days, customers, field_service, policies, outages, models, system, backups, backtests, sign_in,
+        late_days, customers, field_service, policies, product_models, outages, models, system, backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

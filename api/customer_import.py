@@ -12,16 +12,18 @@ from sqlalchemy import Connection
 
 from api.errors import InvalidRows
 from hearthwatch.errors import Invalid
-from hearthwatch.records import attributes, consents, customers, devices
+from hearthwatch.records import attributes, consents, customers, devices, warranties
 from hearthwatch.records.customers import Ownership
+from hearthwatch.records.warranties import Told
 from hearthwatch.values import DEVICE_ID
 
 COLUMNS = (
     "customer_id", "name", "language", "email", "phone", "channels", "home_id", "address", "city", "region", "timezone",
-    "device_id", "from", "consents",
+    "device_id", "from", "consents", "warranty_until", "purchased",
 )  # fmt: skip
 ATTRIBUTE = "attribute:"
 """How the columns of a device's further attributes begin: ``attribute:batch``."""
+TIMES = ("from", "warranty_until", "purchased")
 FAULTS_SHOWN = 100
 LONGEST = {"customer_id": 64, "home_id": 64, "name": 200, "language": 16, "email": 320, "phone": 40, "address": 400,
            "city": 120, "region": 64, "timezone": 64, "channels": 4000}  # fmt: skip
@@ -33,6 +35,8 @@ class Row:
 
     cells: Mapping[str, str]
     from_at: datetime
+    warranty_until: datetime | None = None
+    purchased_at: datetime | None = None
 
     def text(self, column: str) -> str | None:
         """A cell, None where it is empty."""
@@ -102,13 +106,14 @@ def _read_line(
         return
     found = dict.fromkeys(COLUMNS, "") | {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
     wrong = _faults_of(found)
-    from_at = now
-    try:
-        from_at = _time(found["from"]) if found["from"] else now
-    except ValueError:
-        wrong.append(("from", f"not an ISO 8601 time: {found['from']!r:.60}"))
+    times: dict[str, datetime | None] = {}
+    for column in TIMES:
+        try:
+            times[column] = _time(found[column]) if found[column] else None
+        except ValueError:
+            wrong.append((column, f"not an ISO 8601 time: {found[column]!r:.60}"))
     faults.extend({"row": number, "where": f"row {number}, {column}", "message": message} for column, message in wrong)
-    rows.append(Row(found, from_at))
+    rows.append(Row(found, times.get("from") or now, times.get("warranty_until"), times.get("purchased")))
 
 
 def _faults_of(found: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -118,6 +123,8 @@ def _faults_of(found: Mapping[str, str]) -> list[tuple[str, str]]:
     told = [name for name in found if name.startswith(ATTRIBUTE) and found[name]]
     wrong += [(name, "longer than 128 characters") for name in told if len(found[name]) > 128]
     wrong += [(name, "whose attribute? device_id is empty") for name in told if not found["device_id"]]
+    bought = [name for name in ("warranty_until", "purchased") if found[name] and not found["device_id"]]
+    wrong += [(name, "whose warranty? device_id is empty") for name in bought]
     if found["device_id"] and not DEVICE_ID.fullmatch(found["device_id"]):
         wrong.append(("device_id", "a device id is 1 to 64 of A-Z a-z 0-9 . _ -"))
     if found["timezone"] and not customers.is_timezone(found["timezone"]):
@@ -150,6 +157,7 @@ def store_rows(connection: Connection, rows: Sequence[Row], now: datetime, sourc
             for row in owned
         ],
     )
+    warranties.tell(connection, [told for row in owned if (told := _warranty(row)) is not None], source, now)
     granted = {(row.cells["customer_id"], purpose) for row in rows for purpose in row.many("consents")}
     consents.grant_many(connection, sorted(granted), now, source)
     return Imported(len(people), len(houses), len({row.cells["device_id"] for row in owned}), len(granted))
@@ -174,6 +182,12 @@ def _home(home_id: str, row: Row) -> dict[str, object]:
 def _device(row: Row) -> dict[str, str]:
     region = row.text("region")
     return {"id": row.cells["device_id"]} | ({"region": region} if region else {})
+
+
+def _warranty(row: Row) -> Told | None:
+    if row.warranty_until is None and row.purchased_at is None:
+        return None
+    return Told(row.cells["device_id"], row.warranty_until, row.purchased_at)
 
 
 def _attributes(row: Row) -> list[tuple[str, str, str]]:

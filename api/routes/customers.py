@@ -92,7 +92,8 @@ def import_customers(context: Context, caller: Agent, act: Acting) -> Response:
     """Customers, homes, ownership and consents from a CSV body.
 
     Columns: customer_id and name (required), language, email, phone, channels (separated by `;`), home_id, address, city, region,
-    timezone, device_id, from, consents (separated by `;`). All lines are taken or none; every fault is named by row and column.
+    timezone, device_id, from, consents (separated by `;`), warranty_until, purchased (of the device). All lines are taken or none;
+    every fault is named by row and column.
     """
     now = context.clock.now()
     rows = customer_import.read_rows(customer_import.decoded(act.body), now)

@@ -14,7 +14,7 @@ from api.context import Context
 from api.paging import Page
 from api.security import Reader
 from api.times import LastWeek
-from hearthwatch.records import devices, models, vitals
+from hearthwatch.records import devices, vitals
 from hearthwatch.records.vitals import VitalsRow
 
 router = APIRouter(tags=["fleet"])
@@ -64,13 +64,6 @@ def list_vitals(context: Context, _caller: Reader, span: LastWeek, model: str | 
     """Daily vitals of every group: numerators and denominators, so that any span is a ratio of sums."""
     with context.database.reading() as connection:
         return Page(items=vitals.list_vitals(connection, span.since, span.until, model=model))
-
-
-@router.get("/device-models")
-def list_device_models(context: Context, _caller: Reader) -> Page[models.Model]:
-    """The models of devices."""
-    with context.database.reading() as connection:
-        return Page(items=models.list_models(connection))
 
 
 def _sums(rows: Iterable[VitalsRow]) -> dict[tuple[str, str, str], dict[str, float]]:
