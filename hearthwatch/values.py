@@ -257,10 +257,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message to a customer. ``state``: observed, held, queued, sent, failed, suppressed, cancelled."""
+    """A message to a customer. ``state``: observed, waiting, held, queued, sent, failed, suppressed, cancelled.
+
+    ``cause`` is what it is about (``finding:12``, ``ticket:5``, ``campaign:3``); the ids name whatever of these it has to do with.
+    """
 
     id: int
-    finding_id: int
+    cause: str
+    finding_id: int | None
+    ticket_id: int | None
+    campaign_id: int | None
     customer_id: str
     home_id: str | None
     device_id: str
@@ -275,6 +281,7 @@ class Notice:
     sent_at: datetime | None
     answer: str | None
     policy_version: int
+    why: Mapping[str, Any] | None
     revision: int
 
 

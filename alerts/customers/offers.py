@@ -30,7 +30,7 @@ class Offer:
 
 def offer(connection: Connection, notice: Notice, now: datetime) -> Offer | None:
     """What a notice of kind update offers at this moment; None where nothing is left to install, or no device's wave is open."""
-    if notice.kind != "update":
+    if notice.kind != "update" or notice.finding_id is None:
         return None
     finding = findings.get(connection, notice.finding_id)
     theirs = devices.find(connection, customers.devices_of(connection, notice.customer_id, now))
@@ -56,7 +56,7 @@ def accept(connection: Connection, notice: Notice, now: datetime) -> Offer:
         raise Conflict("there is nothing left to install")
     for device in offered.devices:
         _tell(connection, notice, devices.get(connection, device), offered.version, now)
-    about = ticket_rows.of_findings(connection, [notice.finding_id]).get(notice.finding_id)
+    about = next(iter(ticket_rows.of_findings(connection, [notice.finding_id or 0]).values()), None)
     if about is not None and about.kind == "device" and about.state != "closed":
         detail = {"wish": "update", "version": offered.version}
         ticket_rows.note(connection, about.id, now, "customer", f"customer:{notice.customer_id}", detail)

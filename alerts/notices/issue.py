@@ -34,9 +34,13 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A notice about to be written: its key, its reader, its subject, and how it stands."""
+    """A notice about to be written: its key, its reader, its subject, and how it stands.
 
-    finding_id: int
+    ``why`` is what decided it, as kept with the notice: rule, limits, costs, consent. ``finding_id``, ``ticket_id`` and ``campaign_id``
+    say what it has to do with, its ``cause`` among them.
+    """
+
+    cause: str
     device_id: str
     kind: str
     occasion: str
@@ -44,6 +48,10 @@ class Draft:
     subject: Subject
     plan: NoticePlan
     urgent: bool = False
+    why: Mapping[str, Any] | None = None
+    finding_id: int | None = None
+    ticket_id: int | None = None
+    campaign_id: int | None = None
 
 
 def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
@@ -59,7 +67,17 @@ def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
         whole_release=finding.kind == "cohort",
     )
     first = case.existing.device_id if case.existing else case.devices[0]
-    return Draft(finding.id, first, case.kind, "", case.owner, subject, case.plan, urgent=case.rule.urgent)
+    return Draft(
+        notices.cause_of(finding_id=finding.id),
+        first,
+        case.kind,
+        "",
+        case.owner,
+        subject,
+        case.plan,
+        urgent=case.rule.urgent,
+        finding_id=finding.id,
+    )
 
 
 def product_name(connection: Connection, model: str | None) -> str:
@@ -90,7 +108,11 @@ def issue(
     letter = compose(draft, policy, mail)
     owner = draft.owner
     wanted = Wanted(
+        cause=draft.cause,
         finding_id=draft.finding_id,
+        ticket_id=draft.ticket_id,
+        campaign_id=draft.campaign_id,
+        why=draft.why,
         device_id=draft.device_id,
         customer_id=owner.customer.id,
         kind=draft.kind,
@@ -138,6 +160,7 @@ def bring(
         "subject": letter.subject,
         "body": letter.text,
         "html": letter.html,
+        "why": draft.why,
     }
     changed = notices.change(connection, notice.id, notice.revision, changes)
     detail = {"before": notice.state, "reason": plan.reason}

@@ -33,8 +33,8 @@ def _ticket_news(connection: Connection, policy: Policy, now: datetime) -> list[
     about = [(event, ticket) for event, ticket in happened if _is_told(event)]
     if not about:
         return []
-    written = notices.occasions(connection, {ticket.finding_id for _, ticket in about if ticket.finding_id is not None})
-    fresh = [(event, ticket) for event, ticket in about if (ticket.finding_id, _occasion(event)) not in written]
+    written = notices.occasions_of_devices(connection, {ticket.device_id for _, ticket in about if ticket.device_id})
+    fresh = [(event, ticket) for event, ticket in about if (ticket.device_id, _occasion(event)) not in written]
     return [draft for event, ticket in fresh if (draft := _about_ticket(connection, policy, event, ticket, now))]
 
 
@@ -50,7 +50,6 @@ def _about_ticket(
     connection: Connection, policy: Policy, event: TicketEvent, ticket: Ticket, now: datetime
 ) -> Draft | None:
     assert ticket.device_id is not None
-    assert ticket.finding_id is not None
     owner = customers.owner_of(connection, ticket.device_id, now)
     if owner is None or owner.customer.id != ticket.customer_id or not _knows(connection, ticket):
         return None
@@ -66,7 +65,17 @@ def _about_ticket(
     plan = decisions.plan_notice(
         policy, live=True, rule=SERVICE, to=_reader(connection, owner, ticket.device_id), now=now
     )
-    return Draft(ticket.finding_id, ticket.device_id, "ticket_update", _occasion(event), owner, subject, plan)
+    return Draft(
+        notices.cause_of(ticket_id=ticket.id),
+        ticket.device_id,
+        "ticket_update",
+        _occasion(event),
+        owner,
+        subject,
+        plan,
+        finding_id=ticket.finding_id,
+        ticket_id=ticket.id,
+    )
 
 
 def _knows(connection: Connection, ticket: Ticket) -> bool:
@@ -88,7 +97,7 @@ def _reminders(connection: Connection, policy: Policy, now: datetime) -> list[Dr
     asked = notices.postponed(connection, now - timedelta(days=policy.notices.remind_after_days))
     if not asked:
         return []
-    written = notices.occasions(connection, sorted({one.finding_id for one in asked}))
+    written = notices.occasions(connection, sorted({one.finding_id for one in asked if one.finding_id is not None}))
     found = []
     for notice in asked:
         number = _number(notices.occasion(connection, notice.id)) + 1
@@ -105,6 +114,7 @@ def _number(occasion: str) -> int:
 
 
 def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str, now: datetime) -> Draft | None:
+    assert notice.finding_id is not None
     finding = findings.get(connection, notice.finding_id)
     device = devices.find(connection, [notice.device_id]).get(notice.device_id)
     owner = customers.owner_of(connection, notice.device_id, now)
@@ -125,7 +135,17 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
         whole_release=finding.kind == "cohort",
         reminder=True,
     )
-    return Draft(finding.id, notice.device_id, notice.kind, occasion, owner, subject, plan, urgent=rule.urgent)
+    return Draft(
+        notice.cause,
+        notice.device_id,
+        notice.kind,
+        occasion,
+        owner,
+        subject,
+        plan,
+        urgent=rule.urgent,
+        finding_id=finding.id,
+    )
 
 
 def _is_open(connection: Connection, fix: Release | None, notice: Notice) -> bool:

@@ -182,7 +182,7 @@ def released(
     releases_of = {one.finding.id: one for one in worse}
     cases = []
     for notice in held:
-        finding, owner = standing.get(notice.finding_id), owners.get(notice.device_id)
+        finding, owner = standing.get(notice.finding_id or 0), owners.get(notice.device_id)
         if finding is None or owner is None or owner.customer.id != notice.customer_id:
             continue
         bad, device = releases_of.get(finding.id), known.get(finding.subject)

@@ -1,4 +1,4 @@
-"""Notices to customers: one per finding, device, customer, kind and occasion, with a ledger of what became of each."""
+"""Notices to customers: one per cause, device, customer, kind and occasion, with a ledger of what became of each."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from hearthwatch.values import Notice
 
 SPENT = ("queued", "sent", "held")
 """States in which a notice counts against a household's budget."""
+ASKING = ("update", "replacement", "check_up")
+"""Kinds of notices about a device's fault: they count against the budget, and are overtaken when their finding recovers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,12 @@ class NoticeEvent:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What makes a notice: its key, and what it says. ``occasion`` tells apart several of one kind about one finding."""
+    """What makes a notice: its key, and what it says. ``occasion`` tells apart several of one kind for one cause.
 
-    finding_id: int
+    ``cause`` names a finding, a ticket or a campaign (`cause_of`); the ids say what else it has to do with.
+    """
+
+    cause: str
     device_id: str
     customer_id: str
     kind: str
@@ -54,6 +59,20 @@ class Wanted:
     subject: str
     body: str
     html: str
+    finding_id: int | None = None
+    ticket_id: int | None = None
+    campaign_id: int | None = None
+    why: Mapping[str, Any] | None = None
+
+
+def cause_of(*, finding_id: int | None = None, ticket_id: int | None = None, campaign_id: int | None = None) -> str:
+    """The cause of a notice about exactly one of these."""
+    ((what, number),) = [
+        (what, number)
+        for what, number in (("finding", finding_id), ("ticket", ticket_id), ("campaign", campaign_id))
+        if number is not None
+    ]
+    return f"{what}:{number}"
 
 
 _COLUMNS = tuple(notices.c[name] for name in Notice.__dataclass_fields__)
@@ -81,7 +100,7 @@ def write(
     }
     if not insert_missing(connection, notices, [row]):
         return None
-    key = [notices.c[name] == row[name] for name in ("finding_id", "device_id", "customer_id", "kind", "occasion")]
+    key = [notices.c[name] == row[name] for name in ("cause", "device_id", "customer_id", "kind", "occasion")]
     notice = Notice(**connection.execute(sa.select(*_COLUMNS).where(*key)).mappings().one())
     note(connection, notice.id, now, "written", "policy", {"state": state, "reason": reason})
     return notice
@@ -134,6 +153,17 @@ def occasions(connection: Connection, finding_ids: Iterable[int]) -> set[tuple[i
     for some in batched(finding_ids):
         query = sa.select(notices.c.finding_id, notices.c.occasion).where(
             notices.c.finding_id.in_(some), notices.c.occasion != ""
+        )
+        found.update((one, other) for one, other in connection.execute(query))
+    return found
+
+
+def occasions_of_devices(connection: Connection, device_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """(device, occasion) of every notice about some devices that was written on an occasion of its own."""
+    found: set[tuple[str, str]] = set()
+    for some in batched(device_ids):
+        query = sa.select(notices.c.device_id, notices.c.occasion).where(
+            notices.c.device_id.in_(some), notices.c.occasion != ""
         )
         found.update((one, other) for one, other in connection.execute(query))
     return found
@@ -274,12 +304,14 @@ def untold(
 
 
 def overtaken(connection: Connection) -> list[Notice]:
-    """Notices that wait to be sent although their finding has recovered, oldest first; ticket updates stay wanted."""
+    """Notices that wait to be sent although their finding has recovered, oldest first; of `ASKING` kinds."""
     query = (
         sa.select(*_COLUMNS)
         .join(findings, findings.c.id == notices.c.finding_id)
         .where(
-            notices.c.state.in_(("held", "queued")), notices.c.kind != "ticket_update", findings.c.state == "recovered"
+            notices.c.state.in_(("waiting", "held", "queued")),
+            notices.c.kind.in_(ASKING),
+            findings.c.state == "recovered",
         )
         .order_by(notices.c.id)
     )
@@ -306,7 +338,7 @@ def postponed(connection: Connection, before: datetime) -> list[Notice]:
 def spent(
     connection: Connection, since: datetime, *, home_ids: Iterable[str], customer_ids: Iterable[str]
 ) -> dict[str, int]:
-    """How many notices households got or are about to get, of those written since a time; ticket updates do not count.
+    """How many notices households got or are about to get, of those written since a time; only `ASKING` ones count.
 
     By home, and by customer for those notices that name no home; those without any are absent.
     """
@@ -324,7 +356,7 @@ def spent(
                     extra,
                     notices.c.created_at >= since,
                     notices.c.state.in_(SPENT),
-                    notices.c.kind != "ticket_update",
+                    notices.c.kind.in_(ASKING),
                 )
                 .group_by(column)
             )

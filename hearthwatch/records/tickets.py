@@ -117,7 +117,6 @@ def news(connection: Connection, since: datetime, whats: Iterable[str]) -> list[
             ticket_events.c.what.in_(list(whats)),
             tickets.c.customer_id.is_not(None),
             tickets.c.device_id.is_not(None),
-            tickets.c.finding_id.is_not(None),
         )
         .order_by(ticket_events.c.id)
     )

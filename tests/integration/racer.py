@@ -55,7 +55,8 @@ def writing(database: Database, order: list[int]) -> Counter[str]:
     """Notices one by one."""
 
     def write_one(connection: Connection, number: int) -> bool:
-        wanted = Wanted(number, f"d-{number}", "c-1", "check_up", "", None, "en", "s", "b", "h")
+        cause = notices.cause_of(finding_id=number)
+        wanted = Wanted(cause, f"d-{number}", "c-1", "check_up", "", None, "en", "s", "b", "h", finding_id=number)
         written = notices.write(
             connection, wanted, state="queued", reason=None, send_after=NOON, policy_version=1, now=NOON
         )

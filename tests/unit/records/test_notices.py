@@ -33,7 +33,9 @@ def write(
     state: str = "sent",
     kind: str = "check_up",
 ) -> Notice | None:
-    wanted = Wanted(finding, "d-1", customer, kind, occasion, "h-1", "en", "s" * 900, "body", "<p>html</p>")
+    cause = notices.cause_of(finding_id=finding)
+    words = ("en", "s" * 900, "body", "<p>html</p>")
+    wanted = Wanted(cause, "d-1", customer, kind, occasion, "h-1", *words, finding_id=finding)
     return notices.write(connection, wanted, state=state, reason=None, send_after=START, policy_version=1, now=START)
 
 
