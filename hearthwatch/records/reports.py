@@ -1,0 +1,284 @@
+"""What people reported, with their photos. Texts, contacts and photos of a person can be erased; what it was about stays."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.errors import Denied, Missing
+from hearthwatch.records.database import batched, update_at_revision
+from hearthwatch.records.tables import inbound_mails, report_photos, ticket_reports
+from hearthwatch.records.tables.columns import fitted
+
+TOKEN_BYTES = 32
+ERASED: Mapping[str, Any] = {
+    "contact_name": None,
+    "contact_email": None,
+    "contact_phone": None,
+    "text": "",
+    "follow_hash": None,
+    "follow_until": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TicketReport:
+    """One report. ``verified``: it certainly comes from ``customer_id``. ``since`` is an ISO date, ``mode`` the failure mode it was
+    classified as, ``explained`` why; ``snapshot`` is the device as it was then; ``message_id`` the ticket's message that tells of it."""
+
+    id: int
+    ticket_id: int
+    message_id: int | None
+    source: str
+    device_id: str | None
+    customer_id: str | None
+    verified: bool
+    contact_name: str | None
+    contact_email: str | None
+    contact_phone: str | None
+    language: str
+    complaint: str
+    text: str
+    since: str | None
+    wish: str | None
+    mode: str | None
+    explained: Sequence[Mapping[str, Any]]
+    danger: Sequence[str]
+    snapshot: Mapping[str, Any]
+    at: datetime
+    actor: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """What is written down of a report."""
+
+    ticket_id: int
+    source: str
+    device_id: str | None
+    customer_id: str | None
+    verified: bool
+    contact_name: str | None
+    contact_email: str | None
+    contact_phone: str | None
+    language: str
+    complaint: str
+    text: str
+    since: str | None
+    wish: str | None
+    mode: str | None
+    actor: str
+    explained: Sequence[Mapping[str, Any]] = ()
+    danger: Sequence[str] = ()
+    snapshot: Mapping[str, Any] = field(default_factory=dict)
+    once: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """What is known of a kept photo without its bytes."""
+
+    id: int
+    report_id: int
+    at: datetime
+    mime: str
+    width: int
+    height: int
+    sha256: str
+
+
+_COLUMNS = tuple(ticket_reports.c[name] for name in TicketReport.__dataclass_fields__)
+_FACTS = tuple(report_photos.c[name] for name in PhotoFacts.__dataclass_fields__)
+_TEXTS = ("contact_name", "contact_email", "contact_phone", "language", "complaint", "text", "mode", "actor")
+
+
+def add(connection: Connection, new: NewReport, now: datetime) -> TicketReport:
+    """Write a report down. Raises `Conflict` where its form was sent before."""
+    row = {name: getattr(new, name) for name in NewReport.__dataclass_fields__}
+    row |= {name: fitted(ticket_reports.c[name], row[name]) for name in _TEXTS}
+    row |= {"explained": list(new.explained), "danger": list(new.danger), "snapshot": dict(new.snapshot), "at": now}
+    insert = sa.insert(ticket_reports).values(row).returning(ticket_reports.c.id)
+    return get(connection, int(connection.execute(insert).scalar_one()))
+
+
+def get(connection: Connection, report_id: int) -> TicketReport:
+    """One report. Raises `Missing`."""
+    return _one(connection, ticket_reports.c.id == report_id, f"report {report_id}")
+
+
+def sent_by(connection: Connection, once: str) -> TicketReport | None:
+    """The report that a form was sent with, where it was sent."""
+    try:
+        return _one(connection, ticket_reports.c.once == once, "form")
+    except Missing:
+        return None
+
+
+def change(connection: Connection, report_id: int, revision: int | None, changes: Mapping[str, Any]) -> TicketReport:
+    """Change a report, at ``revision`` if given. Raises `Missing` or `Stale`."""
+    update_at_revision(connection, ticket_reports, {"id": report_id}, revision, changes)
+    return get(connection, report_id)
+
+
+def of_tickets(connection: Connection, ticket_ids: Iterable[int]) -> list[TicketReport]:
+    """The reports of some tickets, oldest first."""
+    found: list[TicketReport] = []
+    for some in batched(ticket_ids):
+        query = sa.select(*_COLUMNS).where(ticket_reports.c.ticket_id.in_(some)).order_by(ticket_reports.c.id)
+        found += [TicketReport(**row) for row in connection.execute(query).mappings()]
+    return found
+
+
+def of_contact(connection: Connection, email: str, since: datetime) -> list[TicketReport]:
+    """Reports that name an e-mail address, at or after ``since``, newest first."""
+    query = (
+        sa.select(*_COLUMNS)
+        .where(ticket_reports.c.contact_email == email, ticket_reports.c.at >= since)
+        .order_by(ticket_reports.c.id.desc())
+    )
+    return [TicketReport(**row) for row in connection.execute(query).mappings()]
+
+
+def of_customer(connection: Connection, customer_id: str) -> list[TicketReport]:
+    """What a customer reported, oldest first; reports of strangers about their devices are not theirs."""
+    query = sa.select(*_COLUMNS).where(ticket_reports.c.customer_id == customer_id).order_by(ticket_reports.c.id)
+    return [TicketReport(**row) for row in connection.execute(query).mappings()]
+
+
+# -- the link to follow a report by
+
+
+def follow(connection: Connection, report_id: int, until: datetime) -> str:
+    """Make the link's token of a report; it is not kept and cannot be shown again. An earlier one ends."""
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    change(connection, report_id, None, {"follow_hash": _hash(token), "follow_until": until})
+    return token
+
+
+def followed(connection: Connection, token: str, now: datetime) -> TicketReport:
+    """The report of a link. Raises `Missing` for one that never was, `Denied` for one that has run out."""
+    query = sa.select(ticket_reports.c.id, ticket_reports.c.follow_until).where(
+        ticket_reports.c.follow_hash == _hash(token)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise Missing("no such link")
+    if row.follow_until is None or row.follow_until <= now:
+        raise Denied("this link has expired")
+    return get(connection, row.id)
+
+
+# -- photos
+
+
+def add_photo(
+    connection: Connection,
+    report_id: int,
+    *,
+    mime: str,
+    width: int,
+    height: int,
+    picture: bytes,
+    thumbnail: bytes,
+    now: datetime,
+) -> PhotoFacts:
+    """Keep a photo with its report."""
+    row = {
+        "report_id": report_id,
+        "at": now,
+        "mime": mime,
+        "width": width,
+        "height": height,
+        "sha256": hashlib.sha256(picture).hexdigest(),
+        "picture": picture,
+        "thumbnail": thumbnail,
+    }
+    insert = sa.insert(report_photos).values(row).returning(*_FACTS)
+    return PhotoFacts(**connection.execute(insert).mappings().one())
+
+
+def photos_of(connection: Connection, report_ids: Iterable[int]) -> dict[int, list[PhotoFacts]]:
+    """The photos of some reports, in the order they came."""
+    found: dict[int, list[PhotoFacts]] = {}
+    for some in batched(report_ids):
+        query = sa.select(*_FACTS).where(report_photos.c.report_id.in_(some)).order_by(report_photos.c.id)
+        for row in connection.execute(query).mappings():
+            found.setdefault(row["report_id"], []).append(PhotoFacts(**row))
+    return found
+
+
+def photo(connection: Connection, photo_id: int, *, thumbnail: bool = False) -> tuple[PhotoFacts, bytes]:
+    """A photo and its bytes. Raises `Missing`."""
+    content = report_photos.c.thumbnail if thumbnail else report_photos.c.picture
+    query = sa.select(*_FACTS, content.label("content")).where(report_photos.c.id == photo_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise Missing("no such photo", where=f"photo {photo_id}")
+    return PhotoFacts(**{name: row[name] for name in PhotoFacts.__dataclass_fields__}), bytes(row["content"])
+
+
+def forget_photo(connection: Connection, photo_id: int) -> bool:
+    """Delete a photo. Returns whether it was there."""
+    return connection.execute(sa.delete(report_photos).where(report_photos.c.id == photo_id)).rowcount == 1
+
+
+# -- erasure
+
+
+def forget_person(connection: Connection, customer_id: str, emails: Sequence[str] = ()) -> int:
+    """Erase what a customer wrote, by whatever way it came, and their photos and mail. Returns how many reports it was.
+
+    What it was about (device, failure mode, time) stays, so that statistics stay.
+    """
+    theirs = sa.or_(ticket_reports.c.customer_id == customer_id, ticket_reports.c.contact_email.in_(list(emails)))
+    ids = list(connection.execute(sa.select(ticket_reports.c.id).where(theirs)).scalars())
+    _forget(connection, ids)
+    if emails:
+        of_them = inbound_mails.c.sender.in_(list(emails))
+        connection.execute(sa.update(inbound_mails).where(of_them).values(**_erased_mail()))
+    return len(ids)
+
+
+def forget(connection: Connection, report_id: int) -> None:
+    """Erase one report of a person who is no customer, with photos and mail. Raises `Missing`."""
+    get(connection, report_id)
+    _forget(connection, [report_id])
+
+
+def _forget(connection: Connection, ids: Sequence[int]) -> None:
+    for some in batched(ids):
+        connection.execute(sa.delete(report_photos).where(report_photos.c.report_id.in_(some)))
+        of_reports = inbound_mails.c.report_id.in_(some)
+        connection.execute(sa.update(inbound_mails).where(of_reports).values(**_erased_mail()))
+        changes = {**ERASED, "revision": ticket_reports.c.revision + 1}
+        connection.execute(sa.update(ticket_reports).where(ticket_reports.c.id.in_(some)).values(changes))
+
+
+def _erased_mail() -> dict[str, Any]:
+    return {
+        "sender": None,
+        "subject": "",
+        "text": None,
+        "attachments": [],
+        "raw": None,
+        "revision": inbound_mails.c.revision + 1,
+    }
+
+
+def _one(connection: Connection, condition: sa.ColumnElement[bool], where: str) -> TicketReport:
+    row = connection.execute(sa.select(*_COLUMNS).where(condition)).mappings().one_or_none()
+    if row is None:
+        raise Missing("no such report", where=where)
+    return TicketReport(**row)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(f"report-link:{token}".encode()).hexdigest()
