@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from hearthwatch.service_desk import DeskCase, DeskPlace, DeskSide
 from hearthwatch.values import Decoded, Event, Message, Presence, Reading, WriteResult
 
 
@@ -243,4 +244,25 @@ class RolloutService(Protocol):
 
     def advance(self, rollout: str, group: int) -> str:
         """See to it that the groups up to this one (from 1) have started, and no further one."""
+        ...
+
+
+class ServiceDesk(Protocol):
+    """An outside service desk that shows our tickets and whose people work on them there.
+
+    Every act may be repeated: words that the desk has been told are not told again. Raises `Unavailable` to be tried again, `Missing`
+    where the desk has deleted the ticket, `Refused` when it never will work.
+    """
+
+    @property
+    def name(self) -> str:
+        """The desk's name in settings, in ledgers and on the page."""
+        ...
+
+    def put(self, case: DeskCase, place: DeskPlace | None) -> DeskPlace:
+        """Show a ticket: create it (``place`` is None), else bring it up to date. Nothing of it is sent to customers by the desk."""
+        ...
+
+    def look(self, place: DeskPlace, seen: int) -> DeskSide | None:
+        """What the desk's people did with it, with their words after ``seen``; None for a desk that tells by itself."""
         ...

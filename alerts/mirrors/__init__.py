@@ -1,0 +1,1 @@
+"""Tickets in outside service desks: ours are told there, and what happens there comes back."""
