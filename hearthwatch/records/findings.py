@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Invalid, Missing
-from hearthwatch.records.database import insert_missing, update_at_revision
-from hearthwatch.records.tables import finding_events, findings
+from hearthwatch.records.database import batched, insert_missing, update_at_revision
+from hearthwatch.records.tables import finding_events, finding_sights, findings
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Finding, Observation
 
@@ -85,6 +85,7 @@ def _open(connection: Connection, observation: Observation, episode: int, relaps
         return observe(connection, observation, relapse=relapse)
     finding = _latest(connection, observation)
     assert finding is not None
+    _note_sight(connection, finding.id, observation)
     add_event(connection, finding.id, observation.at, "opened", DETECTOR, {"severity": observation.severity})
     return finding
 
@@ -101,15 +102,44 @@ def _seen(observation: Observation) -> dict[str, Any]:
 
 def _update(connection: Connection, finding: Finding, observation: Observation) -> Finding:
     update_at_revision(connection, findings, {"id": finding.id}, None, _seen(observation))
+    if not _is_said_again(finding, observation):
+        _note_sight(connection, finding.id, observation)
     if _RANK[observation.severity] > _RANK[finding.severity]:
         detail = {"from": finding.severity, "to": observation.severity}
         add_event(connection, finding.id, observation.at, "worsened", DETECTOR, detail)
     return get(connection, finding.id)
 
 
+def _is_said_again(before: Finding, observation: Observation) -> bool:
+    """Whether an observation says what is known already, within the same hour: nobody will ever ask for that one."""
+    told = (before.severity, before.probability, before.part, _verdict(before.evidence))
+    return _told(observation) == told and observation.at < _next_hour(before.last_seen)
+
+
+def _next_hour(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def _told(observation: Observation) -> tuple[str, float | None, str | None, str | None]:
+    part = fitted(findings.c.part, observation.part)
+    return observation.severity, observation.probability, part, _verdict(observation.evidence)
+
+
+def _note_sight(connection: Connection, finding_id: int, observation: Observation) -> None:
+    """Keep what was said at a time: the finding holds only the last word, and a replay of a policy asks what was known then."""
+    said = dict(zip(("severity", "probability", "part", "verdict"), _told(observation), strict=True))
+    insert_missing(connection, finding_sights, [{"finding_id": finding_id, "at": observation.at, **said}])
+
+
+def _verdict(evidence: Mapping[str, Any]) -> str | None:
+    verdict = evidence.get("verdict")
+    return verdict[:16] if isinstance(verdict, str) else None
+
+
 def _reopen(connection: Connection, finding: Finding, observation: Observation) -> Finding:
     changes = {**_seen(observation), "state": "open", "recovered_at": None}
     update_at_revision(connection, findings, {"id": finding.id}, None, changes)
+    _note_sight(connection, finding.id, observation)
     add_event(connection, finding.id, observation.at, "reopened", DETECTOR, {"severity": observation.severity})
     return get(connection, finding.id)
 
@@ -209,6 +239,20 @@ def list_findings(
     if after is not None:
         query = query.where(findings.c.id < after)
     return [Finding(**row) for row in connection.execute(query).mappings()]
+
+
+def of_subjects(connection: Connection, subjects: Sequence[str], states: Sequence[str]) -> list[Finding]:
+    """The findings about some subjects that are in some states, oldest first."""
+    found: list[Finding] = []
+    for some in batched(subjects):
+        query = sa.select(findings).where(findings.c.subject.in_(some), findings.c.state.in_(states))
+        found.extend(Finding(**row) for row in connection.execute(query).mappings())
+    return sorted(found, key=lambda one: one.id)
+
+
+def forget_sights(connection: Connection, before: datetime) -> int:
+    """Delete what was said of findings before a time. Returns how many words that were."""
+    return connection.execute(sa.delete(finding_sights).where(finding_sights.c.at < before)).rowcount
 
 
 def openings(connection: Connection, *, kind: str, since: datetime) -> list[tuple[str, str, datetime]]:

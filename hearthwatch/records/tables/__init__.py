@@ -37,6 +37,7 @@ from hearthwatch.records.tables.registry import (
     planned_outages,
     releases,
 )
+from hearthwatch.records.tables.replay import finding_sights, firmware_changes, policy_replays
 from hearthwatch.records.tables.reports import (
     inbound_mails,
     report_attempts,
@@ -118,7 +119,9 @@ __all__ = [
     "devices",
     "erasures",
     "finding_events",
+    "finding_sights",
     "findings",
+    "firmware_changes",
     "hold_outs",
     "homes",
     "idempotency_keys",
@@ -144,6 +147,7 @@ __all__ = [
     "planned_outages",
     "policies",
     "policy_decisions",
+    "policy_replays",
     "processes",
     "prognoses",
     "quarantine",
