@@ -55,6 +55,8 @@ class Imported:
     homes: int
     devices: int
     consents: int
+    withdrawn: int
+    """Of the consents: those the customer had withdrawn, which a list does not overrule."""
 
 
 def read_rows(text: str, now: datetime) -> list[Row]:
@@ -131,9 +133,18 @@ def _faults_of(found: Mapping[str, str]) -> list[tuple[str, str]]:
         wrong.append(("timezone", "not an IANA time zone"))
     if any(found[name] for name in ("address", "city", "timezone")) and not found["home_id"]:
         wrong.append(("home_id", "a home needs an id"))
-    given = (purpose.strip() for purpose in found["consents"].split(";"))
-    wrong += [("consents", f"no such purpose: {one!r:.60}") for one in given if one and one not in consents.PURPOSES]
+    for given in (one.strip() for one in found["consents"].split(";")):
+        try:
+            consents.check(*_consent(given or consents.SAFETY))
+        except Invalid as error:
+            wrong.append(("consents", f"{given!r:.60}: {error.message}"))
     return wrong
+
+
+def _consent(text: str) -> tuple[str, str | None]:
+    """Purpose and channel of ``service`` (all channels) or ``service:mail``."""
+    purpose, _, channel = text.partition(":")
+    return purpose.strip(), channel.strip() or None
 
 
 def _time(text: str) -> datetime:
@@ -158,9 +169,11 @@ def store_rows(connection: Connection, rows: Sequence[Row], now: datetime, sourc
         ],
     )
     warranties.tell(connection, [told for row in owned if (told := _warranty(row)) is not None], source, now)
-    granted = {(row.cells["customer_id"], purpose) for row in rows for purpose in row.many("consents")}
-    consents.grant_many(connection, sorted(granted), now, source)
-    return Imported(len(people), len(houses), len({row.cells["device_id"] for row in owned}), len(granted))
+    granted = [(row.cells["customer_id"], *_consent(one)) for row in rows for one in row.many("consents")]
+    withdrawn = consents.grant_many(connection, granted, now, source)
+    return Imported(
+        len(people), len(houses), len({row.cells["device_id"] for row in owned}), len(set(granted)), withdrawn
+    )
 
 
 def _customer(customer_id: str, row: Row) -> dict[str, object]:

@@ -8,13 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.customers import page as customer
-from alerts.customers.page import CustomerView
 from alerts.tickets import acts as tickets
-from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid, Missing
+from hearthwatch.errors import Conflict, Denied, HearthwatchError, Missing
 from hearthwatch.records import customer_links, customers, devices, findings, notices
 from tests.unit.alerts.test_rounds import worse
-from tests.unit.alerts.world import BAD, FIX, SECRET, World
+from tests.unit.alerts.world import BAD, FIX, World
 
 
 def told(world: World, mode: str = "wifi_failing") -> str:
@@ -36,17 +34,6 @@ def offered(world: World, *names: str) -> str:
     return world.token()
 
 
-def see(world: World, token: str) -> CustomerView:
-    with world.database.reading() as connection:
-        return customer.view(connection, token, world.now, SECRET)
-
-
-def press(world: World, token: str, action: str, nonce: str | None = None) -> CustomerView:
-    used = nonce if nonce is not None else see(world, token).nonce
-    with world.database.transaction() as connection:
-        return customer.answer(connection, token, used, action, world.now, SECRET)
-
-
 # -- who is refused ------------------------------------------------------------------------------------------------------
 
 
@@ -54,16 +41,16 @@ def test_a_token_that_never_was_opens_nothing(world: World) -> None:
     told(world)
     for token in ("", "x", "../../etc/passwd", "é" * 40):
         with pytest.raises(Missing):
-            see(world, token)
+            world.see(token)
 
 
 def test_a_link_expires(world: World) -> None:
     token = told(world)
     world.pass_time(days=29, hours=23)
-    see(world, token)
+    world.see(token)
     world.pass_time(hours=1)
     with pytest.raises(Denied, match="expired"):
-        see(world, token)
+        world.see(token)
 
 
 def test_a_link_can_be_withdrawn(world: World) -> None:
@@ -71,7 +58,7 @@ def test_a_link_can_be_withdrawn(world: World) -> None:
     with world.database.transaction() as connection:
         assert customer_links.revoke(connection, notice_id=1, now=world.now) == 1
     with pytest.raises(Denied, match="withdrawn"):
-        see(world, token)
+        world.see(token)
 
 
 def test_who_sold_the_device_sees_nothing_of_the_new_owner(world: World) -> None:
@@ -80,15 +67,15 @@ def test_who_sold_the_device_sees_nothing_of_the_new_owner(world: World) -> None
     with world.database.transaction() as connection:
         customers.own(connection, "lock-1", "c-2", "h-2", world.now)
     with pytest.raises(Denied, match="somebody else"):
-        see(world, token)
+        world.see(token)
 
 
 def test_a_form_sent_twice_acts_once(world: World) -> None:
     token = told(world)
-    nonce = see(world, token).nonce
-    press(world, token, "visit", nonce)
+    nonce = world.nonce(token)
+    world.press(token, "visit", nonce)
     with pytest.raises(Conflict, match="before"):
-        press(world, token, "visit", nonce)
+        world.press(token, "visit", nonce)
     assert world.ticket_events(world.ticket()).count("customer") == 1
 
 
@@ -97,15 +84,15 @@ def test_a_nonce_of_another_link_an_old_one_or_an_invented_one_is_refused(world:
     world.home(2, devices_=("lock-2",))
     world.stand("lock-2")
     world.run()
-    theirs = see(world, world.token("c-2")).nonce
-    own = see(world, token).nonce
+    theirs = world.nonce(world.token("c-2"))
+    own = world.nonce(token)
     stem, _, signature = own.rpartition(".")
     for nonce in (theirs, "", "a.b.c", f"9{stem}.{signature}", f"{stem}.{signature[:-1]}", f"{stem}.é"):
         with pytest.raises(Denied):
-            press(world, token, "visit", nonce)
+            world.press(token, "visit", nonce)
     world.pass_time(hours=25)
     with pytest.raises(Denied, match="too old"):
-        press(world, token, "visit", own)
+        world.press(token, "visit", own)
 
 
 @given(nonce=st.text(max_size=80), action=st.text(max_size=20))
@@ -114,24 +101,16 @@ def test_whatever_is_posted_is_answered_with_an_error_of_ours(world: World, nonc
     if not world.letters():
         told(world)
     with pytest.raises(HearthwatchError):
-        press(world, world.token(), action, nonce)
-
-
-def test_an_unknown_action_is_refused_and_its_nonce_is_still_good(world: World) -> None:
-    token = told(world)
-    nonce = see(world, token).nonce
-    with pytest.raises(Invalid):
-        press(world, token, "refund", nonce)
-    press(world, token, "visit", nonce)
+        world.press(world.token(), action, nonce)
 
 
 def test_an_action_the_page_does_not_offer_is_refused(world: World) -> None:
     token = told(world)
     with pytest.raises(Conflict):
-        press(world, token, "accept_update")
-    press(world, token, "not_mine")
+        world.press(token, "accept_update")
+    world.press(token, "not_mine")
     with pytest.raises(Conflict):
-        press(world, token, "visit")
+        world.press(token, "visit")
 
 
 # -- what it shows -------------------------------------------------------------------------------------------------------
@@ -141,12 +120,12 @@ def test_opening_the_page_changes_nothing(world: World) -> None:
     token = told(world)
     before = world.notice(), world.ticket(), world.ticket_events(world.ticket())
     for _ in range(3):
-        see(world, token)
+        world.see(token)
     assert (world.notice(), world.ticket(), world.ticket_events(world.ticket())) == before
 
 
 def test_the_page_has_the_letter_s_words_without_its_link(world: World) -> None:
-    shown = see(world, told(world))
+    shown = world.see(told(world))
     assert shown.greeting == "Hello Kim 1,"
     assert shown.paragraphs[0].startswith("Its wireless connection")
     assert shown.devices_line == "This is about: lock-1"
@@ -163,7 +142,7 @@ def test_the_page_follows_the_ticket_but_not_what_staff_wrote(world: World) -> N
         tickets.assign(connection, ticket.id, None, "t-1", "ann", world.now)
         tickets.note(connection, ticket.id, None, "a difficult customer", "ann", world.now)
         tickets.schedule(connection, ticket.id, None, visit, "ann", world.now)
-    shown = see(world, token).ticket
+    shown = world.see(token).ticket
     assert shown is not None
     assert (shown.state, shown.visit_at, shown.technician) == ("scheduled", visit, "T-1")
     assert [step.what for step in shown.steps] == ["opened", "assigned", "scheduled"]
@@ -175,7 +154,7 @@ def test_when_it_is_over_there_is_nothing_left_to_do(world: World) -> None:
     world.recover(world.observe(mode="wifi_failing"))
     world.pass_time(hours=25)
     world.run()
-    shown = see(world, token)
+    shown = world.see(token)
     assert shown.actions == ()
     assert shown.ticket is not None
     assert shown.ticket.closing_code == "recovered"
@@ -186,9 +165,9 @@ def test_when_it_is_over_there_is_nothing_left_to_do(world: World) -> None:
 
 def test_accepting_sends_one_command_to_each_device_in_the_same_transaction(world: World) -> None:
     token = offered(world, "lock-1", "lock-2")
-    shown = see(world, token)
+    shown = world.see(token)
     assert (shown.version, shown.actions[0]) == (FIX, "accept_update")
-    after = press(world, token, "accept_update")
+    after = world.press(token, "accept_update")
     assert (after.answered, after.actions) == ("accept_update", ("visit", "not_mine"))
     commands = [item for item in world.outbox() if item.kind == "command"]
     assert [(item.channel, item.address) for item in commands] == [
@@ -205,17 +184,17 @@ def test_a_device_that_has_the_update_or_can_not_be_told_is_not_sent_a_command(w
     with world.database.transaction() as connection:
         devices.see(connection, [devices.Sighting("lock-1", world.now, firmware=FIX)])
         devices.see(connection, [devices.Sighting("lock-2", world.now, convention="tasmota")])
-    press(world, token, "accept_update")
+    world.press(token, "accept_update")
     assert [item.address for item in world.outbox() if item.kind == "command"] == ["hearthwatch/v1/lock-3/command"]
 
 
 def test_when_all_devices_have_the_update_there_is_none_to_accept(world: World) -> None:
     token = offered(world)
-    nonce = see(world, token).nonce
+    nonce = world.nonce(token)
     with world.database.transaction() as connection:
         devices.see(connection, [devices.Sighting("lock-1", world.now, firmware=FIX)])
     with pytest.raises(Conflict):
-        press(world, token, "accept_update", nonce)
+        world.press(token, "accept_update", nonce)
 
 
 def test_a_withdrawn_fix_is_not_installed(world: World) -> None:
@@ -226,23 +205,23 @@ def test_a_withdrawn_fix_is_not_installed(world: World) -> None:
         fix = releases.by_version(connection, "LOCK-2", FIX)
         assert fix is not None
         releases.set_status(connection, fix.id, None, "withdrawn")
-    assert "accept_update" not in see(world, token).actions
+    assert "accept_update" not in world.see(token).actions
 
 
 def test_asking_for_a_visit_about_a_release_opens_a_request_of_this_customer(world: World) -> None:
     token = offered(world)
-    shown = press(world, token, "visit")
+    shown = world.press(token, "visit")
     cohort, request = world.tickets()
     assert (cohort.kind, request.kind, request.customer_id) == ("cohort", "request", "c-1")
     assert shown.ticket is not None
     assert shown.ticket.id == request.id
-    press(world, token, "accept_update")
+    world.press(token, "accept_update")
     assert len(world.tickets()) == 2
 
 
 def test_a_ticket_with_a_customer_who_waits_does_not_close_by_itself(world: World) -> None:
     token = told(world)
-    press(world, token, "visit")
+    world.press(token, "visit")
     world.recover(world.observe(mode="wifi_failing"))
     world.pass_time(days=5)
     world.run()
@@ -251,7 +230,7 @@ def test_a_ticket_with_a_customer_who_waits_does_not_close_by_itself(world: Worl
 
 def test_not_my_device_takes_nothing_from_anybody_but_staff_learn_of_it(world: World) -> None:
     token = told(world)
-    shown = press(world, token, "not_mine")
+    shown = world.press(token, "not_mine")
     assert shown.actions == ()
     with world.database.reading() as connection:
         owner = customers.owner_of(connection, "lock-1", world.now)
@@ -262,7 +241,7 @@ def test_not_my_device_takes_nothing_from_anybody_but_staff_learn_of_it(world: W
 
 def test_answers_are_in_the_notice_s_ledger_with_who_gave_them(world: World) -> None:
     token = told(world)
-    press(world, token, "later")
+    world.press(token, "later")
     notice = world.notice()
     with world.database.reading() as connection:
         last = notices.events(connection, notice.id)[-1]
@@ -271,7 +250,7 @@ def test_answers_are_in_the_notice_s_ledger_with_who_gave_them(world: World) -> 
 
 def test_who_asked_to_be_reminded_is_reminded_twice_at_most(world: World) -> None:
     token = told(world)
-    press(world, token, "later")
+    world.press(token, "later")
     letters = [len(world.customers_letters())]
     for _ in range(4):
         for _ in range(8):
@@ -279,16 +258,16 @@ def test_who_asked_to_be_reminded_is_reminded_twice_at_most(world: World) -> Non
             world.observe(mode="wifi_failing")
             world.run()
         letters.append(len(world.customers_letters()))
-        if "later" in see(world, world.token()).actions:
-            press(world, world.token(), "later")
+        if "later" in world.see(world.token()).actions:
+            world.press(world.token(), "later")
     assert letters == [1, 2, 3, 3, 3]
     assert "You asked us to remind you of this." in world.customers_letters()[1].text
 
 
 def test_nobody_is_reminded_of_what_is_over_or_was_answered(world: World) -> None:
     token = told(world)
-    press(world, token, "later")
-    press(world, token, "visit")
+    world.press(token, "later")
+    world.press(token, "visit")
     for _ in range(9):
         world.pass_time(days=1)
         world.observe(mode="wifi_failing")
@@ -315,7 +294,7 @@ def test_a_customer_is_told_when_somebody_comes_and_when_it_is_settled(world: Wo
         "Our visit for your LOCK-2",
         "Your LOCK-2: this is settled",
     ]
-    assert see(world, world.token()).actions == ()
+    assert world.see(world.token()).actions == ()
 
 
 def test_who_was_never_told_of_a_ticket_is_not_told_that_it_closed(world: World) -> None:

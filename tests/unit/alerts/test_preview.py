@@ -7,12 +7,11 @@ from datetime import timedelta
 import pytest
 
 from alerts import preview
-from alerts.customers import page as customer
 from alerts.notices.issue import Mail
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.records import findings
 from tests.unit.alerts.test_rounds import worse
-from tests.unit.alerts.world import BAD, BRAND, FIX, SECRET, World
+from tests.unit.alerts.world import BAD, BRAND, FIX, World
 
 MAIL = Mail(BRAND, "http://hw.test", timedelta(days=30))
 
@@ -97,8 +96,8 @@ def test_a_test_letter_is_marked_and_its_link_opens_nothing(world: World) -> Non
     (letter,) = world.letters("mailbox://ann")
     assert letter.subject.startswith("[TEST] 您的LOCK-2")
     assert "http://hw.test/c/test" in letter.text
-    with world.database.reading() as connection, pytest.raises(Missing):
-        customer.view(connection, "test", world.now, SECRET)
+    with pytest.raises(Missing):
+        world.see("test")
 
 
 def test_a_model_that_claims_to_be_a_web_address_is_no_link(world: World) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from alerts.commands import ask
-from alerts.customers import page as customer
 from alerts.rollouts.announce import WEBHOOK_ADDRESS, Announcing
 from alerts.rollouts.channel import RolloutChannel
 from alerts.rollouts.services import OwnOffers
@@ -35,7 +34,7 @@ from hearthwatch.records.asking import Heard
 from hearthwatch.records.rollout_steps import Step, Taken
 from hearthwatch.records.rollouts import Plan, Rollout, Wave
 from hearthwatch.values import Release, Reply
-from tests.unit.alerts.world import FIX, MODEL, SECRET, RecordingChannel, World
+from tests.unit.alerts.world import FIX, MODEL, RecordingChannel, World
 
 SIGNED_WITH = "whsec_" + base64.b64encode(b"a key of thirty-two bytes length").decode()
 
@@ -104,8 +103,7 @@ def test_once_its_wave_is_open_the_update_is_offered_and_a_halt_takes_the_offer_
     token = world.token()
 
     def actions() -> tuple[str, ...]:
-        with world.database.reading() as connection:
-            return customer.view(connection, token, world.now, SECRET).actions
+        return world.see(token).actions
 
     assert "accept_update" in actions()
     decide(world, fixed, "hold", "min_hours", "Not yet.", "gate")
@@ -121,10 +119,8 @@ def test_once_its_wave_is_open_the_update_is_offered_and_a_halt_takes_the_offer_
 def accepted(world: World) -> int:
     """The owner accepts; the command waits because the device is away."""
     world.run()
-    token = world.token()
-    with world.database.transaction() as connection:
-        shown = customer.view(connection, token, world.now, SECRET)
-        customer.answer(connection, token, shown.nonce, "accept_update", world.now, SECRET)
+    world.press(world.token(), "accept_update")
+    with world.database.reading() as connection:
         (waiting,) = commands.list_commands(connection, kind="update")
     return waiting.id
 
@@ -145,9 +141,8 @@ def test_an_owner_who_says_later_has_put_the_update_off(world: World, fixed: Rol
     world.run()
     token, before = world.token(), world.now
     world.pass_time(minutes=5)
-    with world.database.transaction() as connection:
-        shown = customer.view(connection, token, world.now, SECRET)
-        customer.answer(connection, token, shown.nonce, "later", world.now, SECRET)
+    world.press(token, "later")
+    with world.database.reading() as connection:
         assert rollout_devices.put_off(connection, MODEL, before) == {"lock-1": world.now}
         assert rollout_devices.put_off(connection, "another", before) == {}
 

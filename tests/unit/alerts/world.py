@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from alerts import jobs
 from alerts.channels.mailbox import MailboxChannel
+from alerts.customers import opening, page
+from alerts.customers.page import CustomerView
 from alerts.notices.wording import Brand
 from alerts.policy import versions as policy
 from alerts.policy.file import default_text
@@ -242,3 +244,27 @@ class World:
         letter = self.letters(f"mailbox://{customer}")[-1]
         (token,) = re.findall(r"http://hw\.test/c/(\S+)", letter.text)
         return str(token)
+
+    # -- what the customer does
+
+    def see(self, token: str) -> CustomerView:
+        """The notice on the page behind a link."""
+        with self.database.reading() as connection:
+            opened = opening.opened(connection, token, self.now)
+            assert opened.notice is not None
+            return page.view(connection, opened, opened.notice, self.now)
+
+    def nonce(self, token: str) -> str:
+        """A nonce of the page as it is now."""
+        with self.database.reading() as connection:
+            return opening.nonce(opening.opened(connection, token, self.now).link, self.now, SECRET)
+
+    def press(self, token: str, action: str, nonce: str | None = None) -> CustomerView:
+        """Press a button of the notice; what it then shows."""
+        used = self.nonce(token) if nonce is None else nonce
+        with self.database.transaction() as connection:
+            opened = opening.opened(connection, token, self.now)
+            assert opened.notice is not None
+            opening.spend(connection, opened.link, used, self.now, SECRET)
+            page.act(connection, opened, opened.notice, action, self.now)
+        return self.see(token)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from jinja2 import Environment
 
+from alerts.customers import progress
 from api.app import ApiContext
-from api.customer_words import CHINESE, ENGLISH, WORDS
+from api.customer.sections import SAID
+from api.customer.sections.progress import STATES, STEPS
+from hearthwatch.catalogues import read_catalogues
 from hearthwatch.clock import SteppedClock
 from hearthwatch.records import customer_links, customers, devices, models, notices
 from hearthwatch.records.database import Database
@@ -22,6 +28,8 @@ from hearthwatch.records.tables import metadata
 from hearthwatch.values import CLOSING_CODES
 from tests.unit.alerts.world import BAD, FIX, GOOD, MODEL, World
 from tests.unit.api.conftest import Client
+
+API = Path(__file__).resolve().parents[3] / "api"
 
 
 class Shown(HTMLParser):
@@ -221,12 +229,35 @@ def test_a_bad_link_speaks_the_browsers_language(page: TestClient) -> None:
     assert "此链接已失效" in page.get("/c/x", headers={"Accept-Language": "zh-CN,zh;q=0.9"}).text
 
 
-def test_every_word_of_the_page_is_there_in_both_languages() -> None:
-    assert WORDS[ENGLISH].keys() == WORDS[CHINESE].keys()
-    for key, english in WORDS[ENGLISH].items():
-        assert re.findall(r"\{\w+\}", english) == re.findall(r"\{\w+\}", WORDS[CHINESE][key]), key
-    for state in ("open", "assigned", "scheduled", "waiting", "closed"):
-        assert f"ticket_{state}" in WORDS[ENGLISH]
+def sentences() -> set[str]:
+    """Every sentence that a section or a template of the page may say."""
+    found: set[str] = set()
+    for path in (API / "customer").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                function = node.func
+                name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+                if name in {"say", "phrase"}:
+                    found.add(node.args[0].value)
+    templates = Environment(autoescape=True, extensions=["jinja2.ext.i18n"])
+    for path in [*(API / "templates" / "customer").glob("*.html"), *(API / "templates").glob("customer*.html")]:
+        for _, _, message in templates.extract_translations(path.read_text(encoding="utf-8"), ("say",)):
+            found.add(message if isinstance(message, str) else str(message[0]))
+    return found - {""}
+
+
+def test_every_sentence_of_the_page_has_its_chinese() -> None:
+    said = sentences() | set(SAID.values())
+    assert "Ask for a visit" in said
+    catalogue = read_catalogues(API / "locale", "zh_Hans")
+    assert sorted(one for one in said if catalogue.gettext(one) == one) == []
+    for one in said:
+        assert sorted(re.findall(r"\{\w+\}", one)) == sorted(re.findall(r"\{\w+\}", catalogue.gettext(one))), one
+
+
+def test_every_state_of_a_ticket_has_a_sentence() -> None:
+    assert set(STATES) == {"open", "assigned", "in_progress", "scheduled", "waiting", "closed"}
+    assert set(STEPS) == progress.STEPS
 
 
 # -- acting

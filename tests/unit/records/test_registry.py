@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hearthwatch.errors import Conflict, Invalid, Missing, Stale
-from hearthwatch.records import consents, customers, models, outages, parts, releases
+from hearthwatch.records import customers, models, outages, parts, releases
 from hearthwatch.records.customers import Ownership
 from hearthwatch.records.database import Database
 
@@ -205,39 +205,6 @@ def test_a_customer_put_again_is_replaced_and_found(database: Database) -> None:
         assert (changed.name, changed.language, changed.channels, changed.revision) == ("Ann", "zh-CN", (), 2)
         assert [one.id for one in customers.list_customers(connection, search="ANN@")] == ["c-1"]
         assert [one.id for one in customers.list_customers(connection, after="c-1")] == ["c-2"]
-
-
-# -- consents
-
-
-def test_without_a_word_there_is_no_consent(database: Database) -> None:
-    with database.reading() as connection:
-        assert consents.current(connection, "c-1") == {}
-
-
-def test_a_purpose_outside_the_list_is_refused(database: Database) -> None:
-    with pytest.raises(Invalid, match="curiosity"), database.transaction() as connection:
-        consents.record(connection, "c-1", "curiosity", True, AT, "import")
-
-
-def test_the_newest_word_counts_and_every_word_is_kept(database: Database) -> None:
-    with database.transaction() as connection:
-        consents.record(connection, "c-1", "service", True, AT, "import")
-        consents.record(connection, "c-1", "service", True, AT + DAY, "import")
-        consents.record(connection, "c-1", "service", False, AT + DAY, "customer page")
-        assert consents.current(connection, "c-1") == {"service": False}
-        assert [one.granted for one in consents.history(connection, "c-1")] == [True, False]
-
-
-def test_many_grants_write_only_what_does_not_hold_yet(database: Database) -> None:
-    with database.transaction() as connection:
-        consents.record(connection, "c-1", "service", True, AT, "agent")
-        consents.record(connection, "c-2", "service", False, AT, "agent")
-        grants = [("c-1", "service"), ("c-2", "service"), ("c-2", "safety"), ("c-2", "safety")]
-        consents.grant_many(connection, grants, AT + DAY, "import")
-        assert consents.current(connection, "c-2") == {"service": True, "safety": True}
-        assert len(consents.history(connection, "c-1")) == 1
-        assert len(consents.history(connection, "c-2")) == 3
 
 
 # -- outages

@@ -16,7 +16,7 @@ from alerts.policy import decisions
 from alerts.policy.file import parse
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import customers, findings, policies
-from hearthwatch.values import Notice
+from hearthwatch.values import Finding, Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +31,28 @@ class Told:
 
 def told(connection: Connection, view: CustomerView, language: str) -> Told:
     """The notice of a page in a language."""
-    if language == choose(view.language):
-        return Told(view.notice.subject, view.greeting, view.paragraphs, view.devices_line)
     notice = view.notice
+    if language == choose(notice.language) or notice.finding_id is None:
+        return Told(notice.subject, view.greeting, view.paragraphs, view.devices_line)
     name = customers.get_customer(connection, notice.customer_id).name
     reader = Reader(name, language, ZoneInfo(view.timezone))
     # The link's block is not shown, so that neither its address nor its last day matters here.
-    letter = write(_subject(connection, view), reader, Brand(""), public_url="", link_until=notice.created_at)
+    finding = findings.get(connection, notice.finding_id)
+    letter = write(_subject(connection, view, finding), reader, Brand(""), public_url="", link_until=notice.created_at)
     greeting, *blocks = [block.strip() for block in letter.text.split("\n\n")]
     shown = len(view.paragraphs)
     return Told(letter.subject, greeting, tuple(blocks[:shown]), blocks[shown])
 
 
-def _subject(connection: Connection, view: CustomerView) -> Subject:
+def _subject(connection: Connection, view: CustomerView, finding: Finding) -> Subject:
     notice = view.notice
-    finding = findings.get(connection, notice.finding_id)
     ticket = view.ticket
     return Subject(
         kind=notice.kind,
         mode=finding.mode,
         product=view.product,
         devices=_devices(view),
-        act_by=None if notice.kind == "ticket_update" else _act_by(connection, view),
+        act_by=None if notice.kind == "ticket_update" else _act_by(connection, view, finding),
         version=view.version,
         whole_release=finding.kind == "cohort",
         code=ticket.closing_code if ticket else None,
@@ -66,12 +66,11 @@ def _devices(view: CustomerView) -> tuple[str, ...]:
     return tuple(part.strip() for part in named.split(", ") if part.strip())
 
 
-def _act_by(connection: Connection, view: CustomerView) -> datetime | None:
+def _act_by(connection: Connection, view: CustomerView, finding: Finding) -> datetime | None:
     notice: Notice = view.notice
     try:
         policy = parse(policies.get(connection, notice.policy_version).text)
     except HearthwatchError:  # a policy of an earlier release may say what this one no longer reads
         return None
-    finding = findings.get(connection, notice.finding_id)
     rule = decisions.rule_for(policy, finding, view.device.model if view.device else None)
     return notice.send_after + timedelta(days=rule.act_within_days) if rule is not None else None

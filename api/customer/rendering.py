@@ -1,0 +1,69 @@
+"""The customer's page put together: a headline, what its sections show, and a page that says sorry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from api.customer.look import Look, phrase
+from api.customer.sections import SAID, SECTIONS, headline
+from api.customer.speech import Speech, own_names
+from api.errors import status_of
+from api.templating import page
+from hearthwatch.errors import HearthwatchError, Missing, Unavailable
+from hearthwatch.settings import Settings
+
+GONE = phrase("This link is no longer valid")
+GONE_NOTE = phrase(
+    "It has run out, was withdrawn, or the device is somebody else's now. A newer letter holds a newer link."
+)
+AWAY = phrase("The page is away for a moment")
+AWAY_NOTE = phrase("Please try again in a few minutes.")
+
+
+def rendered(look: Look, nonce: str, *, problem: str = "", status: int = 200) -> Response:
+    """The page of a link. ``problem`` is the sentence that says why a button did nothing."""
+    say = look.say
+    parts = [(section.name, shown) for section in SECTIONS if (shown := section.show(look)) is not None]
+    return page(
+        "customer.html",
+        status=status,
+        say=say,
+        look=look,
+        headline=headline(look),
+        parts=parts,
+        nonce=nonce,
+        form=look.address(),
+        done=say(SAID.get(look.query.get("said", ""), "")) if not problem else "",
+        problem=say("That did not work. {reason}", reason=say(problem)) if problem else "",
+        languages=_languages(look),
+        **_maker(look.settings),
+    )
+
+
+def _languages(look: Look) -> list[tuple[str, str, str]]:
+    """Each language as its name, its own word for itself, and the address of this page in it."""
+    return [(name, own, f"{look.path}?lang={name}") for name, own in own_names().items()]
+
+
+def sorry(say: Speech, settings: Settings, error: HearthwatchError) -> Response:
+    """A link that is not good, for whatever reason, looks the same to everybody; a store that is away says so."""
+    away = isinstance(error, Unavailable)
+    return page(
+        "customer_sorry.html",
+        status=status_of(error) if away else status_of(Missing("")),
+        say=say,
+        title=say(AWAY if away else GONE),
+        note=say(AWAY_NOTE if away else GONE_NOTE),
+        **_maker(settings),
+    )
+
+
+def _maker(settings: Settings) -> dict[str, Any]:
+    privacy = settings.brand_privacy_url
+    return {
+        "brand": settings.brand_name,
+        "phone": settings.brand_phone,
+        "privacy": privacy if privacy.startswith(("https://", "http://")) else "",
+    }

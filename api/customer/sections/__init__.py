@@ -1,0 +1,33 @@
+"""The sections of the customer's page, in the order in which they stand on it. A further one is a further module, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from api.customer.look import Act, Look, Section
+from api.customer.sections import device, notice, progress
+
+SECTIONS: tuple[Section, ...] = (
+    notice.SECTION,
+    progress.SECTION,
+    device.SECTION,
+)
+
+ACTS: Mapping[str, tuple[Section, Act]] = {
+    action: (section, act) for section in SECTIONS for action, act in section.acts.items()
+}
+"""What each button does, by the value of its ``action``."""
+
+SAID: Mapping[str, str] = {
+    f"{section.name}.{key}": sentence for section in SECTIONS for key, sentence in section.said.items()
+}
+"""Sentences said back after a button, in English, by section and key."""
+
+
+def headline(look: Look) -> str:
+    """What the page of a link is called."""
+    if look.notice is not None:
+        return notice.told(look).headline
+    if look.ticket is not None:
+        return look.say("Service case {number}", number=look.ticket.id)
+    return look.say("Your devices and your choices")

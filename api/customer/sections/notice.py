@@ -1,0 +1,59 @@
+"""The notice itself, and its buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alerts.customers import page as customer
+from api.customer.letter import Told
+from api.customer.letter import told as letter_of
+from api.customer.look import Look, Press, Section, phrase
+from hearthwatch.errors import Conflict
+
+BUTTONS: Mapping[str, str] = {
+    "accept_update": phrase("Install version {version}"),
+    "visit": phrase("Ask for a visit"),
+    "later": phrase("Remind me later"),
+    "not_mine": phrase("This is not my device"),
+}
+ANSWERED: Mapping[str, str] = {
+    "accept_update": phrase("Thank you. The update is on its way to your device."),
+    "visit": phrase("Thank you. We know that you would like a visit, and will contact you about the time."),
+    "later": phrase("All right. We will remind you."),
+    "not_mine": phrase("Thank you for telling us. We will look into whose device this is; you need not do anything."),
+}
+
+
+def told(look: Look) -> Told:
+    """The notice in the reader's language."""
+    assert look.notice is not None
+    view = customer.view(look.connection, look.opened, look.notice, look.now)
+    return letter_of(look.connection, view, look.say.language)
+
+
+def show(look: Look) -> Mapping[str, Any] | None:
+    """The letter's words, the buttons, and what was answered before."""
+    if look.notice is None:
+        return None
+    say, view = look.say, customer.view(look.connection, look.opened, look.notice, look.now)
+    text = letter_of(look.connection, view, say.language)
+    return {
+        "greeting": text.greeting,
+        "paragraphs": [say.on_the_page(paragraph) for paragraph in text.paragraphs],
+        "devices": text.devices,
+        "outcome": say(ANSWERED.get(view.answered or "", "")),
+        "buttons": [(action, say(BUTTONS[action], version=view.version or "")) for action in view.actions],
+    }
+
+
+def press(pressed: Press) -> str | None:
+    """Do what one of the notice's buttons says."""
+    look = pressed.look
+    if look.notice is None:
+        raise Conflict("this link is not about a notice")
+    customer.act(look.connection, look.opened, look.notice, pressed.action, look.now)
+    return None  # the answer is kept with the notice, and shown with it
+
+
+SECTION = Section("notice", show, dict.fromkeys(BUTTONS, press))
