@@ -72,6 +72,7 @@ from hearthwatch.records.tables.service import (
     tickets,
     used_nonces,
 )
+from hearthwatch.records.tables.sla import sla_events, sla_states
 
 LEDGERS = (
     "consent_events",
@@ -87,6 +88,7 @@ LEDGERS = (
     "model_looks",
     "campaign_events",
     "erasures",
+    "sla_events",
 )
 
 __all__ = [
@@ -162,6 +164,8 @@ __all__ = [
     "rollout_waves",
     "rollouts",
     "said_days",
+    "sla_events",
+    "sla_states",
     "spare_parts",
     "technicians",
     "ticket_events",
