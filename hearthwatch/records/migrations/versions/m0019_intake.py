@@ -24,11 +24,11 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _id() -> sa.Column:
+def _id() -> "sa.Column[int]":
     return sa.Column("id", BigId, autoincrement=True, nullable=False)
 
 
-def _revision() -> sa.Column:
+def _revision() -> "sa.Column[int]":
     return sa.Column("revision", sa.Integer(), server_default="1", nullable=False)
 
 
