@@ -50,7 +50,7 @@ def opened(connection: Connection, token: str, now: datetime) -> Opened:
     about = matter.device_id if matter is not None else None
     if about is not None:
         _check_owner(connection, about, customer, now)
-    ids = (about,) if about is not None else ()
+    ids: tuple[str, ...] = (about,) if about is not None else ()
     if matter is None:
         ids = tuple(customers.devices_of(connection, customer.id, now))
     return Opened(link, customer, notice, ticket, ids, _timezone(connection, customer, about, now))

@@ -113,12 +113,14 @@ class Section:
     ``show`` returns what the template ``customer/<name>.html`` needs, or None where this link has nothing of it. The template also has
     ``say`` (the customer's language), ``look``, ``form`` (where its form posts to) and ``nonce`` (a hidden field of it).
     ``acts`` are by the values of its buttons named ``action``, unique over all sections. ``said`` are sentences said back, by key.
+    ``steps``: where the address has one of these as ``step``, this section stands on the page alone.
     """
 
     name: str
     show: Callable[[Look], Mapping[str, Any] | None]
     acts: Mapping[str, Act] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[str] = ()
 
 
 def phrase(sentence: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from api.customer.look import Look, phrase
-from api.customer.sections import SAID, SECTIONS, headline
+from api.customer.sections import SAID, headline, on_page
 from api.customer.speech import Speech, own_names
 from api.errors import status_of
 from api.templating import page
@@ -25,7 +25,7 @@ AWAY_NOTE = phrase("Please try again in a few minutes.")
 def rendered(look: Look, nonce: str, *, problem: str = "", status: int = 200) -> Response:
     """The page of a link. ``problem`` is the sentence that says why a button did nothing."""
     say = look.say
-    parts = [(section.name, shown) for section in SECTIONS if (shown := section.show(look)) is not None]
+    parts = [(section.name, shown) for section in on_page(look) if (shown := section.show(look)) is not None]
     return page(
         "customer.html",
         status=status,
@@ -51,13 +51,22 @@ def sorry(say: Speech, settings: Settings, error: HearthwatchError) -> Response:
     """A link that is not good, for whatever reason, looks the same to everybody; a store that is away says so."""
     away = isinstance(error, Unavailable)
     return page(
-        "customer_sorry.html",
+        "customer_note.html",
         status=status_of(error) if away else status_of(Missing("")),
         say=say,
         title=say(AWAY if away else GONE),
         note=say(AWAY_NOTE if away else GONE_NOTE),
         **_maker(settings),
     )
+
+
+def unsubscribed(say: Speech, settings: Settings) -> Response:
+    """What the button of a mail program is answered; most people never see it."""
+    title = say("You will get no more service mail from us")
+    note = say(
+        "We still answer what you ask us, and warn you of dangers. With the link in a letter you can change this."
+    )
+    return page("customer_note.html", say=say, title=title, note=note, **_maker(settings))
 
 
 def _maker(settings: Settings) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,23 +11,27 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from alerts.customers import opening
+from alerts.customers import choices, opening
 from alerts.notices.catalogue import choose
 from api.context import ApiContext, Context
 from api.customer.look import Look, Press, phrase
-from api.customer.rendering import rendered, sorry
+from api.customer.rendering import rendered, sorry, unsubscribed
 from api.customer.sections import ACTS
+from api.customer.sections import choices as choices_section
 from api.customer.sent import Sent, SentForm
 from api.customer.speech import Speech
 from api.errors import status_of
 from api.templating import HEADERS
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid
+from hearthwatch.records import customer_links, customers
 
 router = APIRouter(include_in_schema=False)
 
 Token = Annotated[str, Path(min_length=1, max_length=200)]
 Lang = Annotated[str | None, Query(max_length=35)]
 LONGEST_PARAMETER = 100
+ONE_CLICK = "List-Unsubscribe"
+MAIL = "mail"
 
 PROBLEMS: Mapping[type[HearthwatchError], str] = {
     Conflict: phrase("This was sent before, or it is no longer possible. The page below shows how things are now."),
@@ -81,6 +85,34 @@ def press_button(request: Request, context: Context, token: Token, sent: SentFor
     except HearthwatchError as error:
         return _sorry(visit, error)
     return RedirectResponse(address, status_code=303, headers=HEADERS)
+
+
+@router.head("/c/{token}/unsubscribe")
+@router.get("/c/{token}/unsubscribe")
+def ask_before_unsubscribing(request: Request, context: Context, token: Token, lang: Lang = None) -> Response:
+    """Show what the customer can choose. A person or a mail scanner opened the address; nothing is withdrawn by that."""
+    visit = _visit(request, context, token, lang)
+    return _shown(replace(visit, query={"step": choices_section.STEP}))
+
+
+@router.post("/c/{token}/unsubscribe")
+def unsubscribe(request: Request, context: Context, token: Token, sent: SentForm, lang: Lang = None) -> Response:
+    """Withdraw service notices by mail: what the button of a mail program posts by itself (RFC 8058), so it needs no nonce.
+
+    A link that has run out still withdraws: an old letter's button has to work.
+    """
+    visit = _visit(request, context, token, lang)
+    if sent.field(ONE_CLICK) != "One-Click":
+        return _shown(replace(visit, query={"step": choices_section.STEP}), Invalid("this is no one-click request"))
+    try:
+        with context.database.transaction() as connection:
+            link = customer_links.of_token(connection, token)
+            customer = customers.get_customer(connection, link.customer_id)
+            choices.unsubscribe(connection, customer, MAIL, context.clock.now())
+    except HearthwatchError as error:
+        return _sorry(visit, error)
+    say = Speech(visit.language(customer.language), ZoneInfo("UTC"))
+    return unsubscribed(say, context.settings)
 
 
 def _press(visit: Visit, look: Look, sent: Sent) -> str | None:

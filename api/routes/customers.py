@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
@@ -18,8 +19,8 @@ from api.customer_import import Imported
 from api.paging import Page, Paging
 from api.revisions import IfMatch, check_revision
 from api.security import Agent
-from hearthwatch.errors import Missing
-from hearthwatch.records import consents, customers
+from hearthwatch.errors import Conflict, Missing
+from hearthwatch.records import audit, consents, customer_links, customers, tickets
 from hearthwatch.records.consents import ConsentEvent
 from hearthwatch.records.customers import Customer, Home
 
@@ -27,6 +28,7 @@ router = APIRouter(tags=["customers"])
 
 CustomerId = Annotated[str, Path(min_length=1, max_length=64)]
 Purpose = Literal["safety", "service", "marketing", "analytics"]
+Channel = Literal["mail", "sms", "push", "chat", "post", "phone", "app"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,23 @@ class CustomerData(BaseModel):
 
 
 class Consent(BaseModel):
-    """A purpose, granted or withdrawn."""
+    """A purpose, granted or withdrawn, for one channel or (without one) for all."""
 
     model_config = ConfigDict(extra="forbid")
 
     purpose: Purpose
     granted: bool
+    channel: Channel | None = None
 
 
 class Consents(BaseModel):
-    """What a customer agrees to now, and how it came to be."""
+    """What a customer agrees to now, and how it came to be.
+
+    ``current`` is the word about all channels, ``channels`` what holds for each channel by purpose.
+    """
 
     current: dict[str, bool]
+    channels: dict[str, dict[str, bool]]
     history: list[ConsentEvent]
 
 
@@ -145,22 +152,63 @@ def get_consents(context: Context, _caller: Agent, customer_id: CustomerId) -> C
 
 @router.post("/customers/{customer_id}/consents", status_code=201, response_model=Consents)
 def record_consent(context: Context, caller: Agent, act: Acting, customer_id: CustomerId, body: Consent) -> Response:
-    """Write down that a customer granted or withdrew a purpose."""
+    """Write down that a customer granted or withdrew a purpose, for a channel or for all. Safety can not be withdrawn (409)."""
 
     def write(connection: Connection) -> Consents:
         customers.get_customer(connection, customer_id)
         now = context.clock.now()
-        consents.record(connection, customer_id, body.purpose, body.granted, now, caller.name)
+        said = (body.purpose, body.granted, now, "agent")
+        consents.record(connection, customer_id, *said, channel=body.channel, by=caller.name)
         return _consents(connection, customer_id)
 
-    detail = {"purpose": body.purpose, "granted": body.granted}
+    detail = {"purpose": body.purpose, "granted": body.granted, "channel": body.channel}
     return act.do(caller, "customer.consent", f"customer:{customer_id}", write, status=201, detail=detail)
+
+
+class NewLink(BaseModel):
+    """What a link is about; without a ticket, the customer's own page: their devices, and what they agree to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ticket_id: int | None = None
+
+
+class MadeLink(BaseModel):
+    """A link, shown once: only its hash is kept."""
+
+    url: str
+    expires_at: datetime
+
+
+@router.post("/customers/{customer_id}/links", status_code=201)
+def make_link(context: Context, caller: Agent, customer_id: CustomerId, body: NewLink) -> MadeLink:
+    """Make a link to a customer's page, for the maker's own app or a letter. Whoever has it can act for the customer there.
+
+    It takes no `Idempotency-Key`: the answer would have to be kept, and with it the link.
+    """
+    now = context.clock.now()
+    expires_at = now + timedelta(days=context.settings.link_days)
+    with context.database.transaction() as connection:
+        customers.get_customer(connection, customer_id)
+        if body.ticket_id is not None and tickets.get(connection, body.ticket_id).customer_id != customer_id:
+            raise Conflict("the ticket is not this customer's", where="ticket_id")
+        token = customer_links.create(
+            connection, customer_id=customer_id, ticket_id=body.ticket_id, expires_at=expires_at
+        )
+        named = f"customer:{customer_id}"
+        audit.note(connection, at=now, actor=caller.name, action="customer.link", object=named, detail={})
+    return MadeLink(url=f"{context.settings.public_url.rstrip('/')}/c/{token}", expires_at=expires_at)
 
 
 def _consents(connection: Connection, customer_id: str) -> Consents:
     customers.get_customer(connection, customer_id)
+    holds = consents.standing(connection, customer_id)
     return Consents(
-        current=consents.current(connection, customer_id), history=consents.history(connection, customer_id)
+        current=dict(holds.wide),
+        channels={
+            purpose: {way: holds.allows(purpose, way) for way in consents.CHANNELS} for purpose in consents.PURPOSES
+        },
+        history=list(consents.history(connection, customer_id)),
     )
 
 

@@ -51,13 +51,18 @@ def create(
     return token
 
 
-def find(connection: Connection, token: str, now: datetime) -> CustomerLink:
-    """The link of a token. Raises `Missing` for one that never was, `Denied` for one that expired or was revoked."""
+def of_token(connection: Connection, token: str) -> CustomerLink:
+    """The link of a token, also where it opens nothing any more. Raises `Missing` for one that never was."""
     query = sa.select(*_COLUMNS).where(customer_links.c.token_hash == _hash(token))
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise Missing("no such link")
-    link = CustomerLink(**row)
+    return CustomerLink(**row)
+
+
+def find(connection: Connection, token: str, now: datetime) -> CustomerLink:
+    """The link of a token. Raises `Missing` for one that never was, `Denied` for one that expired or was revoked."""
+    link = of_token(connection, token)
     if link.revoked_at is not None:
         raise Denied("this link was withdrawn")
     if link.expires_at <= now:

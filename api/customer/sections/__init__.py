@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.customer.look import Act, Look, Section
-from api.customer.sections import device, notice, progress
+from api.customer.sections import choices, device, notice, progress
 
 SECTIONS: tuple[Section, ...] = (
     notice.SECTION,
     progress.SECTION,
     device.SECTION,
+    choices.SECTION,
 )
 
 ACTS: Mapping[str, tuple[Section, Act]] = {
@@ -22,6 +23,12 @@ SAID: Mapping[str, str] = {
     f"{section.name}.{key}": sentence for section in SECTIONS for key, sentence in section.said.items()
 }
 """Sentences said back after a button, in English, by section and key."""
+
+
+def on_page(look: Look) -> tuple[Section, ...]:
+    """The sections that stand on a page: all, or those of the step its address names."""
+    step = look.query.get("step")
+    return tuple(section for section in SECTIONS if step in section.steps) or SECTIONS
 
 
 def headline(look: Look) -> str:

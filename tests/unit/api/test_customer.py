@@ -238,8 +238,8 @@ def sentences() -> set[str]:
                 function = node.func
                 name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
                 if name in {"say", "phrase"}:
-                    found.add(node.args[0].value)
-    templates = Environment(autoescape=True, extensions=["jinja2.ext.i18n"])
+                    found.add(str(node.args[0].value))
+    templates: Any = Environment(autoescape=True, extensions=["jinja2.ext.i18n"])
     for path in [*(API / "templates" / "customer").glob("*.html"), *(API / "templates").glob("customer*.html")]:
         for _, _, message in templates.extract_translations(path.read_text(encoding="utf-8"), ("say",)):
             found.add(message if isinstance(message, str) else str(message[0]))

@@ -86,7 +86,8 @@ def test_a_consent_is_withdrawn(client: Client) -> None:
     answer = caller.post("/api/v1/customers/c-1/consents", json={"purpose": "service", "granted": False})
     assert answer.status_code == 201
     assert answer.json()["current"] == {"service": False, "safety": True}
-    assert answer.json()["history"][-1]["source"] == "token:bea"
+    last = answer.json()["history"][-1]
+    assert (last["source"], last["by"], last["channel"]) == ("agent", "token:bea", None)
     assert (
         caller.post("/api/v1/customers/c-9/consents", json={"purpose": "service", "granted": True}).status_code == 404
     )
