@@ -1,10 +1,11 @@
-"""The catalogues of translations: one ``.po`` file per language, read once. A further language is a further file."""
+"""The catalogues of translations, read once: a folder of ``.po`` files for each language (docs/notices.md says how to add one)."""
 
 from __future__ import annotations
 
 import gettext
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
@@ -12,12 +13,13 @@ from babel.core import get_global
 from hearthwatch.catalogues import languages_in, read_catalogues
 
 FALLBACK = "en"
+FOLDER: Traversable = resources.files("alerts") / "locale"
 
 
 @lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
     """The languages there is a catalogue for (``en``, ``zh_Hans``), sorted."""
-    return languages_in(resources.files("alerts") / "locale")
+    return languages_in(FOLDER)
 
 
 @lru_cache(maxsize=256)
@@ -42,4 +44,4 @@ def _likely_script(language: str) -> str | None:
 @lru_cache(maxsize=32)
 def translations(language: str) -> gettext.GNUTranslations:
     """The catalogue of a language that `languages` names; sentences it lacks come out in English."""
-    return read_catalogues(resources.files("alerts") / "locale", language)
+    return read_catalogues(FOLDER, language)

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.operations import BatchOperations
 
 from hearthwatch.records.migrations.ledgers import make_append_only, release
 from hearthwatch.records.migrations.rebuilding import emptied
@@ -23,10 +24,8 @@ def upgrade() -> None:
     _campaigns()
     _campaign_devices()
     _campaign_events()
-    with (
-        emptied("notices", {"cause": OF_FINDINGS}),
-        op.batch_alter_table("notices", table_args=_state("waiting")) as one,
-    ):
+    with emptied("notices", {"cause": OF_FINDINGS}), op.batch_alter_table("notices") as one:
+        _replace_state(one, "waiting")
         one.add_column(sa.Column("cause", sa.String(length=80), nullable=_filled_later()))
         one.add_column(sa.Column("ticket_id", BigId, nullable=True))
         one.add_column(sa.Column("campaign_id", BigId, nullable=True))
@@ -39,12 +38,12 @@ def upgrade() -> None:
     if _filled_later():
         op.execute(f"UPDATE notices SET cause = {OF_FINDINGS}")
         op.alter_column("notices", "cause", nullable=False)
-        _replace_state("waiting")
 
 
 def downgrade() -> None:
     _forget_others()
-    with emptied("notices"), op.batch_alter_table("notices", table_args=_state()) as one:
+    with emptied("notices"), op.batch_alter_table("notices") as one:
+        _replace_state(one)
         for column, table in (("ticket_id", "tickets"), ("campaign_id", "campaigns")):
             one.drop_index(op.f(f"ix_notices_{column}"))
             one.drop_constraint(op.f(f"fk_notices_{column}_{table}"), type_="foreignkey")
@@ -53,8 +52,6 @@ def downgrade() -> None:
         one.alter_column("finding_id", existing_type=BigId, nullable=False)
         one.create_unique_constraint(_unique(OLD_KEY), OLD_KEY)
         one.drop_column("cause")
-    if _filled_later():
-        _replace_state()
     release("campaign_events")
     for table in ("campaign_events", "campaign_devices", "campaigns"):
         op.drop_table(table)
@@ -69,16 +66,10 @@ def _filled_later() -> bool:
     return op.get_context().dialect.name != "sqlite"
 
 
-def _state(*more: str) -> tuple[sa.CheckConstraint, ...]:
-    """What batch mode can not read back from the table."""
+def _replace_state(batch: BatchOperations, *more: str) -> None:
     states = ", ".join([STATES, *(f"'{one}'" for one in more)])
-    return (sa.CheckConstraint(f"state in ({states})", name=op.f("ck_notices_state")),)
-
-
-def _replace_state(*more: str) -> None:
-    op.drop_constraint(op.f("ck_notices_state"), "notices", type_="check")
-    (check,) = _state(*more)
-    op.create_check_constraint(op.f("ck_notices_state"), "notices", check.sqltext)
+    batch.drop_constraint(op.f("ck_notices_state"), type_="check")
+    batch.create_check_constraint(op.f("ck_notices_state"), sa.text(f"state in ({states})"))
 
 
 def _forget_others() -> None:
