@@ -31,7 +31,8 @@ class Sent:
         return self.fields.get(name, "")
 
 
-async def _sent(request: Request) -> Sent:
+async def read_form(request: Request) -> Sent:
+    """Read what a form sent. Raises `HTTPException` 413 where the whole is too large."""
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD)
     except HTTPException as error:
@@ -49,4 +50,4 @@ async def _sent(request: Request) -> Sent:
     return Sent({}, (), readable=False) if too_long else Sent(fields, files)
 
 
-SentForm = Annotated[Sent, Depends(_sent)]
+SentForm = Annotated[Sent, Depends(read_form)]
