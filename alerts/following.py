@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from alerts.notices import issue, news
 from alerts.notices.issue import Mail
 from alerts.policy.file import parse
-from alerts.tickets import acts, closing
+from alerts.tickets import closing, ending
 from hearthwatch.records import customer_links, notices, outbox
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Notice
@@ -35,7 +35,7 @@ def carry_out(connection: Connection, version: PolicyVersion, mail: Mail, now: d
         done["cancelled"] += _cancel(connection, notice, now)
     for over in closing.closings(connection, policy, now):
         ticket = over.ticket
-        acts.close(
+        ending.close(
             connection,
             ticket.id,
             ticket.revision,

@@ -287,7 +287,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A service ticket. ``state``: open, assigned, scheduled, waiting, closed. ``cause`` is unique over all tickets."""
+    """A service ticket. ``state``: open, assigned, in_progress, scheduled, waiting, closed.
+
+    ``cause`` is unique over all tickets; of those that share its ``stem`` (the cause without its number) one is open at a time.
+    ``waiting_for`` is customer, part, approval or third_party. ``remedy_price`` is what the customer pays, in minor units of
+    ``remedy_currency`` (cents, fen); ``approved_until`` is how long their agreement to it holds. ``failed_at`` is when the failure really
+    happened, where somebody knew. ``merged_into`` is the ticket that goes on in this one's place.
+    """
 
     id: int
     cause: str
@@ -311,16 +317,32 @@ class Ticket:
     closing_note: str | None
     closed_by: str | None
     revision: int
+    stem: str = ""
+    source: str = "policy"
+    mode: str | None = None
+    merged_into: int | None = None
+    waiting_for: str | None = None
+    waiting_until: datetime | None = None
+    resumes_as: str | None = None
+    visit_at: datetime | None = None
+    remedy: str | None = None
+    remedy_price: int | None = None
+    remedy_currency: str | None = None
+    approved_until: datetime | None = None
+    failed_at: datetime | None = None
 
 
 CLOSING_CODES = (
     "confirmed",
     "no_fault_found",
     "different_fault",
+    "user_error",
+    "environment",
     "fixed_by_update",
     "recovered",
     "customer_declined",
     "not_customers_device",
     "duplicate",
 )
-"""How a ticket may be closed. ``confirmed`` and ``different_fault`` are failures for training, ``no_fault_found`` is its opposite."""
+"""How a ticket may be closed: its outcome. ``confirmed`` and ``different_fault`` are failures for training, ``no_fault_found`` is their
+opposite; ``user_error`` and ``environment`` are neither (`docs/tickets.md`)."""

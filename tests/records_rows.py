@@ -88,6 +88,8 @@ def _row(table: sa.Table, number: int) -> dict[str, Any]:
     if table.name == "tickets":
         row |= {"state": "closed" if number == 2 else "open", "closing_code": "confirmed" if number == 2 else None}
         row["parent_id"] = 3 if number == 1 else None
+        free = ("waiting_for", "merged_into", "remedy_price", "remedy_currency")
+        row |= {name: None for name in free if name in row}
     return row
 
 

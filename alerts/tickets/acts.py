@@ -1,193 +1,146 @@
-"""What people do with tickets: assign, schedule, note, close, and ask for a visit. Each act is in the ticket's ledger with its actor."""
+"""What people do with tickets: take, assign, start, agree visits, wait, resume, diagnose. Each act is in the ledger with its actor."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import get_args
 
 from sqlalchemy import Connection
 
-from alerts.notices.wording import plain
+from alerts.tickets import states
+from alerts.tickets.ledger import at_revision, record
+from alerts.tickets.requests import request_visit
 from hearthwatch.errors import Conflict, Invalid, Missing
-from hearthwatch.records import devices, findings, outcomes, parts, technicians, tickets
-from hearthwatch.records.outcomes import Outcome
-from hearthwatch.records.tickets import NewTicket
-from hearthwatch.values import CLOSING_CODES, Ticket
+from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
+from hearthwatch.records import technicians, tickets
+from hearthwatch.values import Ticket
 
-FAILURES = frozenset({"confirmed", "different_fault"})
-SETTLING = FAILURES | {"fixed_by_update"}
-LONGEST_NOTE = 4000
-REQUEST_PRIORITY = 3
+__all__ = ["assign", "diagnose", "duplicates", "request_visit", "resume", "schedule", "start", "take", "wait"]
+
+LONGEST_PART = 64
 
 
 def assign(
     connection: Connection, ticket_id: int, revision: int | None, technician_id: str, actor: str, now: datetime
 ) -> Ticket:
     """Give a ticket to a technician. Raises `Missing`, `Stale`, or `Conflict` when it is closed or the technician is not active."""
-    ticket = _open(connection, ticket_id)
+    ticket = at_revision(connection, ticket_id, revision)
     technician = technicians.get(connection, technician_id)
     if not technician.active:
         raise Conflict(f"{technician.name} is not active", where=technician_id)
-    state = "assigned" if ticket.state == "open" else ticket.state
-    changed = tickets.change(connection, ticket_id, revision, {"technician_id": technician_id, "state": state})
     detail = {"technician_id": technician_id, "before": ticket.technician_id}
-    tickets.note(connection, ticket_id, now, "assigned", actor, detail)
-    return changed
+    return record(connection, ticket, "assigned", actor, now, detail)
+
+
+def take(connection: Connection, ticket_id: int, revision: int | None, actor: str, now: datetime) -> Ticket:
+    """Take a ticket oneself. Who is not among those who work tickets is put there with room for none: nothing comes to them by itself."""
+    own = actor.removeprefix("token:")[:64]
+    try:
+        technicians.get(connection, own)
+    except Missing:
+        technicians.put(connection, own, name=own, capacity=0)
+    return assign(connection, ticket_id, revision, own, actor, now)
+
+
+def start(connection: Connection, ticket_id: int, revision: int | None, actor: str, now: datetime) -> Ticket:
+    """Begin to work on it; what it waited for is over then.
+
+    Raises `Conflict` when it is closed or under way, or while the customer has not agreed to what the chosen remedy costs.
+    """
+    before = at_revision(connection, ticket_id, revision)
+    ticket = _woken(connection, before, actor, now)
+    if before.state == "waiting" and ticket.state == "in_progress":
+        return ticket  # it was under way before
+    return record(connection, ticket, "started", actor, now)
 
 
 def schedule(
     connection: Connection, ticket_id: int, revision: int | None, at: datetime, actor: str, now: datetime
 ) -> Ticket:
-    """Agree on a visit. Raises `Missing`, `Stale`, `Invalid` for a time that has passed, `Conflict` when it is closed or nobody's."""
-    ticket = _open(connection, ticket_id)
+    """Agree on a visit; what it waited for is over then.
+
+    Raises `Missing`, `Stale`, `Invalid` for a time that has passed, `Conflict` when it is closed or nobody's, or while the customer has not
+    agreed to what the chosen remedy costs.
+    """
+    ticket = at_revision(connection, ticket_id, revision)
     if at <= now:
         raise Invalid("a visit is in the future", where="at")
-    if ticket.technician_id is None:
-        raise Conflict("assign it first: nobody would come", where=f"ticket {ticket_id}")
-    changed = tickets.change(connection, ticket_id, revision, {"state": "scheduled"})
+    ticket = _woken(connection, ticket, actor, now)
     detail = {"at": at.isoformat(), "technician_id": ticket.technician_id}
-    tickets.note(connection, ticket_id, now, "scheduled", actor, detail)
-    return changed
+    return record(connection, ticket, "scheduled", actor, now, detail)
 
 
-def note(connection: Connection, ticket_id: int, revision: int | None, text: str, actor: str, now: datetime) -> Ticket:
-    """Write something down. Raises `Missing`, `Stale`, or `Invalid` for an empty or endless text."""
-    if not text.strip() or len(text) > LONGEST_NOTE:
-        raise Invalid(f"a note has 1 to {LONGEST_NOTE} characters", where="text")
-    changed = tickets.change(connection, ticket_id, revision, {})
-    tickets.note(connection, ticket_id, now, "note", actor, {"text": text})
-    return changed
+def wait(
+    connection: Connection,
+    ticket_id: int,
+    revision: int | None,
+    whom: str,
+    until: datetime | None,
+    actor: str,
+    now: datetime,
+) -> Ticket:
+    """Let it wait for the customer, a part, an approval or somebody else, until a day at which it is looked at again.
+
+    A visit that was agreed is off. Raises `Invalid` for a time that has passed or without one where a part or somebody else is waited for,
+    `Conflict` when it is closed.
+    """
+    ticket = at_revision(connection, ticket_id, revision)
+    if whom not in get_args(states.WaitingFor):
+        raise Invalid(f"a ticket waits for {', '.join(get_args(states.WaitingFor))}, not {whom!r}", where="for")
+    if until is None and whom in {"part", "third_party"}:
+        raise Invalid("say until when: nobody else remembers it", where="until")
+    if until is not None and until <= now:
+        raise Invalid("it waits until a time to come", where="until")
+    detail = {"for": whom, "until": until.isoformat() if until else None}
+    return record(connection, ticket, "waiting", actor, now, detail)
 
 
-def close(
+def resume(connection: Connection, ticket_id: int, revision: int | None, actor: str, now: datetime) -> Ticket:
+    """Go on with it: it is again what it was before. Raises `Conflict` when it does not wait."""
+    return record(connection, at_revision(connection, ticket_id, revision), "resumed", actor, now)
+
+
+def diagnose(
     connection: Connection,
     ticket_id: int,
     revision: int | None,
     *,
-    code: str,
     part: str | None,
-    note: str | None,
+    mode: str | None,
     actor: str,
     now: datetime,
 ) -> Ticket:
-    """Close a ticket with what was really wrong. That is a label for the prognosis, and a replaced part is a new part.
+    """Say which part or failure mode it is. Raises `Invalid` for a failure mode that nobody knows, `Conflict` when it is closed.
 
-    ``part`` is what was replaced; without it, ``confirmed`` takes the ticket's own. The findings of a repaired device recover.
-    Raises `Missing`, `Stale`, `Conflict` when it is closed, `Invalid` for an unknown code or ``different_fault`` without a part.
+    The ticket's cause stays: it is what saw the trouble first, and what a relapse comes back to.
     """
-    if code not in CLOSING_CODES:
-        raise Invalid(f"a ticket closes as {', '.join(CLOSING_CODES)}, not {code!r}", where="code")
-    if note is not None and len(note) > LONGEST_NOTE:
-        raise Invalid(f"a note has at most {LONGEST_NOTE} characters", where="note")
-    ticket = _open(connection, ticket_id)
-    if code == "different_fault" and not part:
-        raise Invalid("say which part it was", where="part")
-    replaced = part or (ticket.part if code == "confirmed" else None)
-    changes = {
-        "state": "closed",
-        "closed_at": now,
-        "closing_code": code,
-        "closing_part": plain(replaced, 64) if replaced else None,
-        "closing_note": note,
-        "closed_by": actor,
+    known = (*MODES, UNUSUAL.id, *LIVENESS_MODES)
+    if mode is not None and mode not in known:
+        raise Invalid(f"{mode!r} is no failure mode; there are {', '.join(known)}", where="mode")
+    if part is not None and not 0 < len(part.strip()) <= LONGEST_PART:
+        raise Invalid(f"a part has 1 to {LONGEST_PART} characters", where="part")
+    ticket = at_revision(connection, ticket_id, revision)
+    detail = {
+        "part": part.strip() if part else None,
+        "mode": mode,
+        "before": {"part": ticket.part, "mode": ticket.mode},
     }
-    closed = tickets.change(connection, ticket_id, revision, changes)
-    detail = {"code": code, "part": closed.closing_part, "note": note}
-    tickets.note(connection, ticket_id, now, "closed", actor, detail)
-    _learn(connection, closed, now)
-    if code in SETTLING and closed.kind != "cohort":
-        _settle(connection, closed, now)
-    return closed
+    return record(connection, ticket, "diagnosed", actor, now, detail)
 
 
-def _learn(connection: Connection, ticket: Ticket, now: datetime) -> None:
-    """Write the label, and the new part into the device."""
-    if ticket.device_id is None:
-        return
-    source = f"ticket:{ticket.id}"
-    if ticket.closing_code in FAILURES:
-        part = ticket.closing_part or ""
-        outcomes.add(connection, [Outcome(ticket.device_id, part, now, "failure", source)])
-        if part:
-            parts.install(connection, ticket.device_id, part, now, f"ticket {ticket.id}")
-    elif ticket.closing_code == "no_fault_found":
-        part = ticket.closing_part or ticket.part or ""
-        outcomes.add(connection, [Outcome(ticket.device_id, part, now, "no_fault_found", source)])
+def duplicates(connection: Connection, ticket: Ticket, *, limit: int = 20) -> list[Ticket]:
+    """Open tickets of the same device or customer, which may be the same matter; those of its own family are none."""
+    found: dict[int, Ticket] = {}
+    if ticket.device_id is not None:
+        some = tickets.list_tickets(connection, open_only=True, device_id=ticket.device_id, limit=limit)
+        found |= {one.id: one for one in some}
+    if ticket.customer_id is not None:
+        some = tickets.list_tickets(connection, open_only=True, customer_id=ticket.customer_id, limit=limit)
+        found |= {one.id: one for one in some}
+    family = {ticket.id, ticket.parent_id}
+    return [one for _, one in sorted(found.items()) if one.id not in family and one.parent_id != ticket.id]
 
 
-def _settle(connection: Connection, ticket: Ticket, now: datetime) -> None:
-    for finding in tickets.standing(connection, [ticket.id]).get(ticket.id, ()):
-        if finding.state != "recovered":
-            findings.recover_one(connection, finding.id, now, f"ticket {ticket.id} was closed as {ticket.closing_code}")
-
-
-def request_visit(
-    connection: Connection,
-    *,
-    device_id: str,
-    customer_id: str,
-    home_id: str | None,
-    finding_id: int | None,
-    actor: str,
-    now: datetime,
-    due_at: datetime | None = None,
-) -> Ticket:
-    """A customer wants somebody to come: noted in the open ticket about their device, else a ticket of its own."""
-    about = tickets.of_findings(connection, [finding_id]).get(finding_id) if finding_id is not None else None
-    standing = [
-        one
-        for one in tickets.list_tickets(connection, device_id=device_id, open_only=True, limit=1000)
-        if one.customer_id in {None, customer_id}
-    ]
-    known = next(
-        (one for one in standing if about is not None and one.id == about.id), standing[0] if standing else None
-    )
-    if known is not None:
-        tickets.note(connection, known.id, now, "customer", actor, {"wish": "visit"})
-        return known
-    return _open_request(connection, device_id, customer_id, home_id, finding_id, actor, now, due_at, about)
-
-
-def _open_request(
-    connection: Connection,
-    device_id: str,
-    customer_id: str,
-    home_id: str | None,
-    finding_id: int | None,
-    actor: str,
-    now: datetime,
-    due_at: datetime | None,
-    about: Ticket | None,
-) -> Ticket:
-    stem = f"request:{device_id}/"
-    earlier = tickets.with_stem(connection, stem, kind="request", device_id=device_id)
-    new = NewTicket(
-        cause=f"{stem}{len(earlier) + 1}",
-        kind="request",
-        title=f"{device_id}: the customer asks for a visit",
-        priority=REQUEST_PRIORITY,
-        due_at=due_at,
-        finding_id=finding_id,
-        parent_id=about.id if about is not None and about.kind == "cohort" else None,
-        device_id=device_id,
-        customer_id=customer_id,
-        home_id=home_id,
-        model=_model(connection, device_id),
-    )
-    ticket, opened = tickets.open_once(connection, new, actor=actor, now=now, detail={"finding_id": finding_id})
-    if opened:
-        tickets.note(connection, ticket.id, now, "customer", actor, {"wish": "visit"})
-    return ticket
-
-
-def _model(connection: Connection, device_id: str) -> str | None:
-    try:
-        return devices.get(connection, device_id).model
-    except Missing:
-        return None
-
-
-def _open(connection: Connection, ticket_id: int) -> Ticket:
-    ticket = tickets.get(connection, ticket_id)
-    if ticket.state == "closed":
-        raise Conflict(f"it was closed as {ticket.closing_code}", where=f"ticket {ticket_id}")
-    return ticket
+def _woken(connection: Connection, ticket: Ticket, actor: str, now: datetime) -> Ticket:
+    """The ticket, no longer waiting."""
+    return record(connection, ticket, "resumed", actor, now) if ticket.state == "waiting" else ticket

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from alerts.tickets.ledger import record
 from hearthwatch.records import technicians, tickets
 from hearthwatch.records.technicians import Technician
 from hearthwatch.values import Ticket
@@ -42,7 +43,5 @@ def assign(
     chosen = best(people, tickets.load_by_technician(connection), skills=skills, region=region)
     if chosen is None:
         return ticket
-    changed = tickets.change(connection, ticket.id, None, {"technician_id": chosen.id, "state": "assigned"})
     detail = {"technician_id": chosen.id, "skills": list(skills), "region": region}
-    tickets.note(connection, ticket.id, now, "assigned", actor, detail)
-    return changed
+    return record(connection, ticket, "assigned", actor, now, detail)

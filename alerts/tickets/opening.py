@@ -11,6 +11,8 @@ from alerts.policy import decisions
 from alerts.policy.cases import DeviceCase, WorseRelease
 from alerts.policy.file import Policy, Rule
 from alerts.tickets import assignment
+from alerts.tickets.ending import CLEARED
+from alerts.tickets.ledger import record
 from hearthwatch.errors import Missing
 from hearthwatch.failure_modes import MODES
 from hearthwatch.records import models, tickets
@@ -64,8 +66,7 @@ def for_release(connection: Connection, policy: Policy, case: WorseRelease, rule
 def cover(connection: Connection, case: DeviceCase, parent: Ticket, now: datetime) -> None:
     """Let a symptom go into the ticket of the release that explains it; a ticket it had before becomes that ticket's child."""
     if case.step == "adopt" and case.ticket is not None:
-        tickets.change(connection, case.ticket.id, None, {"parent_id": parent.id})
-        tickets.note(connection, case.ticket.id, now, "joined", ACTOR, {"parent_id": parent.id})
+        record(connection, tickets.get(connection, case.ticket.id), "joined", ACTOR, now, {"parent_id": parent.id})
     else:
         _join(connection, parent, case.finding, now)
 
@@ -91,6 +92,7 @@ def _open_or_join(connection: Connection, policy: Policy, case: DeviceCase, now:
         home_id=case.owner.home.id if case.owner and case.owner.home else None,
         model=case.device.model if case.device else None,
         part=part or None,
+        mode=finding.mode,
     )
     ticket, opened = tickets.open_once(connection, new, actor=ACTOR, now=now, detail=_seen(finding, case.device))
     tickets.join(connection, finding.id, ticket.id, now)
@@ -112,18 +114,15 @@ def _reopen_or_join(connection: Connection, policy: Policy, case: DeviceCase, ti
 
 
 def _reopen(connection: Connection, ticket: Ticket, finding: Finding, device: Device | None, now: datetime) -> Ticket:
-    cleared = dict.fromkeys(("closed_at", "closing_code", "closing_part", "closing_note", "closed_by", "technician_id"))
-    changed = tickets.change(connection, ticket.id, None, {"state": "open", **cleared})
     detail = {**_seen(finding, device), "closed_as": ticket.closing_code}
-    tickets.note(connection, ticket.id, now, "reopened", ACTOR, detail)
-    return changed
+    fresh = tickets.get(connection, ticket.id)
+    return record(connection, fresh, "reopened", ACTOR, now, detail, also=dict.fromkeys(CLEARED))
 
 
 def _join(connection: Connection, ticket: Ticket, finding: Finding, now: datetime) -> Ticket:
     tickets.join(connection, finding.id, ticket.id, now)
     detail = {"finding_id": finding.id, "kind": finding.kind, "mode": finding.mode, "subject": finding.subject}
-    tickets.note(connection, ticket.id, now, "joined", ACTOR, detail)
-    return ticket
+    return record(connection, tickets.get(connection, ticket.id), "joined", ACTOR, now, detail)
 
 
 def _raise(
@@ -133,8 +132,8 @@ def _raise(
     if rank >= ticket.priority:
         return ticket
     due_at = min(filter(None, (ticket.due_at, decisions.due(policy, rank, now))))
-    tickets.note(connection, ticket.id, now, "raised", ACTOR, {"from": ticket.priority, "to": rank})
-    return tickets.change(connection, ticket.id, None, {"priority": rank, "due_at": due_at})
+    detail = {"from": ticket.priority, "to": rank}
+    return record(connection, tickets.get(connection, ticket.id), "raised", ACTOR, now, detail, also={"due_at": due_at})
 
 
 def _assign(

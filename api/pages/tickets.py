@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from alerts.tickets import acts as work_orders
+from alerts.tickets import conversation, ending
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.commands import ticket_card
@@ -200,7 +201,7 @@ def _note(context: ApiContext, person: Person, ticket: Ticket) -> None:
             now = context.clock.now()
             await perform(
                 context,
-                lambda c: work_orders.note(c, ticket.id, ticket.revision, text.value or "", person.name, now),
+                lambda c: conversation.note(c, ticket.id, ticket.revision, text.value or "", person.name, now),
                 "Noted",
             )
 
@@ -220,7 +221,7 @@ def _closing(context: ApiContext, person: Person, ticket: Ticket) -> None:
             now = context.clock.now()
             await perform(
                 context,
-                lambda c: work_orders.close(
+                lambda c: ending.close(
                     c,
                     ticket.id,
                     ticket.revision,

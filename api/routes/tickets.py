@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from alerts.tickets import acts as work
+from alerts.tickets import conversation, ending
 from api.acts import Acting, tagged
 from api.context import Context
 from api.paging import Page, Paging
@@ -58,7 +59,7 @@ class TicketNote(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Annotated[str, Field(min_length=1, max_length=work.LONGEST_NOTE)]
+    text: Annotated[str, Field(min_length=1, max_length=conversation.LONGEST_TEXT)]
 
 
 class Closing(BaseModel):
@@ -68,7 +69,7 @@ class Closing(BaseModel):
 
     code: Code
     part: Annotated[str | None, Field(max_length=64)] = None
-    note: Annotated[str | None, Field(max_length=work.LONGEST_NOTE)] = None
+    note: Annotated[str | None, Field(max_length=conversation.LONGEST_TEXT)] = None
 
 
 @router.get("/tickets")
@@ -159,7 +160,7 @@ def note_ticket(
 
     def note(connection: Connection) -> Ticket:
         _visible(connection, caller, ticket_id)
-        return work.note(connection, ticket_id, if_match, body.text, caller.name, context.clock.now())
+        return conversation.note(connection, ticket_id, if_match, body.text, caller.name, context.clock.now())
 
     return act.do(caller, "ticket.note", f"ticket:{ticket_id}", note)
 
@@ -172,7 +173,7 @@ def close_ticket(
 
     def close(connection: Connection) -> Ticket:
         _visible(connection, caller, ticket_id)
-        return work.close(
+        return ending.close(
             connection,
             ticket_id,
             if_match,

@@ -15,7 +15,8 @@ from hearthwatch.records.tables import outcomes
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``outcome`` is failure or no_fault_found; ``part`` is empty where nobody knows it; ``source`` is ticket:<id> or import:<file>."""
+    """``outcome`` is failure, no_fault_found, user_error, environment or fixed_by_update; ``part`` is empty where nobody knows it;
+    ``source`` is ticket:<id> or import:<file>. ``at`` is when it happened, which may be before anybody knew."""
 
     device_id: str
     part: str

@@ -254,15 +254,16 @@ def _parents_first(table: sa.Table, rows: Iterator[dict[str, Any]]) -> Iterator[
     if not own:
         yield from rows
         return
-    child, parent = own[0]
+    key = own[0][1]
     there: set[Any] = {None}
     waiting = list(rows)
     while waiting:
-        ready = [row for row in waiting if row[child] in there]
+        ready = [row for row in waiting if all(row.get(child) in there for child, _ in own)]
         if not ready:
-            raise Invalid(f"a row's {child} names a row that is not there", where=table.name)
-        there |= {row[parent] for row in ready}
-        waiting = [row for row in waiting if row[parent] not in there]
+            names = " or ".join(child for child, _ in own)
+            raise Invalid(f"a row's {names} names a row that is not there", where=table.name)
+        there |= {row[key] for row in ready}
+        waiting = [row for row in waiting if row[key] not in there]
         yield from ready
 
 

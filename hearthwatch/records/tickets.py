@@ -45,6 +45,8 @@ class NewTicket:
     home_id: str | None = None
     model: str | None = None
     part: str | None = None
+    mode: str | None = None
+    source: str = "policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +69,32 @@ _COLUMNS = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)
 def open_once(
     connection: Connection, new: NewTicket, *, actor: str, now: datetime, detail: Mapping[str, Any]
 ) -> tuple[Ticket, bool]:
-    """The ticket of a cause, and whether this call opened it. However many open it at once, there is one."""
+    """The ticket of a cause, and whether this call opened it. However many open it at once, there is one.
+
+    While another ticket of the same stem (the cause without its number) is open, that one is the ticket. ``detail`` goes into the ledger
+    beside what the ticket opens with.
+    """
     row = {name: getattr(new, name) for name in NewTicket.__dataclass_fields__}
-    row |= {"title": fitted(tickets.c.title, new.title), "state": "open", "opened_at": now}
+    stem = stem_of(new.cause)
+    row |= {"stem": stem, "title": fitted(tickets.c.title, new.title), "state": "open", "opened_at": now}
     opened = insert_missing(connection, tickets, [row]) == 1
-    query = sa.select(*_COLUMNS).where(tickets.c.cause == new.cause)
+    mine, standing = tickets.c.cause == new.cause, sa.and_(tickets.c.stem == stem, tickets.c.state != "closed")
+    query = sa.select(*_COLUMNS).where(sa.or_(mine, standing)).order_by(standing.desc(), mine.desc()).limit(1)
     ticket = Ticket(**connection.execute(query).mappings().one())
     if opened:
-        note(connection, ticket.id, now, "opened", actor, detail)
+        note(connection, ticket.id, now, "opened", actor, {**_born(new), **detail})
     return ticket, opened
+
+
+def stem_of(cause: str) -> str:
+    """A cause without the number of its episode; the cause itself where it ends in none."""
+    stem, slash, number = cause.rpartition("/")
+    return stem if slash and number.isdecimal() else cause
+
+
+def _born(new: NewTicket) -> dict[str, Any]:
+    """What the ledger says of a new ticket, so that its row follows from the ledger alone."""
+    return {name: getattr(new, name) for name in ("priority", "part", "mode", "parent_id", "source")}
 
 
 def change(connection: Connection, ticket_id: int, revision: int | None, changes: Mapping[str, Any]) -> Ticket:
@@ -198,16 +217,18 @@ def standing(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, lis
 
 
 def with_stem(connection: Connection, stem: str, *, kind: str, device_id: str | None = None) -> list[Ticket]:
-    """Every ticket whose cause is ``stem`` with a number behind it, oldest first."""
-    query = sa.select(*_COLUMNS).where(tickets.c.kind == kind).order_by(tickets.c.id)
+    """Every ticket whose cause is ``stem`` with a number behind it (``device:d-1/battery/``), oldest first."""
+    query = sa.select(*_COLUMNS).where(tickets.c.stem == stem.removesuffix("/"), tickets.c.kind == kind)
     if device_id is not None:
         query = query.where(tickets.c.device_id == device_id)
-    rows = connection.execute(query).mappings()
-    return [Ticket(**row) for row in rows if _is_number(row["cause"], stem)]
+    return [Ticket(**row) for row in connection.execute(query.order_by(tickets.c.id)).mappings()]
 
 
-def _is_number(cause: str, stem: str) -> bool:
-    return cause.startswith(stem) and cause[len(stem) :].isdecimal()
+def open_of_stem(connection: Connection, stem: str) -> Ticket | None:
+    """The ticket of a stem that is open, if there is one."""
+    query = sa.select(*_COLUMNS).where(tickets.c.stem == stem, tickets.c.state != "closed")
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Ticket(**row)
 
 
 def load_by_technician(connection: Connection) -> dict[str, int]:

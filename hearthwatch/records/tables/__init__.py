@@ -73,6 +73,7 @@ from hearthwatch.records.tables.service import (
     used_nonces,
 )
 from hearthwatch.records.tables.sla import sla_events, sla_states
+from hearthwatch.records.tables.ticket_work import ticket_approvals, ticket_messages
 
 LEDGERS = (
     "consent_events",
@@ -168,8 +169,10 @@ __all__ = [
     "sla_states",
     "spare_parts",
     "technicians",
+    "ticket_approvals",
     "ticket_events",
     "ticket_findings",
+    "ticket_messages",
     "ticket_reports",
     "tickets",
     "tokens",

@@ -129,10 +129,12 @@ outcomes = Table(
     Column("device_id", String(64), nullable=False, index=True),
     Column("part", String(64), nullable=False, server_default=""),
     Column("at", Instant, nullable=False),
-    Column("outcome", String(24), nullable=False),  # failure, no_fault_found
+    Column("outcome", String(24), nullable=False),
     Column("source", String(200), nullable=False),  # ticket:<id> or import:<file>
     UniqueConstraint("device_id", "part", "at", "outcome"),
-    CheckConstraint("outcome in ('failure', 'no_fault_found')", name="outcome"),
+    CheckConstraint(
+        "outcome in ('failure', 'no_fault_found', 'user_error', 'environment', 'fixed_by_update')", name="outcome"
+    ),
 )
 
 job_runs = Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from hearthwatch.records.tables.columns import BigId, Instant, id_column, metadata, revision_column
@@ -175,28 +177,52 @@ tickets = Table(
     metadata,
     id_column(),
     Column("cause", String(255), nullable=False, unique=True),
+    Column("stem", String(255), nullable=False),  # the cause without its number: of these, one is open at a time
     Column("kind", String(16), nullable=False),  # device, cohort, request
+    Column("source", String(16), nullable=False, server_default="policy"),  # policy, page, qr, api, mail
     Column("title", String(400), nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("priority", Integer, nullable=False),  # 1 (now) .. 4
     Column("finding_id", BigId, ForeignKey("findings.id"), index=True),
     Column("parent_id", BigId, ForeignKey("tickets.id"), index=True),
+    Column("merged_into", BigId, ForeignKey("tickets.id"), index=True),
     Column("device_id", String(64), index=True),
     Column("customer_id", String(64), index=True),
     Column("home_id", String(64)),
     Column("model", String(120)),
     Column("part", String(64)),
+    Column("mode", String(64)),
     Column("technician_id", String(64), ForeignKey("technicians.id")),
     Column("opened_at", Instant, nullable=False),
     Column("due_at", Instant),
+    Column("waiting_for", String(16)),
+    Column("waiting_until", Instant),
+    Column("resumes_as", String(16)),
+    Column("visit_at", Instant),
+    Column("remedy", String(24)),
+    Column("remedy_price", BigInteger),  # what the customer pays, in minor units of the currency
+    Column("remedy_currency", String(3)),
+    Column("approved_until", Instant),
     Column("closed_at", Instant),
     Column("closing_code", String(32)),
     Column("closing_part", String(64)),
     Column("closing_note", Text),
     Column("closed_by", String(120)),
+    Column("failed_at", Instant),
     revision_column(),
-    CheckConstraint("state in ('open', 'assigned', 'scheduled', 'waiting', 'closed')", name="state"),
+    Index(
+        "uq_tickets_open_stem",
+        "stem",
+        unique=True,
+        sqlite_where=text("state <> 'closed'"),
+        postgresql_where=text("state <> 'closed'"),
+    ),
+    CheckConstraint("state in ('open', 'assigned', 'in_progress', 'scheduled', 'waiting', 'closed')", name="state"),
     CheckConstraint("(state = 'closed') = (closing_code is not null)", name="closed_with_code"),
+    CheckConstraint("(state = 'waiting') = (waiting_for is not null)", name="waits_for_somebody"),
+    CheckConstraint("waiting_for in ('customer', 'part', 'approval', 'third_party')", name="waiting_for"),
+    CheckConstraint("merged_into is null or state = 'closed'", name="merged_is_closed"),
+    CheckConstraint("(remedy_price is null) = (remedy_currency is null)", name="price_in_a_currency"),
 )
 
 ticket_findings = Table(
@@ -213,9 +239,7 @@ ticket_events = Table(
     id_column(),
     Column("ticket_id", BigId, ForeignKey("tickets.id"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
-    Column(
-        "what", String(32), nullable=False
-    ),  # opened, joined, assigned, note, scheduled, closed, reopened, customer, raised
+    Column("what", String(32), nullable=False),  # the events of `alerts.tickets.states`
     Column("actor", String(120), nullable=False),
     Column("detail", JSON, nullable=False),
 )

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.tickets import acts as tickets
+from alerts.tickets import conversation, ending
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Missing
 from hearthwatch.records import customer_links, customers, devices, findings, notices
 from tests.unit.alerts.test_rounds import worse
@@ -140,7 +141,7 @@ def test_the_page_follows_the_ticket_but_not_what_staff_wrote(world: World) -> N
     visit = world.now + timedelta(days=1)
     with world.database.transaction() as connection:
         tickets.assign(connection, ticket.id, None, "t-1", "ann", world.now)
-        tickets.note(connection, ticket.id, None, "a difficult customer", "ann", world.now)
+        conversation.note(connection, ticket.id, None, "a difficult customer", "ann", world.now)
         tickets.schedule(connection, ticket.id, None, visit, "ann", world.now)
     shown = world.see(token).ticket
     assert shown is not None
@@ -287,7 +288,7 @@ def test_a_customer_is_told_when_somebody_comes_and_when_it_is_settled(world: Wo
     world.run()
     world.pass_time(days=1, hours=1)
     with world.database.transaction() as connection:
-        tickets.close(connection, ticket.id, None, code="confirmed", part=None, note=None, actor="tom", now=world.now)
+        ending.close(connection, ticket.id, None, code="confirmed", part=None, note=None, actor="tom", now=world.now)
     world.run()
     world.run()
     assert [letter.subject for letter in world.customers_letters()][1:] == [
@@ -303,7 +304,7 @@ def test_who_was_never_told_of_a_ticket_is_not_told_that_it_closed(world: World)
     world.stand()
     world.run()
     with world.database.transaction() as connection:
-        tickets.close(connection, 1, None, code="confirmed", part=None, note=None, actor="tom", now=world.now)
+        ending.close(connection, 1, None, code="confirmed", part=None, note=None, actor="tom", now=world.now)
     world.run()
     assert world.customers_letters() == []
 
@@ -311,6 +312,6 @@ def test_who_was_never_told_of_a_ticket_is_not_told_that_it_closed(world: World)
 def test_a_duplicate_is_nothing_a_customer_hears_of(world: World) -> None:
     told(world)
     with world.database.transaction() as connection:
-        tickets.close(connection, 1, None, code="duplicate", part=None, note=None, actor="tom", now=world.now)
+        ending.close(connection, 1, None, code="duplicate", part=None, note=None, actor="tom", now=world.now)
     world.run()
     assert len(world.customers_letters()) == 1

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.tickets import acts as tickets
-from alerts.tickets import assignment
+from alerts.tickets import assignment, conversation, ending
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale
 from hearthwatch.records import devices, outcomes, parts
@@ -36,7 +36,7 @@ def opened(world: World, mode: str = "battery_fade", **more: Any) -> Ticket:
 
 def close(world: World, ticket: Ticket, code: str, part: str | None = None, revision: int | None = None) -> Ticket:
     with world.database.transaction() as connection:
-        return tickets.close(
+        return ending.close(
             connection, ticket.id, revision, code=code, part=part, note="looked", actor="tom", now=world.now
         )
 
@@ -84,7 +84,7 @@ def test_an_empty_or_endless_note_is_refused(world: World) -> None:
     ticket = opened(world)
     for text in ("", "  \n", "x" * 4001):
         with pytest.raises(Invalid), world.database.transaction() as connection:
-            tickets.note(connection, ticket.id, None, text, "ann", world.now)
+            conversation.note(connection, ticket.id, None, text, "ann", world.now)
 
 
 def test_a_closed_ticket_is_not_assigned(world: World) -> None:
@@ -442,7 +442,7 @@ def test_a_ticket_s_ledger_tells_who_did_what(world: World) -> None:
     world.technician()
     ticket = opened(world)
     with world.database.transaction() as connection:
-        tickets.note(connection, ticket.id, None, "called them", "ann", world.now)
+        conversation.note(connection, ticket.id, None, "called them", "ann", world.now)
         tickets.schedule(connection, ticket.id, None, world.now + timedelta(days=1), "ann", world.now)
     close(world, ticket, "confirmed")
     with world.database.reading() as connection:

@@ -352,20 +352,21 @@ def test_accepting_an_update_sends_the_command_to_the_device(
 
 def test_the_way_of_the_ticket_is_told_in_plain_words(page: TestClient, world: World) -> None:
     from alerts.tickets import acts as tickets
+    from alerts.tickets import conversation, ending
 
     world.technician()
     ticket, token = world.ticket(), world.token()
     assert "planning what to do" in look(page, token).words
     with world.database.transaction() as connection:
         tickets.assign(connection, ticket.id, None, "t-1", "ann", world.now)
-        tickets.note(connection, ticket.id, None, "customer is difficult", "ann", world.now)
+        conversation.note(connection, ticket.id, None, "customer is difficult", "ann", world.now)
         tickets.schedule(connection, ticket.id, None, world.now + timedelta(days=1), "ann", world.now)
     shown = look(page, token)
     for words in ("A visit is arranged", "Visit: Saturday, May 2, 2026 12:00", "Technician: T-1"):
         assert words in shown.words.replace("\u202f", " ")
     assert "difficult" not in shown.words
     with world.database.transaction() as connection:
-        tickets.close(
+        ending.close(
             connection, ticket.id, None, code=CLOSING_CODES[0], part="battery", note="x", actor="ann", now=world.now
         )
     settled = look(page, token)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Missing, Stale
-from hearthwatch.records import brakes, findings, mailbox, spare_parts, technicians, tickets
+from hearthwatch.records import brakes, findings, mailbox, spare_parts, technicians, ticket_messages, tickets
 from hearthwatch.records.database import Database
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Finding, Observation, Ticket
@@ -36,6 +37,64 @@ def test_a_cause_is_opened_once_and_noted_once(database: Database) -> None:
         assert len(first.title) == 400
 
 
+def test_while_one_of_a_cause_is_open_its_next_number_is_the_same_ticket(database: Database) -> None:
+    with database.transaction() as connection:
+        first, _ = ticket(connection, "device:d-1/battery/1")
+        second, opened = ticket(connection, "device:d-1/battery/2")
+        assert (second.id, opened) == (first.id, False)
+        tickets.change(connection, first.id, None, {"state": "closed", "closing_code": "confirmed"})
+        third, opened = ticket(connection, "device:d-1/battery/2")
+        assert (third.cause, opened) == ("device:d-1/battery/2", True)
+        assert tickets.open_of_stem(connection, "device:d-1/battery") == third
+    with pytest.raises(Conflict), database.transaction() as connection:
+        tickets.change(connection, first.id, None, {"state": "open", "closing_code": None})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "waiting"},
+        {"waiting_for": "customer"},
+        {"state": "waiting", "waiting_for": "godot"},
+        {"merged_into": 1},
+        {"remedy_price": 100},
+        {"state": "lost"},
+    ],
+)
+def test_a_row_that_contradicts_itself_is_refused(database: Database, changes: dict[str, object]) -> None:
+    with database.transaction() as connection:
+        made, _ = ticket(connection, "x/1")
+    with pytest.raises(Conflict), database.transaction() as connection:
+        tickets.change(connection, made.id, None, changes)
+
+
+def test_work_under_way_and_waiting_are_states_the_records_know(database: Database) -> None:
+    with database.transaction() as connection:
+        made, _ = ticket(connection, "x/1")
+        assert tickets.change(connection, made.id, None, {"state": "in_progress"}).state == "in_progress"
+        waiting = tickets.change(connection, made.id, None, {"state": "waiting", "waiting_for": "part"})
+        assert (waiting.state, waiting.waiting_for) == ("waiting", "part")
+
+
+def test_what_was_written_moves_to_another_ticket_and_can_be_erased_for_good(database: Database) -> None:
+    with database.transaction() as connection:
+        one, other = ticket(connection, "a/1")[0], ticket(connection, "b/1")[0]
+        said = [
+            ticket_messages.add(connection, one.id, direction, "ann", f"text {direction}", START)
+            for direction in get_args(ticket_messages.Direction)
+        ]
+        assert [one.text for one in ticket_messages.of_ticket(connection, one.id, visible=True)] == [
+            "text in",
+            "text out",
+        ]
+        assert ticket_messages.move(connection, one.id, other.id) == 4
+        assert ticket_messages.of_ticket(connection, one.id) == []
+        assert ticket_messages.texts(connection, said[:1]) == {said[0]: "text in"}
+        assert ticket_messages.erase(connection, [other.id], START) == 4
+        assert ticket_messages.erase(connection, [other.id], START) == 0
+        assert {one.text for one in ticket_messages.of_ticket(connection, other.id)} == {""}
+
+
 def test_a_ticket_that_is_not_there_is_missing(database: Database) -> None:
     with database.reading() as connection, pytest.raises(Missing):
         tickets.get(connection, 1)
@@ -49,7 +108,7 @@ def test_a_ticket_is_closed_with_a_code_or_not_at_all(database: Database) -> Non
 def test_tickets_are_found_by_state_device_and_person_a_page_at_a_time(database: Database) -> None:
     with database.transaction() as connection:
         technicians.put(connection, "t-1", name="Tom")
-        first, second, third = (ticket(connection, f"device:d-1/battery/{n}")[0] for n in (1, 2, 3))
+        first, second, third = (ticket(connection, f"device:d-1/{part}/1")[0] for part in ("battery", "relay", "motor"))
         tickets.change(connection, second.id, second.revision, {"technician_id": "t-1", "state": "assigned"})
         with pytest.raises(Stale):
             tickets.change(connection, second.id, second.revision, {"priority": 1})
@@ -80,7 +139,8 @@ def test_a_finding_is_in_one_ticket_and_leaves_it_for_another(database: Database
 def test_only_numbers_follow_the_stem_of_a_cause(database: Database) -> None:
     with database.transaction() as connection:
         for cause in ("device:d-1/a/1", "device:d-1/a/12", "device:d-1/a/b/1", "device:d-1/ab/1", "device:D-1/a/1"):
-            ticket(connection, cause)
+            made, _ = ticket(connection, cause)
+            tickets.change(connection, made.id, None, {"state": "closed", "closing_code": "duplicate"})
         found = tickets.with_stem(connection, "device:d-1/a/", kind="device", device_id="d-1")
     assert [one.cause for one in found] == ["device:d-1/a/1", "device:d-1/a/12"]
 
