@@ -13,7 +13,7 @@ from alerts.channels.addresses import channel_of
 from alerts.notices import issue
 from alerts.notices.issue import Mail
 from alerts.notices.wording import Letter, Reader, Subject, write
-from alerts.policy import decisions
+from alerts.policy import decisions, facts
 from alerts.policy.bad_releases import release_of
 from alerts.policy.cases import DeviceCase, NoticeCase, Survey, WorseRelease
 from alerts.policy.decisions import TicketStep
@@ -73,7 +73,7 @@ def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetim
     finding = findings.get(connection, finding_id)
     device = devices.find(connection, [finding.subject]).get(finding.subject)
     policy = parse(version.text)
-    rule = decisions.rule_for(policy, finding, device.model if device else None)
+    rule = decisions.rule_for(policy, finding, facts.of_device(connection, device, now))
     acts_at = finding.first_seen + rule.hold if rule is not None else now
     held_until = acts_at if acts_at > now else None
     then = max(now, acts_at)

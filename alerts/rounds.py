@@ -19,10 +19,11 @@ from alerts.policy.file import Policy, Rule, parse
 from alerts.policy.survey import alert_key, pause_name
 from alerts.tickets import opening
 from hearthwatch.reason_words import of_evidence
-from hearthwatch.records import audit, hold_outs, outbox, releases, tickets
+from hearthwatch.records import audit, hold_outs, notice_findings, outbox, policy_decisions, releases, tickets
 from hearthwatch.records import brakes as brake_rows
+from hearthwatch.records.notice_findings import ToldOf
 from hearthwatch.records.policies import PolicyVersion
-from hearthwatch.values import Finding, Ticket
+from hearthwatch.values import Finding, Notice, Ticket
 
 POLICY = "policy"
 
@@ -39,6 +40,7 @@ def carry_out(
         _for_device(connection, policy, case, parents, now, done)
     for notice in _within_the_limit(connection, survey.notices, policy, version, now, done):
         _write(connection, notice, policy, version, mail, now, done)
+    policy_decisions.keep(connection, survey.decisions)
     return done
 
 
@@ -173,8 +175,12 @@ def _write(
 ) -> None:
     draft = issue.draft_of(connection, case, now)
     if case.existing is not None:
-        issue.bring(connection, case.existing, draft, policy, mail, policy_version=version.version, now=now)
+        notice: Notice | None = issue.bring(
+            connection, case.existing, draft, policy, mail, policy_version=version.version, now=now
+        )
     else:
-        issue.issue(connection, draft, policy, mail, policy_version=version.version, now=now)
+        notice = issue.issue(connection, draft, policy, mail, policy_version=version.version, now=now)
+    if notice is not None:
+        notice_findings.add(connection, (ToldOf(notice.id, *member) for member in case.members))
     if case.plan.state != "held":
         done[case.plan.state] += 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from alerts.policy.decisions import NoticePlan, TicketStep
-from alerts.policy.file import Rule
+from alerts.policy.file import SEVERITIES, Rule
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.hold_outs import Why
+from hearthwatch.records.policy_decisions import Decision
 from hearthwatch.values import Device, Finding, Notice, Release, Ticket
 
 
@@ -59,14 +62,34 @@ class DeviceCase:
     held_out: bool = False
 
     @property
+    def gravity(self) -> tuple[int, float, int]:
+        """How grave it is, for sorting: the gravest first."""
+        return gravity(self.finding)
+
+    @property
     def settled(self) -> bool:
         """Whether a person closed its ticket and nothing since then is news."""
         return self.ticket is not None and self.ticket.state == "closed" and self.step == "none"
 
 
 @dataclass(frozen=True, slots=True)
+class Also:
+    """A further finding that the same notice tells of: another device of the household, or another part."""
+
+    finding: Finding
+    rule: Rule
+    kind: str
+    device_id: str
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeCase:
-    """A notice to write, or to bring into another state (``existing``). ``released``: a second person has let it go."""
+    """A notice to write, or to bring into another state (``existing``). ``released``: a second person has let it go.
+
+    ``also`` are the household's further findings in the same letter, ``members`` all findings it tells of with their devices, where
+    they are several. ``joins``: something goes with a letter that waits to be sent. ``why`` is what is kept of the reasons.
+    """
 
     finding: Finding
     rule: Rule
@@ -78,11 +101,15 @@ class NoticeCase:
     plan: NoticePlan
     existing: Notice | None = None
     released: bool = False
+    also: tuple[Also, ...] = ()
+    members: tuple[tuple[int, str], ...] = ()
+    joins: bool = False
+    why: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All there is to do.
+    """All there is to do. ``decisions`` are those whose reasons are new.
 
     ``hold`` are cases that begin to be held out now, ``let_go`` findings that end to be, with the reason; ``held_out`` are all that are.
     """
@@ -93,8 +120,15 @@ class Survey:
     hold: tuple[DeviceCase, ...] = ()
     let_go: tuple[tuple[int, Why], ...] = ()
     held_out: tuple[DeviceCase, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.notices or self.devices or self.hold or self.let_go or any(one.asks for one in self.releases))
+        asks = any(one.asks for one in self.releases)
+        return not (self.notices or self.devices or self.hold or self.let_go or self.decisions or asks)
+
+
+def gravity(finding: Finding) -> tuple[int, float, int]:
+    """How grave a finding is, for sorting: the gravest first, and of those the oldest."""
+    return -SEVERITIES.index(finding.severity), -(finding.probability or 0.0), finding.id

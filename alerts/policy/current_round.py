@@ -1,23 +1,34 @@
-"""What is read once in a round and shared by all its decisions: consents, budgets, refusals, fixes."""
+"""What is read once in a round and shared by all its decisions: consents, budgets, refusals, fixes, campaigns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import floor
+from typing import Any
 
 from sqlalchemy import Connection
 
+from alerts.channels.addresses import channel_of, usable
 from alerts.policy import decisions
 from alerts.policy.decisions import Addressee, NoticePlan
+from alerts.policy.facts import Facts
 from alerts.policy.file import Policy, Rule
 from alerts.policy.fixes import Fixes
-from hearthwatch.records import consents, notices
+from alerts.policy.judgement import Judgement
+from hearthwatch.records import budgets, consents, devices, notices
+from hearthwatch.records.campaigns import Campaign
+from hearthwatch.records.consents import Standing
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.outages import PlannedOutage
-from hearthwatch.values import Notice
+from hearthwatch.records.policy_decisions import Prior
+from hearthwatch.values import Device, Notice
 
 HOME, CUSTOMER = "home", "customer"
+FLEET_PERIOD = timedelta(days=7)
+"""Over which the fleet's budget counts."""
+PER = 1000
 
 
 @dataclass(slots=True)
@@ -32,41 +43,104 @@ class Round:
     incidents: Mapping[str, int]
     """Devices that are part of a mass silence, with its finding."""
     fixes: Fixes
+    priors: Mapping[int, Prior] = field(default_factory=dict)
+    """What the last round said about each finding."""
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    """What is known of each device."""
+    known: Mapping[str, Device] = field(default_factory=dict)
+    """Devices that findings are about."""
+    judged: dict[int, Judgement] = field(default_factory=dict)
+    """What was made of each finding, by its id."""
+    campaigns: Mapping[str, Campaign] = field(default_factory=dict)
+    """Devices of a recall or an advisory that is not remedied for them yet."""
     subjects: set[str] = field(default_factory=set)
     """Devices that have their notice, from this round or shortly before."""
-    _consents: dict[str, dict[str, bool]] = field(default_factory=dict)
+    remarks: dict[int, str] = field(default_factory=dict)
+    """By finding, what became of the notice that its rule asks for: written, no_owner, told, recent, campaign, closed, covered."""
+    _consents: dict[str, Mapping[str, bool]] = field(default_factory=dict)
     _spent: dict[tuple[str, str], int] = field(default_factory=dict)
     _learned: set[tuple[str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str]] = field(default_factory=set)
+    _fleet: tuple[int, int] | None = None
+
+    def devices_of(self, names: Iterable[str]) -> list[Device]:
+        """Some devices, those that no finding is about among them."""
+        wanted = set(names)
+        others = devices.find(self.connection, sorted(wanted - self.known.keys()))
+        return [*(self.known[name] for name in sorted(wanted & self.known.keys())), *others.values()]
 
     def learn(self, owners: Iterable[Owner], device_ids: Sequence[str]) -> None:
         """Read the budgets of some households and the refusals about some devices."""
-        new = {_household(one) for one in owners} - self._learned
+        theirs = list(owners)
+        self._learn_consents({one.customer.id for one in theirs})
+        new = {household(one) for one in theirs} - self._learned
         self._learned |= new
         since = self.now - decisions.BUDGET_PERIOD
         for kind, named in ((HOME, "home_ids"), (CUSTOMER, "customer_ids")):
             ids = {"home_ids": [], "customer_ids": [], named: sorted(id_ for what, id_ in new if what == kind)}
-            counts = notices.spent(self.connection, since, **ids)
+            counts = budgets.of_households(self.connection, since, **ids)
             self._spent.update({(kind, id_): count for id_, count in counts.items()})
         self._disowned |= notices.disowned(self.connection, device_ids)
 
     def plan(self, rule: Rule, owner: Owner, device_id: str, existing: Notice | None) -> NoticePlan:
         """Decide about a notice, and count what is going to be sent against the household's budget."""
-        household = _household(owner)
+        of = household(owner)
         own = 1 if existing is not None and existing.state in notices.SPENT else 0
-        spent = self._spent.get(household, 0) - own
+        spent = self._spent.get(of, 0) - own
         disowned = (device_id, owner.customer.id) in self._disowned
         to = Addressee(owner, self._consents_of(owner.customer.id), spent, disowned)
         plan = decisions.plan_notice(self.policy, live=self.live, rule=rule, to=to, now=self.now)
         if plan.state == "queued":
-            self._spent[household] = spent + 1
+            self._spent[of] = spent + 1
         return plan
 
-    def _consents_of(self, customer_id: str) -> dict[str, bool]:
+    def fleet(self) -> tuple[int, int] | None:
+        """(allowed, spent) of the fleet's budget for a week; None where the policy sets none."""
+        rate = self.policy.notices.per_1000_devices_and_week
+        if rate is None:
+            return None
+        if self._fleet is None:
+            allowed = floor(rate * budgets.fleet_size(self.connection, self.now) / PER)
+            self._fleet = (allowed, budgets.of_fleet(self.connection, self.now - FLEET_PERIOD))
+        return self._fleet
+
+    def limits(self, rule: Rule, owner: Owner, plan: NoticePlan) -> dict[str, Any]:
+        """What a notice's plan came from besides its finding, as it is kept with the notice."""
+        customer = owner.customer
+        needed = rule.purpose not in self.policy.notices.without_consent
+        given = self._consents_of(customer.id).get(rule.purpose, False)
+        counted = self._spent.get(household(owner), 0) - (1 if plan.state == "queued" else 0)
+        quiet = None if decisions.passes(rule) else decisions.quiet_at(self.policy, owner).because(self.now)
+        reached_by = usable(customer.channels)
+        told: dict[str, Any] = {
+            "passes": decisions.passes(rule),
+            "consent": {"purpose": rule.purpose, "needed": needed, "given": given},
+            "channel": channel_of(reached_by[0]) if reached_by else None,
+            "household": {"limit": self.policy.notices.per_household_and_month, "spent": counted},
+            "quiet": quiet,
+        }
+        fleet = self.fleet()
+        if fleet is not None:
+            told["fleet"] = {"limit": fleet[0], "spent": fleet[1]}
+        return told
+
+    def _learn_consents(self, customer_ids: Iterable[str]) -> None:
+        asked = sorted(set(customer_ids) - self._consents.keys())
+        for customer, holds in consents.standings(self.connection, asked).items():
+            self._consents[customer] = _anywhere(holds)
+
+    def _consents_of(self, customer_id: str) -> Mapping[str, bool]:
         if customer_id not in self._consents:
-            self._consents[customer_id] = consents.current(self.connection, customer_id)
+            self._learn_consents([customer_id])
         return self._consents[customer_id]
 
 
-def _household(owner: Owner) -> tuple[str, str]:
+def _anywhere(holds: Standing) -> dict[str, bool]:
+    """The purposes a customer agreed to on any channel; which channel may be used is looked at when a letter is sent."""
+    somewhere = {purpose: True for (purpose, _), granted in holds.narrow.items() if granted}
+    return {**holds.wide, **somewhere}
+
+
+def household(owner: Owner) -> tuple[str, str]:
+    """Who shares a budget: the home, or the customer where no home is known."""
     return (HOME, owner.home.id) if owner.home else (CUSTOMER, owner.customer.id)

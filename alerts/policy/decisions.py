@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from alerts.channels.addresses import usable
-from alerts.policy.file import SEVERITIES, Policy, Rule
-from alerts.policy.quiet import next_allowed, zone
+from alerts.policy.facts import Facts
+from alerts.policy.file import Policy, Rule
+from alerts.policy.quiet import Quiet, zone
+from alerts.policy.rules import misfit
 from hearthwatch.failure_modes import FLAPPING, MODES, SILENT
 from hearthwatch.firmware import version
 from hearthwatch.records.customers import Owner
@@ -50,10 +52,13 @@ def silence(
     outages: Sequence[PlannedOutage],
     now: datetime,
     incident: int | None = None,
+    *,
+    safety: bool = False,
 ) -> str | None:
     """Why nothing may come of a device's finding for the time being, or None.
 
     ``incident`` is the finding of the mass silence that the device is part of: what the network does to it is no fault of its own.
+    Neither that nor a planned outage silences a matter of ``safety``.
     """
     if finding.state not in {"open", "acknowledged"}:
         return finding.state
@@ -65,6 +70,8 @@ def silence(
         return "test device"
     if device.removed_at is not None and device.removed_at <= now:
         return "removed device"
+    if safety:
+        return None
     for outage in outages:
         if outage.model in {None, device.model} and outage.region in {None, device.region}:
             return f"planned outage: {outage.reason}"
@@ -73,25 +80,20 @@ def silence(
     return None
 
 
-def rule_for(policy: Policy, finding: Finding, model: str | None) -> Rule | None:
-    """The first rule that fits a finding."""
-    return next((rule for rule in policy.rules if _fits(rule, finding, model)), None)
+def rule_for(policy: Policy, finding: Finding, facts: Facts, held: str | None = None) -> Rule | None:
+    """The first rule that fits a finding. The rule that ``held`` it before lets go only well below its line."""
+    part, margin = part_of(finding), policy.hysteresis.probability
+    for rule in policy.rules:
+        if misfit(rule, finding, part, facts, margin=margin if rule.name == held else 0.0) is None:
+            return rule
+    return None
 
 
-def _fits(rule: Rule, finding: Finding, model: str | None) -> bool:
-    if SEVERITIES.index(finding.severity) < SEVERITIES.index(rule.severity):
-        return False
-    if rule.probability and (finding.probability or 0.0) < rule.probability:
-        return False
-    return all(
-        not wanted or value in wanted
-        for wanted, value in (
-            (rule.kinds, finding.kind),
-            (rule.modes, finding.mode),
-            (rule.parts, part_of(finding)),
-            (rule.models, model),
-        )
-    )
+def tried(policy: Policy, finding: Finding, facts: Facts) -> list[tuple[str, str]]:
+    """Every rule with the first of its keys that a finding does not fit."""
+    part = part_of(finding)
+    asked = ((rule.name, misfit(rule, finding, part, facts)) for rule in policy.rules)
+    return [(name, key) for name, key in asked if key is not None]
 
 
 def part_of(finding: Finding) -> str:
@@ -179,14 +181,29 @@ def plan_notice(policy: Policy, *, live: bool, rule: Rule, to: Addressee, now: d
         return NoticePlan("observed", f"would be held back: {reason}" if reason else None, now)
     if reason is not None:
         return NoticePlan("suppressed", reason, now)
-    return NoticePlan("queued", None, now if rule.urgent else after_quiet_hours(policy, to.owner, now))
+    return NoticePlan("queued", None, now if passes(rule) else after_quiet_hours(policy, to.owner, now))
+
+
+def passes(rule: Rule) -> bool:
+    """Whether neither quiet times nor budgets hold a rule's notices back."""
+    return rule.urgent or rule.is_safety
 
 
 def after_quiet_hours(policy: Policy, owner: Owner, now: datetime) -> datetime:
-    """``now``, or the end of the quiet hours that are on at the owner's home."""
-    hours = policy.quiet_hours
-    home = zone(owner.home.timezone if owner.home else None, hours.timezone)
-    return next_allowed(now, hours.start, hours.end, home)
+    """``now``, or the end of the quiet hours, Sunday or holiday that is on at the owner's home."""
+    return quiet_at(policy, owner).next_allowed(now)
+
+
+def quiet_at(policy: Policy, owner: Owner) -> Quiet:
+    """The times at which an owner's home is not written to."""
+    hours, home = policy.quiet_hours, owner.home
+    return Quiet(
+        hours.start,
+        hours.end,
+        zone(home.timezone if home else None, hours.timezone),
+        policy.holidays.sundays,
+        policy.holidays.of(home.region if home else None),
+    )
 
 
 def _obstacle(policy: Policy, rule: Rule, to: Addressee) -> str | None:
@@ -196,7 +213,7 @@ def _obstacle(policy: Policy, rule: Rule, to: Addressee) -> str | None:
         return f"no consent to {rule.purpose} notices"
     if not usable(to.owner.customer.channels):
         return "no address that a channel serves"
-    if not rule.urgent and to.spent >= policy.notices.per_household_and_month:
+    if not passes(rule) and to.spent >= policy.notices.per_household_and_month:
         return f"the household had {to.spent} notices within 30 days"
     return None
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
+from alerts.policy.decisions import helps
 from hearthwatch.records import releases, rollouts
-from hearthwatch.values import Release
+from hearthwatch.records.rollouts import Rollout
+from hearthwatch.values import Device, Release
 
 
 class Fixes:
@@ -16,7 +18,8 @@ class Fixes:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[tuple[str, str], Release | None] = {}
-        self._staged: dict[int, bool] = {}
+        self._rollouts: dict[int, Rollout | None] = {}
+        self._open: dict[int, dict[str, bool]] = {}
 
     def find(self, model: str | None, what: str) -> Release | None:
         """The release that fixes a failure mode or a version of a model, if there is one."""
@@ -26,10 +29,40 @@ class Fixes:
             self._known[model, what] = releases.fix_for(self._connection, model, what)
         return self._known[model, what]
 
+    def learn(self, wanted: Iterable[tuple[Device, str]]) -> None:
+        """Look up at once to which of many devices the fixes of their failure modes are open."""
+        asked: dict[int, set[str]] = {}
+        for device, what in wanted:
+            fix = self.find(device.model, what)
+            if fix is not None and helps(fix, device):
+                asked.setdefault(fix.id, set()).add(device.id)
+        for fix_id, ids in asked.items():
+            self._look_up(fix_id, sorted(ids))
+
     def open_to(self, fix: Release | None, device_ids: Iterable[str]) -> set[str]:
         """Those of some devices that may be offered a fix now: a roll-out of it may be held, or not have come to their wave."""
         if fix is None:
             return set()
-        if fix.id not in self._staged:
-            self._staged[fix.id] = rollouts.of_release(self._connection, fix.id) is not None
-        return rollouts.open_to(self._connection, fix.id, device_ids) if self._staged[fix.id] else set(device_ids)
+        ids = list(device_ids)
+        self._look_up(fix.id, [one for one in ids if one not in self._open.get(fix.id, {})])
+        return {one for one in ids if self._open[fix.id][one]}
+
+    def coming(self, device: Device | None, what: str) -> Release | None:
+        """The release that fixes what a device has and is on its way to it: its roll-out goes on, and has not come to the device's wave."""
+        fix = self.find(device.model, what) if device is not None else None
+        if fix is None or device is None or not helps(fix, device) or self.open_to(fix, [device.id]):
+            return None
+        rollout = self._rollout(fix.id)
+        return fix if rollout is not None and rollout.status in rollouts.LIVE else None
+
+    def _look_up(self, fix_id: int, ids: list[str]) -> None:
+        known = self._open.setdefault(fix_id, {})
+        if ids:
+            staged = self._rollout(fix_id) is not None
+            may = rollouts.open_to(self._connection, fix_id, ids) if staged else set(ids)
+            known.update((one, one in may) for one in ids)
+
+    def _rollout(self, fix_id: int) -> Rollout | None:
+        if fix_id not in self._rollouts:
+            self._rollouts[fix_id] = rollouts.of_release(self._connection, fix_id)
+        return self._rollouts[fix_id]

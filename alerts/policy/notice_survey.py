@@ -6,58 +6,114 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from alerts.policy import decisions
-from alerts.policy.cases import DeviceCase, NoticeCase, WorseRelease
+from alerts.policy import decisions, households, reasons
+from alerts.policy.cases import DeviceCase, NoticeCase, WorseRelease, gravity
 from alerts.policy.current_round import Round
-from alerts.policy.file import SEVERITIES
+from alerts.policy.decisions import NoticePlan
+from alerts.policy.households import Wish
 from hearthwatch.firmware import version
-from hearthwatch.records import brakes, customers, devices, notices
+from hearthwatch.records import brakes, customers, devices, notice_findings, notices
 from hearthwatch.values import Device, Finding, Notice, Release
 
-UNSENT = ("suppressed", "cancelled")
+UNSENT = ("suppressed", "cancelled", "waiting")
 """States a notice may leave again while its finding stands: consent is given, a budget renewed, a fault back."""
+FLEET_IS_SPENT = "the fleet's budget of {limit} notices a week is used up; the gravest go first"
+
+
+def all_of(
+    this: Round,
+    found: Sequence[Finding],
+    known: Mapping[str, Device],
+    worse: Sequence[WorseRelease],
+    cases: Sequence[DeviceCase],
+) -> tuple[NoticeCase, ...]:
+    """Every notice to write, or to bring into another state."""
+    planned = [*released(this, found, known, worse, cases), *about_devices(this, cases), *about_releases(this, worse)]
+    new = [case for case in _within_the_fleets_budget(this, planned) if _is_new(case)]
+    return tuple(replace(case, why=why) for case, why in zip(new, reasons.of_notices(this, new), strict=True))
 
 
 def wanting(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
     """The findings of cases that ask for a notice which their device's present owner does not have yet."""
-    wanted = [
-        case
-        for case in cases
-        if case.rule.notice and case.cause is None and not case.settled and not (case.held_out and this.live)
-    ]
+    wanted = []
+    for case in cases:
+        if not case.rule.notice or (case.held_out and this.live):
+            continue
+        if case.cause is not None or case.settled:
+            this.remarks[case.finding.id] = "covered" if case.cause is not None else "closed"
+        else:
+            wanted.append(case)
     if not wanted:
         return set()
-    decided = notices.decided(this.connection, [case.finding.id for case in wanted], this.now)
-    return {case.finding.id for case in wanted if (case.finding.id, _kind(this, case)[0]) not in decided}
+    this.fixes.learn((case.device, case.finding.mode) for case in wanted if case.device is not None)
+    ids = [case.finding.id for case in wanted]
+    decided = notices.decided(this.connection, ids, this.now)
+    with_others = notice_findings.told(this.connection, ids, this.now, _told_states(this))
+    open_now = set()
+    for case in wanted:
+        if case.finding.id in with_others or (case.finding.id, _kind(this, case)[0]) in decided:
+            this.remarks[case.finding.id] = "written"
+        else:
+            open_now.add(case.finding.id)
+    return open_now
+
+
+def _told_states(this: Round) -> tuple[str, ...]:
+    told = (*notices.SPENT, "failed")
+    return told if this.live else (*told, "observed")
 
 
 def mended(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
     """The findings of cases that a release mends which their device may install now."""
+    this.fixes.learn((case.device, case.finding.mode) for case in cases if case.device is not None)
     return {case.finding.id for case in cases if case.device is not None and _kind(this, case)[1] is not None}
 
 
 def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
-    """Notices about single devices, the gravest first: a device is the subject of one notice at a time, a cause of one at all."""
+    """Notices about single devices: a device is the subject of one at a time, a cause of one at all, a household gets one letter."""
+    for case in cases:
+        if case.wants_notice and case.owner is None:
+            this.remarks[case.finding.id] = "no_owner"
     open_now = [case for case in cases if case.wants_notice and case.owner is not None]
     if not open_now:
         return []
     ids = sorted({case.finding.subject for case in open_now})
     this.learn([case.owner for case in open_now if case.owner], ids)
+    _learn_subjects(this, ids)
+    told = notices.told_causes(this.connection, ids) | notice_findings.told_causes(this.connection, ids)
+    written = notices.of_findings(this.connection, [case.finding.id for case in open_now])
+    by_key = {(one.finding_id, one.customer_id, one.kind): one for one in written}
+    wishes = []
+    for case in sorted(open_now, key=lambda one: one.gravity):
+        kind, fix = _kind(this, case)
+        customer = case.owner.customer.id if case.owner else ""
+        existing = by_key.get((case.finding.id, customer, kind))
+        remark = _in_the_way(
+            this, case, (case.finding.subject, decisions.part_of(case.finding) or None, customer) in told
+        )
+        this.remarks[case.finding.id] = remark or "written"
+        if remark is None and not _observed_before(this, existing):
+            wishes.append(Wish(case, kind, fix, existing))
+    return households.letters(this, wishes, {case.finding.id: case for case in cases})
+
+
+def _learn_subjects(this: Round, ids: Sequence[str]) -> None:
     since = this.now - timedelta(hours=this.policy.notices.group_hours)
     counted = notices.SPENT if this.live else (*notices.SPENT, "observed")
     recent = notices.about_devices(this.connection, ids, since)
-    this.subjects |= {one.device_id for one in recent if one.state in counted and one.kind != "ticket_update"}
-    told = notices.told_causes(this.connection, ids)
-    written = notices.of_findings(this.connection, [case.finding.id for case in open_now])
-    by_key = {(one.finding_id, one.customer_id, one.kind): one for one in written}
-    cases_planned = []
-    for case in sorted(open_now, key=_gravest):
-        customer = case.owner.customer.id if case.owner else ""
-        existing = by_key.get((case.finding.id, customer, _kind(this, case)[0]))
-        known = (case.finding.subject, decisions.part_of(case.finding) or None, customer) in told
-        planned = None if known or _observed_before(this, existing) else _about_device(this, case, existing)
-        cases_planned.extend([planned] if planned else [])
-    return cases_planned
+    this.subjects |= {one.device_id for one in recent if one.state in counted and one.kind in notices.ASKING}
+    this.subjects |= notice_findings.told_devices(this.connection, ids, since, counted)
+
+
+def _in_the_way(this: Round, case: DeviceCase, told: bool) -> str | None:
+    """Why the customer is not written to about a finding although its rule asks for it."""
+    if told:
+        return "told"
+    if case.rule.is_safety:
+        return None
+    if case.finding.subject in this.campaigns:
+        return "campaign"
+    return "recent" if case.finding.subject in this.subjects else None
 
 
 def _observed_before(this: Round, existing: Notice | None) -> bool:
@@ -72,24 +128,42 @@ def _kind(this: Round, case: DeviceCase) -> tuple[str, Release | None]:
     return case.rule.notice or "", None
 
 
-def _gravest(case: DeviceCase) -> tuple[int, float, int]:
-    finding = case.finding
-    return -SEVERITIES.index(finding.severity), -(finding.probability or 0.0), finding.id
+def _within_the_fleets_budget(this: Round, cases: Sequence[NoticeCase]) -> list[NoticeCase]:
+    """The cases as they are; those that the fleet's budget does not reach to wait, and the gravest go first."""
+    budget = this.fleet() if this.live else None
+    if budget is None:
+        return list(cases)
+    limit, spent = budget
+    waiting = NoticePlan("waiting", FLEET_IS_SPENT.format(limit=limit), this.now)
+    kept: dict[int, NoticeCase] = {}
+    for place in sorted(range(len(cases)), key=lambda place: _turn(cases[place])):
+        case = cases[place]
+        leaves = case.plan.state == "queued" and not _is_counted(case)
+        if leaves and spent >= limit and not decisions.passes(case.rule):
+            kept[place] = replace(case, plan=waiting)
+            continue
+        spent += leaves
+        kept[place] = case
+    return [kept[place] for place in range(len(cases))]
 
 
-def _about_device(this: Round, case: DeviceCase, existing: Notice | None) -> NoticeCase | None:
-    finding, owner = case.finding, case.owner
-    kind, fix = _kind(this, case)
-    if owner is None or finding.subject in this.subjects or (kind == "update" and fix is None):
-        return None
-    plan = this.plan(case.rule, owner, finding.subject, existing)
-    if case.held_out:
-        plan = replace(plan, reason="would be held out, to learn what happens without a notice")
-    this.subjects.add(finding.subject)
-    if existing is not None and (existing.state, existing.reason) == (plan.state, plan.reason):
-        return None
-    model = case.device.model if case.device else None
-    return NoticeCase(finding, case.rule, kind, (finding.subject,), model, fix, owner, plan, existing)
+def _turn(case: NoticeCase) -> tuple[bool, tuple[int, float, int]]:
+    return not decisions.passes(case.rule), gravity(case.finding)
+
+
+def _is_counted(case: NoticeCase) -> bool:
+    return case.existing is not None and case.existing.state in notices.SPENT
+
+
+def _is_new(case: NoticeCase) -> bool:
+    """Whether a case changes anything: its notice is new, stands otherwise than before, or tells of more."""
+    before = case.existing
+    return (
+        before is None
+        or case.released
+        or case.joins
+        or (before.state, before.reason) != (case.plan.state, case.plan.reason)
+    )
 
 
 def about_releases(this: Round, worse: Sequence[WorseRelease]) -> list[NoticeCase]:
@@ -138,7 +212,8 @@ def _to_recheck(this: Round, one: WorseRelease) -> list[NoticeCase]:
 def _planned(
     this: Round, one: WorseRelease, groups: Mapping[str, tuple[str, ...]], existing: Mapping[str, Notice]
 ) -> list[NoticeCase]:
-    groups = {first: theirs for first, theirs in groups.items() if this.fixes.open_to(one.fix, theirs)}
+    may = this.fixes.open_to(one.fix, {name for theirs in groups.values() for name in theirs})
+    groups = {first: theirs for first, theirs in groups.items() if may.intersection(theirs)}
     if not groups or one.rule is None:
         return []
     owners = customers.owners_of(this.connection, sorted(groups), this.now)
@@ -149,10 +224,8 @@ def _planned(
         if owner is None or (before is not None and before.customer_id != owner.customer.id):
             continue
         plan = this.plan(one.rule, owner, first, before)
-        if before is None or (before.state, before.reason) != (plan.state, plan.reason):
-            told = theirs if before is None else _concerned(this, before, one)
-            case = NoticeCase(one.finding, one.rule, "update", told, one.release.model, one.fix, owner, plan, before)
-            cases.append(case)
+        told = theirs if before is None else _concerned(this, before, one)
+        cases.append(NoticeCase(one.finding, one.rule, "update", told, one.release.model, one.fix, owner, plan, before))
     return cases
 
 
@@ -167,7 +240,11 @@ def _concerned(this: Round, notice: Notice, bad: WorseRelease | None) -> tuple[s
 
 
 def released(
-    this: Round, found: Sequence[Finding], known: Mapping[str, Device], worse: Sequence[WorseRelease]
+    this: Round,
+    found: Sequence[Finding],
+    known: Mapping[str, Device],
+    worse: Sequence[WorseRelease],
+    cases: Sequence[DeviceCase],
 ) -> list[NoticeCase]:
     """Held notices whose round a second person has let go."""
     held = notices.in_states(this.connection, ("held",)) if this.live else []
@@ -180,17 +257,23 @@ def released(
     this.learn(owners.values(), ids)
     standing = {one.id: one for one in found}
     releases_of = {one.finding.id: one for one in worse}
-    cases = []
+    further = households.further(this, held, {case.finding.id: case for case in cases})
+    let_go = []
     for notice in held:
         finding, owner = standing.get(notice.finding_id or 0), owners.get(notice.device_id)
-        if finding is None or owner is None or owner.customer.id != notice.customer_id:
+        judged = this.judged.get(finding.id) if finding else None
+        if finding is None or owner is None or owner.customer.id != notice.customer_id or judged is None:
             continue
         bad, device = releases_of.get(finding.id), known.get(finding.subject)
         model = bad.release.model if bad else device.model if device else None
-        rule = decisions.rule_for(this.policy, finding, model)
-        if rule is not None:
+        if judged.rule is not None:
             fix = bad.fix if bad else this.fixes.find(model, finding.mode) if notice.kind == "update" else None
-            plan = this.plan(rule, owner, notice.device_id, notice)
-            about = _concerned(this, notice, bad)
-            cases.append(NoticeCase(finding, rule, notice.kind, about, model, fix, owner, plan, notice, released=True))
-    return cases
+            plan = this.plan(judged.rule, owner, notice.device_id, notice)
+            more = further.get(notice.id, households.Further())
+            about, also = households.split(finding, model, notice.kind, more.also)
+            about = _concerned(this, notice, bad) if bad else about
+            case = NoticeCase(
+                finding, judged.rule, notice.kind, about, model, fix, owner, plan, notice, released=True, also=also
+            )
+            let_go.append(replace(case, members=more.members))
+    return let_go

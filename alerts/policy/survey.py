@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts.policy import decisions, hold_out, notice_survey
+from alerts.policy import decisions, facts, hold_out, judgement, notice_survey
 from alerts.policy.bad_releases import release_of, still_runs
 from alerts.policy.cases import DeviceCase, Survey, WorseRelease
 from alerts.policy.current_round import Round
+from alerts.policy.facts import Facts
 from alerts.policy.file import Rule, parse
 from alerts.policy.fixes import Fixes
-from hearthwatch.records import brakes, customers, devices, findings, hold_outs, liveness, outages, outbox, tickets
+from alerts.policy.judgement import Around, Judgement
+from alerts.policy.reasons import to_keep
+from hearthwatch.records import (
+    brakes,
+    campaigns,
+    customers,
+    devices,
+    findings,
+    hold_outs,
+    liveness,
+    outages,
+    outbox,
+    policy_decisions,
+    tickets,
+)
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Device, Finding, Ticket
 
@@ -22,33 +37,92 @@ ALL = 1_000_000
 STANDING = ("open", "acknowledged")
 
 
-def survey(connection: Connection, version: PolicyVersion, now: datetime) -> Survey:
-    """Look at every finding that is open or acknowledged, under one policy."""
-    found = findings.list_findings(connection, states=STANDING, limit=ALL)[::-1]
+def survey(
+    connection: Connection, version: PolicyVersion, now: datetime, subjects: Collection[str] | None = None
+) -> Survey:
+    """Look at every finding that is open or acknowledged, under one policy.
+
+    With ``subjects``, of the devices' findings only at those about them: it is then for the caller to know that time changes no other.
+    """
+    found = _standing(connection, subjects)
     if not found and not hold_outs.any_standing(connection):
         return Survey()
-    live = version.mode == "live"
-    planned, incidents = outages.at(connection, now), liveness.in_incidents(connection)
-    this = Round(connection, parse(version.text), live, now, planned, incidents, Fixes(connection))
+    this = _round(connection, version, now)
     linked = tickets.of_findings(connection, [one.id for one in found])
     worse = [one for finding in found if (one := _worse_release(this, finding, linked.get(finding.id))) is not None]
     mine = [finding for finding in found if finding.subject_type in {"device", "group"}]
     known = devices.find(connection, sorted({finding.subject for finding in mine if finding.subject_type == "device"}))
-    held = _device_cases(this, mine, known, linked, worse)
+    this.known, this.facts = known, _facts(this, known)
+    held = hold_out.sort(this, _device_cases(this, _judge_all(this, mine, known), known, linked, worse))
     cases = _with_owners(this, held.cases)
-    held_out = tuple(case for case in cases if case.held_out) if live else ()
+    held_out = tuple(case for case in cases if case.held_out) if this.live else ()
+    wanted = notice_survey.all_of(this, found, known, worse, cases)
     return Survey(
         releases=tuple(worse),
         devices=tuple(case for case in cases if case.step != "none" or case.engineers),
-        notices=(
-            *notice_survey.released(this, found, known, worse),
-            *notice_survey.about_devices(this, cases),
-            *notice_survey.about_releases(this, worse),
-        ),
+        notices=wanted,
         hold=tuple(case for case in held_out if case.finding.id not in held.known),
         let_go=tuple(held.ended.items()),
         held_out=held_out,
+        decisions=tuple(to_keep(this, version.version, cases)),
     )
+
+
+def _standing(connection: Connection, subjects: Collection[str] | None) -> list[Finding]:
+    if subjects is None:
+        return findings.list_findings(connection, states=STANDING, limit=ALL)[::-1]
+    others = (
+        finding
+        for kind in ("release", "group")
+        for finding in findings.list_findings(connection, states=STANDING, subject_type=kind, limit=ALL)
+    )
+    mine = findings.of_subjects(connection, sorted(subjects), STANDING)
+    return sorted([*others, *mine], key=lambda finding: finding.id)
+
+
+def _round(connection: Connection, version: PolicyVersion, now: datetime) -> Round:
+    return Round(
+        connection,
+        parse(version.text),
+        version.mode == "live",
+        now,
+        outages.at(connection, now),
+        liveness.in_incidents(connection),
+        Fixes(connection),
+        policy_decisions.standing(connection, STANDING),
+    )
+
+
+def _facts(this: Round, known: Mapping[str, Device]) -> dict[str, Facts]:
+    """What rules may ask of devices; where none asks for more than model and region, nothing is looked up."""
+    if this.policy.asks_about_devices:
+        return facts.of_devices(this.connection, known.values(), this.now)
+    return {name: Facts(device.model, device.region) for name, device in known.items()}
+
+
+def _judge_all(this: Round, found: Sequence[Finding], known: Mapping[str, Device]) -> list[Judgement]:
+    if this.policy.suppression.wait_for_fix_days:
+        pairs = ((known.get(finding.subject), finding.mode) for finding in found)
+        this.fixes.learn((device, mode) for device, mode in pairs if device is not None)
+    judged = [_judge(this, finding, known.get(finding.subject)) for finding in found]
+    this.judged.update((one.finding.id, one) for one in judged)
+    return judged
+
+
+def _judge(this: Round, finding: Finding, device: Device | None) -> Judgement:
+    about = this.facts.get(finding.subject, facts.NOTHING) if device is not None else facts.NOTHING
+    prior = this.priors.get(finding.id)
+    rule = decisions.rule_for(this.policy, finding, about, prior.rule if prior else None)
+    silence = decisions.silence(
+        finding,
+        device,
+        this.outages,
+        this.now,
+        this.incidents.get(finding.subject),
+        safety=rule is not None and rule.is_safety,
+    )
+    coming = this.fixes.coming(device, finding.mode) if this.policy.suppression.wait_for_fix_days else None
+    return judgement.judge(this.policy, finding, rule, Around(device, about, silence, coming, prior), this.now)
 
 
 def _worse_release(this: Round, finding: Finding, ticket: Ticket | None) -> WorseRelease | None:
@@ -56,9 +130,12 @@ def _worse_release(this: Round, finding: Finding, ticket: Ticket | None) -> Wors
     if release is None or not decisions.is_worse(finding):
         return None
     one = WorseRelease(finding, None, release, this.fixes.find(release.model, release.version), ticket)
-    rule = decisions.rule_for(this.policy, finding, release.model)
-    quiet = decisions.silence(finding, None, (), this.now) is not None
-    if rule is None or quiet or not decisions.stands(finding, rule, this.now):
+    prior, about = this.priors.get(finding.id), Facts(release.model)
+    rule = decisions.rule_for(this.policy, finding, about, prior.rule if prior else None)
+    silence = decisions.silence(finding, None, (), this.now)
+    judged = judgement.judge(this.policy, finding, rule, Around(None, about, silence, None, prior), this.now)
+    this.judged[finding.id] = judged
+    if rule is None or judged.outcome != "acts":
         return one
     if not this.live:
         return replace(one, rule=rule)
@@ -70,7 +147,7 @@ def _worse_release(this: Round, finding: Finding, ticket: Ticket | None) -> Wors
         rule=rule,
         step=step,
         pause=rule.pause_rollout and release.status == "rolling" and _never_paused(this, finding),
-        engineers=_engineers_want(this, rule, finding),
+        engineers=rule.engineers and bool(_untold_engineers(this, [finding])),
     )
 
 
@@ -88,37 +165,35 @@ def _never_paused(this: Round, finding: Finding) -> bool:
     return brakes.find(this.connection, pause_name(finding)) is None
 
 
-def _engineers_want(this: Round, rule: Rule, finding: Finding) -> bool:
-    if not (this.live and rule.engineers and this.policy.engineers.addresses):
-        return False
-    return not outbox.known(this.connection, [f"{alert_key(finding)}:0"])
+def _untold_engineers(this: Round, found: Sequence[Finding]) -> set[int]:
+    """Those of some findings about which engineers were not alerted yet."""
+    if not (this.live and found and this.policy.engineers.addresses):
+        return set()
+    keys = {f"{alert_key(finding)}:0": finding.id for finding in found}
+    told = outbox.known(this.connection, keys)
+    return {number for key, number in keys.items() if key not in told}
 
 
 def _device_cases(
     this: Round,
-    found: Sequence[Finding],
+    judged: Iterable[Judgement],
     known: Mapping[str, Device],
     linked: Mapping[int, Ticket],
     worse: Sequence[WorseRelease],
-) -> hold_out.Sorted:
-    ruled: list[tuple[Finding, Rule, Device | None]] = []
-    for finding in found:
-        device = known.get(finding.subject)
-        incident = this.incidents.get(finding.subject)
-        if decisions.silence(finding, device, this.outages, this.now, incident) is not None:
-            continue
-        rule = decisions.rule_for(this.policy, finding, device.model if device else None)
-        if rule is not None and decisions.stands(finding, rule, this.now):
-            ruled.append((finding, rule if finding.subject_type == "device" else _for_engineers(rule), device))
+) -> list[DeviceCase]:
     by_firmware = {(one.release.model, one.release.version): one for one in worse if one.has_ticket or not this.live}
     cases = []
-    for finding, rule, device in ruled:
-        cause = by_firmware.get((device.model or "", device.version or "")) if device else None
-        if cause is not None and not decisions.covered(this.policy, finding):
+    for one in judged:
+        if one.outcome != "acts" or one.rule is None:
+            continue
+        finding, device = one.finding, known.get(one.finding.subject)
+        rule = one.rule if finding.subject_type == "device" else _for_engineers(one.rule)
+        cause = by_firmware.get((device.model or "", device.version or "")) if device and by_firmware else None
+        if cause is not None and (rule.is_safety or not decisions.covered(this.policy, finding)):
             cause = None
         case = DeviceCase(finding, rule, device, None, linked.get(finding.id), "none", cause)
-        cases.append(_judged(this, case) if this.live else case)
-    return hold_out.sort(this, cases)
+        cases.append(_with_step(this, case) if this.live else case)
+    return _with_engineers(this, cases)
 
 
 def _for_engineers(rule: Rule) -> Rule:
@@ -133,12 +208,18 @@ def _with_owners(this: Round, cases: Sequence[DeviceCase]) -> list[DeviceCase]:
         case.finding.subject for case in cases if case.step in {"open", "reopen"} or case.finding.id in wanting
     }
     owners = customers.owners_of(this.connection, sorted(concerned), this.now) if concerned else {}
+    this.campaigns = campaigns.affecting(this.connection, sorted(concerned), this.now) if concerned else {}
     return [
         replace(case, owner=owners.get(case.finding.subject), wants_notice=case.finding.id in wanting) for case in cases
     ]
 
 
-def _judged(this: Round, case: DeviceCase) -> DeviceCase:
-    cover = case.cause is not None
-    step = decisions.ticket_step(this.policy, case.finding, case.rule, case.ticket, cover=cover)
-    return replace(case, step=step, engineers=not cover and _engineers_want(this, case.rule, case.finding))
+def _with_step(this: Round, case: DeviceCase) -> DeviceCase:
+    step = decisions.ticket_step(this.policy, case.finding, case.rule, case.ticket, cover=case.cause is not None)
+    return replace(case, step=step)
+
+
+def _with_engineers(this: Round, cases: Sequence[DeviceCase]) -> list[DeviceCase]:
+    asking = [case.finding for case in cases if case.rule.engineers and case.cause is None]
+    wanted = _untold_engineers(this, asking)
+    return [replace(case, engineers=True) if case.finding.id in wanted else case for case in cases]

@@ -1,0 +1,87 @@
+"""What the policy decided about each finding at its last look, and why: also where nothing came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from hearthwatch.records.database import batched, replace_rows
+from hearthwatch.records.tables import findings, policy_decisions
+from hearthwatch.records.tables.columns import fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the last look said, as far as the next one needs it. ``digest`` tells whether the reasons changed."""
+
+    rule: str | None
+    pays: bool
+    digest: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy decided about a finding. ``rule`` stands for it since ``since``; ``at`` is when the reasons changed last.
+
+    ``outcome``: acts, silent, no_rule, held, costs, waits_for_fix, covered, held_out.
+    """
+
+    finding_id: int
+    rule: str | None
+    outcome: str
+    pays: bool
+    digest: str
+    why: Mapping[str, Any]
+    since: datetime
+    at: datetime
+    policy_version: int
+
+
+def standing(connection: Connection, states: Sequence[str]) -> dict[int, Prior]:
+    """The last look's words about the findings in some states, by finding."""
+    columns = policy_decisions.c
+    query = (
+        sa.select(columns.finding_id, columns.rule, columns.pays, columns.digest, columns.since)
+        .join(findings, findings.c.id == columns.finding_id)
+        .where(findings.c.state.in_(states))
+    )
+    return {
+        finding: Prior(rule, pays, digest, since) for finding, rule, pays, digest, since in connection.execute(query)
+    }
+
+
+def keep(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """Write decisions down; one about the same finding replaces the one before."""
+    rule = policy_decisions.c.rule
+    names = Decision.__dataclass_fields__
+    for some in batched(decisions):
+        replace_rows(
+            connection,
+            policy_decisions,
+            [{name: getattr(one, name) for name in names} | {"rule": fitted(rule, one.rule)} for one in some],
+        )
+
+
+def find(connection: Connection, finding_id: int) -> Decision | None:
+    """What was decided about a finding; None where no round has looked at it yet."""
+    query = sa.select(policy_decisions).where(policy_decisions.c.finding_id == finding_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return Decision(**row) if row else None
+
+
+def by_outcome(connection: Connection, states: Sequence[str]) -> dict[tuple[str | None, str], int]:
+    """How many findings in some states have come to what, by rule and outcome."""
+    columns = policy_decisions.c
+    query = (
+        sa.select(columns.rule, columns.outcome, sa.func.count())
+        .join(findings, findings.c.id == columns.finding_id)
+        .where(findings.c.state.in_(states))
+        .group_by(columns.rule, columns.outcome)
+    )
+    return {(rule, outcome): count for rule, outcome, count in connection.execute(query)}
