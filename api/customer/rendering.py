@@ -38,7 +38,7 @@ def rendered(look: Look, nonce: str, *, problem: str = "", status: int = 200) ->
         done=say(SAID.get(look.query.get("said", ""), "")) if not problem else "",
         problem=say("That did not work. {reason}", reason=say(problem)) if problem else "",
         languages=_languages(look),
-        **_maker(look.settings),
+        **maker(look.settings),
     )
 
 
@@ -56,20 +56,17 @@ def sorry(say: Speech, settings: Settings, error: HearthwatchError) -> Response:
         say=say,
         title=say(AWAY if away else GONE),
         note=say(AWAY_NOTE if away else GONE_NOTE),
-        **_maker(settings),
+        **maker(settings),
     )
 
 
-def unsubscribed(say: Speech, settings: Settings) -> Response:
-    """What the button of a mail program is answered; most people never see it."""
-    title = say("You will get no more service mail from us")
-    note = say(
-        "We still answer what you ask us, and warn you of dangers. With the link in a letter you can change this."
-    )
-    return page("customer_note.html", say=say, title=title, note=note, **_maker(settings))
+def note(say: Speech, settings: Settings, title: str, text: str) -> Response:
+    """A page of two sentences, given in English."""
+    return page("customer_note.html", say=say, title=say(title), note=say(text), **maker(settings))
 
 
-def _maker(settings: Settings) -> dict[str, Any]:
+def maker(settings: Settings) -> dict[str, Any]:
+    """What every page for customers says of the maker."""
     privacy = settings.brand_privacy_url
     return {
         "brand": settings.brand_name,
