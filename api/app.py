@@ -9,6 +9,8 @@ from api import customer, sign_in
 from api.context import ApiContext
 from api.errors import RESPONSES, install_error_handlers
 from api.guard import Guard
+from api.report import following as report_following
+from api.report import routes as report_form
 from api.routes import (
     aliases,
     backtests,
@@ -23,6 +25,7 @@ from api.routes import (
     hold_outs,
     late_days,
     liveness,
+    mirrors,
     models,
     notices,
     outages,
@@ -68,6 +71,8 @@ def create_app(context: ApiContext, *, with_pages: bool = True) -> FastAPI:
     app.include_router(system.at_root)
     app.include_router(sign_in.pages)
     app.include_router(customer.router)
+    app.include_router(report_following.router)
+    app.include_router(report_form.router)
     if with_pages:
         _mount_pages(app, context)
     return app
@@ -88,7 +93,7 @@ def _rest(app: FastAPI) -> FastAPI:
     install_error_handlers(rest)
     for noun in (
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
-        late_days, customers, field_service, policies, product_models, outages, models, system, backups, backtests, sign_in,
+        late_days, customers, field_service, policies, product_models, outages, mirrors, models, system, backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

@@ -14,13 +14,17 @@ WordKind = Literal["note", "reply", "message", "change"]
 
 @dataclass(frozen=True, slots=True)
 class DeskWord:
-    """Something said or done. ``id`` grows in the order things happened: an event of our ledger, or the desk's own number."""
+    """Something said or done. ``id`` grows in the order things happened: an event of our ledger, or the desk's own number.
+
+    ``delivered``: the customer has it already, from the desk.
+    """
 
     id: int
     at: datetime
     kind: WordKind
     author: str
     text: str
+    delivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class DeskSide:
     """A mirror as the desk has it: its state, the words that others than we wrote after ``seen``, and how it was closed.
 
     ``outcome`` and ``part`` are as the desk's people wrote them, unchecked. ``seen`` is what to ask on from next time.
+    ``waits_until`` is when the desk looks at a waiting ticket again.
     """
 
     state: DeskState
@@ -71,3 +76,4 @@ class DeskSide:
     seen: int
     outcome: str | None = None
     part: str | None = None
+    waits_until: datetime | None = None

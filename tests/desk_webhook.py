@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from alerts.rollouts.webhook import key_of, signature
+from alerts.channels.signing import key_of, signature
 
 SECRET = "a secret that both sides know, long enough"
 
@@ -45,7 +45,9 @@ class Handler(BaseHTTPRequestHandler):
         if its.faults:
             self._send(its.faults.pop(0), {})
             return
-        expected = signature(key_of(SECRET), self.headers["webhook-id"], self.headers["webhook-timestamp"], body)
+        expected = signature(
+            key_of(SECRET, where="test"), self.headers["webhook-id"], self.headers["webhook-timestamp"], body
+        )
         if self.headers["webhook-signature"] != expected:
             its.unsigned += 1
             self._send(401, {})

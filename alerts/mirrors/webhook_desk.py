@@ -1,6 +1,6 @@
 """A desk of the maker's own behind a signed webhook: it is posted what happened, and posts back what its people did.
 
-Signed both ways as the Standard Webhooks specification says (see `alerts.rollouts.webhook`). The schema of both directions stands in
+Signed both ways as the Standard Webhooks specification says (`alerts.channels.signing`). The schema of both directions stands in
 docs/mirrors.md; what comes back is read by `read_report`.
 """
 
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alerts.rollouts.http import SECONDS, ask
-from alerts.rollouts.webhook import key_of, signature
+from alerts.channels import signing
+from alerts.channels.http import SECONDS, ask
 from hearthwatch.errors import Invalid, Missing, Refused, Unavailable
 from hearthwatch.ports import Clock
 from hearthwatch.service_desk import DeskCase, DeskPlace, DeskSide, DeskWord
@@ -36,7 +36,7 @@ class WebhookDesk:
         if parts.scheme not in SCHEMES or not parts.hostname or parts.username:
             raise Invalid("a desk behind a webhook is webhooks://host/path", where="service_desk")
         self._url = parts._replace(scheme=SCHEMES[parts.scheme]).geturl()
-        self._key = key_of(secret)
+        self._keys = signing.keys_of(secret, where="service_desk_secret")
         self._clock = clock
         self._seconds = seconds
 
@@ -45,13 +45,10 @@ class WebhookDesk:
         newest = max((word.id for word in case.words), default=0)
         message = f"{case.reference}:{newest}:{case.state}"
         body = json.dumps(_body(case, self._clock.now()), separators=(",", ":"), ensure_ascii=False).encode()
-        stamp = str(int(self._clock.now().timestamp()))
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": message,
-            "webhook-id": message,
-            "webhook-timestamp": stamp,
-            "webhook-signature": signature(self._key, message, stamp, body),
+            **signing.headers(self._keys, message, self._clock.now(), body),
         }
         answer = ask("POST", self._url, who="the desk", headers=headers, content=body, seconds=self._seconds)
         if answer.status == 410:
@@ -111,6 +108,7 @@ class Word(BaseModel):
     kind: Literal["note", "reply", "message"] = "note"
     author: Annotated[str, Field(min_length=1, max_length=120)]
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
+    delivered: bool = False
 
 
 class Report(BaseModel):
@@ -126,7 +124,11 @@ class Report(BaseModel):
 
     def side(self, seen: int) -> DeskSide:
         """As a desk that is looked at would have said it."""
-        words = tuple(DeskWord(one.id, one.at, one.kind, one.author, one.text) for one in self.words if one.id > seen)
+        words = tuple(
+            DeskWord(one.id, one.at, one.kind, one.author, one.text, one.delivered)
+            for one in self.words
+            if one.id > seen
+        )
         newest = max([seen, *(word.id for word in words)])
         return DeskSide(self.state, tuple(sorted(words, key=lambda word: word.id)), newest, self.outcome, self.part)
 

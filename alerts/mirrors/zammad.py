@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import nh3
 
-from alerts.rollouts.http import SECONDS, Answer, ask, said
+from alerts.channels.http import SECONDS, Answer, ask, said
 from hearthwatch.errors import Invalid, Missing, Refused, Unavailable
 from hearthwatch.ports import Clock
 from hearthwatch.service_desk import DeskCase, DeskPlace, DeskSide, DeskState, DeskWord, WordKind
@@ -48,6 +48,8 @@ _READ: Mapping[str, DeskState] = {
 }
 OUTCOME, PART = "outcome:", "part:"
 """Tags that say how a ticket ended."""
+SENT = frozenset({"email", "sms", "phone", "whatsapp message", "telegram personal-message"})
+"""Types of articles by which a customer has heard already."""
 LONGEST_BODY = 20_000
 _BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h[1-6])>", re.IGNORECASE)
 
@@ -101,12 +103,14 @@ class ZammadDesk:
         words = [_word(one) for one in articles if _is_news(one, seen, self._own_id())]
         newest = max((int(one.get("id", 0)) for one in articles), default=seen)
         tags = self._tags(place.id) if state == "closed" else ()
+        waits = ticket.get("pending_time") if state == "waiting" else None
         return DeskSide(
-            state,
-            tuple(sorted(words, key=lambda word: word.id)),
-            max(seen, newest),
-            _of(tags, OUTCOME),
-            _of(tags, PART),
+            state=state,
+            words=tuple(sorted(words, key=lambda word: word.id)),
+            seen=max(seen, newest),
+            outcome=_of(tags, OUTCOME),
+            part=_of(tags, PART),
+            waits_until=_time(str(waits)) if waits else None,
         )
 
     def _find(self, case: DeskCase) -> dict[str, Any] | None:
@@ -228,6 +232,7 @@ def _word(article: Mapping[str, Any]) -> DeskWord:
         kind=_kind(article),
         author=str(article.get("from") or article.get("created_by") or "the desk"),
         text=_plain(article),
+        delivered=article.get("type") in SENT,
     )
 
 
