@@ -25,6 +25,7 @@ from alerts.policy.terms import (
     TicketTerms,
 )
 from alerts.policy.toml_lines import lines_of
+from alerts.remedies.terms import RemedyTerms
 from alerts.sla.terms import SlaTerms
 
 __all__ = ["SEVERITIES", "Fault", "HoldOut", "InvalidPolicy", "Policy", "Rule", "default_text", "digest", "parse"]
@@ -46,6 +47,7 @@ class Policy(Section):
     tickets: TicketTerms = TicketTerms()
     hold_out: HoldOut = HoldOut()
     sla: SlaTerms = SlaTerms()
+    remedies: RemedyTerms = RemedyTerms()
     rules: tuple[Rule, ...] = Field(min_length=1, strict=False)
 
     @cached_property

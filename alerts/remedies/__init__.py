@@ -1,0 +1,1 @@
+"""What can be done about a fault: what it costs, who pays, and what is proposed."""
