@@ -33,7 +33,12 @@ def place_of(address: str, secret_key: str) -> str:
 
 def count(connection: Connection, code: str, place: str, now: datetime) -> None:
     """Count one more report. Raises `Throttled` where there were too many; that one is not counted."""
+    check(connection, code, place, now)
+    report_codes.note_attempt(connection, code, place, now)
+
+
+def check(connection: Connection, code: str, place: str, now: datetime) -> None:
+    """Raise `Throttled` where there were too many reports by a code or from a place."""
     by_code, from_place = report_codes.attempts(connection, code, place, now - WINDOW)
     if by_code >= BY_CODE or from_place >= FROM_PLACE:
         raise Throttled("too many reports; try again later", retry_after=WINDOW.total_seconds())
-    report_codes.note_attempt(connection, code, place, now)

@@ -44,18 +44,22 @@ def make(
 
 def svg(label: Label) -> bytes:
     """The code as SVG, to be scaled to any size."""
-    return _saved(label, kind="svg", border=BORDER, xmldecl=True, title=label.device_id)
+    out = io.BytesIO()
+    _code(label).save(out, kind="svg", border=BORDER, title=label.device_id)
+    return out.getvalue()
 
 
 def png(label: Label) -> bytes:
     """The code as PNG, eight pixels a module."""
-    return _saved(label, kind="png", scale=PNG_SCALE, border=BORDER)
+    out = io.BytesIO()
+    _code(label).save(out, kind="png", scale=PNG_SCALE, border=BORDER)
+    return out.getvalue()
 
 
 def sheet(labels: Sequence[Label]) -> str:
     """A page of labels to print: each code with the device's number below it."""
     cells = "\n".join(
-        f"<figure>{segno.make(one.url, error='m', micro=False).svg_inline(scale=4, border=BORDER)}"
+        f"<figure>{_code(one).svg_inline(scale=4, border=BORDER)}"
         f"<figcaption>{html.escape(one.device_id)}</figcaption></figure>"
         for one in labels
     )
@@ -68,7 +72,5 @@ def sheet(labels: Sequence[Label]) -> str:
     )
 
 
-def _saved(label: Label, **options: object) -> bytes:
-    out = io.BytesIO()
-    segno.make(label.url, error="m", micro=False).save(out, **options)
-    return out.getvalue()
+def _code(label: Label) -> segno.QRCode:
+    return segno.make_qr(label.url, error="m")

@@ -18,9 +18,9 @@ from alerts.intake.opening import PRIORITY_OF_DANGER, about_of, due, ticket_for
 from alerts.intake.report import Report, check
 from alerts.tickets import conversation
 from alerts.tickets.ledger import record
-from hearthwatch.errors import Invalid
+from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.reasons import CHINESE, spoken
-from hearthwatch.records import reports, tickets
+from hearthwatch.records import reports, ticket_messages, tickets
 from hearthwatch.records.reports import NewReport, TicketReport
 from hearthwatch.values import Event, Ticket
 
@@ -142,6 +142,30 @@ def _raise(connection: Connection, ticket: Ticket, kept: TicketReport, now: date
     dates = (ticket.due_at, due(connection, PRIORITY_OF_DANGER, now))
     sooner = min((at for at in dates if at is not None), default=None)
     return record(connection, ticket, "raised", "intake", now, detail, also={"due_at": sooner})
+
+
+def add_words(connection: Connection, kept: TicketReport, text: str, now: datetime) -> Ticket:
+    """Let a reporter add to their report. The same words twice are said once.
+
+    Raises `Invalid` for an empty or endless text, `Conflict` where the ticket was closed.
+    """
+    ticket = conversation.surviving(connection, kept.ticket_id)
+    if ticket.state == "closed":
+        raise Conflict("this is settled; report anew", where=f"ticket {ticket.id}")
+    author = f"reporter:{kept.id}"
+    before = [one for one in ticket_messages.of_ticket(connection, ticket.id) if one.author == author]
+    if before and before[-1].text == text.strip():
+        return ticket
+    detail = {"report_id": kept.id, "source": kept.source}
+    conversation.message(connection, ticket.id, text=text, author=author, now=now, verified=False, detail=detail)
+    ticket = tickets.get(connection, ticket.id)
+    signs = danger.signs(text)
+    if not signs:
+        return ticket
+    alarmed = reports.change(connection, kept.id, None, {"danger": [*dict.fromkeys([*kept.danger, *signs])]})
+    ticket = _raise(connection, ticket, alarmed, now)
+    alarm.tell_engineers(connection, ticket, alarmed, now)
+    return ticket
 
 
 def reclassify(connection: Connection, report_id: int, mode: str, actor: str, now: datetime) -> TicketReport:

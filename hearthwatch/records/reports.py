@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +16,6 @@ from hearthwatch.records.database import batched, update_at_revision
 from hearthwatch.records.tables import inbound_mails, report_photos, ticket_reports
 from hearthwatch.records.tables.columns import fitted
 
-TOKEN_BYTES = 32
 ERASED: Mapping[str, Any] = {
     "contact_name": None,
     "contact_email": None,
@@ -153,14 +151,20 @@ def of_customer(connection: Connection, customer_id: str) -> list[TicketReport]:
     return [TicketReport(**row) for row in connection.execute(query).mappings()]
 
 
+def to_tell(connection: Connection, since: datetime) -> list[TicketReport]:
+    """Reports that somebody who left a mail address follows by a link that is good after ``since``, oldest first."""
+    query = sa.select(*_COLUMNS).where(
+        ticket_reports.c.follow_until > since, ticket_reports.c.contact_email.is_not(None)
+    )
+    return [TicketReport(**row) for row in connection.execute(query.order_by(ticket_reports.c.id)).mappings()]
+
+
 # -- the link to follow a report by
 
 
-def follow(connection: Connection, report_id: int, until: datetime) -> str:
-    """Make the link's token of a report; it is not kept and cannot be shown again. An earlier one ends."""
-    token = secrets.token_urlsafe(TOKEN_BYTES)
+def follow(connection: Connection, report_id: int, token: str, until: datetime) -> None:
+    """Let a report be followed by a link until a time; of the token only the hash is kept."""
     change(connection, report_id, None, {"follow_hash": _hash(token), "follow_until": until})
-    return token
 
 
 def followed(connection: Connection, token: str, now: datetime) -> TicketReport:

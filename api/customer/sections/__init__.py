@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.customer.look import Act, Look, Section
-from api.customer.sections import choices, device, notice, progress
+from api.customer.sections import choices, device, notice, ownership, progress, report
 
 SECTIONS: tuple[Section, ...] = (
     notice.SECTION,
     progress.SECTION,
     device.SECTION,
+    report.SECTION,
     choices.SECTION,
+    ownership.SECTION,
 )
 
 ACTS: Mapping[str, tuple[Section, Act]] = {

@@ -1,0 +1,220 @@
+"""The form over HTTP. Opening it (GET, HEAD) changes nothing; sent once, it is one report however often it is sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy import Connection
+from starlette.responses import RedirectResponse, Response
+
+from alerts.intake import answers, brakes, nonces, reporting
+from alerts.intake.reporting import Reported
+from alerts.notices.catalogue import choose
+from api.context import ApiContext, Context
+from api.customer.sent import Sent
+from api.report import doors, form, pages
+from api.report.doors import Door
+from api.report.form import Problem, ReportForm
+from api.templating import HEADERS
+from hearthwatch.errors import HearthwatchError, Unavailable
+from hearthwatch.records import aliases, reports
+from hearthwatch.values import Event
+
+LOG = logging.getLogger(__name__)
+router = APIRouter(include_in_schema=False)
+
+Code = Annotated[str, Path(min_length=1, max_length=200)]
+Lang = Annotated[str | None, Query(max_length=35)]
+EVIDENCE = timedelta(days=7)
+
+Opener = Callable[[Connection], Door]
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who stands at a door: in which language, from which place, and the code they scanned, if they scanned one."""
+
+    context: ApiContext
+    opener: Opener
+    wanted: str | None
+    accepted: str
+    address: str
+    code: str | None = None
+
+    def language(self, own: str | None = None) -> str:
+        """The language to speak: the chosen one, else the customer's own, else the browser's."""
+        return choose(self.wanted or own or self.accepted or "en")
+
+
+@router.head("/r/{code}")
+@router.get("/r/{code}")
+def open_by_code(request: Request, context: Context, code: Code, lang: Lang = None) -> Response:
+    """Show the empty form of a code."""
+    return _opened(_at_code(request, context, code, lang))
+
+
+@router.post("/r/{code}")
+def send_by_code(request: Request, context: Context, code: Code, sent: ReportForm, lang: Lang = None) -> Response:
+    """Take what a stranger reports."""
+    return _sent(_at_code(request, context, code, lang), sent)
+
+
+@router.get("/r/{code}/sent")
+def thank_by_code(request: Request, context: Context, code: Code, lang: Lang = None) -> Response:
+    """Say thank you."""
+    return _thanked(_at_code(request, context, code, lang), request)
+
+
+@router.head("/c/{token}/report")
+@router.get("/c/{token}/report")
+def open_by_link(request: Request, context: Context, token: Code, lang: Lang = None) -> Response:
+    """Show a customer the form."""
+    return _opened(_at_link(request, context, token, lang))
+
+
+@router.post("/c/{token}/report")
+def send_by_link(request: Request, context: Context, token: Code, sent: ReportForm, lang: Lang = None) -> Response:
+    """Take what a customer reports."""
+    return _sent(_at_link(request, context, token, lang), sent)
+
+
+@router.get("/c/{token}/report/sent")
+def thank_by_link(request: Request, context: Context, token: Code, lang: Lang = None) -> Response:
+    """Say thank you."""
+    return _thanked(_at_link(request, context, token, lang), request)
+
+
+def recent_events(context: ApiContext, ids: Sequence[str]) -> list[Event]:
+    """What the telemetry store has of a device's last days; nothing while it is away: a report does not wait for it."""
+    now = context.clock.now()
+    try:
+        found = context.store.events(now - EVIDENCE, now + timedelta(hours=1), devices=list(ids))
+    except Unavailable as away:
+        LOG.warning("a report is taken without the device's events: %s", away)
+        return []
+    return [
+        Event(one["device"], "", one["at"], one["kind"], one["code"] or "", firmware=one["firmware"])
+        for one in found.to_pylist()
+    ]
+
+
+def desk(context: ApiContext) -> answers.Desk:
+    """Who answers to reports."""
+    options = context.settings
+    return answers.Desk(options.brand_name, options.public_url, options.brand_reply_to, context.secret_key)
+
+
+def _at_code(request: Request, context: ApiContext, code: str, lang: str | None) -> Visitor:
+    return Visitor(
+        context, lambda connection: doors.by_code(connection, code), lang, _accepted(request), _address(request), code
+    )
+
+
+def _at_link(request: Request, context: ApiContext, token: str, lang: str | None) -> Visitor:
+    now = context.clock.now()
+    return Visitor(
+        context, lambda connection: doors.by_link(connection, token, now), lang, _accepted(request), _address(request)
+    )
+
+
+def _accepted(request: Request) -> str:
+    return request.headers.get("accept-language", "").split(",")[0].split(";")[0].strip()[:35]
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _opened(visitor: Visitor, sent: Sent | None = None, problem: Problem | None = None) -> Response:
+    """The form: empty, or as it was sent, with what is wrong with it."""
+    context = visitor.context
+    try:
+        with context.database.reading() as connection:
+            door = visitor.opener(connection)
+    except HearthwatchError as error:
+        return pages.sorry(context, visitor.language(), error)
+    nonce = nonces.make(door.name, context.clock.now(), context.secret_key)
+    return pages.form(context, door, visitor.language(door.language), visitor.wanted, nonce, sent, problem)
+
+
+def _sent(visitor: Visitor, sent: Sent | None) -> Response:
+    if sent is None or not sent.readable:
+        return _opened(visitor, None, form.TOO_LARGE)
+    try:
+        with visitor.context.database.reading() as connection:
+            door = visitor.opener(connection)
+        done = _take(visitor, door, sent)
+    except HearthwatchError as error:
+        problem = form.problem_of(error)
+        if problem is not None:
+            return _opened(visitor, sent, problem)
+        return pages.sorry(visitor.context, visitor.language(), error)
+    chosen = {"lang": visitor.wanted} if visitor.wanted else {}
+    told = {"n": str(done.report.id)} if done else {}
+    danger = {"danger": "1"} if done and done.report.danger else {}
+    mail = {"mail": "1"} if done and door.strangers and done.report.contact_email else {}
+    return RedirectResponse(
+        f"{door.path}/sent?{urlencode({**chosen, **told, **danger, **mail})}", status_code=303, headers=HEADERS
+    )
+
+
+def _take(visitor: Visitor, door: Door, sent: Sent) -> Reported | None:
+    """Take a form in; None for one that a program filled in, which is told the same as a person."""
+    context = visitor.context
+    now = context.clock.now()
+    once = nonces.check(door.name, sent.field("nonce"), now, context.secret_key)
+    if sent.field(form.HONEYPOT):
+        return None
+    device_id = door.device(sent.field("device"))
+    place = brakes.place_of(visitor.address, context.secret_key)
+    with context.database.reading() as connection:
+        known = reports.sent_by(connection, once) is not None
+        ids = aliases.ids_of(connection, device_id) if device_id else []
+        if visitor.code is not None and not known:
+            brakes.check(connection, visitor.code, place, now)
+    report = form.read(sent, "qr" if door.strangers else "page", strangers=door.strangers)
+    report = replace(
+        report,
+        device_id=device_id,
+        customer_id=door.customer_id,
+        verified=not door.strangers,
+        language=visitor.language(door.language),
+        once=once,
+    )
+    events = recent_events(context, ids) if ids and not known else []
+
+    def work(connection: Connection) -> Reported:
+        visitor.opener(connection)  # the code or link may have been withdrawn meanwhile
+        done = reporting.report(connection, report, now, events)
+        if visitor.code is not None and not done.again:
+            brakes.count(connection, visitor.code, place, now)
+            answers.receipt(connection, done.ticket, done.report, desk(context), now)
+        return done
+
+    return context.database.retrying(work)
+
+
+def _thanked(visitor: Visitor, request: Request) -> Response:
+    context = visitor.context
+    try:
+        with context.database.reading() as connection:
+            door = visitor.opener(connection)
+    except HearthwatchError as error:
+        return pages.sorry(context, visitor.language(), error)
+    query = request.query_params
+    number = query.get("n", "")
+    return pages.thanks(
+        context,
+        door,
+        visitor.language(door.language),
+        visitor.wanted,
+        number=number if number.isascii() and number.isdecimal() and len(number) < 16 else "",
+        danger=query.get("danger") == "1",
+        mail=query.get("mail") == "1",
+    )
