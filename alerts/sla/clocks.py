@@ -231,31 +231,30 @@ class _Folding:
 
     def take(self, event: Happening) -> None:
         """One event of the ticket."""
-        at, what = event.at, event.what
-        if what == "opened":
+        if event.what in CONTACTS:
+            self._hear(event)
+        elif event.what in ANSWERS:
+            self._answer(event)
+        elif event.what in {"approved", "declined"}:
+            self._lift("approval", event.at)
+        elif event.what in WORKED_ON:
+            self._wait(None, None, event.at)
+            if event.what == "reopened":
+                self._reopen(event.at)
+        else:
+            self._take_rarer(event)
+
+    def _take_rarer(self, event: Happening) -> None:
+        if event.what == "opened":
             self._open(event)
-        elif what in CONTACTS:
-            if event.detail.get("verified", True):  # a stranger may ask; only the customer ends the wait for them
-                self._lift("customer", at)
-            self._contact(at)
-        elif what in {"approved", "declined"}:
-            self._lift("approval", at)
-        elif what == "waiting":
-            self._wait(str(event.detail.get("for") or "customer"), _instant(event.detail.get("until")), at)
-        elif what == "raised":
+        elif event.what == "waiting":
+            self._wait(str(event.detail.get("for") or "customer"), _instant(event.detail.get("until")), event.at)
+        elif event.what == "raised":
             self._raise(event)
-        elif what == "merged" and event.detail.get("into") is not None:
-            self._cancel(at)
-        elif what == "closed":
+        elif event.what == "closed":
             self._close(event)
-        elif what in WORKED_ON:
-            self._wait(None, None, at)
-            if what == "reopened":
-                self._reopen(at)
-        if what in ANSWERS:
-            self._answer(at)
-            if what == "scheduled":
-                self._wait("scheduled", _instant(event.detail.get("at")), at)
+        elif event.what == "merged" and event.detail.get("into") is not None:
+            self._cancel(event.at)
 
     def _open(self, event: Happening) -> None:
         self._begin(self.clocks["resolution"], event.at)
@@ -271,11 +270,19 @@ class _Folding:
         if not update.ticks and (not first.ticks or first.target is None):
             self._begin(update, at)
 
-    def _answer(self, at: datetime) -> None:
+    def _hear(self, event: Happening) -> None:
+        if event.detail.get("verified", True):  # a stranger may ask; only the customer ends the wait for them
+            self._lift("customer", event.at)
+        self._contact(event.at)
+
+    def _answer(self, event: Happening) -> None:
+        at = event.at
         for name in ("first_response", "update", "periodic_update"):
             self._fulfil(self.clocks[name], at)
         if self.clocks["resolution"].ticks and self.clocks["periodic_update"].target is not None:
             self._begin(self.clocks["periodic_update"], at)
+        if event.what == "scheduled":
+            self._wait("scheduled", _instant(event.detail.get("at")), at)
 
     def _close(self, event: Happening) -> None:
         self.waiting_for = self.waiting_until = None

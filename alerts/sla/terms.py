@@ -178,7 +178,10 @@ class Escalation(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the choice of a term looks at. ``groups`` are attributes of the device, as rules name them."""
+    """What the choice of a term looks at.
+
+    ``groups`` are attributes of the device as ``name=value``; a term's ``pilot`` means ``group=pilot``.
+    """
 
     priority: int
     kind: str = "device"
@@ -219,8 +222,9 @@ class Term(_Part):
             (self.warranty, facts.warranty),
             (self.regions, facts.region),
         )
+        named = {one if "=" in one else f"group={one}" for one in self.groups}
         return all(not wanted or value in wanted for wanted, value in single) and (
-            not self.groups or bool(set(self.groups) & set(facts.groups))
+            not named or bool(named & set(facts.groups))
         )
 
     def target(self, clock: ClockName, priority: int) -> timedelta | None:
@@ -240,12 +244,14 @@ class Term(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What is promised for one ticket: the term, its calendar, targets in business time, and what pauses which clock."""
+    """What is promised for one ticket: the term, its calendar, targets in business time, what pauses which clock, and in which calendar's
+    hours staff are told of it."""
 
     term: str
     calendar: BusinessCalendar
     targets: Mapping[ClockName, timedelta | None]
     pauses: Mapping[ClockName, frozenset[str]]
+    told_in: BusinessCalendar
     afresh: bool = True
 
 
@@ -253,6 +259,7 @@ class SlaTerms(_Part):
     """The whole `[sla]` section. Without terms, tickets are due by `tickets.due_days`."""
 
     language: Literal["en", "zh_Hans"] = "en"
+    told_in: str | None = None
     reminders: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(strict=False, max_length=5)] = (0.8,)
     reopened: Literal["afresh", "continue"] = "afresh"
     team: Addresses = ()
@@ -271,6 +278,8 @@ class SlaTerms(_Part):
     def _makes_sense(self, _info: ValidationInfo) -> SlaTerms:
         if ALWAYS in self.calendars:
             raise ValueError(f"a calendar called {ALWAYS} is there already: it never closes")
+        if self.told_in is not None and self.told_in not in {ALWAYS, *self.calendars}:
+            raise ValueError(f"told_in: there is no calendar {self.told_in!r}")
         for term in self.terms:
             if term.calendar not in {ALWAYS, *self.calendars}:
                 raise ValueError(f"term {term.name!r}: there is no calendar {term.calendar!r}")
@@ -291,9 +300,12 @@ class SlaTerms(_Part):
         term = next((one for one in self.terms if one.fits(facts)), None)
         if term is None:
             days: dict[ClockName, timedelta | None] = {"resolution": timedelta(days=due_days[facts.priority - 1])}
-            return Level(DUE_DAYS, self.calendar(ALWAYS), days, pauses, afresh)
-        targets = {clock: term.target(clock, facts.priority) for clock in CLOCKS}
-        return Level(term.name, self.calendar(term.calendar), targets, pauses, afresh)
+            name, targets, calendar = DUE_DAYS, days, ALWAYS
+        else:
+            name, calendar = term.name, term.calendar
+            targets = {clock: term.target(clock, facts.priority) for clock in CLOCKS}
+        told_in = self.calendar(self.told_in or calendar)
+        return Level(name, self.calendar(calendar), targets, pauses, told_in, afresh)
 
 
 def _refuse_same_names(terms: Sequence[Term]) -> None:

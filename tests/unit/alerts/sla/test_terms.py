@@ -48,6 +48,7 @@ def terms(text: str) -> SlaTerms:
         ("[[terms]]\nname = 'due_days'", "where no term fits"),
         ("[[terms]]\nname = 'a'\nmodels = ['X']\n[[terms]]\nname = 'a'\nmodels = ['Y']", "two terms are called 'a'"),
         ("reminders = [1.5]", "reminders"),
+        ("told_in = 'nights'", "there is no calendar 'nights'"),
         ("team = ['exec://rm']", "no channel serves exec:"),
         ("[[escalations]]\nto = ['boss']", "neither one of"),
         ("[pauses]\nresolution = ['weather']", "resolution"),
@@ -137,10 +138,10 @@ def test_conditions_look_at_model_safety_warranty_region_and_groups() -> None:
     some = terms(text)
     assert some.level(Facts(2, safety_class="injury"), DUE).term == "may hurt somebody"
     assert (
-        some.level(Facts(2, safety_class="none", groups=("eu", "pilot"), warranty="in"), DUE).term
+        some.level(Facts(2, safety_class="none", groups=("group=eu", "group=pilot"), warranty="in"), DUE).term
         == "pilots in warranty"
     )
-    assert some.level(Facts(2, safety_class="none", groups=("pilot",), warranty="out"), DUE).term == "due_days"
+    assert some.level(Facts(2, safety_class="none", groups=("group=pilot",), warranty="out"), DUE).term == "due_days"
 
 
 def test_a_calendar_has_lunch_holidays_and_half_days() -> None:
