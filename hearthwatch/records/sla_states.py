@@ -12,6 +12,9 @@ from sqlalchemy import Connection
 
 from hearthwatch.records.database import batched, replace_rows
 from hearthwatch.records.tables import sla_states, ticket_events, tickets
+from hearthwatch.values import Ticket
+
+_TICKET = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,27 @@ def of_tickets(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, S
     return found
 
 
+def tickets_by_id(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, Ticket]:
+    """Some tickets at once."""
+    found: dict[int, Ticket] = {}
+    for some in batched(ticket_ids):
+        rows = connection.execute(sa.select(*_TICKET).where(tickets.c.id.in_(some))).mappings()
+        found.update((row["id"], Ticket(**row)) for row in rows)
+    return found
+
+
 def due(connection: Connection, now: datetime) -> list[int]:
     """Tickets with whose clocks something is to be done by now."""
     query = sa.select(sla_states.c.ticket_id).where(sla_states.c.next_at <= now).order_by(sla_states.c.ticket_id)
     return list(connection.execute(query).scalars())
 
 
-def of_other_versions(connection: Connection, version: int) -> list[int]:
-    """Open tickets to which another policy version applies."""
+def of_open_tickets(connection: Connection) -> list[int]:
+    """Open tickets that have clocks."""
     query = (
         sa.select(sla_states.c.ticket_id)
         .join(tickets, tickets.c.id == sla_states.c.ticket_id)
-        .where(sla_states.c.policy_version != version, tickets.c.state != "closed")
+        .where(tickets.c.state != "closed")
         .order_by(sla_states.c.ticket_id)
     )
     return list(connection.execute(query).scalars())
@@ -69,28 +81,38 @@ def newest_event(connection: Connection) -> int:
     return int(connection.execute(sa.select(sa.func.max(ticket_events.c.id))).scalar_one() or 0)
 
 
-def behind(connection: Connection, after: int) -> list[int]:
-    """Tickets with an event numbered higher than ``after`` whose clocks have not taken all of their events in."""
+def behind(connection: Connection, after: int, *, closed_since: datetime) -> list[int]:
+    """Tickets with an event numbered higher than ``after`` whose clocks have not taken all of their events in.
+
+    Without clocks, only what is open or was closed since then counts.
+    """
     touched = sa.select(ticket_events.c.ticket_id).where(ticket_events.c.id > after).distinct()
-    return _behind(connection, ticket_events.c.ticket_id.in_(touched))
+    return _behind(connection, ticket_events.c.ticket_id.in_(touched), closed_since)
 
 
-def all_behind(connection: Connection) -> list[int]:
-    """Every ticket that is open, or was written about, whose clocks have not taken all of its events in. Reads all of the ledgers."""
-    return _behind(connection, sa.true())
+def all_behind(connection: Connection, *, closed_since: datetime) -> list[int]:
+    """As `behind`, of all tickets whatever numbers their events have: it reads all of the ledgers."""
+    return _behind(connection, sa.true(), closed_since)
 
 
-def _behind(connection: Connection, which: sa.ColumnElement[bool]) -> list[int]:
+def _behind(connection: Connection, which: sa.ColumnElement[bool], closed_since: datetime) -> list[int]:
     counted = (
         sa.select(ticket_events.c.ticket_id, sa.func.count().label("events"))
         .where(which)
         .group_by(ticket_events.c.ticket_id)
         .subquery()
     )
+    concerned = sa.or_(tickets.c.state != "closed", tickets.c.closed_at >= closed_since)
     query = (
         sa.select(counted.c.ticket_id)
+        .join(tickets, tickets.c.id == counted.c.ticket_id)
         .outerjoin(sla_states, sla_states.c.ticket_id == counted.c.ticket_id)
-        .where(sa.or_(sla_states.c.events.is_(None), sla_states.c.events != counted.c.events))
+        .where(
+            sa.or_(
+                sa.and_(sla_states.c.ticket_id.is_(None), concerned),
+                sla_states.c.events != counted.c.events,
+            )
+        )
         .order_by(counted.c.ticket_id)
     )
     return list(connection.execute(query).scalars())
