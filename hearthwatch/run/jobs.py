@@ -10,6 +10,7 @@ from typing import Any
 from alerts import jobs as alerting
 from alerts.notices.wording import Brand
 from alerts.rollouts.announce import Announcing
+from alerts.service_levels.keeping import keep
 from analytics.anomaly import find_anomalies
 from analytics.cohorts.dimension_watch import judge_comparisons, weigh_comparisons
 from analytics.cohorts.watch import live_log_e, watch_releases
@@ -155,6 +156,10 @@ def _follow_up(work: Work, now: datetime) -> Mapping[str, Any]:
     return alerting.follow_up(work.platform.database, now, brand=brand(work.platform), **_links(work.platform))
 
 
+def _sla(work: Work, now: datetime) -> Mapping[str, Any]:
+    return keep(work.platform.database, now, public_url=work.platform.settings.public_url)
+
+
 def _commands(work: Work, now: datetime) -> Mapping[str, Any]:
     return alerting.tend_commands(work.platform.database, now, ask_devices=work.platform.settings.ask_devices)
 
@@ -213,6 +218,7 @@ JOBS: tuple[Job[Work], ...] = (
     Job("recover", timedelta(hours=1), _recover),
     Job("policy", timedelta(minutes=1), _policy, lane=PROMPT),
     Job("follow_up", timedelta(minutes=5), _follow_up, lane=PROMPT),
+    Job("sla", timedelta(minutes=1), _sla, lane=PROMPT),
     Job("commands", timedelta(seconds=15), _commands, lane=PROMPT),
     Job("deliver", timedelta(seconds=15), _deliver, lane=PROMPT),
     Job("backtests", BACKTESTS_EVERY, _backtests, lane="backtests"),
