@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from alerts import commands, delivery, following, rounds
+from alerts.campaigns import sending as campaigns
 from alerts.notices.issue import Mail
 from alerts.notices.wording import Brand
+from alerts.policy.file import Policy, default_text, parse
 from alerts.policy.survey import survey
 from hearthwatch.ports import Channel
 from hearthwatch.records import policies
@@ -44,6 +48,27 @@ def follow_up(
             return {}
     with database.transaction() as connection:
         return dict(following.carry_out(connection, version, mail, now))
+
+
+def run_campaigns(
+    database: Database, now: datetime, *, brand: Brand, public_url: str, link_life: timedelta
+) -> Mapping[str, int]:
+    """Send what running recalls and security notices ask for, whatever the policy's mode: two people have approved them. Returns counts."""
+    mail = Mail(brand, public_url, link_life)
+    with database.reading() as connection:
+        policy, number = _terms(connection)
+        if not campaigns.due(connection, policy, mail, now):
+            return {}
+    with database.transaction() as connection:
+        policy, number = _terms(connection)
+        todos = campaigns.due(connection, policy, mail, now)
+        return dict(campaigns.carry_out(connection, todos, policy, mail, policy_version=number, now=now))
+
+
+def _terms(connection: Connection) -> tuple[Policy, int]:
+    """The policy in force and its version; the one that comes with Hearthwatch where there is none."""
+    version = policies.current(connection)
+    return (parse(version.text), version.version) if version else (parse(default_text()), 0)
 
 
 def tend_commands(database: Database, now: datetime, *, ask_devices: bool) -> Mapping[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,14 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts.channels.addresses import channel_of, usable
-from alerts.notices.wording import Brand, Letter, Reader, Subject, write
+from alerts.channels import letters
+from alerts.notices.campaign_letters import Advised, Recalled, write_advisory, write_recall
+from alerts.notices.kinds import OF_CAMPAIGNS
+from alerts.notices.wording import Brand, Cost, Letter, Reader, Subject, write
 from alerts.policy.cases import NoticeCase
-from alerts.policy.decisions import NoticePlan
+from alerts.policy.decisions import NoticePlan, part_of
 from alerts.policy.file import Policy
 from alerts.policy.quiet import zone
 from hearthwatch.errors import Missing
-from hearthwatch.records import customer_links, models, notices, outbox
+from hearthwatch.records import customer_links, models, notices, outbox, warranties
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.notices import Wanted
 from hearthwatch.values import Notice
@@ -32,12 +33,16 @@ class Mail:
     link_life: timedelta
 
 
+About = Subject | Recalled | Advised
+"""What a notice may be about."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A notice about to be written: its key, its reader, its subject, and how it stands.
 
     ``why`` is what decided it, as kept with the notice: rule, limits, costs, consent. ``finding_id``, ``ticket_id`` and ``campaign_id``
-    say what it has to do with, its ``cause`` among them.
+    say what it has to do with, its ``cause`` among them. ``language``: where it can not be the customer's own.
     """
 
     cause: str
@@ -45,9 +50,10 @@ class Draft:
     kind: str
     occasion: str
     owner: Owner
-    subject: Subject
+    subject: About
     plan: NoticePlan
     urgent: bool = False
+    language: str | None = None
     why: Mapping[str, Any] | None = None
     finding_id: int | None = None
     ticket_id: int | None = None
@@ -57,6 +63,8 @@ class Draft:
 def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
     """The draft of a case's notice."""
     finding = case.finding
+    first = case.existing.device_id if case.existing else case.devices[0]
+    paid = case.kind == "replacement"
     subject = Subject(
         kind=case.kind,
         mode=finding.mode,
@@ -65,8 +73,9 @@ def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
         act_by=max(case.plan.send_after, now) + timedelta(days=case.rule.act_within_days),
         version=case.fix.version if case.fix else None,
         whole_release=finding.kind == "cohort",
+        part=part_of(finding) if paid else None,
+        cost=cost_of(connection, first, now) if paid else None,
     )
-    first = case.existing.device_id if case.existing else case.devices[0]
     return Draft(
         notices.cause_of(finding_id=finding.id),
         first,
@@ -78,6 +87,12 @@ def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
         urgent=case.rule.urgent,
         finding_id=finding.id,
     )
+
+
+def cost_of(connection: Connection, device_id: str, now: datetime, price: str | None = None) -> Cost:
+    """Who pays for work on a device: its warranty while that lasts."""
+    warranty = warranties.of_device(connection, device_id)
+    return Cost(warranty.covers(now), warranty.until, price)
 
 
 def product_name(connection: Connection, model: str | None) -> str:
@@ -94,11 +109,19 @@ def product_name(connection: Connection, model: str | None) -> str:
 def compose(draft: Draft, policy: Policy, mail: Mail) -> Letter:
     """The letter of a draft, its link masked."""
     customer, home = draft.owner.customer, draft.owner.home
-    reader = Reader(
-        customer.name, customer.language, zone(home.timezone if home else None, policy.quiet_hours.timezone)
-    )
-    until = draft.plan.send_after + mail.link_life
-    return write(draft.subject, reader, mail.brand, public_url=mail.public_url, link_until=until)
+    at_home = zone(home.timezone if home else None, policy.quiet_hours.timezone)
+    reader = Reader(customer.name, draft.language or customer.language, at_home)
+    return written(draft.subject, reader, mail, draft.plan.send_after + mail.link_life)
+
+
+def written(subject: About, reader: Reader, mail: Mail, link_until: datetime) -> Letter:
+    """The letter about a subject of any kind, its link masked."""
+    how: dict[str, Any] = {"public_url": mail.public_url, "link_until": link_until}
+    if isinstance(subject, Recalled):
+        return write_recall(subject, reader, mail.brand, **how)
+    if isinstance(subject, Advised):
+        return write_advisory(subject, reader, mail.brand, **how)
+    return write(subject, reader, mail.brand, **how)
 
 
 def issue(
@@ -148,7 +171,12 @@ def bring(
     policy_version: int,
     now: datetime,
 ) -> Notice:
-    """Bring a notice that was not sent into the state its case now has, in today's words."""
+    """Bring a notice that was not sent into the state its case now has, in today's words.
+
+    One that waits to be sent is called back first; where it is being sent at this moment it stays as it is.
+    """
+    if notice.state == "queued" and not _called_back(connection, notice):
+        return notice
     letter = compose(draft, policy, mail)
     plan = draft.plan
     changes = {
@@ -171,6 +199,14 @@ def bring(
     return changed
 
 
+def _called_back(connection: Connection, notice: Notice) -> bool:
+    waiting = outbox.of_notice(connection, notice.id)
+    if any(item.state in {"claimed", "delivered"} for item in waiting):
+        return False
+    outbox.cancel(connection, notice.id, "written anew")
+    return True
+
+
 def _send(
     connection: Connection, notice: Notice, letter: Letter, draft: Draft, policy: Policy, mail: Mail, now: datetime
 ) -> None:
@@ -180,34 +216,25 @@ def _send(
         customer_id=notice.customer_id,
         expires_at=max(now, notice.send_after) + mail.link_life,
     )
-    addresses = usable(draft.owner.customer.channels)
     own = letter.with_token(token)
-    payload = {"subject": own.subject, "text": own.text, "html": own.html, "quiet": _quiet(draft, policy)}
-    put_letter(connection, notice, addresses, payload, now=now, next_at=notice.send_after)
-
-
-def put_letter(
-    connection: Connection,
-    notice: Notice,
-    addresses: tuple[str, ...],
-    payload: Mapping[str, Any],
-    *,
-    now: datetime,
-    next_at: datetime,
-) -> None:
-    """Write a letter to the first address into the outbox; the others are tried where that one is refused for good."""
-    first, *others = addresses
-    place = hashlib.sha256(first.encode()).hexdigest()[:16]
-    outbox.put(
+    safety = draft.kind in OF_CAMPAIGNS
+    payload = {
+        "subject": own.subject,
+        "text": own.text,
+        "html": own.html,
+        "short": own.short,
+        "language": own.language,
+        "unsubscribe": None if safety else f"{own.link}/unsubscribe",
+        "quiet": _quiet(draft, policy),
+    }
+    letters.put(
         connection,
-        kind="notice",
-        channel=channel_of(first) or "",
-        address=first,
-        payload={**payload, "others": others},
-        key=f"notice:{notice.id}:{notice.revision}:{place}",
+        notice,
+        draft.owner.customer.channels,
+        payload,
         now=now,
-        next_at=next_at,
-        notice_id=notice.id,
+        next_at=notice.send_after,
+        reach="all" if safety else None,
     )
 
 

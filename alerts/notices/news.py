@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from alerts.notices import phrases
 from alerts.notices.issue import Draft, product_name
 from alerts.notices.wording import Subject
-from alerts.policy import decisions
+from alerts.policy import decisions, facts
 from alerts.policy.bad_releases import release_of
 from alerts.policy.decisions import Addressee
 from alerts.policy.file import Policy, Rule
@@ -119,7 +119,7 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
     device = devices.find(connection, [notice.device_id]).get(notice.device_id)
     owner = customers.owner_of(connection, notice.device_id, now)
     model = device.model if device else None
-    rule = decisions.rule_for(policy, finding, model)
+    rule = decisions.rule_for(policy, finding, facts.of_device(connection, device, now))
     fix = _fix(connection, finding, model) if notice.kind == "update" else None
     done = notice.kind == "update" and not (decisions.helps(fix, device) and _is_open(connection, fix, notice))
     if owner is None or owner.customer.id != notice.customer_id or rule is None or done:

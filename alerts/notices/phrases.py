@@ -103,6 +103,7 @@ ALL_CLEAR = {
     "update": "The update has put right what we wrote to you about.",
     "overheating": "Its temperature has stayed normal since we wrote to you.",
     "advisory": "Your device no longer has the security weakness that we wrote to you about.",
+    "advisory/not_affected": "We have checked your device: it does not have the security weakness that we wrote to you about.",
     "recall/update": "The recall is over for your device: it was updated, and you can use it again.",
     "recall/repair": "The recall is over for your device: it was repaired, and you can use it again.",
     "recall/replacement": "The recall is over for your device: you have a new one in its place.",

@@ -86,7 +86,7 @@ def _between_han(read: list[str], number: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    found = []
+    found: list[tuple[re.Pattern[str], str]] = []
     for language in catalogue.languages():
         file = catalogue.FOLDER / language / FILE
         if file.is_file():

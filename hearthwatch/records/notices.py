@@ -65,6 +65,35 @@ class Wanted:
     why: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CampaignNotice:
+    """A notice of a campaign without its words; ``why`` names all the devices it is about."""
+
+    id: int
+    kind: str
+    device_id: str
+    customer_id: str
+    home_id: str | None
+    state: str
+    reason: str | None
+    answer: str | None
+    created_at: datetime
+    why: Mapping[str, Any] | None
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """All devices it is about."""
+        told = (self.why or {}).get("devices")
+        return tuple(str(one) for one in told) if told else (self.device_id,)
+
+
+def of_campaign(connection: Connection, campaign_id: int) -> list[CampaignNotice]:
+    """Every notice of a campaign, oldest first."""
+    columns = (notices.c[name] for name in CampaignNotice.__dataclass_fields__)
+    query = sa.select(*columns).where(notices.c.campaign_id == campaign_id).order_by(notices.c.id)
+    return [CampaignNotice(**row) for row in connection.execute(query).mappings()]
+
+
 def cause_of(*, finding_id: int | None = None, ticket_id: int | None = None, campaign_id: int | None = None) -> str:
     """The cause of a notice about exactly one of these."""
     ((what, number),) = [

@@ -156,6 +156,10 @@ def _follow_up(work: Work, now: datetime) -> Mapping[str, Any]:
     return alerting.follow_up(work.platform.database, now, brand=brand(work.platform), **_links(work.platform))
 
 
+def _campaigns(work: Work, now: datetime) -> Mapping[str, Any]:
+    return alerting.run_campaigns(work.platform.database, now, brand=brand(work.platform), **_links(work.platform))
+
+
 def _sla(work: Work, now: datetime) -> Mapping[str, Any]:
     return keep(work.platform.database, now, public_url=work.platform.settings.public_url)
 
@@ -218,6 +222,7 @@ JOBS: tuple[Job[Work], ...] = (
     Job("recover", timedelta(hours=1), _recover),
     Job("policy", timedelta(minutes=1), _policy, lane=PROMPT),
     Job("follow_up", timedelta(minutes=5), _follow_up, lane=PROMPT),
+    Job("campaigns", timedelta(minutes=1), _campaigns, lane=PROMPT),
     Job("sla", timedelta(minutes=1), _sla, lane=PROMPT),
     Job("commands", timedelta(seconds=15), _commands, lane=PROMPT),
     Job("deliver", timedelta(seconds=15), _deliver, lane=PROMPT),
