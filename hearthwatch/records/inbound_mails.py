@@ -129,11 +129,22 @@ def waiting(connection: Connection) -> int:
     return int(connection.execute(query.where(*held)).scalar_one())
 
 
-def answered_since(connection: Connection, sender: str, since: datetime) -> int:
-    """How many mails of a sender were taken at or after ``since``."""
-    query = sa.select(sa.func.count()).select_from(inbound_mails)
-    theirs = (inbound_mails.c.sender == sender, inbound_mails.c.received_at >= since)
-    return int(connection.execute(query.where(*theirs, inbound_mails.c.state == "taken")).scalar_one())
+def held_bytes(connection: Connection) -> int:
+    """How many bytes of mails in quarantine nobody has looked at."""
+    held = (
+        inbound_mails.c.state == "quarantined",
+        inbound_mails.c.settled_at.is_(None),
+        inbound_mails.c.raw.is_not(None),
+    )
+    return int(
+        connection.execute(sa.select(sa.func.coalesce(sa.func.sum(inbound_mails.c.size), 0)).where(*held)).scalar_one()
+    )
+
+
+def settle(connection: Connection, mail_id: int, actor: str, now: datetime) -> InboundMail:
+    """Say that a person is done with a mail in quarantine; its bytes go with time. Raises `Missing`."""
+    who = fitted(inbound_mails.c.settled_by, actor)
+    return change(connection, mail_id, {"settled_at": now, "settled_by": who})
 
 
 def forget(connection: Connection, before: datetime) -> int:
@@ -144,5 +155,5 @@ def forget(connection: Connection, before: datetime) -> int:
         done,
         sa.or_(inbound_mails.c.sender.is_not(None), inbound_mails.c.raw.is_not(None)),
     )
-    emptied = {"sender": None, "subject": "", "text": None, "raw": None, "attachments": []}
+    emptied: dict[str, Any] = {"sender": None, "subject": "", "text": None, "raw": None, "attachments": []}
     return connection.execute(sa.update(inbound_mails).where(*old).values(emptied)).rowcount
