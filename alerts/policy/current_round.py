@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts.channels.addresses import channel_of, usable
+from alerts.channels.media import medium
 from alerts.policy import decisions
 from alerts.policy.decisions import Addressee, NoticePlan
 from alerts.policy.facts import Facts
@@ -20,7 +21,7 @@ from alerts.policy.judgement import Judgement
 from hearthwatch.records import budgets, consents, devices, notices
 from hearthwatch.records.campaigns import Campaign
 from hearthwatch.records.consents import Standing
-from hearthwatch.records.customers import Owner
+from hearthwatch.records.customers import Customer, Owner
 from hearthwatch.records.outages import PlannedOutage
 from hearthwatch.records.policy_decisions import Prior
 from hearthwatch.values import Device, Notice
@@ -53,11 +54,11 @@ class Round:
     """What was made of each finding, by its id."""
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     """Devices of a recall or an advisory that is not remedied for them yet."""
-    subjects: set[str] = field(default_factory=set)
-    """Devices that have their notice, from this round or shortly before."""
+    subjects: set[tuple[str, str]] = field(default_factory=set)
+    """(device, customer) that have their notice from shortly before."""
     remarks: dict[int, str] = field(default_factory=dict)
     """By finding, what became of the notice that its rule asks for: written, no_owner, told, recent, campaign, closed, covered."""
-    _consents: dict[str, Mapping[str, bool]] = field(default_factory=dict)
+    _consents: dict[str, Standing] = field(default_factory=dict)
     _spent: dict[tuple[str, str], int] = field(default_factory=dict)
     _learned: set[tuple[str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str]] = field(default_factory=set)
@@ -88,19 +89,22 @@ class Round:
         own = 1 if existing is not None and existing.state in notices.SPENT else 0
         spent = self._spent.get(of, 0) - own
         disowned = (device_id, owner.customer.id) in self._disowned
-        to = Addressee(owner, self._consents_of(owner.customer.id), spent, disowned)
+        agreed: dict[str, bool] = {
+            rule.purpose: bool(self._reach(rule, owner.customer)) or self._anywhere(rule, owner.customer)
+        }
+        to = Addressee(owner, agreed, spent, disowned)
         plan = decisions.plan_notice(self.policy, live=self.live, rule=rule, to=to, now=self.now)
         if plan.state == "queued":
             self._spent[of] = spent + 1
         return plan
 
     def fleet(self) -> tuple[int, int] | None:
-        """(allowed, spent) of the fleet's budget for a week; None where the policy sets none."""
+        """(allowed, spent) of the fleet's budget for a week; None where the policy sets none. Small fleets count as 1,000 devices."""
         rate = self.policy.notices.per_1000_devices_and_week
         if rate is None:
             return None
         if self._fleet is None:
-            allowed = floor(rate * budgets.fleet_size(self.connection, self.now) / PER)
+            allowed = floor(rate * max(1.0, budgets.fleet_size(self.connection, self.now) / PER))
             self._fleet = (allowed, budgets.of_fleet(self.connection, self.now - FLEET_PERIOD))
         return self._fleet
 
@@ -108,10 +112,10 @@ class Round:
         """What a notice's plan came from besides its finding, as it is kept with the notice."""
         customer = owner.customer
         needed = rule.purpose not in self.policy.notices.without_consent
-        given = self._consents_of(customer.id).get(rule.purpose, False)
+        given = self._consents_of(customer.id).allows(rule.purpose) or bool(self._reach(rule, customer))
         counted = self._spent.get(household(owner), 0) - (1 if plan.state == "queued" else 0)
         quiet = None if decisions.passes(rule) else decisions.quiet_at(self.policy, owner).because(self.now)
-        reached_by = usable(customer.channels)
+        reached_by = self._reach(rule, customer)
         told: dict[str, Any] = {
             "passes": decisions.passes(rule),
             "consent": {"purpose": rule.purpose, "needed": needed, "given": given},
@@ -126,19 +130,24 @@ class Round:
 
     def _learn_consents(self, customer_ids: Iterable[str]) -> None:
         asked = sorted(set(customer_ids) - self._consents.keys())
-        for customer, holds in consents.standings(self.connection, asked).items():
-            self._consents[customer] = _anywhere(holds)
+        self._consents.update(consents.standings(self.connection, asked))
 
-    def _consents_of(self, customer_id: str) -> Mapping[str, bool]:
+    def _reach(self, rule: Rule, customer: Customer) -> tuple[str, ...]:
+        """The addresses of a customer that may be used for a rule's purpose."""
+        found = usable(customer.channels)
+        if rule.purpose in self.policy.notices.without_consent:
+            return found
+        holds = self._consents_of(customer.id)
+        return tuple(one for one in found if holds.allows(rule.purpose, medium(one)))
+
+    def _anywhere(self, rule: Rule, customer: Customer) -> bool:
+        """Whether a customer agreed whom no channel reaches: then the missing address is what stands in the way."""
+        return not usable(customer.channels) and self._consents_of(customer.id).allows(rule.purpose)
+
+    def _consents_of(self, customer_id: str) -> Standing:
         if customer_id not in self._consents:
             self._learn_consents([customer_id])
         return self._consents[customer_id]
-
-
-def _anywhere(holds: Standing) -> dict[str, bool]:
-    """The purposes a customer agreed to on any channel; which channel may be used is looked at when a letter is sent."""
-    somewhere = {purpose: True for (purpose, _), granted in holds.narrow.items() if granted}
-    return {**holds.wide, **somewhere}
 
 
 def household(owner: Owner) -> tuple[str, str]:

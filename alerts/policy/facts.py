@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,7 +10,8 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from hearthwatch.records import attributes, models, warranties
-from hearthwatch.records.models import SafetyClass
+from hearthwatch.records.models import Model, SafetyClass
+from hearthwatch.records.warranties import Warranty
 from hearthwatch.values import Device
 
 WarrantyState = Literal["in", "out", "unknown"]
@@ -31,6 +32,9 @@ class Facts:
 
 
 NOTHING = Facts()
+Question = Literal["model", "warranty", "groups"]
+"""What has to be looked up: the registered model's classes, the warranty, further attributes."""
+QUESTIONS: tuple[Question, ...] = ("model", "warranty", "groups")
 
 
 def of_device(connection: Connection, device: Device | None, now: datetime) -> Facts:
@@ -38,22 +42,29 @@ def of_device(connection: Connection, device: Device | None, now: datetime) -> F
     return of_devices(connection, [device], now)[device.id] if device is not None else NOTHING
 
 
-def of_devices(connection: Connection, devices: Iterable[Device], now: datetime) -> dict[str, Facts]:
-    """What is known of some devices, by id."""
+def of_devices(
+    connection: Connection, devices: Iterable[Device], now: datetime, asked: Collection[Question] = QUESTIONS
+) -> dict[str, Facts]:
+    """What is known of some devices, by id; looked up is only what is asked."""
     found = list(devices)
-    sold = models.find(connection, {one.model for one in found if one.model})
-    ends = warranties.of_devices(connection, [one.id for one in found])
-    told = attributes.present(connection, [one.id for one in found])
-    facts = {}
-    for one in found:
-        model = sold.get(one.model or "")
-        covers = ends[one.id].covers(now)
-        facts[one.id] = Facts(
-            one.model,
-            one.region,
-            model.device_class if model else None,
-            model.safety_class if model else "none",
-            "unknown" if covers is None else "in" if covers else "out",
-            frozenset(f"{name}={value}" for name, value in told.get(one.id, {}).items()),
-        )
-    return facts
+    ids = [one.id for one in found]
+    sold = models.find(connection, {one.model for one in found if one.model}) if "model" in asked else {}
+    ends = warranties.of_devices(connection, ids) if "warranty" in asked else {}
+    told = attributes.present(connection, ids) if "groups" in asked else {}
+    return {
+        one.id: _facts(one, sold.get(one.model or ""), ends.get(one.id), told.get(one.id, {}), now) for one in found
+    }
+
+
+def _facts(
+    device: Device, model: Model | None, warranty: Warranty | None, told: Mapping[str, str], now: datetime
+) -> Facts:
+    covers = warranty.covers(now) if warranty else None
+    return Facts(
+        device.model,
+        device.region,
+        model.device_class if model else None,
+        model.safety_class if model else "none",
+        "unknown" if covers is None else "in" if covers else "out",
+        frozenset(f"{name}={value}" for name, value in told.items()),
+    )

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from alerts.policy.costs import Costs
+from alerts.policy.facts import Question
 from alerts.policy.faults import Fault, InvalidPolicy, fault_at, of_syntax, of_values
 from alerts.policy.rules import SEVERITIES, Rule
 from alerts.policy.section import Section
@@ -56,9 +57,9 @@ class Policy(Section):
         return {rule.name: number for number, rule in enumerate(self.rules, 1)}
 
     @cached_property
-    def asks_about_devices(self) -> bool:
-        """Whether any rule wants to know more of devices than their model and region."""
-        return any(rule.asks_about_devices for rule in self.rules)
+    def asks(self) -> frozenset[Question]:
+        """What its rules want to know of devices beside what stands in their rows."""
+        return frozenset(question for rule in self.rules for question in rule.asks)
 
 
 @lru_cache(maxsize=16)

@@ -101,7 +101,9 @@ def _learn_subjects(this: Round, ids: Sequence[str]) -> None:
     since = this.now - timedelta(hours=this.policy.notices.group_hours)
     counted = notices.SPENT if this.live else (*notices.SPENT, "observed")
     recent = notices.about_devices(this.connection, ids, since)
-    this.subjects |= {one.device_id for one in recent if one.state in counted and one.kind in notices.ASKING}
+    this.subjects |= {
+        (one.device_id, one.customer_id) for one in recent if one.state in counted and one.kind in notices.ASKING
+    }
     this.subjects |= notice_findings.told_devices(this.connection, ids, since, counted)
 
 
@@ -113,7 +115,8 @@ def _in_the_way(this: Round, case: DeviceCase, told: bool) -> str | None:
         return None
     if case.finding.subject in this.campaigns:
         return "campaign"
-    return "recent" if case.finding.subject in this.subjects else None
+    customer = case.owner.customer.id if case.owner else ""
+    return "recent" if (case.finding.subject, customer) in this.subjects else None
 
 
 def _observed_before(this: Round, existing: Notice | None) -> bool:

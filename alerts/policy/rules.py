@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from alerts.policy.facts import GROUP, Facts, WarrantyState
+from alerts.policy.facts import GROUP, Facts, Question, WarrantyState
 from alerts.policy.section import Section
 from alerts.policy.terms import Purpose
 from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
@@ -79,9 +79,14 @@ class Rule(Section):
         return self.purpose == "safety"
 
     @property
-    def asks_about_devices(self) -> bool:
-        """Whether it wants to know more of a device than its model and region."""
-        return bool(self.device_classes or self.safety_classes or self.groups or self.warranty)
+    def asks(self) -> frozenset[Question]:
+        """What it wants to know of a device beside what stands in its row."""
+        asked: dict[Question, bool] = {
+            "model": bool(self.device_classes or self.safety_classes),
+            "warranty": bool(self.warranty),
+            "groups": bool(self.groups),
+        }
+        return frozenset(question for question, wanted in asked.items() if wanted)
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Rule:
@@ -106,7 +111,7 @@ def misfit(rule: Rule, finding: Finding, part: str, facts: Facts, *, margin: flo
         return "severity"
     if rule.regions and facts.region not in rule.regions:
         return "regions"
-    if rule.asks_about_devices and (about := _misfit_of_device(rule, facts)) is not None:
+    if (about := _misfit_of_device(rule, facts)) is not None:
         return about
     if rule.probability and (finding.probability or 0.0) < rule.probability - margin:
         return "probability"

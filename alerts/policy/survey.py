@@ -94,10 +94,7 @@ def _round(connection: Connection, version: PolicyVersion, now: datetime) -> Rou
 
 
 def _facts(this: Round, known: Mapping[str, Device]) -> dict[str, Facts]:
-    """What rules may ask of devices; where none asks for more than model and region, nothing is looked up."""
-    if this.policy.asks_about_devices:
-        return facts.of_devices(this.connection, known.values(), this.now)
-    return {name: Facts(device.model, device.region) for name, device in known.items()}
+    return facts.of_devices(this.connection, known.values(), this.now, this.policy.asks)
 
 
 def _judge_all(this: Round, found: Sequence[Finding], known: Mapping[str, Device]) -> list[Judgement]:

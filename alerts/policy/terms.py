@@ -43,6 +43,8 @@ def _country(code: str) -> str:
     return code
 
 
+Step = Literal["scheduled", "closed", "replied", "approval_asked", "merged", "recovered", "reopened"]
+"""What a ticket's customer may be told of."""
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Address = Annotated[str, AfterValidator(_served)]
 Country = Annotated[str, AfterValidator(_country)]
@@ -110,7 +112,7 @@ class TicketTerms(Section):
     keep_open_probability: float = Field(0.8, gt=0, le=1)
     settle_days: float = Field(3, ge=0)
     diagnostics: bool = True
-    tell_customer: tuple[Literal["scheduled", "closed"], ...] = Field(("scheduled", "closed"), strict=False)
+    tell_customer: tuple[Step, ...] = Field(("scheduled", "closed"), strict=False)
 
 
 class HoldOut(Section):

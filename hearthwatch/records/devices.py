@@ -255,8 +255,7 @@ def find(connection: Connection, ids: Sequence[str]) -> dict[str, Device]:
     found: dict[str, Device] = {}
     for some in batched(ids):
         query = sa.select(*_COLUMNS).where(devices.c.id.in_(some)).order_by(devices.c.id)
-        rows = connection.execute(query).mappings()
-        found.update((row["id"], Device(**row)) for row in rows)
+        found.update((row.id, Device(*row)) for row in connection.execute(query))
     return found
 
 

@@ -21,6 +21,7 @@ UNRECOVERED = ("open", "acknowledged", "expected")
 RECOVERING_KINDS = ("anomaly", "prognosis", "incident", "mismatch")
 """Kinds that recover by silence; a cohort's finding recovers when its verdict says so."""
 
+_COLUMNS = tuple(findings.c[name] for name in Finding.__dataclass_fields__)
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -232,21 +233,21 @@ def list_findings(
     equal = {
         "state": state, "kind": kind, "subject": subject, "subject_type": subject_type, "mode": mode, "severity": severity,
     }  # fmt: skip
-    query = sa.select(findings).order_by(findings.c.id.desc()).limit(limit)
+    query = sa.select(*_COLUMNS).order_by(findings.c.id.desc()).limit(limit)
     query = query.where(*(findings.c[name] == value for name, value in equal.items() if value is not None))
     if states is not None:
         query = query.where(findings.c.state.in_(states))
     if after is not None:
         query = query.where(findings.c.id < after)
-    return [Finding(**row) for row in connection.execute(query).mappings()]
+    return [Finding(*row) for row in connection.execute(query)]
 
 
 def of_subjects(connection: Connection, subjects: Sequence[str], states: Sequence[str]) -> list[Finding]:
     """The findings about some subjects that are in some states, oldest first."""
     found: list[Finding] = []
     for some in batched(subjects):
-        query = sa.select(findings).where(findings.c.subject.in_(some), findings.c.state.in_(states))
-        found.extend(Finding(**row) for row in connection.execute(query).mappings())
+        query = sa.select(*_COLUMNS).where(findings.c.subject.in_(some), findings.c.state.in_(states))
+        found.extend(Finding(*row) for row in connection.execute(query))
     return sorted(found, key=lambda one: one.id)
 
 

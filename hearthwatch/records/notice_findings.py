@@ -67,16 +67,18 @@ def told(connection: Connection, finding_ids: Iterable[int], at: datetime, state
     return found
 
 
-def told_devices(connection: Connection, device_ids: Iterable[str], since: datetime, states: Sequence[str]) -> set[str]:
-    """Those of some devices of which a notice in one of ``states`` tells among others that was written at or after a time."""
-    found: set[str] = set()
+def told_devices(
+    connection: Connection, device_ids: Iterable[str], since: datetime, states: Sequence[str]
+) -> set[tuple[str, str]]:
+    """(device, customer) of some devices of which a notice in one of ``states`` tells among others that was written at or after a time."""
+    found: set[tuple[str, str]] = set()
     for some in batched(device_ids):
         query = (
-            sa.select(notice_findings.c.device_id)
+            sa.select(notice_findings.c.device_id, notices.c.customer_id)
             .join(notices, notices.c.id == notice_findings.c.notice_id)
             .where(notice_findings.c.device_id.in_(some), notices.c.created_at >= since, notices.c.state.in_(states))
         )
-        found.update(connection.execute(query.distinct()).scalars())
+        found.update((device, customer) for device, customer in connection.execute(query))
     return found
 
 

@@ -178,6 +178,15 @@ def list_tickets(
     return [Ticket(**row) for row in connection.execute(query).mappings()]
 
 
+def closed_like(connection: Connection, *, mode: str | None, part: str | None, limit: int) -> list[Ticket]:
+    """Closed tickets of a failure mode, else of a part, newest first; none where neither is known."""
+    if mode is None and part is None:
+        return []
+    same = tickets.c.mode == mode if mode is not None else tickets.c.part == part
+    query = sa.select(*_COLUMNS).where(tickets.c.state == "closed", same).order_by(tickets.c.closed_at.desc()).limit(limit)
+    return [Ticket(**row) for row in connection.execute(query).mappings()]
+
+
 def join(connection: Connection, finding_id: int, ticket_id: int, now: datetime) -> None:
     """Say which ticket a finding belongs to; it leaves the one it was in."""
     insert = insert_for(connection, ticket_findings)
@@ -195,8 +204,8 @@ def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int,
             .join(tickets, tickets.c.id == ticket_findings.c.ticket_id)
             .where(ticket_findings.c.finding_id.in_(some))
         )
-        for row in connection.execute(query).mappings():
-            found[row["of_finding"]] = Ticket(**{name: row[name] for name in Ticket.__dataclass_fields__})
+        for finding, *ticket in connection.execute(query):
+            found[finding] = Ticket(*ticket)
     return found
 
 
@@ -229,6 +238,14 @@ def open_of_stem(connection: Connection, stem: str) -> Ticket | None:
     query = sa.select(*_COLUMNS).where(tickets.c.stem == stem, tickets.c.state != "closed")
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else Ticket(**row)
+
+
+def waited_enough(connection: Connection, now: datetime) -> list[Ticket]:
+    """Tickets that waited until now for anything but an approval, oldest first."""
+    query = sa.select(*_COLUMNS).where(
+        tickets.c.state == "waiting", tickets.c.waiting_for != "approval", tickets.c.waiting_until <= now
+    )
+    return [Ticket(**row) for row in connection.execute(query.order_by(tickets.c.id)).mappings()]
 
 
 def load_by_technician(connection: Connection) -> dict[str, int]:
