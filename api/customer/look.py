@@ -99,8 +99,16 @@ class Press:
         return self.look.opened.actor
 
 
-Act = Callable[[Press], str | None]
-"""Does what a button says, in the transaction; returns the key of the sentence (`Section.said`) to say back, or None.
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """What is said back where the link opens nothing any more after what was done: two sentences in English, marked with `phrase`."""
+
+    title: str
+    note: str
+
+
+Act = Callable[[Press], str | Farewell | None]
+"""Does what a button says, in the transaction; returns the key of the sentence (`Section.said`) to say back, a `Farewell`, or None.
 
 Raises `Conflict`, `Denied` or `Invalid` where it can not be done: the page is then shown as it is, and says so.
 """

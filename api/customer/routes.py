@@ -14,8 +14,8 @@ from starlette.responses import RedirectResponse, Response
 from alerts.customers import choices, opening
 from alerts.notices.catalogue import choose
 from api.context import ApiContext, Context
-from api.customer.look import Look, Press, phrase
-from api.customer.rendering import rendered, sorry, unsubscribed
+from api.customer.look import Farewell, Look, Press, phrase
+from api.customer.rendering import note, rendered, sorry
 from api.customer.sections import ACTS
 from api.customer.sections import choices as choices_section
 from api.customer.sent import Sent, SentForm
@@ -32,6 +32,10 @@ Lang = Annotated[str | None, Query(max_length=35)]
 LONGEST_PARAMETER = 100
 ONE_CLICK = "List-Unsubscribe"
 MAIL = "mail"
+UNSUBSCRIBED = (
+    phrase("You will get no more service mail from us"),
+    phrase("We still answer what you ask us, and warn you of dangers. With the link in a letter you can change this."),
+)
 
 PROBLEMS: Mapping[type[HearthwatchError], str] = {
     Conflict: phrase("This was sent before, or it is no longer possible. The page below shows how things are now."),
@@ -79,11 +83,13 @@ def press_button(request: Request, context: Context, token: Token, sent: SentFor
         with context.database.transaction() as connection:
             look = visit.look(connection)
             said = _press(visit, look, sent)
-            address = look.address(**({"said": said} if said else {}))
     except (Conflict, Denied, Invalid) as error:
         return _shown(visit, error)
     except HearthwatchError as error:
         return _sorry(visit, error)
+    if isinstance(said, Farewell):
+        return note(look.say, context.settings, said.title, said.note)
+    address = look.address(**({"said": said} if said else {}))
     return RedirectResponse(address, status_code=303, headers=HEADERS)
 
 
@@ -112,18 +118,18 @@ def unsubscribe(request: Request, context: Context, token: Token, sent: SentForm
     except HearthwatchError as error:
         return _sorry(visit, error)
     say = Speech(visit.language(customer.language), ZoneInfo("UTC"))
-    return unsubscribed(say, context.settings)
+    return note(say, context.settings, *UNSUBSCRIBED)
 
 
-def _press(visit: Visit, look: Look, sent: Sent) -> str | None:
+def _press(visit: Visit, look: Look, sent: Sent) -> str | Farewell | None:
     action = sent.field("action")
     found = ACTS.get(action)
     if found is None:
         raise Invalid("there is no such button", where="action")
     section, act = found
     opening.spend(look.connection, look.link, sent.field("nonce"), look.now, visit.context.secret_key)
-    key = act(Press(look, action, sent.fields, sent.files))
-    return f"{section.name}.{key}" if key else None
+    said = act(Press(look, action, sent.fields, sent.files))
+    return f"{section.name}.{said}" if isinstance(said, str) else said
 
 
 def _visit(request: Request, context: ApiContext, token: str, lang: str | None) -> Visit:

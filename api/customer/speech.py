@@ -6,6 +6,7 @@ a further folder there, beside its catalogue of letters; a sentence without a tr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -20,9 +21,10 @@ from hearthwatch.catalogues import languages_in, read_catalogues
 
 # On the page itself there is no link below: there are buttons.
 _POINTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "en": ((" on your page (link below)", " with the buttons below"), ("this with the buttons below", "this here")),
-    "zh_Hans": (("在您的专属页面（链接见下方）上", "用下方按钮"), ("在专属页面（链接见下方）上", "在此页面")),
+    "en": ((r"On your page \(link below\)", "Below"), (r" on your page \(link below\)", " below")),
+    "zh_Hans": ((r"您?的?专属页面（链接见下方）上?", "下方"),),
 }
+"""By language: what a letter says of its link, as a pattern, and what the page says instead."""
 
 
 class Speech:
@@ -51,7 +53,7 @@ class Speech:
     def on_the_page(self, sentence: str) -> str:
         """A sentence of a letter as it reads where the letter's link has led."""
         for pointer, here in _POINTERS.get(self.language, ()):
-            sentence = sentence.replace(pointer, here)
+            sentence = re.sub(pointer, here, sentence)
         return sentence
 
 

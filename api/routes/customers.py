@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from alerts.customers import transfer
+from alerts.customers.transfer import NewOwner, Transferred
 from api import customer_import
 from api.acts import Acting, tagged
 from api.context import Context
@@ -23,6 +25,7 @@ from hearthwatch.errors import Conflict, Missing
 from hearthwatch.records import audit, consents, customer_links, customers, tickets
 from hearthwatch.records.consents import ConsentEvent
 from hearthwatch.records.customers import Customer, Home
+from hearthwatch.values import DEVICE_ID
 
 router = APIRouter(tags=["customers"])
 
@@ -198,6 +201,49 @@ def make_link(context: Context, caller: Agent, customer_id: CustomerId, body: Ne
         named = f"customer:{customer_id}"
         audit.note(connection, at=now, actor=caller.name, action="customer.link", object=named, detail={})
     return MadeLink(url=f"{context.settings.public_url.rstrip('/')}/c/{token}", expires_at=expires_at)
+
+
+class NextOwner(BaseModel):
+    """Who has the device next."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_id: Annotated[str, Field(min_length=1, max_length=64)]
+    home_id: Annotated[str | None, Field(max_length=64)] = None
+
+
+class Transfer(BaseModel):
+    """Why a device leaves its owner; ``new_owner`` of one that was sold, ``replaced_by`` of one that was swapped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Literal["sold", "swapped", "decommissioned", "returned"]
+    new_owner: NextOwner | None = None
+    replaced_by: Annotated[str | None, Field(pattern=f"^{DEVICE_ID.pattern}$")] = None
+
+
+@router.post("/devices/{device_id}/transfer", response_model=Transferred)
+def transfer_device(caller: Agent, act: Acting, device_id: str, body: Transfer) -> Response:
+    """End the ownership of a device: its owner's links, waiting notices and commands end with it, and what they asked for.
+
+    A ticket about the device itself goes on without a person where the device does. A decommissioned device leaves the fleet.
+    """
+    now = act.context.clock.now()
+
+    def move(connection: Connection) -> Transferred:
+        to = body.new_owner
+        return transfer.transfer(
+            connection,
+            device_id,
+            body.reason,
+            actor=caller.name,
+            now=now,
+            to=NewOwner(to.customer_id, to.home_id) if to else None,
+            replaced_by=body.replaced_by,
+            out_of_use=body.reason == "decommissioned",
+        )
+
+    return act.do(caller, "device.transfer", f"device:{device_id}", move, audited=False)
 
 
 def _consents(connection: Connection, customer_id: str) -> Consents:

@@ -50,6 +50,8 @@ class Ownership:
     home_id: str | None
     from_at: datetime
     to_at: datetime | None
+    ended: str | None = None
+    """Why it ended, where that was said: sold, swapped, decommissioned, returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +190,10 @@ def own_many(connection: Connection, claims: Sequence[Ownership]) -> None:
         own(connection, claim.device_id, claim.customer_id, claim.home_id, claim.from_at)
 
 
-def end_ownership(connection: Connection, device_id: str, at: datetime) -> bool:
-    """Nobody is known to have the device from ``at`` on. Returns whether anybody had."""
+def end_ownership(connection: Connection, device_id: str, at: datetime, *, ended: str | None = None) -> bool:
+    """Nobody is known to have the device from ``at`` on; ``ended`` says why. Returns whether anybody had."""
     update = sa.update(ownerships).where(ownerships.c.device_id == device_id, *_holding(at))
-    return connection.execute(update.values(to_at=at)).rowcount > 0
+    return connection.execute(update.values(to_at=at, ended=ended)).rowcount > 0
 
 
 def ownerships_of(connection: Connection, device_id: str) -> list[Ownership]:

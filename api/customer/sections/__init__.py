@@ -35,6 +35,8 @@ def on_page(look: Look) -> tuple[Section, ...]:
 
 def headline(look: Look) -> str:
     """What the page of a link is called."""
+    if on_page(look) != SECTIONS:
+        return look.say("Your devices and your choices")
     if look.notice is not None:
         return notice.told(look).headline
     if look.ticket is not None:

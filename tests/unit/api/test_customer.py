@@ -153,7 +153,7 @@ def test_looking_changes_nothing(page: TestClient, world: World, context: ApiCon
 
 def test_the_page_says_what_is_wrong_with_which_device_and_what_to_do_by_when(page: TestClient, world: World) -> None:
     shown = look(page, world.token())
-    for words in ("battery", "lock-1", "Kim 1", "Please do this by May 15, 2026", "with the buttons below"):
+    for words in ("battery", "lock-1", "Kim 1", "Please do this by May 15, 2026", "Below you can also ask"):
         assert words in shown.words, words
     assert shown.actions == ["visit", "later", "not_mine"]
     assert "link below" not in shown.words

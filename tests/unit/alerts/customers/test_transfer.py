@@ -1,0 +1,198 @@
+"""A device leaves its owner: what was theirs ends, nothing of it reaches the next owner, and the device's own fault goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from alerts.customers import transfer
+from alerts.customers.transfer import NewOwner, Transferred
+from alerts.tickets.requests import request_visit
+from hearthwatch.errors import Conflict, Denied, Invalid, Missing
+from hearthwatch.records import audit, commands, consents, customer_links, customers, devices, notices, tickets
+from hearthwatch.records.devices import Sighting
+from tests.unit.alerts.world import GOOD, World
+
+
+def told(world: World) -> str:
+    """A customer with two locks who got a letter about one; returns the token of its link."""
+    world.home(devices_=("lock-1", "lock-2"))
+    world.policy()
+    world.stand(mode="wifi_failing")
+    world.run()
+    return world.token()
+
+
+def move(world: World, reason: str = "sold", device: str = "lock-1", **more: object) -> Transferred:
+    with world.database.transaction() as connection:
+        return transfer.transfer(connection, device, reason, actor="ann", now=world.now, **more)  # type: ignore[arg-type]
+
+
+def test_what_nobody_has_can_not_be_sold(world: World) -> None:
+    world.register(["lock-9"])
+    with pytest.raises(Conflict, match="nobody"):
+        move(world, device="lock-9")
+    with pytest.raises(Missing):
+        move(world, device="lock-10")
+
+
+def test_a_transfer_that_makes_no_sense_changes_nothing(world: World) -> None:
+    token = told(world)
+    with pytest.raises(Invalid, match="reason"):
+        move(world, "stolen")
+    with pytest.raises(Invalid, match="no new owner"):
+        move(world, "decommissioned", to=NewOwner("c-1"))
+    with pytest.raises(Conflict, match="theirs already"):
+        move(world, to=NewOwner("c-1"))
+    with pytest.raises(Missing):
+        move(world, to=NewOwner("c-99"))
+    with pytest.raises(Invalid, match="swapped"):
+        move(world, "sold", replaced_by="lock-3")
+    assert world.see(token).actions
+
+
+def test_the_old_owner_s_page_opens_no_more_and_other_devices_stay_theirs(world: World) -> None:
+    token = told(world)
+    done = move(world)
+    assert (done.owner, done.links) == ("c-1", 1)
+    with pytest.raises(Denied, match="withdrawn"):
+        world.see(token)
+    with world.database.reading() as connection:
+        assert customers.devices_of(connection, "c-1", world.now) == ["lock-2"]
+        (had,) = customers.ownerships_of(connection, "lock-1")
+    assert (had.to_at, had.ended) == (world.now, "sold")
+
+
+def test_the_new_owner_has_only_what_they_agreed_to_themselves(world: World) -> None:
+    told(world)
+    with world.database.transaction() as connection:
+        customers.put_customer(connection, "c-2", name="Ben")
+    move(world, to=NewOwner("c-2"))
+    with world.database.reading() as connection:
+        assert not consents.standing(connection, "c-2").allows("service")
+        assert customers.devices_of(connection, "c-2", world.now) == ["lock-1"]
+        assert consents.standing(connection, "c-1").allows("service"), "they have another device"
+
+
+def test_with_the_last_device_ends_the_consent_to_service(world: World) -> None:
+    told(world)
+    with world.database.transaction() as connection:
+        consents.record(connection, "c-1", "marketing", True, world.now, "page")
+    assert move(world).consents == ()
+    assert move(world, "returned", "lock-2").consents == ("service",)
+    with world.database.reading() as connection:
+        holds = consents.standing(connection, "c-1")
+    assert (holds.allows("service"), holds.allows("marketing")) == (False, True)
+
+
+def test_what_has_not_reached_the_old_owner_does_not(world: World) -> None:
+    world.home()
+    world.policy()
+    world.stand(mode="wifi_failing")
+    world.apply()
+    assert move(world).notices == 1
+    world.deliver()
+    assert world.customers_letters() == []
+    assert (world.notice().state, world.notice().reason) == ("cancelled", "the device was sold")
+    assert [item.state for item in world.outbox() if item.kind == "notice"] == ["cancelled"]
+
+
+def test_a_question_that_rests_on_the_old_owner_s_consent_is_called_back(world: World) -> None:
+    world.home()
+    world.policy()
+    with world.database.transaction() as connection:
+        devices.see(connection, [Sighting("lock-1", world.now, GOOD, convention="native")])
+    world.stand(mode="reboots")
+    world.apply()
+    with world.database.reading() as connection:
+        (asked,) = commands.list_commands(connection, device_id="lock-1")
+    assert (asked.state, asked.consent) == ("queued", "service:c-1")
+    assert move(world).commands == 1
+    with world.database.reading() as connection:
+        assert commands.get(connection, asked.id).state == "cancelled"
+
+
+def test_the_device_s_own_ticket_goes_on_without_the_person(world: World) -> None:
+    told(world)
+    ticket = world.ticket()
+    done = move(world)
+    assert (done.kept, done.closed) == ((ticket.id,), ())
+    after = world.ticket()
+    assert (after.customer_id, after.home_id, after.state) == (None, None, ticket.state)
+    with world.database.reading() as connection:
+        last = tickets.events(connection, ticket.id)[-1]
+    assert (last.what, last.detail["wish"]) == ("customer", "ownership_ended")
+
+
+@pytest.mark.parametrize("reason", ["decommissioned", "swapped", "returned"])
+def test_where_the_device_goes_on_with_nobody_its_ticket_ends(world: World, reason: str) -> None:
+    told(world)
+    assert move(world, reason).closed == (world.ticket().id,)
+    assert (world.ticket().state, world.ticket().closing_code) == ("closed", "customer_declined")
+
+
+def test_what_the_owner_asked_for_ends_with_the_sale(world: World) -> None:
+    told(world)
+    world.home(3, devices_=("lock-3",))
+    finding = world.observe("lock-3", "reboots", severity="info")
+    with world.database.transaction() as connection:
+        request_visit(
+            connection,
+            device_id="lock-3",
+            customer_id="c-3",
+            home_id="h-3",
+            finding_id=finding.id,
+            actor="customer:c-3",
+            now=world.now,
+        )
+    (request,) = (one for one in world.tickets() if one.kind == "request")
+    assert move(world, device="lock-3").closed == (request.id,)
+
+
+def test_a_swapped_device_is_followed_by_the_one_that_came_for_it(world: World) -> None:
+    told(world)
+    move(world, "swapped", "lock-2")
+    done = move(world, "swapped", replaced_by="lock-7")
+    assert done.consents == ()
+    with world.database.reading() as connection:
+        assert customers.devices_of(connection, "c-1", world.now) == ["lock-7"]
+        owner = customers.owner_of(connection, "lock-7", world.now)
+    assert owner is not None
+    assert owner.home is not None
+
+
+def test_a_device_out_of_use_leaves_the_fleet(world: World) -> None:
+    told(world)
+    move(world, "decommissioned", out_of_use=True)
+    with world.database.reading() as connection:
+        assert devices.get(connection, "lock-1").removed_at == world.now
+
+
+def test_it_is_audited_who_did_what_to_whose_device(world: World) -> None:
+    told(world)
+    move(world)
+    with world.database.reading() as connection:
+        (entry,) = [one for one in audit.list_entries(connection) if one.action == "device.transfer"]
+    assert (entry.actor, entry.object, entry.detail["owner"]) == ("ann", "device:lock-1", "c-1")
+
+
+def test_the_next_owner_hears_of_a_fault_that_still_stands(world: World) -> None:
+    told(world)
+    world.home(2, devices_=("lock-5",))
+    move(world, to=NewOwner("c-2", "h-2"))
+    world.pass_time(days=8)
+    world.observe(mode="wifi_failing")
+    world.run()
+    with world.database.reading() as connection:
+        told_now = notices.list_notices(connection, customer_id="c-2")
+    assert [(one.device_id, one.state) for one in told_now] == [("lock-1", "sent")]
+
+
+def test_links_to_the_customer_s_own_page_show_what_is_left(world: World) -> None:
+    told(world)
+    with world.database.transaction() as connection:
+        token = customer_links.create(connection, customer_id="c-1", expires_at=world.now.replace(year=2027))
+    move(world)
+    from alerts.customers import opening
+
+    with world.database.reading() as connection:
+        assert opening.opened(connection, token, world.now).device_ids == ("lock-2",)
