@@ -165,6 +165,29 @@ def show_(device_id: str, as_json: Json = False) -> None:
     typer.echo(f"{'access':<14}  {'none of its own' if user is None else _access(user)}")
 
 
+@device.command("qr")
+def qr(
+    ids: Annotated[list[str], typer.Argument(metavar="DEVICE...", help="Device ids.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the pictures and the sheet of labels.")],
+    anew: Annotated[bool, typer.Option("--anew", help="Withdraw the codes they have: a label was lost.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make codes to print on devices: each opens an empty form to report a problem. They can not be shown again."""
+    from hearthwatch.run import labels
+
+    settings = load_settings()
+    with opened_records() as database:
+        made = labels.print_codes(
+            database, ids, out, public_url=settings.public_url, anew=anew, actor=PERSON, now=SystemClock().now()
+        )
+    if as_json:
+        print_json({"codes": made, "sheet": str(out / labels.SHEET)})
+    else:
+        for one in made:
+            typer.echo(f"{one['device']:<28}  {one['svg']}")
+        typer.echo(f"to print: {out / labels.SHEET}")
+
+
 @alias.command("join")
 def alias_join(alias_id: str, device_id: str, as_json: Json = False) -> None:
     """Say that an id is the same device as another one."""
