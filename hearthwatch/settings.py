@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -28,6 +28,16 @@ CONFIG_VARIABLE = "HEARTHWATCH_CONFIG"
 SECRETS_VARIABLE = "HEARTHWATCH_SECRETS_DIR"
 
 _WatchedGauge = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}:(more|less)$")]
+
+
+class Webhook(BaseModel):
+    """A system of the maker's own that hears what becomes of notices and tickets. Two secrets: while one is replaced by the other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr
+    secrets: Annotated[tuple[SecretStr, ...], Field(min_length=1, max_length=2)]
+    events: tuple[str, ...] = ("notice.*", "ticket.*")
 
 
 class Settings(BaseSettings):
@@ -207,6 +217,18 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Mail server for customers' `mailto:` addresses: mailtos://user:password@smtp.example.com?from=care@example.com.",
     )
+    channels: dict[str, SecretStr] = Field(
+        {},
+        description="Further ways to reach people, each a name and an Apprise URL with `{to}` where the receiver stands:"
+        ' `{"sms": "twilio://SID:TOKEN@+15551230000/{to}"}` makes `sms:+4917012345` an address. See docs/delivery.md.',
+    )
+    webhooks: dict[str, Webhook] = Field(
+        {},
+        description="Systems of the maker's own that hear, signed, what becomes of notices and tickets; each a name with `url` (https://),"
+        " `secrets` (one, or two while one is replaced) and `events`. See docs/delivery.md.",
+    )
+    outbox_give_up_h: float = Field(36, gt=0, description="Hours a letter is tried where its reader has no other address,")
+    outbox_fall_back_h: float = Field(6, gt=0, description="and where there is another one to go on to.")
     rollout_service: SecretStr = Field(
         SecretStr(""),
         description="The system that deploys firmware beside Hearthwatch, which the release gate pauses and leads on: Eclipse hawkBit as"
@@ -218,7 +240,8 @@ class Settings(BaseSettings):
     )
     rollout_webhook_secret: SecretStr = Field(
         SecretStr(""),
-        description="Signs what is posted to `rollout_webhook`: `whsec_` and base64 as in Standard Webhooks, or any text of 24 bytes.",
+        description="Signs what is posted to `rollout_webhook`: `whsec_` and base64 as in Standard Webhooks, or any text of 24 bytes; while"
+        " one replaces another, two of the first kind separated by a space.",
     )
     secret_key: SecretStr = Field(
         SecretStr(""),
@@ -226,6 +249,7 @@ class Settings(BaseSettings):
     )
     public_url: str = Field("http://127.0.0.1:8080", description="Address under which customers reach the pages.")
     brand_name: str = Field("Hearthwatch", description="Name of the maker in notices and on customer pages.")
+    brand_reply_to: str = Field("", description="Mail address that answers to letters go to; empty: the sender's.")
     brand_phone: str = Field("", description="Service phone number in notices.")
     brand_privacy_url: str = Field("", description="Link to the privacy statement.")
 

@@ -1,20 +1,23 @@
-"""Addresses of people: which channel serves one, and how it may be shown."""
+"""Addresses of people: which channel serves one, and how it may be shown.
+
+An address is ``mailto:kim@example.org``, ``mailbox://c-1``, or the name of a channel in the settings and a receiver there:
+``sms:+4917012345``, ``wecom:kim``. Where services are and how to sign in to them stands in the settings alone, so that no customer's row
+holds a secret, and nobody who writes an address can make us call another host.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+MAIL = "mail"
 MAILBOX = "mailbox"
-APPRISE = "apprise"
-
-APPRISE_SCHEMES = frozenset(
-    {
-        "mailto", "mailtos", "tgram", "ntfy", "ntfys", "signal", "signals", "whatsapp", "discord", "slack", "msteams", "matrix",
-        "matrixs", "rocket", "rockets", "mmost", "mmosts", "gchat", "wecombot", "lark", "feishu", "dingtalk", "pover", "gotify",
-        "gotifys", "twilio", "vonage", "sns", "ses", "sendgrid", "mailgun", "pagerduty", "opsgenie",
-    }
-)  # fmt: skip
-"""Apprise schemes a letter may leave by. Left out on purpose: whatever runs programs, writes to this machine or calls any web address."""
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
+"""What a channel in the settings may be called."""
+TAKEN = frozenset({MAIL, MAILBOX, "mailto", "mailtos", "mqtt", "rollouts", "webhook", "http", "https", "file", "tel"})
+"""Names that mean something else."""
+_RECEIVER = re.compile(r"[A-Za-z0-9+@._~|=-]{1,128}")
+_MAIL = re.compile(r"mailtos?:(?://)?([^\s/?&:@,;<>\"%]+@[^\s/?&:@,;<>\"%]+)")
 
 
 def scheme(address: str) -> str:
@@ -23,15 +26,34 @@ def scheme(address: str) -> str:
 
 
 def channel_of(address: str) -> str | None:
-    """The channel that serves an address, or None when none may."""
+    """The channel that serves an address, or None where none may.
+
+    Whether a channel of that name stands in the settings is not asked here: a letter to one that does not waits, and doctor tells.
+    """
     name = scheme(address)
     if name == MAILBOX:
         return MAILBOX
-    return APPRISE if name in APPRISE_SCHEMES else None
+    if name in {"mailto", "mailtos"}:
+        return MAIL if mail_of(address) is not None else None
+    if NAME.fullmatch(name) is None or name in TAKEN:
+        return None
+    return name if receiver_of(address) is not None else None
+
+
+def mail_of(address: str) -> str | None:
+    """The bare mail address of ``mailto:kim@example.org``; None for what holds more than one address, or options."""
+    found = _MAIL.fullmatch(address.strip())
+    return found.group(1) if found else None
+
+
+def receiver_of(address: str) -> str | None:
+    """Who stands behind the name of a channel; None for what could be read as more than one part of a web address."""
+    receiver = address.partition(":")[2].strip().replace(" ", "")
+    return receiver if _RECEIVER.fullmatch(receiver) and receiver.strip(".") and ".." not in receiver else None
 
 
 def usable(addresses: Sequence[str]) -> tuple[str, ...]:
-    """The addresses that some channel serves, in their order, each once."""
+    """The addresses that some channel may serve, in their order, each once."""
     return tuple(dict.fromkeys(address for address in addresses if channel_of(address) is not None))
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from alerts.rollouts.http import SECONDS, Answer, ask, said
+from alerts.channels.http import SECONDS, Answer, ask, said
 from hearthwatch.errors import Invalid, Refused, Unavailable
 
 NAME = "hawkbit"

@@ -27,6 +27,7 @@ from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
 from hearthwatch.run.backup import backup_of_running
+from hearthwatch.run.channels import event_channels, letter_channels
 from hearthwatch.run.doctor_costs import configured_costs
 from hearthwatch.run.intake_limits import limits_of
 from hearthwatch.run.mappings import spoken
@@ -275,20 +276,21 @@ def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Cha
     settings = platform.settings
     channels: tuple[Channel, ...] = (
         MailboxChannel(platform.database, platform.clock),
-        AppriseChannel(mail_through=settings.mail_server.get_secret_value()),
+        *letter_channels(settings, platform.clock),
         CommandChannel(publisher),
         RolloutChannel(open_service(settings.rollout_service.get_secret_value()), platform.database, platform.clock),
         *_webhook(settings, platform.clock),
+        *event_channels(settings, platform.clock),
     )
     return {channel.name: channel for channel in channels}
 
 
 def _webhook(settings: Settings, clock: Clock) -> tuple[Channel, ...]:
     """The channel of decisions about roll-outs, where one is configured. Raises `Invalid` without a secret to sign them with."""
-    from alerts.rollouts.webhook import WebhookChannel
+    from alerts.rollouts.webhook import decisions_webhook
 
     url = settings.rollout_webhook.get_secret_value()
-    return (WebhookChannel(url, settings.rollout_webhook_secret.get_secret_value(), clock),) if url else ()
+    return (decisions_webhook(url, settings.rollout_webhook_secret.get_secret_value(), clock),) if url else ()
 
 
 def build_api(platform: Platform, health: Mapping[str, object]) -> FastAPI:

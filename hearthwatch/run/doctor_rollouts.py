@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from alerts.channels.signing import keys_of
 from alerts.rollouts.services import NONE, open_service
-from alerts.rollouts.webhook import key_of
+from alerts.rollouts.webhook import SETTING
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.ports import RolloutService
 from hearthwatch.records import rollouts
@@ -53,7 +54,7 @@ def _webhook(settings: Settings) -> Iterator[Check]:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         yield unfit("rollout_webhook", "it is no address of a web server", "set rollout_webhook to https://...")
         return
-    key_of(settings.rollout_webhook_secret.get_secret_value())
+    keys_of(settings.rollout_webhook_secret.get_secret_value(), where=SETTING)
     if parts.scheme == "http":
         yield advice(
             "rollout_webhook", f"what is posted to {parts.hostname} is signed, but not encrypted", "use https://"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import sqlalchemy as sa
 
-from alerts.channels.apprise_channel import AppriseChannel
 from alerts.channels.command import CommandChannel
+from alerts.channels.gateway import GatewayChannel
+from alerts.channels.mail import MailChannel
+from alerts.channels.mail_server import mail_server as mail_address
 from alerts.channels.mailbox import MailboxChannel
+from alerts.channels.webhook import WebhookChannel
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Refused, Unavailable
 from hearthwatch.messaging import open_publisher, open_subscriber
@@ -21,6 +24,8 @@ from hearthwatch.ports import Channel, Publisher, Receipt
 from hearthwatch.records import mailbox
 from hearthwatch.records.database import Database
 from hearthwatch.values import Message
+from tests.gateway_server import gateway
+from tests.smtp_server import mail_server
 
 # Apprise looks for a module that newer Pythons do not have any more.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -38,6 +43,7 @@ class Harness:
     wrong: tuple[str, ...]
     arrived: Callable[[int], list[str]]
     cut: Callable[[], None]
+    html: str = "<p>html</p>"
 
 
 def mailbox_harness(database: Database, clock: SteppedClock) -> Iterator[Harness]:
@@ -53,33 +59,51 @@ def mailbox_harness(database: Database, clock: SteppedClock) -> Iterator[Harness
     yield Harness(MailboxChannel(database, clock), "mailbox://c-1", wrong, arrived, cut)
 
 
-def apprise_harness(database: Database, clock: SteppedClock) -> Iterator[Harness]:
-    by_key: dict[str, str] = {}
+def mail_harness(database: Database, clock: SteppedClock) -> Iterator[Harness]:
+    with ExitStack() as running:
+        server = running.enter_context(mail_server())
+        address = mail_address(f"mailto://127.0.0.1:{server.port}?from=care@maker.example")
 
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            by_key.setdefault(str(self.headers["Idempotency-Key"]), str(body["message"]))
-            self.send_response(200)
-            self.end_headers()
+        def arrived(sent: int) -> list[str]:
+            by_id = {str(letter["Message-ID"]): str(letter.get_content()) for letter in server.letters}
+            return [text.strip() for text in by_id.values()]
 
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
+        wrong = (
+            "mailto:kim@a.example,eve@b.example",
+            "mailto://u:p@host/?to=kim@a.example",
+            "mailbox://c-1",
+            "",
+            "sms:+49170",
+        )
+        yield Harness(MailChannel(address, clock), "mailto:kim@home.example", wrong, arrived, running.close, html="")
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
 
-    def cut() -> None:
-        server.shutdown()
-        server.server_close()
+def named_harness(database: Database, clock: SteppedClock) -> Iterator[Harness]:
+    with ExitStack() as running:
+        server = running.enter_context(gateway())
+        channel = GatewayChannel("app", f"json://127.0.0.1:{server.port}/hook/{{to}}")
+        wrong = (
+            "exec:rm",
+            "json://127.0.0.1/x",
+            "app://kim",
+            "app:../x",
+            "app:a/b",
+            "app:kim?to=eve",
+            "app:",
+            "",
+            "push:kim",
+        )
+        yield Harness(
+            channel, "app:kim", wrong, lambda sent: [json.loads(one)["message"] for one in server.kept()], running.close
+        )
 
-    address = f"json://127.0.0.1:{server.server_address[1]}/hook"
-    wrong = ("exec://rm", "file:///etc/passwd", "json://", "mailbox://c-1", "", "mailto:kim@example.org")
-    channel = AppriseChannel(schemes={"json", "mailto"})
-    yield Harness(channel, address, wrong, lambda sent: list(by_key.values()), cut)
-    cut()
-    thread.join()
+
+def webhook_harness(database: Database, clock: SteppedClock) -> Iterator[Harness]:
+    with ExitStack() as running:
+        server = running.enter_context(gateway())
+        channel = WebhookChannel("webhook:erp", f"{server.url}/hook", [b"k" * 32], clock, address="event:erp")
+        wrong = ("https://elsewhere.example/", "event:app", "", "webhook:erp")
+        yield Harness(channel, "event:erp", wrong, lambda sent: [one.decode() for one in server.kept()], running.close)
 
 
 class Cuttable:
@@ -140,7 +164,16 @@ def command_harness(database: Database, clock: SteppedClock) -> Iterator[Harness
     subscriber.stop()
 
 
-@pytest.fixture(params=[mailbox_harness, apprise_harness, command_harness], ids=["mailbox", "apprise", "mqtt"])
+HARNESSES = {
+    "mailbox": mailbox_harness,
+    "mail": mail_harness,
+    "app": named_harness,
+    "webhook:erp": webhook_harness,
+    "mqtt": command_harness,
+}
+
+
+@pytest.fixture(params=list(HARNESSES.values()), ids=list(HARNESSES))
 def harness(request: pytest.FixtureRequest, database: Database, clock: SteppedClock) -> Iterator[Harness]:
     yield from request.param(database, clock)
 
@@ -150,7 +183,7 @@ def send(harness: Harness, text: str, *, key: str, address: str | None = None) -
         address=harness.address if address is None else address,
         subject="A subject",
         text=text,
-        html="<p>html</p>",
+        html=harness.html,
         key=key,
     )
 

@@ -10,6 +10,7 @@ from hearthwatch.records.tables.campaigns import campaign_devices, campaign_even
 from hearthwatch.records.tables.columns import metadata
 from hearthwatch.records.tables.commands import commands
 from hearthwatch.records.tables.customers import erasures, update_installs
+from hearthwatch.records.tables.delivery import delivery_attempts, delivery_channels, event_cursors
 from hearthwatch.records.tables.dimensions import comparison_looks, comparisons, device_attributes
 from hearthwatch.records.tables.history import backtests
 from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
@@ -89,6 +90,7 @@ LEDGERS = (
     "model_looks",
     "campaign_events",
     "erasures",
+    "delivery_attempts",
     "sla_events",
 )
 
@@ -112,6 +114,8 @@ __all__ = [
     "customer_links",
     "customers",
     "decoder_states",
+    "delivery_attempts",
+    "delivery_channels",
     "device_addresses",
     "device_admissions",
     "device_aliases",
@@ -121,6 +125,7 @@ __all__ = [
     "device_warranties",
     "devices",
     "erasures",
+    "event_cursors",
     "finding_events",
     "finding_sights",
     "findings",

@@ -120,7 +120,7 @@ outbox = Table(
     id_column(),
     Column("kind", String(16), nullable=False),  # notice, command, engineer
     Column("notice_id", BigId, ForeignKey("notices.id"), index=True),
-    Column("channel", String(40), nullable=False),  # mailbox, apprise, mqtt
+    Column("channel", String(40), nullable=False),  # mailbox, mail, mqtt, rollouts, webhook, or a name of the settings
     Column("address", String(1024), nullable=False),
     Column("payload", JSON, nullable=False),  # subject, text, html; or topic and body of a command
     Column("idempotency_key", String(128), nullable=False, unique=True),
@@ -133,8 +133,14 @@ outbox = Table(
     Column("claimed_until", Instant),
     Column("delivered_at", Instant),
     Column("last_error", String(400)),
+    Column("due_at", Instant),  # since when it may leave: what is given up has waited from here
+    Column("failed_at", Instant),
+    Column("outcome", String(16)),  # of the latest attempt
+    Column("message_ref", String(32)),  # what its Message-ID is made of
     revision_column(),
     Index(None, "state", "next_at"),
+    Index(None, "channel", "state", "next_at"),
+    Index(None, "message_ref"),
     CheckConstraint("state in ('pending', 'claimed', 'delivered', 'failed', 'cancelled')", name="state"),
 )
 

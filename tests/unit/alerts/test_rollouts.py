@@ -18,7 +18,9 @@ from alerts.rollouts.announce import WEBHOOK_ADDRESS, Announcing
 from alerts.rollouts.channel import RolloutChannel
 from alerts.rollouts.services import OwnOffers
 from alerts.rollouts.steering import steer
-from alerts.rollouts.webhook import WebhookChannel, key_of, signature
+from alerts.channels.signing import key_of, signature
+from alerts.channels.webhook import WebhookChannel
+from alerts.rollouts.webhook import decisions_webhook
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Refused, Stale, Unavailable
 from hearthwatch.records import (
     asking,
@@ -285,7 +287,7 @@ def post(channel: WebhookChannel, text: str = '{"a":1}') -> None:
 
 def test_what_is_posted_is_signed_as_standard_webhooks_says(world: World, hook: tuple[str, type[Hook]]) -> None:
     url, its = hook
-    post(WebhookChannel(url, SIGNED_WITH, world.clock))
+    post(decisions_webhook(url, SIGNED_WITH, world.clock))
     ((headers, body),) = its.got
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = hmac.new(b"a key of thirty-two bytes length", signed, hashlib.sha256).digest()
@@ -296,7 +298,7 @@ def test_what_is_posted_is_signed_as_standard_webhooks_says(world: World, hook: 
 
 def test_the_example_of_the_specification_s_libraries_comes_out() -> None:
     # github.com/standard-webhooks/standard-webhooks, libraries/python/tests/test_webhooks.py: test_sign_function
-    key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", where="x")
     signed = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
@@ -304,7 +306,7 @@ def test_the_example_of_the_specification_s_libraries_comes_out() -> None:
 @pytest.mark.parametrize("secret", ["", "short", "whsec_c2hvcnQ=", "whsec_no base64!"])
 def test_a_secret_that_signs_nothing_is_refused_and_not_told(world: World, secret: str) -> None:
     with pytest.raises(Invalid, match="rollout_webhook_secret") as refused:
-        WebhookChannel("http://x", secret, world.clock)
+        decisions_webhook("http://x", secret, world.clock)
     assert not secret or secret.removeprefix("whsec_") not in str(refused.value)
 
 
@@ -320,7 +322,7 @@ def test_an_answer_says_whether_to_post_again(
     url, its = hook
     its.answers.append(status)
     with pytest.raises(kind, match=str(status)) as raised:
-        post(WebhookChannel(url, SIGNED_WITH, world.clock))
+        post(decisions_webhook(url, SIGNED_WITH, world.clock))
     assert "t0p" not in str(raised.value)
     if isinstance(raised.value, Unavailable):
         assert raised.value.retry_after == 7
@@ -329,18 +331,18 @@ def test_an_answer_says_whether_to_post_again(
 
 def test_a_receiver_that_is_not_there_is_tried_again(world: World) -> None:
     with pytest.raises(Unavailable, match="can not be reached"):
-        post(WebhookChannel("http://127.0.0.1:9/", SIGNED_WITH, world.clock))
+        post(decisions_webhook("http://127.0.0.1:9/", SIGNED_WITH, world.clock))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://x/", "http://"])
 def test_an_address_that_is_none_is_refused(world: World, url: str) -> None:
     with pytest.raises(Refused):
-        post(WebhookChannel(url, SIGNED_WITH, world.clock))
+        post(decisions_webhook(url, SIGNED_WITH, world.clock))
 
 
 def test_nothing_but_decisions_leaves_by_the_webhook(world: World) -> None:
     with pytest.raises(Refused):
-        WebhookChannel("http://x", SIGNED_WITH, world.clock).deliver(
+        decisions_webhook("http://x", SIGNED_WITH, world.clock).deliver(
             address="http://elsewhere", subject="", text="", html="", key="k"
         )
 

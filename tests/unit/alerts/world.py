@@ -72,7 +72,7 @@ class World:
         everyday: dict[str, Channel] = {
             "mailbox": MailboxChannel(self.database, self.clock),
             "mqtt": self.commands,
-            "apprise": RecordingChannel("apprise"),
+            "mail": RecordingChannel("mail"),
         }
         self.channels = everyday | self.channels
 

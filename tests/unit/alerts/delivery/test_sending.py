@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from alerts import delivery
+from alerts.delivery import breaker
+from alerts.delivery.patience import pause
 from alerts.policy import brakes
 from hearthwatch.errors import Refused, Throttled, Unavailable
 from hearthwatch.records import notices, outbox
@@ -16,7 +18,7 @@ from hearthwatch.records.outbox import OutboxItem
 from hearthwatch.records.tables import outbox as table
 from tests.unit.alerts.world import RecordingChannel, World
 
-MAIL = "mailto://kim:secret@mail.example"
+MAIL = "mailto:kim@mail.example"
 
 
 def queued(world: World, *channels: str, devices: int = 1) -> None:
@@ -94,7 +96,7 @@ def test_a_worker_whose_claim_ran_out_marks_nothing(world: World) -> None:
     with world.database.transaction() as connection:
         (second,) = outbox.claim(connection, "quick", world.now, lease=timedelta(minutes=1), limit=9)
         assert not outbox.complete(connection, first, world.now)
-        assert not outbox.fail(connection, first, "no")
+        assert not outbox.fail(connection, first, "no", world.now)
         assert outbox.complete(connection, second, world.now)
     assert second.attempts == 2
 
@@ -131,42 +133,62 @@ def test_two_workers_never_get_the_same_item(world: World) -> None:
 
 def test_a_channel_that_is_away_is_tried_again_later_and_later(world: World) -> None:
     queued(world, MAIL)
-    recording = channel(world, "apprise", *(Unavailable("no route") for _ in range(3)))
-    waits = []
-    for _ in range(3):
+    recording = channel(world, "mail", *(Unavailable("no route") for _ in range(3)))
+    for attempt in range(1, 4):
         assert world.deliver() == {"retried": 1}
         (item,) = world.outbox()
-        waits.append((item.next_at - world.now).total_seconds())
-        assert item.last_error == "no route"
+        assert item.next_at - world.now == pause(item.idempotency_key, attempt)
+        assert (item.last_error, item.outcome, item.attempts) == ("no route", "away", attempt)
         assert world.deliver() == {}
-        world.clock.advance(item.next_at - world.now)
-    assert waits == [30, 60, 120]
+        world.clock.advance(max(item.next_at - world.now, breaker.FIRST_OPEN))
     assert world.deliver() == {"delivered": 1}
     assert len({sent["key"] for sent in recording.sent}) == 1
 
 
 def test_a_channel_that_says_when_is_not_asked_before(world: World) -> None:
     queued(world, MAIL)
-    channel(world, "apprise", Throttled("slowly", retry_after=600))
+    channel(world, "mail", Throttled("slowly", retry_after=600))
     world.deliver()
     (item,) = world.outbox()
     assert item.next_at == world.now + timedelta(seconds=600)
 
 
-def test_a_channel_that_never_comes_back_is_given_up(world: World) -> None:
+def test_a_channel_that_never_comes_back_is_given_up_after_a_day_and_a_half(world: World) -> None:
     queued(world, MAIL)
-    channel(world, "apprise", *(Unavailable("no route") for _ in range(99)))
-    for _ in range(delivery.MAX_ATTEMPTS):
+    channel(world, "mail", *(Unavailable("no route") for _ in range(999)))
+    began = world.now
+    while world.notice().state == "queued":
         world.deliver()
-        world.pass_time(hours=24)
-    assert world.notice().state == "failed"
-    assert world.notice().reason == f"given up after {delivery.MAX_ATTEMPTS} tries: no route"
+        world.pass_time(hours=1)
+    assert timedelta(hours=36) <= world.now - began <= timedelta(hours=50)  # nobody is written to at night
+    (item,) = world.outbox()
+    assert (item.state, item.outcome, item.failed_at) == ("failed", "away", world.now - timedelta(hours=1))
+    assert str(world.notice().reason).startswith("given up")
     assert world.deliver() == {}
+
+
+def test_what_lay_while_we_were_away_is_not_given_up_at_its_first_attempt(world: World) -> None:
+    queued(world, MAIL)
+    channel(world, "mail", Unavailable("no route"))
+    world.pass_time(hours=72)
+    assert world.deliver() == {"retried": 1}
+
+
+def test_with_another_address_left_a_letter_goes_on_to_it_after_six_hours(world: World) -> None:
+    queued(world, MAIL, "sms:+4917012345")
+    channel(world, "mail", *(Unavailable("no route") for _ in range(999)))
+    sms = channel(world, "sms")
+    began = world.now
+    while not sms.sent:
+        world.deliver()
+        world.pass_time(minutes=30)
+    assert timedelta(hours=6) <= world.now - began <= timedelta(hours=8)  # before the quiet hours
+    assert world.notice().state == "sent"
 
 
 def test_a_refusal_is_for_good_and_its_reason_is_kept(world: World) -> None:
     queued(world, MAIL)
-    channel(world, "apprise", Refused("no such mailbox"))
+    channel(world, "mail", Refused("no such mailbox"))
     assert world.deliver() == {"refused": 1}
     assert (world.notice().state, world.notice().reason) == ("failed", "no such mailbox")
     assert world.apply() == {}
@@ -174,7 +196,7 @@ def test_a_refusal_is_for_good_and_its_reason_is_kept(world: World) -> None:
 
 def test_a_refused_letter_goes_to_the_customer_s_next_address(world: World) -> None:
     queued(world, MAIL, "mailbox://c-0")
-    channel(world, "apprise", Refused("no such mailbox"))
+    channel(world, "mail", Refused("no such mailbox"))
     assert world.deliver() == {"refused": 1, "delivered": 1}
     assert world.notice().state == "sent"
     assert [item.state for item in world.outbox()] == ["failed", "delivered"]
@@ -185,7 +207,7 @@ def test_a_channel_with_a_bug_does_not_stop_the_others(world: World, caplog: pyt
     world.home(7, devices_=("lock-7",))
     world.stand("lock-7")
     world.apply()
-    channel(world, "apprise", ZeroDivisionError("oops"))
+    channel(world, "mail", ZeroDivisionError("oops"))
     assert world.deliver() == {"broken": 1, "delivered": 1}
     assert sorted(item.state for item in world.outbox()) == ["delivered", "pending"]
     assert "secret" not in caplog.text
@@ -195,7 +217,7 @@ def test_a_channel_with_a_bug_does_not_stop_the_others(world: World, caplog: pyt
 def test_addresses_are_never_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     queued(world, MAIL)
-    channel(world, "apprise", Unavailable("no route"), Refused("no such mailbox"))
+    channel(world, "mail", Unavailable("no route"), Refused("no such mailbox"))
     world.deliver()
     world.pass_time(hours=1)
     world.deliver()
@@ -206,7 +228,7 @@ def test_addresses_are_never_logged(world: World, caplog: pytest.LogCaptureFixtu
 
 def test_a_channel_that_is_not_here_yet_is_waited_for(world: World) -> None:
     queued(world, MAIL)
-    del world.channels["apprise"]
+    del world.channels["mail"]
     assert world.deliver() == {"retried": 1}
 
 
