@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from alerts.notices import issue, news
 from alerts.notices.issue import Mail
 from alerts.policy.file import parse
-from alerts.tickets import closing, ending
-from hearthwatch.records import customer_links, notices, outbox
+from alerts.tickets import closing, ending, repairs
+from alerts.tickets.ledger import record
+from hearthwatch.records import customer_links, notices, outbox, ticket_approvals, tickets
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Notice
 
@@ -22,30 +23,31 @@ NONCES_KEPT = timedelta(days=2)
 def look(connection: Connection, version: PolicyVersion, now: datetime) -> bool:
     """Whether there is anything to do."""
     policy, live = parse(version.text), version.mode == "live"
-    if notices.overtaken(connection) or closing.closings(connection, policy, now):
+    if notices.overtaken(connection) or ticket_approvals.overdue(connection, now):
+        return True
+    if tickets.waited_enough(connection, now) or closing.endings(connection, policy, now) != closing.Endings():
         return True
     return live and bool(news.drafts(connection, policy, now))
 
 
 def carry_out(connection: Connection, version: PolicyVersion, mail: Mail, now: datetime) -> Counter[str]:
-    """Do it. Returns counts: cancelled, closed, and the notices written by their state."""
+    """Do it. Returns counts: cancelled, approvals_over, resumed, closed, recovered, and the notices written by their state."""
     policy, live = parse(version.text), version.mode == "live"
     done: Counter[str] = Counter()
     for notice in notices.overtaken(connection):
         done["cancelled"] += _cancel(connection, notice, now)
-    for over in closing.closings(connection, policy, now):
-        ticket = over.ticket
-        ending.close(
-            connection,
-            ticket.id,
-            ticket.revision,
-            code=over.code,
-            part=None,
-            note=over.why,
-            actor=POLICY,
-            now=now,
-        )
+    done["approvals_over"] = repairs.expire(connection, now)
+    for ticket in tickets.waited_enough(connection, now):
+        record(connection, ticket, "resumed", POLICY, now, {"why": "until"})
+        done["resumed"] += 1
+    ends = closing.endings(connection, policy, now)
+    for over in ends.over:
+        ticket = tickets.get(connection, over.ticket.id)
+        ending.close(connection, ticket.id, None, code=over.code, part=None, note=over.why, actor=POLICY, now=now)
         done["closed"] += 1
+    for ticket in ends.recovered:
+        record(connection, ticket, "recovered", POLICY, now)
+        done["recovered"] += 1
     if live:
         for draft in news.drafts(connection, policy, now):
             written = issue.issue(connection, draft, policy, mail, policy_version=version.version, now=now)

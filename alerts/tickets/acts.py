@@ -7,7 +7,7 @@ from typing import get_args
 
 from sqlalchemy import Connection
 
-from alerts.tickets import states
+from alerts.tickets import repairs, states
 from alerts.tickets.ledger import at_revision, record
 from alerts.tickets.requests import request_visit
 from hearthwatch.errors import Conflict, Invalid, Missing
@@ -60,11 +60,12 @@ def schedule(
     """Agree on a visit; what it waited for is over then.
 
     Raises `Missing`, `Stale`, `Invalid` for a time that has passed, `Conflict` when it is closed or nobody's, or while the customer has not
-    agreed to what the chosen remedy costs.
+    agreed to what the chosen remedy costs, or nothing is chosen and a visit would cost them something.
     """
     ticket = at_revision(connection, ticket_id, revision)
     if at <= now:
         raise Invalid("a visit is in the future", where="at")
+    repairs.check_price_of_visit(connection, ticket, now)
     ticket = _woken(connection, ticket, actor, now)
     detail = {"at": at.isoformat(), "technician_id": ticket.technician_id}
     return record(connection, ticket, "scheduled", actor, now, detail)

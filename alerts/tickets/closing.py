@@ -19,6 +19,9 @@ from hearthwatch.values import Device, Ticket
 ALL = 1_000_000
 
 
+BUSY = frozenset({"scheduled", "in_progress"})
+
+
 @dataclass(frozen=True, slots=True)
 class Closing:
     """A ticket that is over."""
@@ -28,35 +31,73 @@ class Closing:
     why: str
 
 
-def closings(connection: Connection, policy: Policy, now: datetime) -> list[Closing]:
-    """The open tickets that are over by themselves."""
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """What time did to the open tickets: those that are over, and those whose device is well again while somebody is at it."""
+
+    over: tuple[Closing, ...] = ()
+    recovered: tuple[Ticket, ...] = ()
+
+
+def endings(connection: Connection, policy: Policy, now: datetime) -> Endings:
+    """Look at all open tickets.
+
+    What recovered and stayed so closes by itself, whatever it waits for but a part. Where a visit is agreed, work has begun or a part is on
+    its way, a person decides: that it recovered is noted once, and the customer is told that the visit stays unless they say otherwise.
+    """
     open_now = tickets.list_tickets(connection, open_only=True, limit=ALL)
     if not open_now:
-        return []
+        return Endings()
     fixes = Fixes(connection)
     parents = {one.parent_id for one in open_now if one.parent_id is not None}
     linked = tickets.standing(connection, sorted({one.id for one in open_now} | parents))
     known = devices.find(connection, sorted({one.device_id for one in open_now if one.device_id}))
-    found = []
+    over, recovered = [], []
     for ticket in open_now:
         mine = linked.get(ticket.id, [])
-        if ticket.kind == "cohort":
-            closing = _release_is_over(connection, fixes, policy, ticket, mine, now)
-        elif ticket.kind == "device":
-            above = linked.get(ticket.parent_id, []) if ticket.parent_id else []
-            device = known.get(ticket.device_id or "")
-            closing = _fixed(connection, fixes, ticket, device, mine, above) or _gone(policy, ticket, mine, now)
-        else:
-            closing = None
-        if closing is not None and not _customer_waits(connection, ticket):
-            found.append(closing)
-    return found
+        above = linked.get(ticket.parent_id, []) if ticket.parent_id else []
+        closing = _ending(connection, policy, fixes, ticket, known.get(ticket.device_id or ""), mine, above, now)
+        if closing is None or _customer_waits(connection, ticket):
+            continue
+        if not _is_somebody_at_it(ticket):
+            over.append(closing)
+        elif ticket.kind == "device" and not _is_noted(connection, ticket):
+            recovered.append(ticket)
+    return Endings(tuple(over), tuple(recovered))
+
+
+def _ending(
+    connection: Connection,
+    policy: Policy,
+    fixes: Fixes,
+    ticket: Ticket,
+    device: Device | None,
+    mine: Sequence[LinkedFinding],
+    above: Sequence[LinkedFinding],
+    now: datetime,
+) -> Closing | None:
+    if ticket.kind == "cohort":
+        return _release_is_over(connection, fixes, policy, ticket, mine, now)
+    if ticket.kind != "device":
+        return None
+    return _fixed(connection, fixes, ticket, device, mine, above) or _gone(policy, ticket, mine, now)
+
+
+def _is_somebody_at_it(ticket: Ticket) -> bool:
+    return ticket.state in BUSY or ticket.waiting_for == "part"
+
+
+def _is_noted(connection: Connection, ticket: Ticket) -> bool:
+    """Whether the ledger says already that it recovered, since somebody is at it."""
+    newest = [event.what for event in tickets.events(connection, ticket.id)]
+    since = max(place for place, what in enumerate(newest) if what in {"opened", "scheduled", "started", "waiting"})
+    return "recovered" in newest[since:]
 
 
 def _gone(policy: Policy, ticket: Ticket, mine: Sequence[LinkedFinding], now: datetime) -> Closing | None:
-    """All its findings recovered and stayed away, nobody is on the way, and no failure is likely."""
+    """All its findings recovered and stayed away, and no failure is likely."""
     since = now - timedelta(hours=policy.tickets.close_after_hours)
-    if ticket.state == "scheduled" or not mine:
+    if not mine:
         return None
     if any(one.state != "recovered" or one.recovered_at is None or one.recovered_at > since for one in mine):
         return None
@@ -75,7 +116,7 @@ def _fixed(
     above: Sequence[LinkedFinding],
 ) -> Closing | None:
     """The device runs a release that fixes this, and did not when the ticket opened."""
-    if ticket.state == "scheduled" or device is None or device.model is None or not device.firmware:
+    if device is None or device.model is None or not device.firmware:
         return None
     bad = (release_of(connection, one.kind, one.subject) for one in above)
     whats = [*(one.mode for one in mine), *(release.version for release in bad if release is not None)]
