@@ -17,7 +17,18 @@ from sqlalchemy import Connection
 
 from alerts.policy.file import Policy
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid, Throttled
-from hearthwatch.records import asking, audit, commands, consents, customers, devices, outbox, releases, rollouts
+from hearthwatch.records import (
+    asking,
+    audit,
+    commands,
+    consents,
+    customers,
+    devices,
+    outbox,
+    releases,
+    rollouts,
+    tickets,
+)
 from hearthwatch.records.asking import PROTOCOL, Question, Wish
 from hearthwatch.records.commands import Command
 from hearthwatch.records.database import Database
@@ -28,6 +39,9 @@ LOG = logging.getLogger(__name__)
 
 PURPOSE = "service"
 MAKER = "maker"
+TICKET = "ticket"
+DIAGNOSIS_ALLOWED = "diagnosis_allowed"
+"""What a ticket's ledger says when its customer lets their device be asked for it, and no further."""
 LONGEST_WHY = 400
 PER_DEVICE_AND_HOUR = 20
 """Commands that people may give one device in an hour."""
@@ -102,8 +116,21 @@ def consent_for(connection: Connection, device: Device, kind: str, now: datetime
             f"an update needs the acceptance of its owner {customer}: it is offered by a notice", where="consent"
         )
     if not consents.current(connection, customer).get(PURPOSE, False):
+        ticket = _allowed_for(connection, device.id, customer) if kind == DIAGNOSTICS else None
+        if ticket is not None:
+            return f"{TICKET}:{ticket}"
         raise Denied(f"customer {customer} has not consented to the purpose {PURPOSE}", where="consent")
     return f"{PURPOSE}:{customer}"
+
+
+def _allowed_for(connection: Connection, device_id: str, customer_id: str) -> int | None:
+    """An open ticket of the device for which its customer allowed that it is asked about itself."""
+    for ticket in tickets.list_tickets(connection, open_only=True, device_id=device_id, customer_id=customer_id):
+        wishes = [event.detail.get("wish") for event in tickets.events(connection, ticket.id) if event.what == "customer"]
+        said = [wish for wish in wishes if str(wish).startswith("diagnosis_")]
+        if said and said[-1] == DIAGNOSIS_ALLOWED:
+            return ticket.id
+    return None
 
 
 def _check_rate(connection: Connection, device_id: str, now: datetime) -> None:
@@ -203,7 +230,7 @@ def _let_leave(connection: Connection, command: Command, now: datetime) -> bool:
     ):
         commands.end(connection, command.id, "cancelled", "the roll-out of this release is not open to it now")
         return False
-    if command.consent.startswith(f"{PURPOSE}:") or command.consent == MAKER:
+    if command.consent.startswith((f"{PURPOSE}:", f"{TICKET}:")) or command.consent == MAKER:
         try:
             consent_for(connection, devices.get(connection, command.device_id), command.kind, now)
         except HearthwatchError as error:

@@ -23,6 +23,8 @@ from api.routes import (
     findings,
     groups,
     hold_outs,
+    intake,
+    knowledge,
     late_days,
     liveness,
     mirrors,
@@ -30,10 +32,12 @@ from api.routes import (
     notices,
     outages,
     policies,
+    policy_reasons,
     product_models,
     prognoses,
     releases,
     rollouts,
+    sla,
     system,
     tickets,
 )
@@ -93,7 +97,8 @@ def _rest(app: FastAPI) -> FastAPI:
     install_error_handlers(rest)
     for noun in (
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
-        late_days, customers, field_service, policies, product_models, outages, mirrors, models, system, backups, backtests, sign_in,
+        late_days, sla, customers, field_service, policies, policy_reasons, product_models, outages, mirrors, knowledge, intake,
+        models, system, backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

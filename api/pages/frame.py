@@ -30,6 +30,7 @@ NAVIGATION = (
     ("/findings", "Findings", "troubleshoot"),
     ("/tickets", "Tickets", "build"),
     ("/notices", "Notices", "mail"),
+    ("/knowledge", "Knowledge", "menu_book"),
     ("/policy", "Policy", "rule"),
     ("/models", "Models", "model_training"),
     ("/quality", "Data quality", "fact_check"),
@@ -46,6 +47,9 @@ body { background: #f6f5f1; color: #23302e; font-variant-numeric: tabular-nums; 
 .hw-nav:hover { background: #ece9df; }
 .hw-here { background: #dfe9e6; font-weight: 600; }
 .q-table th { font-weight: 600; color: #5d6864; }
+.hw-article h2 { font-size: 1.05rem; font-weight: 600; margin: .75rem 0 .25rem; }
+.hw-article ul, .hw-article ol { padding-left: 1.25rem; list-style: revert; }
+.hw-article table { border-collapse: collapse; } .hw-article td, .hw-article th { border: 1px solid #e4e1d8; padding: .25rem .5rem; }
 .hw-name { display: inline-block; min-width: 6.5rem; overflow-wrap: anywhere; }
 .q-table td a, .hw-link { color: #17605a; text-decoration: none; }
 .q-table td a:hover, .hw-link:hover { text-decoration: underline; }

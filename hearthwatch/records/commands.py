@@ -321,7 +321,9 @@ def on_consent(connection: Connection, *, limit: int = 500) -> list[Command]:
     query = (
         sa.select(*_COLUMNS)
         .where(
-            commands.c.state == "queued", commands.c.outbox_at.is_not(None), commands.c.consent.startswith("service:")
+            commands.c.state == "queued",
+            commands.c.outbox_at.is_not(None),
+            sa.or_(commands.c.consent.startswith("service:"), commands.c.consent.startswith("ticket:")),
         )
         .order_by(commands.c.id)
         .limit(limit)

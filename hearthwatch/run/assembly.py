@@ -17,12 +17,13 @@ from typing import TypeVar
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
+from alerts.knowledge.library import ensure_articles
 from alerts.policy.versions import ensure_policy
 from analytics.cohorts.spec import watched_metrics
 from api.context import ApiContext
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.messaging import open_publisher, open_subscriber
-from hearthwatch.ports import Channel, Clock, Publisher, TelemetryStore
+from hearthwatch.ports import Channel, Clock, Publisher, ServiceDesk, TelemetryStore
 from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
@@ -124,6 +125,7 @@ def open_platform(settings: Settings, clock: Clock, role: str = "all", opener: O
 def _see_that_a_policy_exists(platform: Platform) -> None:
     with platform.database.transaction() as connection:
         ensure_policy(connection, platform.settings.policy_file, platform.clock.now())
+        ensure_articles(connection, platform.clock.now())
 
 
 def _claim_embedded_records(settings: Settings, database: Database) -> Lease | None:
@@ -267,7 +269,6 @@ def build_publisher(settings: Settings) -> Publisher:
 
 def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Channel]:
     """Every way out of the house, by the name the outbox uses."""
-    from alerts.channels.apprise_channel import AppriseChannel
     from alerts.channels.command import CommandChannel
     from alerts.channels.mailbox import MailboxChannel
     from alerts.rollouts.channel import RolloutChannel
@@ -283,6 +284,15 @@ def build_channels(platform: Platform, publisher: Publisher) -> Mapping[str, Cha
         *event_channels(settings, platform.clock),
     )
     return {channel.name: channel for channel in channels}
+
+
+def build_desk(platform: Platform) -> ServiceDesk | None:
+    """The service desk beside us, where one is configured. Raises `Invalid` for an address that nothing serves."""
+    from alerts.mirrors.desks import open_desk
+
+    settings = platform.settings
+    secret = settings.service_desk_secret.get_secret_value()
+    return open_desk(settings.service_desk.get_secret_value(), secret, platform.clock)
 
 
 def _webhook(settings: Settings, clock: Clock) -> tuple[Channel, ...]:
@@ -344,6 +354,11 @@ def secret_key(settings: Settings, role: str = "all") -> str:
         raise Invalid(
             "with --role api it must be set, to the same value for every such process: it signs sessions and customers' links"
             " (make one with: openssl rand -hex 32)",
+            where="secret_key",
+        )
+    if role == "jobs" and settings.inbound_mailbox.get_secret_value():
+        raise Invalid(
+            "with an inbound_mailbox it must be set for --role jobs, too, to the same value as for --role api: it signs what answers name",
             where="secret_key",
         )
     if role != "all":

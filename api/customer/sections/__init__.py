@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.customer.look import Act, Look, Section
-from api.customer.sections import choices, device, notice, ownership, progress, report
+from api.customer.sections import choices, device, diagnosis, notice, ownership, progress, report, self_help
 
 SECTIONS: tuple[Section, ...] = (
     notice.SECTION,
+    self_help.SECTION,
     progress.SECTION,
+    diagnosis.SECTION,
     device.SECTION,
     report.SECTION,
     choices.SECTION,

@@ -15,6 +15,7 @@ from hearthwatch.records.tables.dimensions import comparison_looks, comparisons,
 from hearthwatch.records.tables.history import backtests
 from hearthwatch.records.tables.identity import broker_users, device_addresses, device_admissions, device_aliases
 from hearthwatch.records.tables.intake import decoder_states, imports, metric_names, quarantine
+from hearthwatch.records.tables.knowledge import article_answers, article_terms, articles
 from hearthwatch.records.tables.lateness import hold_outs, late_days
 from hearthwatch.records.tables.liveness import (
     blind_spans,
@@ -24,6 +25,7 @@ from hearthwatch.records.tables.liveness import (
     receivers,
     reporting_plans,
 )
+from hearthwatch.records.tables.mirrors import mirror_events, mirror_reports, mirrors, service_desks
 from hearthwatch.records.tables.model_life import model_decisions, model_looks, said_days
 from hearthwatch.records.tables.operation import broker_sessions, processes
 from hearthwatch.records.tables.policy import device_warranties, notice_findings, policy_decisions
@@ -97,6 +99,9 @@ LEDGERS = (
 __all__ = [
     "LEDGERS",
     "analysis_states",
+    "article_answers",
+    "article_terms",
+    "articles",
     "audit",
     "backtests",
     "blind_spans",
@@ -142,6 +147,9 @@ __all__ = [
     "mailbox",
     "metadata",
     "metric_names",
+    "mirror_events",
+    "mirror_reports",
+    "mirrors",
     "model_decisions",
     "model_looks",
     "model_versions",
@@ -170,6 +178,7 @@ __all__ = [
     "rollout_waves",
     "rollouts",
     "said_days",
+    "service_desks",
     "sla_events",
     "sla_states",
     "spare_parts",
