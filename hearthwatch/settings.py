@@ -243,6 +243,30 @@ class Settings(BaseSettings):
         description="Signs what is posted to `rollout_webhook`: `whsec_` and base64 as in Standard Webhooks, or any text of 24 bytes; while"
         " one replaces another, two of the first kind separated by a space.",
     )
+    service_desk: SecretStr = Field(
+        SecretStr(""),
+        description="The service desk beside Hearthwatch in which tickets are shown and worked, too: Zammad as"
+        " `zammads://TOKEN@host?group=GROUP&customer=MAIL`, one of your own as `webhooks://host/path` (`zammad://`, `webhook://` without"
+        " TLS); empty: none. See docs/mirrors.md.",
+    )
+    service_desk_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs what passes between Hearthwatch and the desk: Zammad's signature token, or a secret as in `rollout_webhook_secret`.",
+    )
+    service_desk_language: str = Field("en", description="Language of what the desk is told (`en`, `zh_Hans`).")
+    service_desk_customers: bool = Field(
+        False, description="Whether the desk may know the names and mail addresses of customers."
+    )
+    inbound_mailbox: SecretStr = Field(
+        SecretStr(""),
+        description="Mailbox from which customers' mail is fetched every minute: `imaps://user:password@host/INBOX` (`imap://` without"
+        " TLS); empty: mail comes by `hearthwatch ticket mail` or `POST /api/v1/inbound-mail`. See docs/intake.md.",
+    )
+    inbound_mail_server: str = Field(
+        "",
+        description="Name (authserv-id) of the own mail server, whose word on DMARC in `Authentication-Results` is believed; empty: no"
+        " mail counts as surely sent by its customer.",
+    )
     secret_key: SecretStr = Field(
         SecretStr(""),
         description="Signs sessions and customer links; empty: one is made in `data_dir` at first start. With `--role api` it must be set.",

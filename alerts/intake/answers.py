@@ -86,19 +86,24 @@ SAFETY = (
 
 
 def tell_reporters(connection: Connection, desk: Desk, now: datetime) -> int:
-    """Write to those who follow their report that it was answered, or settled. Returns how many letters were written."""
+    """Write to those who follow their report that it was answered, or settled. Returns how many letters were written.
+
+    Nothing is written by a process that has another key than the one which made their link.
+    """
     written = 0
     for report in reports.to_tell(connection, now):
         ticket = tickets.get(connection, report.ticket_id)
-        for event in tickets.events(connection, ticket.id):
-            if event.at < max(now - NEWS_FROM, report.at) or not _is_news(event.what, ticket):
-                continue
-            say = _speaker(report.language)
-            news = say(NEWS[event.what]).format(number=report.id)
-            lines = [news, say("Read it here:"), _link(report, desk)]
+        news = [one for one in tickets.events(connection, ticket.id) if _is_news(one.what, ticket)]
+        recent = [one for one in news if one.at >= max(now - NEWS_FROM, report.at)]
+        if not recent or not reports.is_followed_by(connection, report.id, link_token(report.id, desk.secret_key)):
+            continue
+        say = _speaker(report.language)
+        for event in recent:
+            words = say(NEWS[event.what]).format(number=report.id)
+            lines = [words, say("Read it here:"), _link(report, desk)]
             key = f"letter:report:{report.id}:event:{event.id}"
             headers = {"Auto-Submitted": "auto-generated"}
-            written += _put(connection, ticket, report, desk, news, lines, headers, key, now)
+            written += _put(connection, ticket, report, desk, words, lines, headers, key, now)
     return written
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -20,18 +18,16 @@ from api.context import ApiContext, Context
 from api.customer.sent import Sent
 from api.report import doors, form, pages
 from api.report.doors import Door
+from api.report.evidence import desk, recent_events
 from api.report.form import Problem, ReportForm
 from api.templating import HEADERS
-from hearthwatch.errors import HearthwatchError, Unavailable
+from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import aliases, reports
-from hearthwatch.values import Event
 
-LOG = logging.getLogger(__name__)
 router = APIRouter(include_in_schema=False)
 
 Code = Annotated[str, Path(min_length=1, max_length=200)]
 Lang = Annotated[str | None, Query(max_length=35)]
-EVIDENCE = timedelta(days=7)
 
 Opener = Callable[[Connection], Door]
 
@@ -88,26 +84,6 @@ def send_by_link(request: Request, context: Context, token: Code, sent: ReportFo
 def thank_by_link(request: Request, context: Context, token: Code, lang: Lang = None) -> Response:
     """Say thank you."""
     return _thanked(_at_link(request, context, token, lang), request)
-
-
-def recent_events(context: ApiContext, ids: Sequence[str]) -> list[Event]:
-    """What the telemetry store has of a device's last days; nothing while it is away: a report does not wait for it."""
-    now = context.clock.now()
-    try:
-        found = context.store.events(now - EVIDENCE, now + timedelta(hours=1), devices=list(ids))
-    except Unavailable as away:
-        LOG.warning("a report is taken without the device's events: %s", away)
-        return []
-    return [
-        Event(one["device"], "", one["at"], one["kind"], one["code"] or "", firmware=one["firmware"])
-        for one in found.to_pylist()
-    ]
-
-
-def desk(context: ApiContext) -> answers.Desk:
-    """Who answers to reports."""
-    options = context.settings
-    return answers.Desk(options.brand_name, options.public_url, options.brand_reply_to, context.secret_key)
 
 
 def _at_code(request: Request, context: ApiContext, code: str, lang: str | None) -> Visitor:

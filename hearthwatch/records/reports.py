@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Denied, Missing
 from hearthwatch.records.database import batched, update_at_revision
-from hearthwatch.records.tables import inbound_mails, report_photos, ticket_reports
+from hearthwatch.records.tables import inbound_mails, report_photos, ticket_messages, ticket_reports
 from hearthwatch.records.tables.columns import fitted
 
 ERASED: Mapping[str, Any] = {
@@ -167,6 +167,14 @@ def follow(connection: Connection, report_id: int, token: str, until: datetime) 
     change(connection, report_id, None, {"follow_hash": _hash(token), "follow_until": until})
 
 
+def is_followed_by(connection: Connection, report_id: int, token: str) -> bool:
+    """Whether a token is that of a report's link."""
+    query = sa.select(sa.literal(1)).where(
+        ticket_reports.c.id == report_id, ticket_reports.c.follow_hash == _hash(token)
+    )
+    return connection.execute(query).first() is not None
+
+
 def followed(connection: Connection, token: str, now: datetime) -> TicketReport:
     """The report of a link. Raises `Missing` for one that never was, `Denied` for one that has run out."""
     query = sa.select(ticket_reports.c.id, ticket_reports.c.follow_until).where(
@@ -237,33 +245,41 @@ def forget_photo(connection: Connection, photo_id: int) -> bool:
 # -- erasure
 
 
-def forget_person(connection: Connection, customer_id: str, emails: Sequence[str] = ()) -> int:
-    """Erase what a customer wrote, by whatever way it came, and their photos and mail. Returns how many reports it was.
+def forget_person(connection: Connection, customer_id: str, emails: Sequence[str], now: datetime) -> int:
+    """Erase what a customer wrote, by whatever way it came, on tickets too, and their photos and mail. Returns how many reports it was.
 
     What it was about (device, failure mode, time) stays, so that statistics stay.
     """
     theirs = sa.or_(ticket_reports.c.customer_id == customer_id, ticket_reports.c.contact_email.in_(list(emails)))
     ids = list(connection.execute(sa.select(ticket_reports.c.id).where(theirs)).scalars())
-    _forget(connection, ids)
+    _forget(connection, ids, now)
     if emails:
         of_them = inbound_mails.c.sender.in_(list(emails))
         connection.execute(sa.update(inbound_mails).where(of_them).values(**_erased_mail()))
     return len(ids)
 
 
-def forget(connection: Connection, report_id: int) -> None:
+def forget(connection: Connection, report_id: int, now: datetime) -> None:
     """Erase one report of a person who is no customer, with photos and mail. Raises `Missing`."""
     get(connection, report_id)
-    _forget(connection, [report_id])
+    _forget(connection, [report_id], now)
 
 
-def _forget(connection: Connection, ids: Sequence[int]) -> None:
+def _forget(connection: Connection, ids: Sequence[int], now: datetime) -> None:
     for some in batched(ids):
         connection.execute(sa.delete(report_photos).where(report_photos.c.report_id.in_(some)))
         of_reports = inbound_mails.c.report_id.in_(some)
         connection.execute(sa.update(inbound_mails).where(of_reports).values(**_erased_mail()))
+        _forget_messages(connection, some, now)
         changes = {**ERASED, "revision": ticket_reports.c.revision + 1}
         connection.execute(sa.update(ticket_reports).where(ticket_reports.c.id.in_(some)).values(changes))
+
+
+def _forget_messages(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    told = sa.select(ticket_reports.c.message_id).where(ticket_reports.c.id.in_(list(ids)))
+    theirs = sa.or_(ticket_messages.c.id.in_(told), ticket_messages.c.author.in_([f"reporter:{one}" for one in ids]))
+    changes = {"text": "", "erased_at": now, "revision": ticket_messages.c.revision + 1}
+    connection.execute(sa.update(ticket_messages).where(theirs, ticket_messages.c.erased_at.is_(None)).values(changes))
 
 
 def _erased_mail() -> dict[str, Any]:

@@ -8,6 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts import jobs as alerting
+from alerts.intake import jobs as intake
+from alerts.intake.answers import Desk
+from alerts.intake.mail.receiving import Incoming
+from alerts.mirrors.case import Terms
+from alerts.mirrors.job import mirror_tickets
 from alerts.notices.wording import Brand
 from alerts.rollouts.announce import Announcing
 from alerts.service_levels.keeping import keep
@@ -22,7 +27,7 @@ from analytics.prognosis import prognose
 from analytics.rollouts.gate import keep_gate
 from analytics.training import train
 from analytics.vitals import compute_vitals
-from hearthwatch.ports import Channel
+from hearthwatch.ports import Channel, ServiceDesk
 from hearthwatch.records import (
     blindness,
     commands,
@@ -36,6 +41,7 @@ from hearthwatch.records import (
 from hearthwatch.run.assembly import Platform
 from hearthwatch.run.backtesting import EVERY as BACKTESTS_EVERY
 from hearthwatch.run.backtesting import BacktestWorker
+from hearthwatch.run.channels import endpoints, patience
 from hearthwatch.run.doctor_costs import configured_costs
 from hearthwatch.run.schedule import PROMPT, Job
 
@@ -51,6 +57,7 @@ class Work:
     platform: Platform
     channels: Mapping[str, Channel]
     backtests: BacktestWorker = field(default_factory=BacktestWorker)
+    desk: ServiceDesk | None = None
 
 
 def _rollup(work: Work, now: datetime) -> Mapping[str, Any]:
@@ -171,7 +178,42 @@ def _commands(work: Work, now: datetime) -> Mapping[str, Any]:
 def _deliver(work: Work, now: datetime) -> Mapping[str, Any]:
     with work.platform.database.transaction() as connection:  # whoever runs this holds the lease: nobody else sends
         outbox.take_over(connection, work.platform.holder, now)
-    return alerting.deliver(work.platform.database, work.channels, now, worker=work.platform.holder)
+    settings = work.platform.settings
+    return alerting.deliver(
+        work.platform.database,
+        work.channels,
+        now,
+        worker=work.platform.holder,
+        patience=patience(settings),
+        endpoints=endpoints(settings),
+    )
+
+
+def _mirrors(work: Work, now: datetime) -> Mapping[str, Any]:
+    if work.desk is None:
+        return {}
+    options = work.platform.settings
+    terms = Terms(options.public_url, options.service_desk_language, options.service_desk_customers)
+    return mirror_tickets(work.platform.database, work.desk, terms, now)
+
+
+def _mail(work: Work, now: datetime) -> Mapping[str, Any]:
+    options = work.platform.settings
+    address = options.inbound_mailbox.get_secret_value()
+    if not address:
+        return {}
+    incoming = Incoming("imap", intake_desk(work.platform), options.inbound_mail_server)
+    return intake.fetch_mail(work.platform.database, address, incoming, now)
+
+
+def _reporters(work: Work, now: datetime) -> Mapping[str, Any]:
+    return intake.tell_reporters(work.platform.database, intake_desk(work.platform), now)
+
+
+def intake_desk(platform: Platform) -> Desk:
+    """Who answers people that reported something."""
+    options = platform.settings
+    return Desk(options.brand_name, options.public_url, options.brand_reply_to, platform.secret_key)
 
 
 def _backtests(work: Work, _now: datetime) -> Mapping[str, Any]:
@@ -192,6 +234,7 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
         blindness.forget(connection, now - timedelta(days=options.rollup_days))
         late_days.forget(connection, now - timedelta(days=options.rollup_days))
         asked = commands.forget(connection, now - timedelta(days=options.rollup_days))
+    intake.forget(work.platform.database, now)
     return {"telemetry_rows": rows, "commands": asked, "job_runs": runs}
 
 
@@ -226,6 +269,9 @@ JOBS: tuple[Job[Work], ...] = (
     Job("sla", timedelta(minutes=1), _sla, lane=PROMPT),
     Job("commands", timedelta(seconds=15), _commands, lane=PROMPT),
     Job("deliver", timedelta(seconds=15), _deliver, lane=PROMPT),
+    Job("mirrors", timedelta(seconds=15), _mirrors, lane="mirrors"),
+    Job("mail", timedelta(minutes=1), _mail, lane="mail"),
+    Job("reporters", timedelta(minutes=1), _reporters, lane=PROMPT),
     Job("backtests", BACKTESTS_EVERY, _backtests, lane="backtests"),
     Job("expire", timedelta(days=1), _expire, after=timedelta(hours=3)),
 )

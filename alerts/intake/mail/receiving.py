@@ -51,19 +51,16 @@ def receive(connection: Connection, raw: bytes, incoming: Incoming, now: datetim
     """
     if len(raw) > parsing.LARGEST:
         raise Invalid(f"it has {len(raw):,} bytes; at most {parsing.LARGEST:,}", where="mail.size")
-    key = parsing.fingerprint(raw)
-    known = inbound_mails.find(connection, key)
+    known = inbound_mails.find(connection, parsing.fingerprint(raw))
     if known is not None:
         return known
-    mail: Mail | None = None
     try:
-        mail = parsing.read(raw)
         with connection.begin_nested():
-            return _read(connection, mail, incoming, now)
+            return _read(connection, parsing.read(raw), incoming, now)
     except Unavailable:
         raise
     except HearthwatchError as error:
-        return _quarantined(connection, raw, key, mail, incoming, error, now)
+        return set_aside(connection, raw, str(error), incoming, now)
 
 
 def too_large(connection: Connection, head: bytes, size: int, incoming: Incoming, now: datetime) -> InboundMail:
@@ -159,18 +156,14 @@ def _bounced(connection: Connection, mail: Mail, bounce: Bounce, incoming: Incom
     return _kept(connection, replace(new, notice_id=item.notice_id if item is not None else None), now)
 
 
-def _quarantined(
-    connection: Connection,
-    raw: bytes,
-    key: str,
-    mail: Mail | None,
-    incoming: Incoming,
-    error: HearthwatchError,
-    now: datetime,
-) -> InboundMail:
+def set_aside(connection: Connection, raw: bytes, why: str, incoming: Incoming, now: datetime) -> InboundMail:
+    """Keep a mail in quarantine with all its bytes and the reason. Raises `Unavailable` where the quarantine is full."""
+    mail: Mail | None = None
+    with contextlib.suppress(Invalid):
+        mail = parsing.read(raw)
     if inbound_mails.held_bytes(connection) + len(raw) > LARGEST_QUARANTINE:
         raise Unavailable("the quarantine of mails is full: somebody has to look at it", where="inbound mail")
-    new = _new(key, incoming, "quarantined", mail, reason=str(error), size=len(raw))
+    new = _new(parsing.fingerprint(raw), incoming, "quarantined", mail, reason=why, size=len(raw))
     return _kept(connection, replace(new, raw=raw), now)
 
 

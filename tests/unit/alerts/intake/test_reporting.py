@@ -374,8 +374,9 @@ def test_what_a_person_wrote_can_be_erased_and_what_it_was_about_stays(world: Wo
     world.home()
     done = take(world, contact=Contact("Kim", "kim@example.org"), photos=(clean(picture()),))
     with world.database.transaction() as connection:
-        assert reports.forget_person(connection, "c-1") == 1
+        assert reports.forget_person(connection, "c-1", [], world.now) == 1
         kept = reports.get(connection, done.report.id)
         assert (kept.text, kept.contact_email, kept.contact_name) == ("", None, None)
         assert (kept.mode, kept.complaint, kept.device_id) == ("battery_fade", "battery", "lock-1")
         assert reports.photos_of(connection, [done.report.id]) == {}
+    assert messages(world, done.ticket) == [""]
