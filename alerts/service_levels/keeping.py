@@ -34,7 +34,9 @@ OVERLAP = 500
 """So many of the newest events are looked at again: a transaction may take a number and end after others with higher ones."""
 SWEEP_EVERY = timedelta(hours=1)
 """How often every ticket is compared with its ledger, whatever numbers its events have."""
-AT_ONCE = 2000
+AT_ONCE = 1000
+MOST = 5000
+"""Tickets of one round; a change that concerns more of them takes several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +90,46 @@ def carry_out(connection: Connection, version: PolicyVersion, now: datetime, *, 
     versions = Versions(connection)
     this = Round(connection, version, versions.policy(version.version), versions, public_url, now)
     before, event = _progress(connection, now), sla_states.newest_event(connection)
-    wanted, swept = _wanted(connection, version, before, now)
+    if (version.version, this.live) != (before.version, before.live):
+        sla_states.look_again(connection, now)
+    behind, swept = _behind(connection, before, now)
     done: Counter[str] = Counter()
     tellings: list[Telling] = []
-    for some in batched(wanted, AT_ONCE):
+    for some in batched(_first(connection, behind, now), AT_ONCE):
         tellings += _bring_up(this, some, done)
     if tellings:
-        done["letters"] += telling.send(
-            connection, tellings, language=this.policy.sla.language, public_url=public_url, now=now
-        )
-    after = replace(before, event=event, version=version.version, live=this.live, swept=now if swept else before.swept)
+        language = this.policy.sla.language
+        done["letters"] += telling.send(connection, tellings, language=language, public_url=public_url, now=now)
+    after = replace(before, version=version.version, live=this.live)
+    if len(behind) <= MOST:
+        after = replace(after, event=event, swept=now if swept else before.swept)
     analysis_states.save(connection, STATE, {"": after.told()}, now)
     return done
 
 
 def _is_idle(connection: Connection, version: PolicyVersion, now: datetime) -> bool:
     before = _progress(connection, now)
-    wanted, swept = _wanted(connection, version, before, now)
-    return not wanted and not swept and before.event == sla_states.newest_event(connection)
+    if (version.version, version.mode == "live") != (before.version, before.live):
+        return False
+    behind, swept = _behind(connection, before, now)
+    if behind or swept or before.event != sla_states.newest_event(connection):
+        return False
+    return not sla_states.due(connection, now, limit=1)
+
+
+def _behind(connection: Connection, before: Progress, now: datetime) -> tuple[list[int], bool]:
+    """Tickets to which something happened, and whether all of them were looked through for it."""
+    if now - before.swept >= SWEEP_EVERY:
+        return sla_states.all_behind(connection, closed_since=before.began), True
+    return sla_states.behind(connection, before.event - OVERLAP, closed_since=before.began), False
+
+
+def _first(connection: Connection, behind: Sequence[int], now: datetime) -> list[int]:
+    """As many tickets as one round takes: those to which something happened, then those whose instant has come."""
+    first = list(behind[:MOST])
+    known = set(first)
+    due = sla_states.due(connection, now, limit=MOST)
+    return first + [one for one in due if one not in known][: MOST - len(first)]
 
 
 def _progress(connection: Connection, now: datetime) -> Progress:
@@ -114,19 +138,6 @@ def _progress(connection: Connection, now: datetime) -> Progress:
         return Progress(began=now)
     began, swept = datetime.fromisoformat(told["began"]), datetime.fromisoformat(told["swept"])
     return Progress(began, told["event"], told["version"], told["live"], swept)
-
-
-def _wanted(connection: Connection, version: PolicyVersion, before: Progress, now: datetime) -> tuple[list[int], bool]:
-    """The tickets to look at, and whether all of them were looked through."""
-    found = set(sla_states.due(connection, now))
-    if (version.version, version.mode == "live") != (before.version, before.live):
-        found.update(sla_states.of_open_tickets(connection))
-    swept = now - before.swept >= SWEEP_EVERY
-    if swept:
-        found.update(sla_states.all_behind(connection, closed_since=before.began))
-    else:
-        found.update(sla_states.behind(connection, before.event - OVERLAP, closed_since=before.began))
-    return sorted(found), swept
 
 
 def _bring_up(this: Round, ticket_ids: Sequence[int], done: Counter[str]) -> list[Telling]:

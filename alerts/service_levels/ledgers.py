@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -83,15 +83,15 @@ def folded(books: Books, applications: Sequence[Application], now: datetime) -> 
     return fold((Happening(one.id, one.at, one.what, one.detail) for one in books.happened), applications, now)
 
 
-def difference(books: Books, entries: Sequence[Entry], now: datetime) -> list[SlaEvent]:
+def difference(books: Books, entries: Sequence[Entry], now: datetime, *, thorough: bool = False) -> list[SlaEvent]:
     """What has to be written so that a ticket's ledger says what ``entries`` say.
 
     Usually the new ones at the end. Where something came to be known late (a message that was mirrored an hour after it was written),
-    entries that are not so any more are withdrawn: they stay, and are said not to hold.
+    entries that are not so any more are withdrawn: they stay, and are said not to hold. ``thorough`` compares their details, too.
     """
     standing = books.standing
-    keys = [_key_of_row(one) for one in standing]
-    wanted = [_key_of_entry(one) for one in entries]
+    keys = [_key_of_row(one, thorough) for one in standing]
+    wanted = [_key_of_entry(one, thorough) for one in entries]
     number = books.next_number
     if keys == wanted[: len(keys)]:
         return [_row(books.ticket_id, number + place, one, now) for place, one in enumerate(entries[len(keys) :])]
@@ -138,17 +138,17 @@ def _withdrawn(row: SlaEvent, number: int, now: datetime) -> SlaEvent:
 Key = tuple[Any, ...]
 
 
-def _key_of_row(row: SlaEvent) -> Key:
+def _key_of_row(row: SlaEvent, thorough: bool) -> Key:
     return (
         row.at, row.what, row.clock, row.instance, row.target_s, row.due_at, round(row.used_s, 3), row.policy_version, row.term,
-        row.priority, _frozen(row.detail),
+        row.priority, _frozen(row.detail) if thorough else None,
     )  # fmt: skip
 
 
-def _key_of_entry(entry: Entry) -> Key:
+def _key_of_entry(entry: Entry, thorough: bool) -> Key:
     return (
-        entry.at.astimezone(UTC), entry.what, entry.clock, entry.instance, _seconds(entry.target), entry.due_at,
-        round(entry.used.total_seconds(), 3), entry.version, entry.term, entry.priority, _frozen(entry.detail),
+        entry.at, entry.what, entry.clock, entry.instance, _seconds(entry.target), entry.due_at,
+        round(entry.used.total_seconds(), 3), entry.version, entry.term, entry.priority, _frozen(entry.detail) if thorough else None,
     )  # fmt: skip
 
 

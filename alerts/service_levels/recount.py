@@ -42,7 +42,7 @@ def recount(connection: Connection, ticket_id: int, now: datetime) -> Recount:
     if not applied:
         return Recount(None, written, [], [])
     folded = ledgers.folded(books, applied, now)
-    changes = ledgers.difference(books, folded.entries, now)
+    changes = ledgers.difference(books, folded.entries, now, thorough=True)
     unfounded = [int(one.detail["number"]) for one in changes if one.what == "withdraw"]
     missing = [one for one in changes if one.what != "withdraw"]
     return Recount(folded, written, missing, unfounded)

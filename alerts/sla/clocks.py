@@ -146,6 +146,7 @@ class _Running:
         self.breached_at: datetime | None = None
         self.ended_at: datetime | None = None
         self.outcome: Literal["fulfilled", "cancelled"] | None = None
+        self._reckoned: tuple[tuple[object, ...], datetime] | None = None
 
     @property
     def ticks(self) -> bool:
@@ -180,14 +181,24 @@ class _Running:
     def used(self, at: datetime, calendar: BusinessCalendar) -> timedelta:
         return self.settled + (calendar.between(self.running_since, at) if self.running_since else NOTHING)
 
+    def forget_due(self) -> None:
+        """Another calendar counts, maybe of the same name."""
+        self._reckoned = None
+
     def due(self, calendar: BusinessCalendar) -> datetime | None:
         """When the target is used up; None while it is not running, is late already, or nothing is promised."""
         if self.target is None or self.running_since is None or self.breached_at is not None:
             return None
-        left = self.target - self.settled
-        if left > NOTHING:
-            return calendar.add(self.running_since, left)
-        return self.running_since if left < NOTHING else calendar.next_opening(self.running_since)
+        asked = (self.target, self.settled, self.running_since)
+        if self._reckoned is None or self._reckoned[0] != asked:
+            self._reckoned = asked, _due(calendar, self.running_since, self.target - self.settled)
+        return self._reckoned[1]
+
+
+def _due(calendar: BusinessCalendar, since: datetime, left: timedelta) -> datetime:
+    if left > NOTHING:
+        return calendar.add(since, left)
+    return since if left < NOTHING else calendar.next_opening(since)
 
 
 class _Folding:
@@ -226,6 +237,8 @@ class _Folding:
             clock.settle(application.at, self.level.calendar)
         self.application = application
         self.level = application.terms.level(application.facts, application.due_days)
+        for clock in self.clocks.values():
+            clock.forget_due()
         self._say_applied(application.at, application.cause)
         self._pause_as_needed(application.at)
 

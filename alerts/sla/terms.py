@@ -45,6 +45,7 @@ DUE_DAYS = "due_days"
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CONDITIONS = ("priorities", "kinds", "models", "device_classes", "safety_classes", "warranty", "regions", "groups")
 _LONGEST_HOURS = 24 * 366 * 5
+_LEVELS_KEPT = 4096
 
 
 def _zone(name: str) -> str:
@@ -273,6 +274,7 @@ class SlaTerms(_Part):
         Escalation(after_hours=8, to=(LEAD,)),
     )
     _built: dict[str, BusinessCalendar] = PrivateAttr(default_factory=dict)
+    _levels: dict[tuple[Facts, tuple[float, ...]], Level] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _makes_sense(self, _info: ValidationInfo) -> SlaTerms:
@@ -295,6 +297,14 @@ class SlaTerms(_Part):
 
     def level(self, facts: Facts, due_days: Sequence[float]) -> Level:
         """What is promised for a ticket: by the first term that fits it, else resolution within ``due_days`` by priority."""
+        asked = (facts, tuple(due_days))
+        if asked not in self._levels:
+            if len(self._levels) >= _LEVELS_KEPT:
+                self._levels.clear()
+            self._levels[asked] = self._level(facts, due_days)
+        return self._levels[asked]
+
+    def _level(self, facts: Facts, due_days: Sequence[float]) -> Level:
         pauses = {clock: self.pauses.of(clock) for clock in CLOCKS}
         afresh = self.reopened == "afresh"
         term = next((one for one in self.terms if one.fits(facts)), None)

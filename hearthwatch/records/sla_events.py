@@ -66,8 +66,8 @@ def of_tickets(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, l
             .where(sla_events.c.ticket_id.in_(some))
             .order_by(sla_events.c.ticket_id, sla_events.c.number)
         )
-        for row in connection.execute(query).mappings():
-            found.setdefault(row["ticket_id"], []).append(SlaEvent(**row))
+        for row in connection.execute(query):
+            found.setdefault(row.ticket_id, []).append(SlaEvent(*row))
     return found
 
 
@@ -78,7 +78,7 @@ def written_between(connection: Connection, since: datetime, until: datetime, wh
         .where(sla_events.c.at >= since, sla_events.c.at < until, sla_events.c.what.in_(list(whats)))
         .order_by(sla_events.c.ticket_id, sla_events.c.number)
     )
-    return [SlaEvent(**row) for row in connection.execute(query).mappings()]
+    return [SlaEvent(*row) for row in connection.execute(query)]
 
 
 def ledgers_of(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, list[LedgerLine]]:
@@ -87,8 +87,8 @@ def ledgers_of(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, l
     columns = tuple(ticket_events.c[name] for name in LedgerLine.__dataclass_fields__)
     for some in batched(ticket_ids):
         query = sa.select(*columns).where(ticket_events.c.ticket_id.in_(some)).order_by(ticket_events.c.id)
-        for row in connection.execute(query).mappings():
-            found.setdefault(row["ticket_id"], []).append(LedgerLine(**row))
+        for row in connection.execute(query):
+            found.setdefault(row.ticket_id, []).append(LedgerLine(*row))
     return found
 
 

@@ -59,21 +59,21 @@ def tickets_by_id(connection: Connection, ticket_ids: Iterable[int]) -> dict[int
     return found
 
 
-def due(connection: Connection, now: datetime) -> list[int]:
-    """Tickets with whose clocks something is to be done by now."""
-    query = sa.select(sla_states.c.ticket_id).where(sla_states.c.next_at <= now).order_by(sla_states.c.ticket_id)
-    return list(connection.execute(query).scalars())
-
-
-def of_open_tickets(connection: Connection) -> list[int]:
-    """Open tickets that have clocks."""
+def due(connection: Connection, now: datetime, *, limit: int) -> list[int]:
+    """Tickets with whose clocks something is to be done by now, the longest due first."""
     query = (
         sa.select(sla_states.c.ticket_id)
-        .join(tickets, tickets.c.id == sla_states.c.ticket_id)
-        .where(tickets.c.state != "closed")
-        .order_by(sla_states.c.ticket_id)
+        .where(sla_states.c.next_at <= now)
+        .order_by(sla_states.c.next_at, sla_states.c.ticket_id)
+        .limit(limit)
     )
     return list(connection.execute(query).scalars())
+
+
+def look_again(connection: Connection, now: datetime) -> None:
+    """Let every open ticket be due now: what is promised, or who is told, is another thing than it was."""
+    is_open = sa.select(tickets.c.id).where(tickets.c.state != "closed")
+    connection.execute(sa.update(sla_states).where(sla_states.c.ticket_id.in_(is_open)).values(next_at=now))
 
 
 def newest_event(connection: Connection) -> int:
