@@ -19,6 +19,7 @@ from hearthwatch.run.administration import administration
 from hearthwatch.run.commanding import command
 from hearthwatch.run.devices_cli import device
 from hearthwatch.run.printing import print_json, show
+from hearthwatch.run.tickets_cli import ticket
 from hearthwatch.settings import Settings, load_settings
 
 DONE, NO, WRONG, AWAY = 0, 1, 2, 3
@@ -37,6 +38,7 @@ app.add_typer(
     device, name="device", help="Identities of devices, and their access to the broker.", no_args_is_help=True
 )
 app.add_typer(command, name="command", help="Ask devices, and read their answers.", no_args_is_help=True)
+app.add_typer(ticket, name="ticket", help="What comes in for tickets from outside.", no_args_is_help=True)
 bench = typer.Typer(
     help="Measure on this machine, beside a reference that runs in the same minutes.", no_args_is_help=True
 )

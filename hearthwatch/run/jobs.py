@@ -9,7 +9,6 @@ from typing import Any
 
 from alerts import jobs as alerting
 from alerts.intake import jobs as intake
-from alerts.intake.answers import Desk
 from alerts.intake.mail.receiving import Incoming
 from alerts.mirrors.case import Terms
 from alerts.mirrors.job import mirror_tickets
@@ -43,6 +42,7 @@ from hearthwatch.run.backtesting import EVERY as BACKTESTS_EVERY
 from hearthwatch.run.backtesting import BacktestWorker
 from hearthwatch.run.channels import endpoints, patience
 from hearthwatch.run.doctor_costs import configured_costs
+from hearthwatch.run.reporters import desk_of
 from hearthwatch.run.schedule import PROMPT, Job
 
 JOB_RUNS_KEPT = timedelta(days=14)
@@ -202,18 +202,12 @@ def _mail(work: Work, now: datetime) -> Mapping[str, Any]:
     address = options.inbound_mailbox.get_secret_value()
     if not address:
         return {}
-    incoming = Incoming("imap", intake_desk(work.platform), options.inbound_mail_server)
+    incoming = Incoming("imap", desk_of(work.platform.settings, work.platform.secret_key), options.inbound_mail_server)
     return intake.fetch_mail(work.platform.database, address, incoming, now)
 
 
 def _reporters(work: Work, now: datetime) -> Mapping[str, Any]:
-    return intake.tell_reporters(work.platform.database, intake_desk(work.platform), now)
-
-
-def intake_desk(platform: Platform) -> Desk:
-    """Who answers people that reported something."""
-    options = platform.settings
-    return Desk(options.brand_name, options.public_url, options.brand_reply_to, platform.secret_key)
+    return intake.tell_reporters(work.platform.database, desk_of(work.platform.settings, work.platform.secret_key), now)
 
 
 def _backtests(work: Work, _now: datetime) -> Mapping[str, Any]:
