@@ -36,6 +36,7 @@ class _Asked:
         return Span(begin, end)
 
 
+LastYear = Annotated[Span, Depends(_Asked(365))]
 LastDay = Annotated[Span, Depends(_Asked(1))]
 LastMonth = Annotated[Span, Depends(_Asked(30))]
 LastWeek = Annotated[Span, Depends(_Asked(7))]

@@ -24,6 +24,7 @@ from api.pages import (
     releases,
     rollout,
     rollouts,
+    sla,
     tickets,
 )
 from api.pages.frame import staff_page
@@ -48,6 +49,7 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/findings/{finding_id}", "Finding", findings.finding_page),
         ("/tickets", "Tickets", tickets.tickets_page),
         ("/tickets/{ticket_id}", "Ticket", tickets.ticket_page),
+        ("/sla", "Service levels", sla.sla_page),
         ("/notices", "Notices", notices.notices_page),
         ("/notices/{notice_id}", "Notice", notices.notice_page),
         ("/knowledge", "Knowledge", knowledge.knowledge_page),

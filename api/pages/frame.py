@@ -29,6 +29,7 @@ NAVIGATION = (
     ("/devices", "Devices", "devices_other"),
     ("/findings", "Findings", "troubleshoot"),
     ("/tickets", "Tickets", "build"),
+    ("/sla", "Service levels", "timer"),
     ("/notices", "Notices", "mail"),
     ("/knowledge", "Knowledge", "menu_book"),
     ("/policy", "Policy", "rule"),
