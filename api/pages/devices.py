@@ -18,6 +18,7 @@ from api.pages import hold_outs as hold_out_pages
 from api.pages import liveness as liveness_pages
 from api.pages import prognoses as prognosis_pages
 from api.pages import tickets as ticket_pages
+from api.pages.callers import caller_card
 from api.pages.charts import Points, lines
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.tables import served_table, table
@@ -165,6 +166,7 @@ async def device_page(visit: Visit) -> None:
         if not shown.findings and not shown.tickets:
             sentence("Nothing was ever found on this device.")
     command_pages.device_card(visit, shown.device, shown.kinds, shown.asked)
+    caller_card(visit, shown.device.id)
     _charts(shown)
     with card("Events", "Of the last 28 days, newest first."):
         rows = [

@@ -31,6 +31,7 @@ NAVIGATION = (
     ("/tickets", "Tickets", "build"),
     ("/sla", "Service levels", "timer"),
     ("/notices", "Notices", "mail"),
+    ("/mail", "Inbound mail", "inbox"),
     ("/knowledge", "Knowledge", "menu_book"),
     ("/policy", "Policy", "rule"),
     ("/models", "Models", "model_training"),

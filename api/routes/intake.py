@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from alerts.intake import answers, codes, matching, photos, reporting
+from alerts.intake import answers, codes, matching, reporting
 from alerts.intake.mail.receiving import Incoming, receive
 from alerts.intake.matching import Why
-from alerts.intake.photos import Photo
+from alerts.intake.photos import MOST_PHOTOS, Photo, clean_all
 from alerts.intake.report import LONGEST_CONTACT, LONGEST_TEXT, Contact, Report
 from api.acts import Acting
 from api.context import Context
@@ -63,7 +63,7 @@ class ReportBody(BaseModel):
     wish: Annotated[str | None, Field(max_length=16)] = None
     contact: ContactBody = ContactBody()
     language: Annotated[str, Field(max_length=16)] = "en"
-    photos: Annotated[list[str], Field(max_length=photos.MOST_PHOTOS)] = []
+    photos: Annotated[list[str], Field(max_length=MOST_PHOTOS)] = []
 
 
 class TakenReport(BaseModel):
@@ -140,7 +140,7 @@ def list_reports(context: Context, caller: TicketReader, ticket_id: Id) -> Page[
     """What people reported on a ticket, oldest first, each with the device as it was then."""
     with context.database.reading() as connection:
         _see(connection, caller, ticket_id)
-        found = reports.of_tickets(connection, [ticket_id])
+        found = reports.of_ticket(connection, ticket_id)
         pictures_of = reports.photos_of(connection, [one.id for one in found])
     return Page(items=[ReportWithPhotos(report=one, photos=pictures_of.get(one.id, [])) for one in found])
 
@@ -284,7 +284,7 @@ def _photos(given: list[str]) -> tuple[Photo, ...]:
         files = [(f"photo {number}", base64.b64decode(one, validate=True)) for number, one in enumerate(given, 1)]
     except binascii.Error:
         raise Invalid("a photo is base64", where="photos") from None
-    return photos.clean_all(files)
+    return clean_all(files)
 
 
 def _check_owner(connection: Connection, body: ReportBody, now: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Denied, Missing
 from hearthwatch.records.database import batched, update_at_revision
-from hearthwatch.records.tables import inbound_mails, report_photos, ticket_messages, ticket_reports
+from hearthwatch.records.tables import inbound_mails, report_photos, ticket_messages, ticket_reports, tickets
 from hearthwatch.records.tables.columns import fitted
 
 ERASED: Mapping[str, Any] = {
@@ -133,6 +133,16 @@ def of_tickets(connection: Connection, ticket_ids: Iterable[int]) -> list[Ticket
         query = sa.select(*_COLUMNS).where(ticket_reports.c.ticket_id.in_(some)).order_by(ticket_reports.c.id)
         found += [TicketReport(**row) for row in connection.execute(query).mappings()]
     return found
+
+
+def of_ticket(connection: Connection, ticket_id: int) -> list[TicketReport]:
+    """The reports of a ticket and of those that were merged into it, oldest first."""
+    ids, found = [ticket_id], [ticket_id]
+    while found:
+        found = list(connection.execute(sa.select(tickets.c.id).where(tickets.c.merged_into.in_(found))).scalars())
+        found = [one for one in found if one not in ids]
+        ids += found
+    return of_tickets(connection, ids)
 
 
 def of_contact(connection: Connection, email: str, since: datetime) -> list[TicketReport]:
