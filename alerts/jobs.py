@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from alerts import commands, delivery, following, rounds
 from alerts.campaigns import sending as campaigns
+from alerts.delivery.events import Endpoint, announce
+from alerts.delivery.patience import Patience
 from alerts.notices.issue import Mail
 from alerts.notices.wording import Brand
 from alerts.policy.file import Policy, default_text, parse
@@ -23,18 +25,20 @@ def apply_policy(
 ) -> Mapping[str, int]:
     """Do what the policy says about the findings that stand. Returns counts of what was done, nothing where nothing was.
 
-    First it only reads; the writer's turn is taken when there is something to do, and then everything is looked at again.
+    First it only reads; the writer's turn is taken when there is something to do, and what is to be done is then looked at again.
     """
     with database.reading() as connection:
-        version = policies.current(connection)
-        if version is None or survey(connection, version, now).idle:
-            return {}
+        seen = policies.current(connection)
+        found = survey(connection, seen, now) if seen is not None else None
+    if found is None or found.idle:
+        return {}
     mail = Mail(brand, public_url, link_life)
     with database.transaction() as connection:
         version = policies.current(connection)
         if version is None:
             return {}
-        return dict(rounds.carry_out(connection, survey(connection, version, now), version, mail, now))
+        again = survey(connection, version, now, found.subjects if version == seen else None)
+        return dict(rounds.carry_out(connection, again, version, mail, now))
 
 
 def follow_up(
@@ -76,6 +80,15 @@ def tend_commands(database: Database, now: datetime, *, ask_devices: bool) -> Ma
     return commands.tend(database, now, ask_devices=ask_devices)
 
 
-def deliver(database: Database, channels: Mapping[str, Channel], now: datetime, *, worker: str) -> Mapping[str, int]:
-    """Send what the outbox holds."""
-    return delivery.deliver(database, channels, now, worker=worker)
+def deliver(
+    database: Database,
+    channels: Mapping[str, Channel],
+    now: datetime,
+    *,
+    worker: str,
+    patience: Patience | None = None,
+    endpoints: Sequence[Endpoint] = (),
+) -> Mapping[str, int]:
+    """Tell the maker's own systems what happened, and send what the outbox holds."""
+    announce(database, endpoints, now)
+    return delivery.deliver(database, channels, now, worker=worker, patience=patience)

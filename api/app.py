@@ -26,11 +26,13 @@ from api.routes import (
     intake,
     knowledge,
     late_days,
+    learning,
     liveness,
     mirrors,
     models,
     notices,
     outages,
+    personal_data,
     policies,
     policy_reasons,
     product_models,
@@ -39,6 +41,8 @@ from api.routes import (
     rollouts,
     sla,
     system,
+    ticket_remedies,
+    ticket_work,
     tickets,
 )
 from hearthwatch import __version__
@@ -96,8 +100,9 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets, notices,
-        late_days, sla, customers, field_service, policies, policy_reasons, product_models, outages, mirrors, knowledge, intake,
+        devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets,
+        ticket_work, ticket_remedies, notices,
+        late_days, sla, customers, personal_data, field_service, policies, policy_reasons, product_models, outages, mirrors, knowledge, learning, intake,
         models, system, backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)

@@ -132,7 +132,7 @@ def problem_of(error: HearthwatchError) -> JSONResponse:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["Retry-After"] = str(max(0, math.ceil(retry_after)))
-    errors = error.problems if isinstance(error, InvalidRows) else None
+    errors = getattr(error, "problems", None) or None  # of a file or a policy, each with where it is
     kind = type(error).__name__.lower() if type(error) in STATUS else None
     return problem(status, error.message, kind=kind, where=error.where, errors=errors, headers=headers)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Denied, Missing
-from hearthwatch.records import audit, brakes
+from hearthwatch.records import audit, brakes, outbox
 
 
 def pause(connection: Connection, actor: str, now: datetime, reason: str) -> None:
@@ -19,6 +19,7 @@ def pause(connection: Connection, actor: str, now: datetime, reason: str) -> Non
 def resume(connection: Connection, actor: str, now: datetime) -> None:
     """Send again."""
     brakes.put(connection, brakes.OUTBOX, on=False, detail={}, actor=actor, now=now)
+    outbox.restart_wait(connection, now)
     audit.note(connection, at=now, actor=actor, action="outbox.resume", object="outbox", detail={})
 
 

@@ -109,7 +109,7 @@ class NoticeCase:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All there is to do. ``decisions`` are those whose reasons are new.
+    """All there is to do. ``decisions`` are those whose reasons are new, ``decided`` their subjects.
 
     ``hold`` are cases that begin to be held out now, ``let_go`` findings that end to be, with the reason; ``held_out`` are all that are.
     """
@@ -121,12 +121,21 @@ class Survey:
     let_go: tuple[tuple[int, Why], ...] = ()
     held_out: tuple[DeviceCase, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    decided: tuple[str, ...] = ()
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
         asks = any(one.asks for one in self.releases)
         return not (self.notices or self.devices or self.hold or self.let_go or self.decisions or asks)
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """The devices and groups that there is something to do about."""
+        cases = {case.finding.subject for case in (*self.devices, *self.hold)}
+        told = {name for case in self.notices for name in (case.finding.subject, *case.devices)}
+        others = {name for case in self.notices for _, name in case.members}
+        return frozenset(cases | told | others | set(self.decided))
 
 
 def gravity(finding: Finding) -> tuple[int, float, int]:

@@ -32,6 +32,7 @@ class Facts:
 
 
 NOTHING = Facts()
+NO_GROUPS: frozenset[str] = frozenset()
 Question = Literal["model", "warranty", "groups"]
 """What has to be looked up: the registered model's classes, the warranty, further attributes."""
 QUESTIONS: tuple[Question, ...] = ("model", "warranty", "groups")
@@ -57,7 +58,7 @@ def of_devices(
 
 
 def _facts(
-    device: Device, model: Model | None, warranty: Warranty | None, told: Mapping[str, str], now: datetime
+    device: Device, model: Model | None, warranty: Warranty | None, told: Mapping[str, str] | None, now: datetime
 ) -> Facts:
     covers = warranty.covers(now) if warranty else None
     return Facts(
@@ -66,5 +67,5 @@ def _facts(
         model.device_class if model else None,
         model.safety_class if model else "none",
         "unknown" if covers is None else "in" if covers else "out",
-        frozenset(f"{name}={value}" for name, value in told.items()),
+        frozenset(f"{name}={value}" for name, value in told.items()) if told else NO_GROUPS,
     )

@@ -38,19 +38,27 @@ class Fault:
 class InvalidPolicy(Invalid):
     """A policy that is refused; ``faults`` are all the reasons, by line."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda one: (one.line or 0, one.key)))
-        told = "; ".join(str(fault) for fault in self.faults[:SHOWN])
-        more = len(self.faults) - SHOWN
-        super().__init__(f"{told}; and {more} more" if more > 0 else told, where="policy")
+    def __init__(self, message: str, *, where: str | None = None, faults: Iterable[Fault] = ()) -> None:
+        super().__init__(message, where=where)
+        self.faults = tuple(faults)
 
     @property
     def problems(self) -> list[Mapping[str, Any]]:
         """The faults as a problem document lists them."""
-        return [
-            {"where": fault.key, "line": fault.line, "rule": fault.rule, "message": fault.message}
-            for fault in self.faults
-        ]
+        return [as_problem(fault) for fault in self.faults]
+
+
+def as_problem(fault: Fault) -> Mapping[str, Any]:
+    """A fault as a problem document lists it."""
+    return {"where": fault.key, "line": fault.line, "rule": fault.rule, "message": fault.message}
+
+
+def refused(faults: Iterable[Fault]) -> InvalidPolicy:
+    """The error that tells of some faults; its message of the first ones."""
+    found = sorted(faults, key=lambda one: (one.line or 0, one.key))
+    told = "; ".join(str(fault) for fault in found[:SHOWN])
+    more = len(found) - SHOWN
+    return InvalidPolicy(f"{told}; and {more} more" if more > 0 else told, where="policy", faults=found)
 
 
 def of_syntax(error: tomllib.TOMLDecodeError, text: str) -> InvalidPolicy:
@@ -58,14 +66,14 @@ def of_syntax(error: tomllib.TOMLDecodeError, text: str) -> InvalidPolicy:
     told = str(error)
     match = _AT_LINE.search(told)
     line = int(match.group(1)) if match else text.count("\n") + 1
-    return InvalidPolicy([Fault("", line, f"not TOML: {_AT_LINE.sub('', told).removesuffix(_AT_END)}")])
+    return refused([Fault("", line, f"not TOML: {_AT_LINE.sub('', told).removesuffix(_AT_END)}")])
 
 
 def of_values(error: ValidationError, kind: type[BaseModel], text: str, given: Mapping[str, Any]) -> InvalidPolicy:
     """A text whose keys or values are not those of a policy."""
     found, errors = lines_of(text), error.errors(include_url=False)
     inside = {one["loc"][:1] for one in errors if len(one["loc"]) > 1}
-    return InvalidPolicy(
+    return refused(
         fault_at(one["loc"], _message(one, kind), found, given)
         for one in errors
         if not (one["type"] == "too_short" and one["loc"] in inside)  # it is short because of those

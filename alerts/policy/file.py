@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from alerts.policy.costs import Costs
 from alerts.policy.facts import Question
-from alerts.policy.faults import Fault, InvalidPolicy, fault_at, of_syntax, of_values
+from alerts.policy.faults import Fault, InvalidPolicy, fault_at, of_syntax, of_values, refused
 from alerts.policy.rules import SEVERITIES, Rule
 from alerts.policy.section import Section
 from alerts.policy.terms import (
@@ -23,6 +23,7 @@ from alerts.policy.terms import (
     NoticeLimits,
     QuietHours,
     Suppression,
+    SurveyTerms,
     TicketTerms,
 )
 from alerts.policy.toml_lines import lines_of
@@ -47,6 +48,7 @@ class Policy(Section):
     costs: Costs = Costs()
     tickets: TicketTerms = TicketTerms()
     hold_out: HoldOut = HoldOut()
+    survey: SurveyTerms = SurveyTerms()
     sla: SlaTerms = SlaTerms()
     remedies: RemedyTerms = RemedyTerms()
     rules: tuple[Rule, ...] = Field(min_length=1, strict=False)
@@ -75,7 +77,7 @@ def parse(text: str) -> Policy:
         raise of_values(error, Policy, text, given) from None
     twice = _named_twice(policy, text, given)
     if twice:
-        raise InvalidPolicy(twice)
+        raise refused(twice)
     return policy
 
 

@@ -49,8 +49,7 @@ def judge(policy: Policy, finding: Finding, rule: Rule | None, around: Around, n
             finding, rule, "silent", why={**_of_rule(policy, finding, rule, around), "silence": around.silence}
         )
     if rule is None:
-        tried = [list(one) for one in decisions.tried(policy, finding, around.facts)]
-        return Judgement(finding, None, "no_rule", why={"tried": tried})
+        return Judgement(finding, None, "no_rule", why=no_rule(policy, finding, around.facts))
     why = _of_rule(policy, finding, rule, around)
     if not decisions.stands(finding, rule, now):
         return Judgement(finding, rule, "held", why={**why, "until": _text(finding.first_seen + rule.hold)})
@@ -64,6 +63,11 @@ def judge(policy: Policy, finding: Finding, rule: Rule | None, around: Around, n
     stood = around.prior is not None and around.prior.pays and around.prior.rule == rule.name
     pays = sums.pays(policy.hysteresis.probability if stood else 0.0)
     return Judgement(finding, rule, "acts" if pays else "costs", pays, {**why, "cost": told_cost(policy, sums)})
+
+
+def no_rule(policy: Policy, finding: Finding, about: Facts) -> Mapping[str, Any]:
+    """Why no rule fits a finding: the first key of each that it does not fit."""
+    return {"tried": [list(one) for one in decisions.tried(policy, finding, about)]}
 
 
 def account_of(policy: Policy, finding: Finding, rule: Rule) -> Account:

@@ -58,10 +58,12 @@ def _of_notice(this: Round, case: NoticeCase, about: Facts | None) -> dict[str, 
 def to_keep(this: Round, version: int, cases: Iterable[DeviceCase]) -> Iterable[Decision]:
     """The decisions whose reasons are not those of the last look."""
     by_finding = {case.finding.id: case for case in cases}
+    marks: dict[int, str] = {}  # of reasons that like findings share
     for number, one in this.judged.items():
         outcome, why = _outcome(this, one, by_finding.get(number))
         rule, prior = one.rule.name if one.rule else None, this.priors.get(number)
-        mark = judgement.digest(outcome, why)
+        mark = marks.get(id(why)) or judgement.digest(outcome, why)
+        marks[id(one.why)] = mark if why is one.why else ""
         if prior is None or (prior.digest, prior.rule, prior.pays) != (mark, rule, one.pays):
             since = prior.since if prior is not None and prior.rule == rule else this.now
             yield Decision(number, rule, outcome, one.pays, mark, why, since, this.now, version)

@@ -57,6 +57,7 @@ def survey(
     cases = _with_owners(this, held.cases)
     held_out = tuple(case for case in cases if case.held_out) if this.live else ()
     wanted = notice_survey.all_of(this, found, known, worse, cases)
+    new = tuple(to_keep(this, version.version, cases))
     return Survey(
         releases=tuple(worse),
         devices=tuple(case for case in cases if case.step != "none" or case.engineers),
@@ -64,7 +65,8 @@ def survey(
         hold=tuple(case for case in held_out if case.finding.id not in held.known),
         let_go=tuple(held.ended.items()),
         held_out=held_out,
-        decisions=tuple(to_keep(this, version.version, cases)),
+        decisions=new,
+        decided=tuple({this.judged[one.finding_id].finding.subject for one in new}),
     )
 
 
@@ -109,7 +111,7 @@ def _judge_all(this: Round, found: Sequence[Finding], known: Mapping[str, Device
 def _judge(this: Round, finding: Finding, device: Device | None) -> Judgement:
     about = this.facts.get(finding.subject, facts.NOTHING) if device is not None else facts.NOTHING
     prior = this.priors.get(finding.id)
-    rule = decisions.rule_for(this.policy, finding, about, prior.rule if prior else None)
+    rule = this.rule_of(finding, about, prior)
     silence = decisions.silence(
         finding,
         device,
@@ -119,6 +121,8 @@ def _judge(this: Round, finding: Finding, device: Device | None) -> Judgement:
         safety=rule is not None and rule.is_safety,
     )
     coming = this.fixes.coming(device, finding.mode) if this.policy.suppression.wait_for_fix_days else None
+    if rule is None and silence is None:
+        return Judgement(finding, None, "no_rule", why=this.tried(finding, about))
     return judgement.judge(this.policy, finding, rule, Around(device, about, silence, coming, prior), this.now)
 
 

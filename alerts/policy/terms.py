@@ -112,7 +112,17 @@ class TicketTerms(Section):
     keep_open_probability: float = Field(0.8, gt=0, le=1)
     settle_days: float = Field(3, ge=0)
     diagnostics: bool = True
-    tell_customer: tuple[Step, ...] = Field(("scheduled", "closed"), strict=False)
+    tell_customer: tuple[Step, ...] = Field(
+        ("scheduled", "closed", "replied", "approval_asked", "merged", "recovered", "reopened"), strict=False
+    )
+
+
+class SurveyTerms(Section):
+    """Whether and when customers are asked, after their case is over, if it helped; nobody more than once in ``every_days``."""
+
+    ask: bool = True
+    after_days: float = Field(2, ge=0, le=13)
+    every_days: float = Field(90, ge=0)
 
 
 class HoldOut(Section):

@@ -13,6 +13,7 @@ from api.pages import hold_outs as hold_out_pages
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.language import language_of
+from api.pages.notice_why import finding_card
 from api.pages.reasons import show, waiting_card
 from api.pages.tables import table
 from api.pages.wording import COLORS, metric, mode, moment, number, share
@@ -134,6 +135,7 @@ async def finding_page(visit: Visit) -> None:
         }
         if numbers:
             facts(numbers)
+    await finding_card(visit, identifier)
     if finding.state != "recovered" and visit.person.role in STAFF:
         _answers(visit.context, visit.person, finding)
     with card("History"):

@@ -42,6 +42,13 @@ def of_notices(connection: Connection, notice_ids: Iterable[int]) -> dict[int, l
     return found
 
 
+def notice_of(connection: Connection, finding_id: int) -> int | None:
+    """The newest notice that tells of a finding among others."""
+    query = sa.select(sa.func.max(notice_findings.c.notice_id)).where(notice_findings.c.finding_id == finding_id)
+    found: int | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
 def told(connection: Connection, finding_ids: Iterable[int], at: datetime, states: Sequence[str]) -> dict[int, int]:
     """Those of some findings of which a notice in one of ``states`` tells the device's present owner, among others; with that notice."""
     found: dict[int, int] = {}

@@ -45,6 +45,12 @@ def get(connection: Connection, version: int) -> PolicyVersion:
     return PolicyVersion(**row)
 
 
+def with_digest(connection: Connection, digest: str) -> PolicyVersion | None:
+    """The version whose text has a fingerprint, if there is one."""
+    row = connection.execute(sa.select(policies).where(policies.c.digest == digest)).mappings().one_or_none()
+    return PolicyVersion(**row) if row else None
+
+
 def current(connection: Connection) -> PolicyVersion | None:
     """The policy that counts: the live one, else the newest that observes."""
     query = (

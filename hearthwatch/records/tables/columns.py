@@ -38,6 +38,10 @@ class Instant(TypeDecorator[datetime]):
         """As `process_bind_param`; SQLite keeps text, and the texts of the newest times are remembered: rows of a batch share them."""
         return _sqlite_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """As `process_result_value`; rows of a batch share their times, so those of SQLite's texts are remembered."""
+        return _of_sqlite_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse times without an offset; they are a bug of ours."""
         utc = _utc(value)
@@ -62,6 +66,11 @@ def _utc(value: datetime | None) -> datetime | None:
 def _sqlite_text(value: datetime | None) -> str | None:
     utc = _utc(value)
     return utc.replace(tzinfo=None).isoformat(" ", "microseconds") if utc is not None else None
+
+
+@lru_cache(maxsize=8192)
+def _of_sqlite_text(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text is not None else None
 
 
 def id_column() -> Column[int]:
