@@ -50,23 +50,6 @@ def proposal(connection: Connection, ticket: Ticket, terms: RemedyTerms, now: da
     return propose(known, terms)
 
 
-def note_proposal(connection: Connection, ticket: Ticket, actor: str, now: datetime) -> Ticket:
-    """Put what is proposed into the ledger, so that what people saw when they chose is known later."""
-    found = proposal(connection, ticket, terms_of(connection), now)
-    best = found.best
-    if best is None or ticket.device_id is None:
-        return ticket
-    detail = {
-        "remedy": best.remedy,
-        "cost": best.cost,
-        "price": best.price,
-        "currency": found.currency,
-        "covered": found.covered,
-        "why": [reason.code for reason in best.why],
-    }
-    return record(connection, ticket, "remedy_proposed", actor, now, detail)
-
-
 def choose(
     connection: Connection,
     ticket_id: int,
@@ -102,6 +85,7 @@ def choose(
     }
     if why and why.strip():
         detail["message_id"] = conversation.keep(connection, ticket, "internal", why, actor, now)
+    ticket = _note_proposal(connection, ticket, found, actor, now)
     if (ticket.remedy, ticket.remedy_price, ticket.remedy_currency) != (remedy, amount, found.currency):
         ticket = _take_back(connection, ticket, actor, now)
     return record(connection, ticket, "remedy_chosen", actor, now, detail)
@@ -157,6 +141,22 @@ def expire(connection: Connection, now: datetime) -> int:
         ticket_approvals.change(connection, one.id, one.revision, {"state": "expired", "decided_at": now})
         _end_wait(connection, ticket, {**_told(one), "why": "expired"}, "policy", now)
     return len(over)
+
+
+def _note_proposal(connection: Connection, ticket: Ticket, found: Proposal, actor: str, now: datetime) -> Ticket:
+    """Put what was proposed into the ledger: what a person saw when they chose is known later."""
+    best = found.best
+    if best is None:
+        return ticket
+    detail = {
+        "remedy": best.remedy,
+        "cost": best.cost,
+        "price": best.price,
+        "currency": found.currency,
+        "covered": found.covered,
+        "why": [reason.code for reason in best.why],
+    }
+    return record(connection, ticket, "remedy_proposed", actor, now, detail)
 
 
 def _price(found: Proposal, option: Option, given: int | None) -> int:

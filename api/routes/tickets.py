@@ -1,75 +1,33 @@
-"""Service tickets: worked by after-sales staff and technicians."""
+"""Service tickets: which there are, what was done with them, and what was written on them."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from alerts.tickets import acts as work
-from alerts.tickets import conversation, ending
-from api.acts import Acting, tagged
+from alerts.tickets import acts
+from alerts.tickets.states import State, WaitingFor
+from api.acts import tagged
 from api.context import Context
-from api.paging import Page, Paging
-from api.revisions import IfMatch
-from api.security import Agent, Caller, FieldWorker, TicketReader
-from hearthwatch.errors import Denied, Missing
-from hearthwatch.records import commands, technicians, tickets
+from api.paging import Asked, Page, Paging
+from api.security import Caller, FieldWorker, TicketReader
+from hearthwatch.errors import Denied, Invalid, Missing
+from hearthwatch.records import commands, technicians, ticket_messages, tickets
 from hearthwatch.records.commands import Command
-from hearthwatch.records.tickets import TicketEvent
+from hearthwatch.records.ticket_messages import TicketMessage
+from hearthwatch.records.tickets import Sought, TicketEvent
 from hearthwatch.values import Ticket
 
 router = APIRouter(tags=["tickets"])
 
 TicketId = Annotated[int, Path(ge=1, le=2**53)]
-State = Literal["open", "assigned", "scheduled", "waiting", "closed"]
-Code = Literal[
-    "confirmed",
-    "no_fault_found",
-    "different_fault",
-    "fixed_by_update",
-    "recovered",
-    "customer_declined",
-    "not_customers_device",
-    "duplicate",
-]
-
-
-class Assignment(BaseModel):
-    """Who is to do it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    technician_id: Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class Appointment(BaseModel):
-    """When the visit is."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    at: AwareDatetime
-
-
-class TicketNote(BaseModel):
-    """What somebody found or agreed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: Annotated[str, Field(min_length=1, max_length=conversation.LONGEST_TEXT)]
-
-
-class Closing(BaseModel):
-    """What was really wrong. ``part`` is what was replaced or repaired."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    code: Code
-    part: Annotated[str | None, Field(max_length=64)] = None
-    note: Annotated[str | None, Field(max_length=conversation.LONGEST_TEXT)] = None
+Name = Annotated[str | None, Query(max_length=120)]
+Order = Literal["newest", "due"]
 
 
 @router.get("/tickets")
@@ -79,125 +37,120 @@ def list_tickets(
     paging: Paging,
     state: State | None = None,
     open_only: Annotated[bool, Query(alias="open", description="Only tickets that are not closed.")] = False,
-    device: str | None = None,
-    technician: str | None = None,
+    device: Name = None,
+    technician: Name = None,
+    unassigned: Annotated[bool, Query(description="Only tickets that nobody has.")] = False,
+    customer: Name = None,
+    kind: Name = None,
+    parent: Annotated[int | None, Query(ge=1, le=2**53, description="Tickets of this problem.")] = None,
+    priority: Annotated[int | None, Query(ge=1, le=4)] = None,
+    waiting_for: WaitingFor | None = None,
+    due_before: AwareDatetime | None = None,
+    model: Name = None,
+    mode: Annotated[str | None, Query(max_length=64, description="Failure mode.")] = None,
+    source: Name = None,
+    order: Annotated[Order, Query(description="`due`: what is due first comes first.")] = "newest",
 ) -> Page[Ticket]:
-    """Tickets, newest first. A technician sees those assigned to them."""
+    """Tickets, newest first or by when they are due. A technician sees those assigned to them."""
     with context.database.reading() as connection:
-        mine = _own_id(connection, caller)
+        mine = own_id(connection, caller)
         if mine is not None and technician not in {None, mine}:
             raise Denied("a technician sees their own tickets", where="technician")
+        sought = Sought(
+            state=state,
+            open_only=open_only,
+            device_id=device,
+            technician_id=mine or technician,
+            unassigned=unassigned,
+            customer_id=customer,
+            kind=kind,
+            parent_id=parent,
+            priority=priority,
+            waiting_for=waiting_for,
+            due_before=due_before,
+            model=model,
+            mode=mode,
+            source=source,
+        )
+        return _page(connection, paging, order, sought)
+
+
+def _page(connection: Connection, paging: Asked, order: Order, sought: Sought) -> Page[Ticket]:
+    if order == "newest":
         return paging.page(
-            lambda limit: tickets.list_tickets(
-                connection,
-                state=state,
-                open_only=open_only,
-                device_id=device,
-                technician_id=mine or technician,
-                after=paging.after_id,
-                limit=limit,
-            ),
+            lambda limit: tickets.list_tickets(connection, after=paging.after_id, limit=limit, **sought),
             key=lambda ticket: ticket.id,
         )
+    return paging.page(
+        lambda limit: tickets.list_by_due(connection, after=_after_due(paging), limit=limit, **sought),
+        key=lambda ticket: f"{tickets.due_key(ticket)[0].isoformat()} {ticket.id}",
+    )
+
+
+def _after_due(paging: Asked) -> tuple[datetime, int] | None:
+    if paging.after is None:
+        return None
+    due, _, number = paging.after.partition(" ")
+    try:
+        at, id_ = datetime.fromisoformat(due), int(number)
+    except ValueError:
+        raise Invalid("not a cursor of this list", where="cursor") from None
+    if at.tzinfo is None or not 0 <= id_ <= 2**53:
+        raise Invalid("not a cursor of this list", where="cursor")
+    return at, id_
 
 
 @router.get("/tickets/{ticket_id}", response_model=Ticket)
 def get_ticket(context: Context, caller: TicketReader, ticket_id: TicketId) -> Response:
     """One ticket."""
     with context.database.reading() as connection:
-        return tagged(_visible(connection, caller, ticket_id))
+        return tagged(visible(connection, caller, ticket_id))
 
 
 @router.get("/tickets/{ticket_id}/events")
 def list_events(context: Context, caller: TicketReader, ticket_id: TicketId) -> Page[TicketEvent]:
-    """What was done with a ticket, oldest first."""
+    """What was done with a ticket, oldest first. Texts are named by `message_id`; they stand under `messages`."""
     with context.database.reading() as connection:
-        _visible(connection, caller, ticket_id)
+        visible(connection, caller, ticket_id)
         return Page(items=tickets.events(connection, ticket_id))
+
+
+@router.get("/tickets/{ticket_id}/messages")
+def list_messages(context: Context, caller: FieldWorker, ticket_id: TicketId) -> Page[TicketMessage]:
+    """What was written on a ticket, oldest first.
+
+    `in` and `out` went between customer and staff, `internal` among staff alone; `unverified` came from somebody who may be anybody.
+    """
+    with context.database.reading() as connection:
+        visible(connection, caller, ticket_id)
+        return Page(items=ticket_messages.of_ticket(connection, ticket_id))
+
+
+@router.get("/tickets/{ticket_id}/duplicates")
+def list_duplicates(context: Context, caller: TicketReader, ticket_id: TicketId) -> Page[Ticket]:
+    """Open tickets of the same device or customer, which may be the same matter."""
+    with context.database.reading() as connection:
+        return Page(items=acts.duplicates(connection, visible(connection, caller, ticket_id)))
 
 
 @router.get("/tickets/{ticket_id}/commands")
 def list_commands(context: Context, caller: TicketReader, ticket_id: TicketId) -> Page[Command]:
     """What its device was asked for it, and the device's diagnostics while it was open; newest first."""
     with context.database.reading() as connection:
-        return Page(items=commands.of_ticket(connection, _visible(connection, caller, ticket_id)))
+        return Page(items=commands.of_ticket(connection, visible(connection, caller, ticket_id)))
 
 
-@router.post("/tickets/{ticket_id}/assign", response_model=Ticket)
-def assign_ticket(
-    context: Context, caller: Agent, act: Acting, if_match: IfMatch, ticket_id: TicketId, body: Assignment
-) -> Response:
-    """Give a ticket to a technician."""
-    return act.do(
-        caller,
-        "ticket.assign",
-        f"ticket:{ticket_id}",
-        lambda connection: work.assign(
-            connection, ticket_id, if_match, body.technician_id, caller.name, context.clock.now()
-        ),
-        detail={"technician": body.technician_id},
-    )
-
-
-@router.post("/tickets/{ticket_id}/schedule", response_model=Ticket)
-def schedule_ticket(
-    context: Context, caller: FieldWorker, act: Acting, if_match: IfMatch, ticket_id: TicketId, body: Appointment
-) -> Response:
-    """Agree when the visit is."""
-
-    def schedule(connection: Connection) -> Ticket:
-        _visible(connection, caller, ticket_id)
-        return work.schedule(connection, ticket_id, if_match, body.at, caller.name, context.clock.now())
-
-    return act.do(caller, "ticket.schedule", f"ticket:{ticket_id}", schedule)
-
-
-@router.post("/tickets/{ticket_id}/note", response_model=Ticket)
-def note_ticket(
-    context: Context, caller: FieldWorker, act: Acting, if_match: IfMatch, ticket_id: TicketId, body: TicketNote
-) -> Response:
-    """Add a note."""
-
-    def note(connection: Connection) -> Ticket:
-        _visible(connection, caller, ticket_id)
-        return conversation.note(connection, ticket_id, if_match, body.text, caller.name, context.clock.now())
-
-    return act.do(caller, "ticket.note", f"ticket:{ticket_id}", note)
-
-
-@router.post("/tickets/{ticket_id}/close", response_model=Ticket)
-def close_ticket(
-    context: Context, caller: FieldWorker, act: Acting, if_match: IfMatch, ticket_id: TicketId, body: Closing
-) -> Response:
-    """Close a ticket with what was really wrong; from this, prognosis learns."""
-
-    def close(connection: Connection) -> Ticket:
-        _visible(connection, caller, ticket_id)
-        return ending.close(
-            connection,
-            ticket_id,
-            if_match,
-            code=body.code,
-            part=body.part,
-            note=body.note,
-            actor=caller.name,
-            now=context.clock.now(),
-        )
-
-    return act.do(caller, "ticket.close", f"ticket:{ticket_id}", close, detail={"code": body.code})
-
-
-def _visible(connection: Connection, caller: Caller, ticket_id: int) -> Ticket:
+def visible(connection: Connection, caller: Caller, ticket_id: int) -> Ticket:
     """A ticket that the caller may see: a technician only sees what is assigned, and to them where they are known by name."""
     ticket = tickets.get(connection, ticket_id)
     if caller.role == "technician":
-        mine = _own_id(connection, caller)
+        mine = own_id(connection, caller)
         if ticket.technician_id is None or mine not in {None, ticket.technician_id}:
             raise Denied("this ticket is not assigned to you", where=f"ticket {ticket_id}")
     return ticket
 
 
-def _own_id(connection: Connection, caller: Caller) -> str | None:
+def own_id(connection: Connection, caller: Caller) -> str | None:
     """A technician's own id: the name of their account or token. None for other roles, and for a field service's shared token."""
     if caller.role != "technician":
         return None

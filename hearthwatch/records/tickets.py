@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypedDict, Unpack
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from hearthwatch.errors import Missing
 from hearthwatch.records.database import batched, insert_for, insert_missing, update_at_revision
 from hearthwatch.records.tables import findings, ticket_events, ticket_findings, tickets
-from hearthwatch.records.tables.columns import fitted
+from hearthwatch.records.tables.columns import Instant, fitted
 from hearthwatch.values import Ticket
 
 
@@ -63,6 +63,27 @@ class LinkedFinding:
     recovered_at: datetime | None
 
 
+class Sought(TypedDict, total=False):
+    """What tickets are looked for. ``due_before`` leaves out those that are due at or after a time, or at none."""
+
+    state: str | None
+    open_only: bool
+    kind: str | None
+    device_id: str | None
+    technician_id: str | None
+    unassigned: bool
+    customer_id: str | None
+    parent_id: int | None
+    priority: int | None
+    waiting_for: str | None
+    model: str | None
+    mode: str | None
+    source: str | None
+    due_before: datetime | None
+
+
+NEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
+_DUE = sa.func.coalesce(tickets.c.due_at, sa.literal(NEVER_DUE, Instant()))
 _COLUMNS = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)
 
 
@@ -151,40 +172,55 @@ def news(connection: Connection, since: datetime, whats: Iterable[str]) -> list[
 def list_tickets(
     connection: Connection,
     *,
-    state: str | None = None,
-    open_only: bool = False,
-    device_id: str | None = None,
-    technician_id: str | None = None,
-    customer_id: str | None = None,
-    parent_id: int | None = None,
     after: int | None = None,
     limit: int = 100,
+    **sought: Unpack[Sought],
 ) -> list[Ticket]:
     """Tickets, newest first; ``after`` is the id to go on from."""
-    query = sa.select(*_COLUMNS).order_by(tickets.c.id.desc()).limit(limit)
-    for column, value in (
-        (tickets.c.state, state),
-        (tickets.c.device_id, device_id),
-        (tickets.c.technician_id, technician_id),
-        (tickets.c.customer_id, customer_id),
-        (tickets.c.parent_id, parent_id),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if open_only:
-        query = query.where(tickets.c.state != "closed")
+    query = sa.select(*_COLUMNS).where(*_wanted(sought)).order_by(tickets.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(tickets.c.id < after)
     return [Ticket(**row) for row in connection.execute(query).mappings()]
 
 
-def closed_like(connection: Connection, *, mode: str | None, part: str | None, limit: int) -> list[Ticket]:
-    """Closed tickets of a failure mode, else of a part, newest first; none where neither is known."""
-    if mode is None and part is None:
-        return []
-    same = tickets.c.mode == mode if mode is not None else tickets.c.part == part
-    query = sa.select(*_COLUMNS).where(tickets.c.state == "closed", same).order_by(tickets.c.closed_at.desc()).limit(limit)
+def list_by_due(
+    connection: Connection,
+    *,
+    after: tuple[datetime, int] | None = None,
+    offset: int = 0,
+    limit: int = 100,
+    **sought: Unpack[Sought],
+) -> list[Ticket]:
+    """Tickets by when they are due, those without such a time last; ``after`` is the `due_key` to go on from."""
+    query = sa.select(*_COLUMNS).where(*_wanted(sought)).order_by(_DUE, tickets.c.id).limit(limit).offset(offset)
+    if after is not None:
+        due, id_ = sa.literal(after[0], Instant()), after[1]
+        query = query.where(sa.or_(due < _DUE, sa.and_(due == _DUE, tickets.c.id > id_)))
     return [Ticket(**row) for row in connection.execute(query).mappings()]
+
+
+def due_key(ticket: Ticket) -> tuple[datetime, int]:
+    """Where a ticket stands in `list_by_due`."""
+    return ticket.due_at or NEVER_DUE, ticket.id
+
+
+def count(connection: Connection, **sought: Unpack[Sought]) -> int:
+    """How many tickets there are of a kind."""
+    return connection.execute(sa.select(sa.func.count()).select_from(tickets).where(*_wanted(sought))).scalar_one()
+
+
+def _wanted(sought: Sought) -> list[sa.ColumnElement[bool]]:
+    """What a row has to be like. A name or value that is not given asks for nothing."""
+    rules: dict[str, Callable[[Any], sa.ColumnElement[bool]]] = {
+        "open_only": lambda _: tickets.c.state != "closed",
+        "due_before": lambda value: tickets.c.due_at < value,
+        "unassigned": lambda _: tickets.c.technician_id.is_(None),
+    }
+    found = []
+    for name, value in sought.items():
+        if value is not None and value is not False:
+            found.append(rules[name](value) if name in rules else tickets.c[name] == value)
+    return found
 
 
 def join(connection: Connection, finding_id: int, ticket_id: int, now: datetime) -> None:

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from alerts.tickets import requests
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import outcomes
+from hearthwatch.records import outcomes, tickets, warranties
 from hearthwatch.records.database import Database
+from hearthwatch.records.warranties import Told
 from tests.unit.alerts.world import World
 from tests.unit.api.conftest import Client
 
@@ -177,3 +179,156 @@ def test_a_test_letter_goes_to_a_colleague_and_its_link_opens_nothing(client: Cl
     assert letter.subject.startswith("[TEST]")
     assert client().get("/c/test").status_code == 404
     assert client("engineer").post(path, json={"address": "mailbox://bea"}).status_code == 403
+
+
+# -- work --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("act", "body", "status"),
+    [
+        ("wait", {"waiting_for": "godot"}, 422),
+        ("wait", {"waiting_for": "part"}, 422),
+        ("resume", None, 409),
+        ("reply", {"text": ""}, 422),
+        ("diagnose", {"mode": "haunted"}, 422),
+        ("merge", {"other_id": 1}, 409),
+        ("merge", {"other_id": 99}, 404),
+        ("merge", {"other_id": 2}, 409),
+        ("reopen", {"why": "x"}, 409),
+        ("remedy", {"remedy": "prayer"}, 422),
+        ("remedy", {"remedy": "swap", "price": 49.5}, 422),
+        ("remedy", {"remedy": "swap", "price": 4900}, 422),
+        ("approvals", None, 409),
+        ("approvals/1/answer", {"agreed": True, "via": "phone"}, 404),
+        ("approvals/1/answer", {"agreed": True, "via": "link"}, 422),
+        ("close", {"code": "no_fault_found", "failed_at": "2026-05-01T00:00:00Z"}, 422),
+        ("close", {"code": "confirmed", "children": True}, 422),
+    ],
+)
+def test_what_can_not_be_done_is_said_and_changes_nothing(
+    client: Client, world: World, act: str, body: dict[str, object] | None, status: int
+) -> None:
+    caller = client("agent")
+    before = caller.get(f"{TICKETS}/1").json()
+    answer = caller.post(f"{TICKETS}/1/{act}", json=body)
+    assert answer.status_code == status
+    assert answer.json()["detail"]
+    assert caller.get(f"{TICKETS}/1").json() == before
+
+
+@pytest.mark.parametrize(
+    "act", ["take", "start", "wait", "resume", "diagnose", "reply", "merge", "reopen", "remedy", "approvals"]
+)
+@pytest.mark.parametrize("role", ["viewer", "engineer"])
+def test_who_only_reads_does_none_of_it(client: Client, world: World, role: str, act: str) -> None:
+    assert client(role).post(f"{TICKETS}/1/{act}", json={}).status_code == 403
+
+
+def test_what_customers_wrote_is_not_for_everybody(client: Client, world: World) -> None:
+    agent = client("agent")
+    agent.post(f"{TICKETS}/1/note", json={"text": "shouts"})
+    agent.post(
+        f"{TICKETS}/1/reply", json={"text": "We are on it.", "wait_until": (world.now + timedelta(days=2)).isoformat()}
+    )
+    assert agent.get(f"{TICKETS}/1").json()["waiting_for"] == "customer"
+    said = agent.get(f"{TICKETS}/1/messages").json()["items"]
+    assert [(one["direction"], one["text"]) for one in said] == [("internal", "shouts"), ("out", "We are on it.")]
+    assert client("viewer").get(f"{TICKETS}/1/messages").status_code == 403
+    assert "shouts" not in agent.get(f"{TICKETS}/1/events").text
+
+
+def test_a_ticket_is_worked_from_the_beginning_to_its_outcome(client: Client, world: World) -> None:
+    agent = client("agent")
+    tag = agent.get(f"{TICKETS}/1").headers["etag"]
+    taken = agent.post(f"{TICKETS}/1/take", headers={"If-Match": tag})
+    assert (taken.json()["state"], taken.json()["technician_id"]) == ("assigned", "agent")
+    assert agent.post(f"{TICKETS}/1/start", headers={"If-Match": tag}).status_code == 412
+    assert (
+        agent.post(f"{TICKETS}/1/start", headers={"If-Match": taken.headers["etag"]}).json()["state"] == "in_progress"
+    )
+    until = (world.now + timedelta(days=2)).isoformat()
+    assert agent.post(f"{TICKETS}/1/wait", json={"waiting_for": "part", "until": until}).json()["waiting_for"] == "part"
+    assert agent.post(f"{TICKETS}/1/resume").json()["state"] == "in_progress"
+    told = agent.post(f"{TICKETS}/1/diagnose", json={"part": "motor", "mode": "motor_wear"}).json()
+    assert (told["part"], told["mode"]) == ("motor", "motor_wear")
+    body = {"code": "confirmed", "failed_at": (world.now - timedelta(hours=2)).isoformat()}
+    assert agent.post(f"{TICKETS}/1/close", json=body).json()["closing_part"] == "motor"
+    assert agent.post(f"{TICKETS}/1/reopen", json={"why": "it was the battery"}).json()["state"] == "assigned"
+    trail = client("admin").get("/api/v1/audit?about=ticket:1").json()["items"]
+    assert [one["action"].removeprefix("ticket.") for one in trail][::-1] == [
+        "take", "start", "wait", "resume", "diagnose", "close", "reopen",
+    ]  # fmt: skip
+
+
+def test_remedies_are_told_with_cost_and_reason_and_a_paid_one_waits_for_the_customer(
+    client: Client, world: World
+) -> None:
+    agent = client("agent")
+    with world.database.transaction() as connection:
+        warranties.tell(connection, [Told("lock-1", until=world.now - timedelta(days=1))], "test", world.now)
+    told = agent.get(f"{TICKETS}/1/remedies").json()
+    assert (told["proposed"], told["covered"], told["currency"]) == ("ship_part", False, "EUR")
+    assert [one["why"][0] for one in told["options"] if one["remedy"] == "update"] == [
+        "There is no update for this device that puts it right."
+    ]
+    agent.post(f"{TICKETS}/1/take")
+    chosen = agent.post(f"{TICKETS}/1/remedy", json={"remedy": "ship_part"}).json()
+    assert (chosen["remedy"], chosen["remedy_price"], chosen["remedy_currency"]) == ("ship_part", 2000, "EUR")
+    refused = agent.post(f"{TICKETS}/1/start")
+    assert (refused.status_code, "has not agreed" in refused.json()["detail"]) == (409, True)
+    assert agent.post(f"{TICKETS}/1/approvals").json()["waiting_for"] == "approval"
+    (asked,) = agent.get(f"{TICKETS}/1/approvals").json()["items"]
+    assert (
+        agent.post(f"{TICKETS}/2/approvals/{asked['id']}/answer", json={"agreed": True, "via": "phone"}).status_code
+        == 404
+    )
+    answered = agent.post(f"{TICKETS}/1/approvals/{asked['id']}/answer", json={"agreed": True, "via": "phone"}).json()
+    assert (answered["state"], answered["decided_by"], answered["via"]) == ("approved", "token:agent", "phone")
+    assert agent.post(f"{TICKETS}/1/start").json()["state"] == "in_progress"
+
+
+# -- the list ----------------------------------------------------------------------------------------------------------------
+
+
+def test_tickets_are_found_by_what_they_are_and_what_is_due_comes_first(client: Client, world: World) -> None:
+    agent = client("agent")
+    agent.post(f"{TICKETS}/2/assign", json={"technician_id": "t-1"})
+    agent.post(f"{TICKETS}/2/wait", json={"waiting_for": "customer"})
+    with world.database.transaction() as connection:
+        tickets.change(connection, 1, None, {"due_at": None})
+
+    def ids(query: str) -> list[int]:
+        return [one["id"] for one in agent.get(f"{TICKETS}?{query}").json()["items"]]
+
+    assert ids("order=due") == [2, 1]
+    assert ids("waiting_for=customer") == ids("state=waiting") == ids("technician=t-1") == [2]
+    assert ids("unassigned=true") == ids("device=lock-1") == [1]
+    assert ids("mode=battery_fade&model=LOCK-2&source=policy&kind=device") == [2, 1]
+    assert ids("mode=reboots") == ids("source=page") == ids("priority=4") == []
+    assert ids(f"due_before={(world.now + timedelta(days=30)).isoformat().replace('+', '%2B')}") == [2]
+    first = agent.get(f"{TICKETS}?order=due&limit=1").json()
+    assert [one["id"] for one in first["items"]] == [2]
+    assert ids(f"order=due&limit=1&cursor={first['next']}") == [1]
+    assert agent.get(f"{TICKETS}?order=due&cursor=MTI").status_code == 422
+    assert agent.get(f"{TICKETS}?waiting_for=godot").status_code == 422
+
+
+def test_duplicates_are_offered_and_go_into_one(client: Client, world: World) -> None:
+    agent = client("agent")
+    with world.database.transaction() as connection:
+        requests.request_visit(
+            connection,
+            device_id="lock-9",
+            customer_id="c-1",
+            home_id=None,
+            finding_id=None,
+            actor="customer:c-1",
+            now=world.now,
+        )
+    (offered,) = agent.get(f"{TICKETS}/1/duplicates").json()["items"]
+    merged = agent.post(f"{TICKETS}/1/merge", json={"other_id": offered["id"]})
+    assert merged.status_code == 200
+    gone = agent.get(f"{TICKETS}/{offered['id']}").json()
+    assert (gone["state"], gone["merged_into"], gone["closing_code"]) == ("closed", 1, "duplicate")
+    assert agent.get(f"{TICKETS}/1/duplicates").json()["items"] == []

@@ -1,5 +1,7 @@
 """States, messages, remedies and approvals of tickets; one open ticket per cause; labels that blame neither part nor model."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from alembic.operations import BatchOperations
@@ -13,7 +15,7 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-ADDED: tuple[tuple[str, sa.types.TypeEngine], ...] = (
+ADDED: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
     ("merged_into", BigId),
     ("mode", sa.String(length=64)),
     ("waiting_for", sa.String(length=16)),
@@ -138,7 +140,9 @@ def _messages() -> None:
         sa.Column("at", Instant(), nullable=False),
         sa.Column("erased_at", Instant(), nullable=True),
         sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
-        sa.CheckConstraint("direction in ('in', 'out', 'internal', 'unverified')", name=op.f("ck_ticket_messages_direction")),
+        sa.CheckConstraint(
+            "direction in ('in', 'out', 'internal', 'unverified')", name=op.f("ck_ticket_messages_direction")
+        ),
         sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_ticket_messages_ticket_id_tickets")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ticket_messages")),
     )

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.tickets import approvals, repairs
+from alerts.tickets import approvals
 from hearthwatch.errors import Conflict, Denied, Invalid
 from hearthwatch.records import models, ticket_approvals
 from hearthwatch.values import Ticket
@@ -65,8 +65,8 @@ def test_no_reason_makes_a_customer_repair_what_protects_them(desk: Desk) -> Non
 def test_what_is_proposed_stands_in_the_ledger_with_its_reasons(desk: Desk) -> None:
     ticket = desk.ticket()
     desk.warranty(days=100)
-    desk.do(lambda c: repairs.note_proposal(c, ticket, "policy", desk.now))
-    told = desk.events(ticket)[-1].detail
+    desk.choose(ticket, "visit", why="she can not reach the lock")
+    told = next(event.detail for event in desk.events(ticket) if event.what == "remedy_proposed")
     assert (told["remedy"], told["price"], told["covered"], told["why"]) == ("ship_part", 0, True, ["cheapest_for_us"])
 
 

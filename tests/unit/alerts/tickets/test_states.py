@@ -50,7 +50,7 @@ ACTORS = {"staff": "ann", "policy": "policy", "customer": "customer:c-1", "desk"
 
 def happen(now: Standing | None, *whats: str, on: datetime = NOON, **detail: Any) -> Standing:
     for what in whats:
-        told = {**DETAILS.get(what, {}), **detail}
+        told = {**DETAILS.get(what, {}), **{"for" if name == "whom" else name: value for name, value in detail.items()}}
         now = states.after(now, what, actor=actor_for(what), at=on, detail=told)
     assert now is not None
     return now
@@ -103,7 +103,7 @@ def test_what_nobody_knows_does_not_happen_and_nothing_happens_before_the_openin
 
 def test_a_ticket_waits_for_somebody_we_know() -> None:
     with pytest.raises(Invalid, match="customer, part, approval, third_party"):
-        happen(in_state("open"), "waiting", **{"for": "godot"})
+        happen(in_state("open"), "waiting", whom="godot")
 
 
 @pytest.mark.parametrize("what", ["started", "scheduled"])
@@ -155,7 +155,7 @@ def test_a_merged_ticket_does_not_open_again() -> None:
 def test_after_a_wait_a_ticket_is_what_it_was_but_a_visit_is_agreed_anew(before: str, after: str) -> None:
     waiting = happen(in_state(before), "waiting")
     assert (waiting.state, waiting.waiting_for, waiting.visit_at) == ("waiting", "part", None)
-    again = happen(happen(waiting, "waiting", **{"for": "customer"}), "resumed")
+    again = happen(happen(waiting, "waiting", whom="customer"), "resumed")
     assert (again.state, again.waiting_for, again.waiting_until) == (after, None, None)
 
 
