@@ -67,7 +67,7 @@ class MailServer:
 
     async def _said(self, server: SMTP, answer: str) -> str:
         if answer == HANG_UP:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return "421 bye" if answer == HANG_UP else answer
 
@@ -97,8 +97,7 @@ def mail_server(
     controller = _OnFreePort(state, **options)
     controller.start()
     try:
-        assert controller.server is not None
-        state.port = controller.server.sockets[0].getsockname()[1]
+        state.port = controller.port
         yield state
     finally:
         state.silent = False
@@ -109,6 +108,6 @@ class _OnFreePort(Controller):
     """aiosmtpd says hello to itself at its start, on the port it was told; told 0, it does not know which one it got."""
 
     def _trigger_server(self) -> None:
-        assert self.server is not None
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 TAKEN = frozenset({MAIL, MAILBOX, "mailto", "mailtos", "mqtt", "rollouts", "webhook", "http", "https", "file", "tel"})
 """Names that mean something else."""
 _RECEIVER = re.compile(r"[A-Za-z0-9+@._~|=-]{1,128}")
-_MAIL = re.compile(r"mailtos?:(?://)?([^\s/?&:@,;<>\"%]+@[^\s/?&:@,;<>\"%]+)")
+_MAIL = re.compile(r"mailtos?:(?://)?([^\s/?&:@,;<>\"%]+@[^\s/?&:@,;<>\"%]+)", re.IGNORECASE)
 
 
 def scheme(address: str) -> str:

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from typing import Literal
 
 from alerts.channels.addresses import shown
@@ -14,7 +14,7 @@ from alerts.channels.command import BASE64
 from alerts.channels.outcomes import NoMatch, outcome_of
 from alerts.channels.parcels import BulkChannel, Parcel, hand_over
 from alerts.delivery.patience import Patience
-from alerts.policy.quiet import next_allowed, zone
+from alerts.policy.quiet import from_payload
 from hearthwatch.errors import HearthwatchError, Unavailable
 from hearthwatch.ports import Channel
 from hearthwatch.records.outbox import OutboxItem
@@ -67,10 +67,7 @@ def attempt(channel: Channel | None, item: OutboxItem, now: datetime, patience: 
 def allowed_at(item: OutboxItem, now: datetime) -> datetime:
     """When its receiver may be reached: now, or at the end of the quiet hours."""
     quiet = item.payload.get("quiet")
-    if not quiet:
-        return now
-    start, end = time.fromisoformat(quiet["from"]), time.fromisoformat(quiet["to"])
-    return next_allowed(now, start, end, zone(quiet["timezone"], "UTC"))
+    return from_payload(quiet).next_allowed(now) if quiet else now
 
 
 def parcel_of(item: OutboxItem) -> Parcel:

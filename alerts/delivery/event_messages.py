@@ -5,6 +5,7 @@ They name people by the maker's own ids and carry no word that a person wrote.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -94,3 +95,7 @@ def schema() -> dict[str, Any]:
 def read(text: str | bytes) -> Event:
     """A message, checked against the schema. Raises `ValueError` for one that is none."""
     return _ADAPTER.validate_json(text)
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))  # noqa: T201 - for docs/schemas

@@ -186,7 +186,7 @@ def _give_up_what_waited_too_long(run: Run) -> None:
 
 def _give_up(run: Run, state: ChannelState, failing_since: datetime, before: datetime) -> None:
     with run.database.transaction() as connection:
-        for item in outbox.waited_since(connection, state.name, before, limit=10_000):
+        for item in outbox.waited_since(connection, state.name, before, run.now, limit=10_000):
             since = max(item.due_at or item.created_at, failing_since)
             reason = f"given up: {state.name} does not answer since {failing_since:%Y-%m-%d %H:%M} UTC"
             if run.now - since >= run.patience.limit(item) and outbox.abandon(connection, item, reason, run.now):

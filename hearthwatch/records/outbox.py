@@ -146,11 +146,13 @@ def _due(now: datetime) -> sa.ColumnElement[bool]:
     )
 
 
-def waited_since(connection: Connection, channel: str, before: datetime, *, limit: int) -> list[OutboxItem]:
-    """Things of a channel that are due and have been since before a time, oldest first."""
+def waited_since(
+    connection: Connection, channel: str, before: datetime, now: datetime, *, limit: int
+) -> list[OutboxItem]:
+    """Things of a channel that are due now and may have left since before a time, oldest first."""
     query = (
         sa.select(outbox)
-        .where(outbox.c.channel == channel, outbox.c.state == "pending", outbox.c.next_at <= before)
+        .where(outbox.c.channel == channel, outbox.c.state == "pending", outbox.c.next_at <= now)
         .where(outbox.c.due_at <= before)
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(limit)
@@ -215,6 +217,14 @@ def abandon(connection: Connection, item: OutboxItem, error: str, now: datetime)
     changes = {"state": "failed", "failed_at": now, "last_error": _error(error), "revision": outbox.c.revision + 1}
     mine = (outbox.c.id == item.id, outbox.c.state == "pending", outbox.c.revision == item.revision)
     return connection.execute(sa.update(outbox).where(*mine).values(**changes)).rowcount == 1
+
+
+def came_back(connection: Connection, item: OutboxItem, error: str, now: datetime) -> bool:
+    """Note that a delivered thing came back. False where it was not delivered."""
+    changes = {"state": "failed", "failed_at": now, "outcome": "refused", "last_error": _error(error)}
+    mine = (outbox.c.id == item.id, outbox.c.state == "delivered")
+    changed = sa.update(outbox).where(*mine).values(**changes, revision=outbox.c.revision + 1)
+    return connection.execute(changed).rowcount == 1
 
 
 def restart_wait(connection: Connection, now: datetime, *, channel: str | None = None) -> int:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hearthwatch.errors import Invalid
 from hearthwatch.ports import Channel, Clock
 from hearthwatch.settings import Settings, Webhook
+
+if TYPE_CHECKING:
+    from alerts.delivery.events import Endpoint
+    from alerts.delivery.patience import Patience
 
 
 def letter_channels(settings: Settings, clock: Clock) -> Iterator[Channel]:
@@ -29,10 +35,25 @@ def event_channels(settings: Settings, clock: Clock) -> Iterator[Channel]:
     from alerts.channels.webhook import WebhookChannel
     from alerts.delivery.events import address_of, channel_of
 
+    endpoints(settings)
     for name, one in settings.webhooks.items():
         where = f"webhooks.{name}"
         keys = [key for secret in one.secrets for key in keys_of(secret.get_secret_value(), where=where)]
         yield WebhookChannel(channel_of(name), _url(one, where), keys, clock, address=address_of(name))
+
+
+def endpoints(settings: Settings) -> tuple[Endpoint, ...]:
+    """The maker's own systems that are told, and what they want to hear. Raises `Invalid` for what can not be."""
+    from alerts.delivery.events import Endpoint
+
+    return tuple(Endpoint(name, one.events) for name, one in settings.webhooks.items())
+
+
+def patience(settings: Settings) -> Patience:
+    """How long letters are tried."""
+    from alerts.delivery.patience import Patience
+
+    return Patience(timedelta(hours=settings.outbox_give_up_h), timedelta(hours=settings.outbox_fall_back_h))
 
 
 def _url(webhook: Webhook, where: str) -> str:
