@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts.notices import issue, news
-from alerts.notices.issue import Mail
-from alerts.policy.file import parse
+from alerts import ticket_news
+from alerts.learning import survey
+from alerts.notices import all_clears, issue, reminders
+from alerts.notices.issue import Draft, Mail
+from alerts.policy.file import Policy, parse
 from alerts.tickets import closing, ending, repairs
 from alerts.tickets.ledger import record
 from hearthwatch.records import customer_links, notices, outbox, ticket_approvals, tickets
@@ -27,7 +30,7 @@ def look(connection: Connection, version: PolicyVersion, now: datetime) -> bool:
         return True
     if tickets.waited_enough(connection, now) or closing.endings(connection, policy, now) != closing.Endings():
         return True
-    return live and bool(news.drafts(connection, policy, now))
+    return live and any(True for _ in _drafts(connection, policy, now))
 
 
 def carry_out(connection: Connection, version: PolicyVersion, mail: Mail, now: datetime) -> Counter[str]:
@@ -49,12 +52,23 @@ def carry_out(connection: Connection, version: PolicyVersion, mail: Mail, now: d
         record(connection, ticket, "recovered", POLICY, now)
         done["recovered"] += 1
     if live:
-        for draft in news.drafts(connection, policy, now):
+        for draft in _drafts(connection, policy, now):
             written = issue.issue(connection, draft, policy, mail, policy_version=version.version, now=now)
             if written is not None:
                 done[written.state] += 1
     customer_links.forget_nonces(connection, now - NONCES_KEPT)
     return done
+
+
+def _drafts(connection: Connection, policy: Policy, now: datetime) -> Iterator[Draft]:
+    """All notices that follow from tickets, from what customers asked for, and from faults that are over.
+
+    Each lot is looked for when the one before has been written: the end of a ticket is the all-clear as well.
+    """
+    yield from ticket_news.drafts(connection, policy, now)
+    yield from reminders.drafts(connection, policy, now)
+    yield from all_clears.drafts(connection, policy, now)
+    yield from survey.drafts(connection, policy, now)
 
 
 def _cancel(connection: Connection, notice: Notice, now: datetime) -> bool:

@@ -187,6 +187,7 @@ class _Round:
             told,
             self._plan(ids, owner, disowned),
             urgent=True,
+            purpose=None,
             language=language,
             campaign_id=self.campaign.id,
             why=self._why(ids, repeat=repeat),
@@ -268,6 +269,7 @@ class _Round:
             owner,
             Subject("all_clear", "", product, (device,), over=over),
             plan,
+            purpose=None,
             campaign_id=self.campaign.id,
             why=self._why([device], remedy=remedy),
         )

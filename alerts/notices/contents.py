@@ -98,8 +98,10 @@ def cost(say: Speaker, terms: Cost) -> str:
     """Who pays, in one sentence or two."""
     price = plain(terms.price) if terms.price else ""
     until = say.date(terms.until) if terms.until else ""
-    if terms.covered and until:
-        return say(phrases.COST_COVERED, date=until)
+    if terms.covered and price:
+        return say(phrases.COST_EXCLUDED, price=price)
+    if terms.covered:
+        return say(phrases.COST_COVERED, date=until) if until else say(phrases.COST_FREE)
     if terms.covered is False and until:
         sentence = phrases.COST_OVER_PRICED if price else phrases.COST_OVER
         return say(sentence, date=until, price=price)
@@ -113,6 +115,11 @@ def _all_clear(say: Speaker, subject: Subject) -> Content:
 
 def _ticket_update(say: Speaker, subject: Subject) -> Content:
     product = plain(subject.product)
+    if subject.event in _EVENTS:
+        headline_of, sentence = _EVENTS[subject.event]
+        return Content(
+            say(headline_of, product=product), [say(sentence, number=str(subject.number)), say(phrases.TICKET_PAGE)]
+        )
     if subject.visit_at is not None:
         named = say(phrases.TICKET_SCHEDULED_HEADLINE, product=product)
         news = say(phrases.TICKET_SCHEDULED, when=say.moment(subject.visit_at))
@@ -137,6 +144,14 @@ def _survey(say: Speaker, subject: Subject) -> Content:
     product = plain(subject.product)
     named = say(phrases.SURVEY_HEADLINE, product=product)
     return Content(named, [say(phrases.SURVEY, product=product)], _action(say, subject))
+
+
+_EVENTS = {
+    "merged": (phrases.TICKET_MERGED_HEADLINE, phrases.TICKET_MERGED),
+    "reopened": (phrases.TICKET_REOPENED_HEADLINE, phrases.TICKET_REOPENED),
+    "recovered": (phrases.TICKET_RECOVERED_HEADLINE, phrases.TICKET_RECOVERED),
+}
+"""Headline and sentence about what happened to a ticket."""
 
 
 def _of(sentences: Mapping[str, str], key: str) -> str:

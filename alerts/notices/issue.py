@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,15 +10,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts.channels import letters
+from alerts.channels.media import medium
 from alerts.notices.campaign_letters import Advised, Recalled, write_advisory, write_recall
 from alerts.notices.kinds import OF_CAMPAIGNS
-from alerts.notices.wording import Brand, Cost, Letter, Reader, Subject, write
+from alerts.notices.wording import Brand, Concern, Cost, Letter, Reader, Subject, write
+from alerts.policy import decisions
 from alerts.policy.cases import NoticeCase
 from alerts.policy.decisions import NoticePlan, part_of
 from alerts.policy.file import Policy
 from alerts.policy.quiet import zone
 from hearthwatch.errors import Missing
-from hearthwatch.records import customer_links, models, notices, outbox, warranties
+from hearthwatch.records import consents, customer_links, models, notices, outbox, warranties
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.notices import Wanted
 from hearthwatch.values import Notice
@@ -43,6 +45,8 @@ class Draft:
 
     ``why`` is what decided it, as kept with the notice: rule, limits, costs, consent. ``finding_id``, ``ticket_id`` and ``campaign_id``
     say what it has to do with, its ``cause`` among them. ``language``: where it can not be the customer's own.
+    ``urgent``: no quiet time holds it back. ``purpose`` is what the customer must have agreed to; None: nothing, they
+    asked for it, or the law does.
     """
 
     cause: str
@@ -53,6 +57,7 @@ class Draft:
     subject: About
     plan: NoticePlan
     urgent: bool = False
+    purpose: str | None = "service"
     language: str | None = None
     why: Mapping[str, Any] | None = None
     finding_id: int | None = None
@@ -75,6 +80,9 @@ def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
         whole_release=finding.kind == "cohort",
         part=part_of(finding) if paid else None,
         cost=cost_of(connection, first, now) if paid else None,
+        also=tuple(
+            Concern(one.device_id, product_name(connection, one.model), one.finding.mode, one.kind) for one in case.also
+        ),
     )
     return Draft(
         notices.cause_of(finding_id=finding.id),
@@ -84,7 +92,9 @@ def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
         case.owner,
         subject,
         case.plan,
-        urgent=case.rule.urgent,
+        urgent=decisions.passes(case.rule),
+        purpose=case.rule.purpose,
+        why=case.why,
         finding_id=finding.id,
     )
 
@@ -230,7 +240,7 @@ def _send(
     letters.put(
         connection,
         notice,
-        draft.owner.customer.channels,
+        _addresses(connection, draft, policy),
         payload,
         now=now,
         next_at=notice.send_after,
@@ -238,13 +248,15 @@ def _send(
     )
 
 
-def _quiet(draft: Draft, policy: Policy) -> dict[str, str] | None:
-    """The quiet hours to look at again when it is sent: it may have been delayed."""
-    if draft.urgent:
-        return None
-    hours, home = policy.quiet_hours, draft.owner.home
-    return {
-        "from": hours.start.isoformat(),
-        "to": hours.end.isoformat(),
-        "timezone": zone(home.timezone if home else None, hours.timezone).key,
-    }
+def _addresses(connection: Connection, draft: Draft, policy: Policy) -> Sequence[str]:
+    """The customer's addresses, without those by which they do not want to hear of this."""
+    customer = draft.owner.customer
+    if draft.purpose is None or draft.purpose in policy.notices.without_consent:
+        return customer.channels
+    agreed = consents.standing(connection, customer.id)
+    return [one for one in customer.channels if agreed.allows(draft.purpose, medium(one))]
+
+
+def _quiet(draft: Draft, policy: Policy) -> dict[str, Any] | None:
+    """The quiet times to look at again when it is sent: it may have been delayed."""
+    return None if draft.urgent else decisions.quiet_at(policy, draft.owner).payload()

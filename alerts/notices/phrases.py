@@ -83,6 +83,8 @@ PARTS = {
 }
 """By part."""
 
+COST_FREE = "This costs you nothing."
+COST_EXCLUDED = "The warranty does not cover this. The price is {price}, and we begin only if you agree."
 COST_COVERED = "This costs you nothing: the warranty lasts until {date}."
 COST_OVER = "The warranty ended on {date}. We tell you the price first, and begin only if you agree."
 COST_OVER_PRICED = "The warranty ended on {date}. The price is {price}, and we begin only if you agree."
@@ -128,6 +130,16 @@ TICKET_CLOSED = {
     "environment": "The device is in order; the cause was its surroundings.",
 }
 """By closing code; the codes that are absent are not told to customers."""
+
+TICKET_MERGED_HEADLINE = "Your {product}: one service case"
+TICKET_MERGED = "Your requests about it are one matter now. We go on under number {number}."
+TICKET_REOPENED_HEADLINE = "Your {product}: we are on it again"
+TICKET_REOPENED = "We have taken the matter up again."
+TICKET_RECOVERED_HEADLINE = "Your {product} is working again"
+TICKET_RECOVERED = (
+    "It has been working normally again. The visit that we agreed on stays, "
+    "unless you say on your page (link below) that you do not need it."
+)
 
 TICKET_PAGE = "You can follow this on your page (link below)."
 

@@ -35,7 +35,8 @@ class Subject:
     ``version`` is the release that helps, where there is one; ``whole_release`` says that the model's software is at fault, not the device.
     ``part`` is what is to be replaced and ``cost`` who pays for it; ``also`` are further devices of the household.
     ``over`` is what an all-clear is about (a key of `phrases.ALL_CLEAR`), ``code`` how a ticket was closed, ``visit_at`` when a technician
-    comes, ``words`` an agent's own, ``remedy`` what the customer is asked to agree to.
+    comes, ``words`` an agent's own, ``remedy`` what the customer is asked to agree to. ``event`` is what happened to a ticket (merged,
+    reopened, recovered; None: by code and visit), ``number`` the ticket's.
     """
 
     kind: str
@@ -54,3 +55,5 @@ class Subject:
     over: str | None = None
     words: str = ""
     remedy: str | None = None
+    event: str | None = None
+    number: int | None = None

@@ -347,6 +347,37 @@ def overtaken(connection: Connection) -> list[Notice]:
     return [Notice(**row) for row in connection.execute(query).mappings()]
 
 
+def without_all_clear(connection: Connection, since: datetime, *, modes: Sequence[str]) -> list[Notice]:
+    """Notices that arrived, whose finding (about a release, or of one of some modes) recovered since a time, and that nobody took back.
+
+    Left out are those whose ticket's end the customer was told. Oldest first.
+    """
+    later = notices.alias()
+    theirs = sa.and_(later.c.customer_id == notices.c.customer_id, later.c.device_id == notices.c.device_id)
+    cleared = sa.exists().where(theirs, later.c.cause == notices.c.cause, later.c.kind == "all_clear")
+    ended = (
+        sa.exists()
+        .where(theirs, later.c.kind == "ticket_update", later.c.ticket_id == ticket_findings.c.ticket_id)
+        .where(ticket_findings.c.finding_id == notices.c.finding_id, later.c.created_at >= findings.c.recovered_at)
+    )
+    query = (
+        sa.select(*_COLUMNS)
+        .join(findings, findings.c.id == notices.c.finding_id)
+        .where(
+            notices.c.state == "sent",
+            notices.c.kind.in_(ASKING),
+            notices.c.occasion == "",
+            findings.c.state == "recovered",
+            findings.c.recovered_at >= since,
+            sa.or_(findings.c.kind == "cohort", findings.c.mode.in_(modes)),
+            sa.not_(cleared),
+            sa.not_(ended),
+        )
+        .order_by(notices.c.id)
+    )
+    return [Notice(**row) for row in connection.execute(query).mappings()]
+
+
 def postponed(connection: Connection, before: datetime) -> list[Notice]:
     """Sent notices that a customer answered with ``later`` before a time and whose finding still stands, oldest first."""
     answered = sa.select(notice_events.c.notice_id).where(notice_events.c.what == "later", notice_events.c.at <= before)
