@@ -92,7 +92,7 @@ def _said(say: Speaker, report: TicketReport) -> dict[str, str]:
     told = {
         say("What is wrong"): BY_ID[report.complaint].name(language) if report.complaint in BY_ID else report.complaint,
         say("Since"): report.since or "",
-        say("Wish"): WISHES[report.wish][language] if report.wish in WISHES else "",
+        say("Wish"): WISHES.get(report.wish or "", {}).get(language, ""),
         say("Contact"): contact,
         say("Customer"): report.customer_id or "",
         say("Taken down by"): report.actor if report.source in {"api", "staff"} else "",

@@ -74,9 +74,17 @@ def form(
 
 
 def thanks(
-    context: ApiContext, door: Door, language: str, wanted: str | None, *, number: str, danger: bool, mail: bool
+    context: ApiContext,
+    door: Door,
+    language: str,
+    wanted: str | None,
+    *,
+    number: str,
+    danger: bool,
+    mail: bool,
+    ticket: str = "",
 ) -> Response:
-    """What is said after the form was sent."""
+    """What is said after the form was sent. ``ticket`` is the token of the ticket's own page."""
     say = Speech(language, ZoneInfo(door.timezone))
     return page(
         "report_sent.html",
@@ -85,6 +93,7 @@ def thanks(
         safety=say(SAFETY) if danger else "",
         mail=mail,
         strangers=door.strangers,
+        ticket=_address(f"/c/{ticket}", wanted) if ticket and not door.strangers else "",
         back=_address(door.back, wanted) if door.back else "",
         again=_address(door.path, wanted),
         languages=_languages(f"{door.path}/sent"),

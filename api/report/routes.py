@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -22,7 +24,8 @@ from api.report.evidence import desk, recent_events
 from api.report.form import Problem, ReportForm
 from api.templating import HEADERS
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import aliases, reports
+from hearthwatch.records import aliases, customer_links, reports
+from hearthwatch.records.reports import TicketReport
 
 router = APIRouter(include_in_schema=False)
 
@@ -135,12 +138,23 @@ def _sent(visitor: Visitor, sent: Sent | None) -> Response:
     told = {"n": str(done.report.id)} if done else {}
     danger = {"danger": "1"} if done and done.report.danger else {}
     mail = {"mail": "1"} if done and door.strangers and done.report.contact_email else {}
+    further = {"go": done.link} if done and done.link else {}
     return RedirectResponse(
-        f"{door.path}/sent?{urlencode({**chosen, **told, **danger, **mail})}", status_code=303, headers=HEADERS
+        f"{door.path}/sent?{urlencode({**chosen, **told, **danger, **mail, **further})}",
+        status_code=303,
+        headers=HEADERS,
     )
 
 
-def _take(visitor: Visitor, door: Door, sent: Sent) -> Reported | None:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A report that was taken. ``link`` is the token of the ticket's own page, for its customer."""
+
+    report: TicketReport
+    link: str | None = None
+
+
+def _take(visitor: Visitor, door: Door, sent: Sent) -> _Taken | None:
     """Take a form in; None for one that a program filled in, which is told the same as a person."""
     context = visitor.context
     now = context.clock.now()
@@ -165,15 +179,23 @@ def _take(visitor: Visitor, door: Door, sent: Sent) -> Reported | None:
     )
     events = recent_events(context, ids) if ids and not known else []
 
-    def work(connection: Connection) -> Reported:
+    def work(connection: Connection) -> _Taken:
         visitor.opener(connection)  # the code or link may have been withdrawn meanwhile
         done = reporting.report(connection, report, now, events)
         if visitor.code is not None and not done.again:
             brakes.count(connection, visitor.code, place, now)
             answers.receipt(connection, done.ticket, done.report, desk(context), now)
-        return done
+        return _Taken(done.report, _link(connection, context, door, done))
 
     return context.database.retrying(work)
+
+
+def _link(connection: Connection, context: ApiContext, door: Door, done: Reported) -> str | None:
+    """A link to the ticket's page for the customer whose ticket it is: there it says what they can try, and how it goes."""
+    if door.customer_id is None or done.ticket.customer_id != door.customer_id:
+        return None
+    until = context.clock.now() + timedelta(days=context.settings.link_days)
+    return customer_links.create(connection, customer_id=door.customer_id, ticket_id=done.ticket.id, expires_at=until)
 
 
 def _thanked(visitor: Visitor, request: Request) -> Response:
@@ -193,4 +215,10 @@ def _thanked(visitor: Visitor, request: Request) -> Response:
         number=number if number.isascii() and number.isdecimal() and len(number) < 16 else "",
         danger=query.get("danger") == "1",
         mail=query.get("mail") == "1",
+        ticket=_token(query.get("go", "")),
     )
+
+
+def _token(text: str) -> str:
+    """A link's token, and nothing that could lead elsewhere."""
+    return text if re.fullmatch(r"[A-Za-z0-9_-]{20,100}", text) else ""

@@ -22,9 +22,10 @@ from api.context import Context
 from api.paging import Page, Paging
 from api.report import pictures
 from api.report.evidence import desk, recent_events
+from api.routes.tickets import visible
 from api.security import Agent, Caller, Staff, TicketReader, allow
-from hearthwatch.errors import Denied, Invalid
-from hearthwatch.records import aliases, customers, devices, inbound_mails, report_codes, reports, technicians, tickets
+from hearthwatch.errors import Invalid
+from hearthwatch.records import aliases, customers, devices, inbound_mails, report_codes, reports
 from hearthwatch.records.inbound_mails import InboundMail
 from hearthwatch.records.report_codes import ReportCode
 from hearthwatch.records.reports import PhotoFacts, TicketReport
@@ -139,7 +140,7 @@ def report_problem(context: Context, caller: Agent, act: Acting, body: ReportBod
 def list_reports(context: Context, caller: TicketReader, ticket_id: Id) -> Page[ReportWithPhotos]:
     """What people reported on a ticket, oldest first, each with the device as it was then."""
     with context.database.reading() as connection:
-        _see(connection, caller, ticket_id)
+        visible(connection, caller, ticket_id)
         found = reports.of_ticket(connection, ticket_id)
         pictures_of = reports.photos_of(connection, [one.id for one in found])
     return Page(items=[ReportWithPhotos(report=one, photos=pictures_of.get(one.id, [])) for one in found])
@@ -149,7 +150,7 @@ def list_reports(context: Context, caller: TicketReader, ticket_id: Id) -> Page[
 def list_duplicates(context: Context, caller: TicketReader, ticket_id: Id) -> Page[Duplicate]:
     """Open tickets that may be about the same, those with most in common first; merging is ``POST /tickets/{id}/merge``."""
     with context.database.reading() as connection:
-        ticket = _see(connection, caller, ticket_id)
+        ticket = visible(connection, caller, ticket_id)
         found = matching.candidates(connection, ticket, context.clock.now())
     return Page(items=[Duplicate(ticket=one.ticket, why=one.why) for one in found])
 
@@ -182,7 +183,7 @@ def get_photo(context: Context, caller: PhotoReader, photo_id: Id, small: bool =
     """A photo as JPEG, or its small copy."""
     with context.database.reading() as connection:
         facts, _ = reports.photo(connection, photo_id, thumbnail=True)
-        _see(connection, caller, reports.get(connection, facts.report_id).ticket_id)
+        visible(connection, caller, reports.get(connection, facts.report_id).ticket_id)
         return pictures.served(connection, photo_id, small=small)
 
 
@@ -291,17 +292,3 @@ def _check_owner(connection: Connection, body: ReportBody, now: datetime) -> Non
     owner = customers.owner_of(connection, body.device_id, now) if body.device_id else None
     if body.customer_id is not None and owner is not None and owner.customer.id != body.customer_id:
         raise Invalid("this device is somebody else's", where="customer_id")
-
-
-def _see(connection: Connection, caller: Caller, ticket_id: int) -> Ticket:
-    """A ticket whose reports the caller may see: a technician only sees what is assigned to them."""
-    ticket = tickets.get(connection, ticket_id)
-    if caller.role == "technician" and not _is_theirs(connection, caller, ticket):
-        raise Denied("this ticket is not assigned to you", where=f"ticket {ticket_id}")
-    return ticket
-
-
-def _is_theirs(connection: Connection, caller: Caller, ticket: Ticket) -> bool:
-    known = {one.id for one in technicians.list_technicians(connection)}
-    name = caller.name.removeprefix("token:")
-    return ticket.technician_id is not None and (name not in known or name == ticket.technician_id)

@@ -325,7 +325,7 @@ def test_a_bug_of_ours_sets_one_mail_aside_and_the_next_is_taken(world: World, m
             raise ZeroDivisionError
         return whole(connection, report, *more)
 
-    monkeypatch.setattr(receiving.reporting, "report", broken)
+    monkeypatch.setattr(reporting, "report", broken)
     script = ScriptedImap({1: mail("first"), 2: mail("second", message_id="<2@x>")})
     with imap_server(script):
         assert fetch(world, script) == {"quarantined": 1, "taken": 1}
