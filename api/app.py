@@ -32,6 +32,7 @@ from api.routes import (
     models,
     notices,
     outages,
+    outbox,
     personal_data,
     policies,
     policy_reasons,
@@ -100,10 +101,10 @@ def _rest(app: FastAPI) -> FastAPI:
     rest.state = app.state
     install_error_handlers(rest)
     for noun in (
-        devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs, tickets,
-        ticket_work, ticket_remedies, notices,
-        late_days, sla, customers, personal_data, field_service, policies, policy_reasons, product_models, outages, mirrors, knowledge, learning, intake,
-        models, system, backups, backtests, sign_in,
+        devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs,
+        tickets, ticket_work, ticket_remedies, notices, outbox, late_days, sla, customers, personal_data, field_service,
+        policies, policy_reasons, product_models, outages, mirrors, knowledge, learning, intake, models, system,
+        backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)
     return rest

@@ -15,10 +15,15 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def csv_response(name: str, columns: Sequence[str], rows: Iterable[Any]) -> Response:
     """A CSV file of some attributes of each row, offered for download."""
+    return csv_lines(name, columns, ([getattr(row, column) for column in columns] for row in rows))
+
+
+def csv_lines(name: str, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> Response:
+    """A CSV file of lines whose cells are given, offered for download; an empty cell is nothing known."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([_cell(getattr(row, column)) for column in columns] for row in rows)
+    writer.writerow(head)
+    writer.writerows([_cell(value) for value in line] for line in lines)
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from api.customer.look import Act, Look, Section
-from api.customer.sections import choices, device, diagnosis, notice, ownership, progress, report, self_help
+from api.customer.sections import (
+    choices,
+    device,
+    diagnosis,
+    notice,
+    ownership,
+    progress,
+    report,
+    self_help,
+    survey,
+)
 
 SECTIONS: tuple[Section, ...] = (
     notice.SECTION,
     self_help.SECTION,
+    survey.SECTION,
     progress.SECTION,
     diagnosis.SECTION,
     device.SECTION,

@@ -76,6 +76,7 @@ from hearthwatch.records.tables.service import (
     used_nonces,
 )
 from hearthwatch.records.tables.sla import sla_events, sla_states
+from hearthwatch.records.tables.surveys import surveys
 from hearthwatch.records.tables.ticket_work import ticket_approvals, ticket_messages
 
 LEDGERS = (
@@ -182,6 +183,7 @@ __all__ = [
     "sla_events",
     "sla_states",
     "spare_parts",
+    "surveys",
     "technicians",
     "ticket_approvals",
     "ticket_events",
