@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from api.errors import InvalidRows
 from hearthwatch.errors import Invalid
-from hearthwatch.records import attributes, consents, customers, devices, warranties
+from hearthwatch.records import attributes, consents, customers, devices, erasures, warranties
 from hearthwatch.records.customers import Ownership
 from hearthwatch.records.warranties import Told
 from hearthwatch.values import DEVICE_ID
@@ -57,6 +57,8 @@ class Imported:
     consents: int
     withdrawn: int
     """Of the consents: those the customer had withdrawn, which a list does not overrule."""
+    erased: int
+    """Customers of the file who were erased, and are left out."""
 
 
 def read_rows(text: str, now: datetime) -> list[Row]:
@@ -154,6 +156,8 @@ def _time(text: str) -> datetime:
 
 def store_rows(connection: Connection, rows: Sequence[Row], now: datetime, source: str) -> Imported:
     """Write all lines; a later line about the same customer or home counts. Given twice, the file changes nothing the second time."""
+    gone = erasures.erased_among(connection, (row.cells["customer_id"] for row in rows))
+    rows = [row for row in rows if row.cells["customer_id"] not in gone]
     people = {row.cells["customer_id"]: row for row in rows}
     houses = {row.cells["home_id"]: row for row in rows if row.cells["home_id"]}
     owned = [row for row in rows if row.cells["device_id"]]
@@ -172,7 +176,12 @@ def store_rows(connection: Connection, rows: Sequence[Row], now: datetime, sourc
     granted = [(row.cells["customer_id"], *_consent(one)) for row in rows for one in row.many("consents")]
     withdrawn = consents.grant_many(connection, granted, now, source)
     return Imported(
-        len(people), len(houses), len({row.cells["device_id"] for row in owned}), len(set(granted)), withdrawn
+        customers=len(people),
+        homes=len(houses),
+        devices=len({row.cells["device_id"] for row in owned}),
+        consents=len(set(granted)),
+        withdrawn=withdrawn,
+        erased=len(gone),
     )
 
 

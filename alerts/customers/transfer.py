@@ -143,6 +143,22 @@ def _ended(
     )
 
 
+def end_matters(
+    connection: Connection, device_id: str, owner: str, reason: str, actor: str, now: datetime
+) -> list[int]:
+    """End what is under way about a device with an owner who is to be heard of no more. Returns the tickets that were closed."""
+    why = f"the owner was {reason}"
+    _call_back(connection, device_id, owner, why)
+    customer_links.revoke_of_device(connection, device_id, owner, now)
+    _end_notices(connection, device_id, owner, why, now)
+    return list(_end_tickets(connection, device_id, owner, reason, actor, now)[0])
+
+
+def end_tickets(connection: Connection, owner: str, reason: str, actor: str, now: datetime) -> list[int]:
+    """End what is open with an owner beside their devices. Returns the tickets that were closed."""
+    return list(_end_tickets(connection, None, owner, reason, actor, now)[0])
+
+
 def _end_notices(connection: Connection, device_id: str, owner: str, why: str, now: datetime) -> int:
     ended = 0
     for notice in notices.list_notices(connection, device_id=device_id, customer_id=owner, limit=MOST):
@@ -167,18 +183,18 @@ def _call_back(connection: Connection, device_id: str, owner: str, why: str) -> 
 
 
 def _end_tickets(
-    connection: Connection, device_id: str, owner: str, reason: str, actor: str, now: datetime
+    connection: Connection, device_id: str | None, owner: str, reason: str, actor: str, now: datetime
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     closed, kept = [], []
     for ticket in tickets.list_tickets(connection, device_id=device_id, customer_id=owner, limit=MOST):
         if ticket.state == "closed":
             continue
-        if REASONS[reason] and ticket.kind != "request":
+        if REASONS.get(reason) and ticket.kind != "request":
             _go_on(connection, ticket, reason, actor, now)
             kept.append(ticket.id)
         else:
             who = "policy" if actor.startswith("customer:") else actor
-            note = f"the device was {reason}"
+            note = None if reason == "erased" else f"the device was {reason}"
             ending.close(
                 connection, ticket.id, None, code="customer_declined", part=None, note=note, actor=who, now=now
             )

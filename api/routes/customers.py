@@ -22,7 +22,7 @@ from api.paging import Page, Paging
 from api.revisions import IfMatch, check_revision
 from api.security import Agent
 from hearthwatch.errors import Conflict, Missing
-from hearthwatch.records import audit, consents, customer_links, customers, tickets
+from hearthwatch.records import audit, consents, customer_links, customers, erasures, tickets
 from hearthwatch.records.consents import ConsentEvent
 from hearthwatch.records.customers import Customer, Home
 from hearthwatch.values import DEVICE_ID
@@ -141,6 +141,8 @@ def put_customer(
 
     def put(connection: Connection) -> Customer:
         _check_known(connection, customer_id, if_match)
+        if erasures.is_erased(connection, customer_id):
+            raise Conflict("this person was erased; whoever comes back is somebody new", where=customer_id)
         return customers.put_customer(connection, customer_id, **body.model_dump())
 
     return act.do(caller, "customer.put", f"customer:{customer_id}", put)

@@ -202,6 +202,13 @@ def ownerships_of(connection: Connection, device_id: str) -> list[Ownership]:
     return [Ownership(**row) for row in connection.execute(query).mappings()]
 
 
+def ownerships_by(connection: Connection, customer_id: str) -> list[Ownership]:
+    """What a customer has and had, oldest first."""
+    query = sa.select(*_OWNERSHIP).where(ownerships.c.customer_id == customer_id)
+    rows = connection.execute(query.order_by(ownerships.c.from_at, ownerships.c.device_id)).mappings()
+    return [Ownership(**row) for row in rows]
+
+
 def devices_of(connection: Connection, customer_id: str, at: datetime) -> list[str]:
     """Ids of the devices a customer has at a time."""
     query = sa.select(ownerships.c.device_id).where(ownerships.c.customer_id == customer_id, *_holding(at))

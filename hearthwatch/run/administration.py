@@ -92,12 +92,21 @@ def restore(
     keep_sending: Annotated[
         bool, typer.Option("--keep-sending", help="Do not pause the outbox; what waited then is sent again.")
     ] = False,
+    erasures: Annotated[
+        Path | None,
+        typer.Option(help="Whom to erase again: what customer erasures --json wrote.", exists=True, dir_okay=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring a backup back into empty stores, SQLite or PostgreSQL alike; all of it or nothing."""
+    from hearthwatch.run.erasures_file import read_erasures
     from hearthwatch.run.restore import run_restore
 
-    answer = run_restore(load_settings(), file, force=force, with_telemetry=telemetry, keep_sending=keep_sending)
+    forgotten = read_erasures(erasures) if erasures else ()
+    settings = load_settings()
+    answer = run_restore(
+        settings, file, force=force, with_telemetry=telemetry, keep_sending=keep_sending, forgotten=forgotten
+    )
     show(answer, as_json)
 
 

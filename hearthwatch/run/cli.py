@@ -17,6 +17,7 @@ from hearthwatch.errors import HearthwatchError, Unavailable
 from hearthwatch.run import logs
 from hearthwatch.run.administration import administration
 from hearthwatch.run.commanding import command
+from hearthwatch.run.customers_cli import customer
 from hearthwatch.run.devices_cli import device
 from hearthwatch.run.printing import print_json, show
 from hearthwatch.run.tickets_cli import ticket
@@ -39,6 +40,7 @@ app.add_typer(
 )
 app.add_typer(command, name="command", help="Ask devices, and read their answers.", no_args_is_help=True)
 app.add_typer(ticket, name="ticket", help="What comes in for tickets from outside.", no_args_is_help=True)
+app.add_typer(customer, name="customer", help="What is known of a person, and forgetting one.", no_args_is_help=True)
 bench = typer.Typer(
     help="Measure on this machine, beside a reference that runs in the same minutes.", no_args_is_help=True
 )

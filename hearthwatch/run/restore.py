@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,12 +18,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from alerts.customers import erasure
 from alerts.policy import brakes
 from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Unavailable
-from hearthwatch.records import audit, portable
+from hearthwatch.records import audit, erasures, portable
 from hearthwatch.records.database import Database, open_database, translated
+from hearthwatch.records.erasures import Erasure
 from hearthwatch.records.leases import lease
+from hearthwatch.records.tables import erasures as erasures_table
 from hearthwatch.run import archive
 from hearthwatch.run.archive import Reader
 from hearthwatch.run.assembly import PLATFORM_LEASE
@@ -44,15 +47,24 @@ Finish = Callable[[], list[Path]]
 
 
 def run_restore(
-    settings: Settings, file: Path, *, force: bool, with_telemetry: bool = True, keep_sending: bool = False
+    settings: Settings,
+    file: Path,
+    *,
+    force: bool,
+    with_telemetry: bool = True,
+    keep_sending: bool = False,
+    forgotten: Sequence[Erasure] = (),
 ) -> dict[str, Any]:
-    """Bring a backup back. Raises `Invalid` for an archive that is not whole, `Conflict` when the target holds anything and ``force``
-    is not said, `Unavailable` when a store is away, in use or full; the target is then as it was."""
+    """Bring a backup back; who was erased since it was made is erased again: those of the records it replaces, and ``forgotten``.
+
+    Raises `Invalid` for an archive that is not whole, `Conflict` when the target holds anything and ``force`` is not said, `Unavailable`
+    when a store is away, in use or full; the target is then as it was.
+    """
     with archive.reading(file) as reader, ExitStack() as undo:
         _check_revision(reader)
         reader.verify()
         telemetry = _Telemetry(settings, reader, undo, force=force) if with_telemetry else None
-        records = _restored_records(settings, reader, undo, force=force, keep_sending=keep_sending)
+        records = _restored_records(settings, reader, undo, list(forgotten), force=force, keep_sending=keep_sending)
         with records as finish:
             set_aside = finish()
             if telemetry is not None:
@@ -130,7 +142,13 @@ def _extracted(reader: Reader, folder: Path, name: str, told: Mapping[str, Any])
 
 @contextmanager
 def _restored_records(
-    settings: Settings, reader: Reader, undo: ExitStack, *, force: bool, keep_sending: bool
+    settings: Settings,
+    reader: Reader,
+    undo: ExitStack,
+    forgotten: list[Erasure],
+    *,
+    force: bool,
+    keep_sending: bool,
 ) -> Iterator[Finish]:
     """The records built and checked; what is given puts them into place."""
     address = settings.records_address
@@ -138,10 +156,11 @@ def _restored_records(
     with closing(open_database(address)) as database, _alone(database):
         if path is None:
             _check_target(database, force=force)
+            forgotten += _erasures_of(database)
             with translated(), database.engine.connect() as connection, connection.begin() as transaction:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
                 portable.take_down(connection)
-                _fill(connection, reader, keep_sending=keep_sending)
+                _fill(connection, reader, forgotten, keep_sending=keep_sending)
 
                 def commit() -> list[Path]:
                     transaction.commit()
@@ -154,17 +173,26 @@ def _restored_records(
             damaged = force and _is_damaged(database)
             if not damaged:
                 _check_target(database, force=force)
+                forgotten += _erasures_of(database)
         folder = _folder_beside(Path(path), undo)
         with told_plainly(folder):
             new = folder / "records.sqlite3"
             # It is not waited for the disk at every step, but once, before the file takes its place.
             with closing(open_database(f"sqlite:///{new}?synchronous=off")) as made, made.transaction() as connection:
-                _fill(connection, reader, keep_sending=keep_sending)
+                _fill(connection, reader, forgotten, keep_sending=keep_sending)
         yield lambda: _take_place(new, Path(path), _SIDE_FILES, damaged=damaged)
 
 
-def _fill(connection: Connection, reader: Reader, *, keep_sending: bool) -> None:
-    """Make the archive's schema, insert its rows, and bring both up to date."""
+def _erasures_of(database: Database) -> list[Erasure]:
+    """Who was erased from the records that are about to be replaced."""
+    with database.reading() as connection:
+        if not sa.inspect(connection).has_table(erasures_table.name):
+            return []
+        return erasures.list_erasures(connection)
+
+
+def _fill(connection: Connection, reader: Reader, forgotten: Sequence[Erasure], *, keep_sending: bool) -> None:
+    """Make the archive's schema, insert its rows, bring both up to date, and erase whom a later erasure took out."""
     told = reader.manifest["records"]
     portable.migrate(connection, told["revision"])
     tables = portable.tables_of(connection)
@@ -186,6 +214,8 @@ def _fill(connection: Connection, reader: Reader, *, keep_sending: bool) -> None
     made, now = reader.manifest["created_at"], SystemClock().now()
     detail = {"created_at": made, "file": reader.path.name}
     audit.note(connection, at=now, actor=ACTOR, action=ACTION, object=f"backup:{reader.path.name}", detail=detail)
+    erasures.remember(connection, forgotten)
+    erasure.erase_again(connection, erasures.list_erasures(connection), now, ACTOR)
     if not keep_sending:
         # What waited then may have been sent since: a person looks first.
         brakes.pause(connection, ACTOR, now, f"restored from a backup of {made}; see hearthwatch outbox list")

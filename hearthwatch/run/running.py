@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -45,6 +45,22 @@ def post(settings: Settings, path: str, token: str | None, seconds: float) -> di
         told: dict[str, Any] = answer.json()
         return told
     raise _failure(answer, url, given=token is not None)
+
+
+def download(settings: Settings, path: str, token: str | None, target: IO[bytes], seconds: float) -> None:
+    """Write what the running platform answers into a file, a piece at a time. Raises `Unavailable`, `Denied`, `Refused`."""
+    url = base_url(settings)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    timeout = httpx.Timeout(seconds, connect=_SECONDS)
+    try:
+        with httpx.stream("GET", f"{url}{path}", headers=headers, timeout=timeout) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _failure(answer, url, given=token is not None)
+            for piece in answer.iter_bytes():
+                target.write(piece)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"the running platform does not answer: {error}", where=url) from None
 
 
 def _failure(answer: httpx.Response, url: str, *, given: bool) -> HearthwatchError:

@@ -64,7 +64,7 @@ def test_one_bad_row_keeps_all_out(client: Client) -> None:
 
 
 def test_an_import_given_twice_changes_nothing_the_second_time(client: Client, context: ApiContext) -> None:
-    expected = {"customers": 1, "homes": 1, "devices": 2, "consents": 2, "withdrawn": 0}
+    expected = {"customers": 1, "homes": 1, "devices": 2, "consents": 2, "withdrawn": 0, "erased": 0}
     for _ in range(2):
         assert send(client, "\ufeff" + HEADER, ANN, ANN.replace("d-1", "d-2")) == (200, expected)
     caller = client("agent")
