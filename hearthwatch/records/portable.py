@@ -45,6 +45,9 @@ WHERE schemaname = current_schema() AND tableowner = current_user AND NOT EXISTS
 )
 """
 _ROWS = 500
+_LARGE_ROWS = 20
+_LARGE = frozenset({"report_photos", "inbound_mails"})
+"""Tables whose rows hold pictures or whole mails: few of them are in memory at once."""
 
 
 @contextmanager
@@ -58,15 +61,7 @@ def consistent(database: Database, folder: Path) -> Iterator[Connection]:
             yield connection
         return
     path = folder / "records.sqlite3"
-    target = sqlite3.connect(path)
-    try:
-        with database.reading() as connection:
-            source: Any = connection.connection.driver_connection
-            source.backup(target)
-    except sqlite3.Error as error:
-        raise Unavailable(f"they can not be copied to {folder}: {error}", where="records") from error
-    finally:
-        target.close()
+    copy_sqlite(database, path)
     copy = open_database(f"sqlite:///{path}")
     try:
         with copy.reading() as connection:
@@ -74,6 +69,19 @@ def consistent(database: Database, folder: Path) -> Iterator[Connection]:
     finally:
         copy.close()
         path.unlink()
+
+
+def copy_sqlite(database: Database, path: Path) -> None:
+    """Copy SQLite's records into a file that is not there yet. Raises `Unavailable`."""
+    target = sqlite3.connect(path)
+    try:
+        with database.reading() as connection:
+            source: Any = connection.connection.driver_connection
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise Unavailable(f"they can not be copied to {path.parent}: {error}", where="records") from error
+    finally:
+        target.close()
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -139,7 +147,7 @@ def lines(connection: Connection, table: sa.Table) -> Iterator[bytes]:
     columns = [sa.cast(one, sa.Text).label(one.name) if _is_json(one) else one for one in table.columns]
     query = sa.select(*columns).order_by(*table.primary_key.columns)
     kinds = {column.name: _writer(column) for column in table.columns}
-    for row in connection.execution_options(yield_per=_ROWS).execute(query).mappings():
+    for row in connection.execution_options(yield_per=_rows_of(table)).execute(query).mappings():
         values = {name: kinds[name](value) for name, value in row.items() if value is not None}
         yield json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
@@ -152,10 +160,14 @@ def insert(connection: Connection, table: sa.Table, rows: Iterable[bytes]) -> in
     read = {column.name: _reader(column) for column in table.columns}
     inserted = 0
     parsed = (_row(table, read, number, line) for number, line in enumerate(rows, 1))
-    for batch in batched(_parents_first(table, parsed), _ROWS):
+    for batch in batched(_parents_first(table, parsed), _rows_of(table)):
         connection.execute(statement, batch)
         inserted += len(batch)
     return inserted
+
+
+def _rows_of(table: sa.Table) -> int:
+    return _LARGE_ROWS if table.name in _LARGE else _ROWS
 
 
 def next_ids(connection: Connection, tables: Sequence[sa.Table]) -> dict[str, int]:
