@@ -15,6 +15,7 @@ from api.routes import (
     aliases,
     backtests,
     backups,
+    campaigns,
     commands,
     comparisons,
     customers,
@@ -30,6 +31,7 @@ from api.routes import (
     liveness,
     mirrors,
     models,
+    notice_kinds,
     notices,
     outages,
     outbox,
@@ -78,6 +80,7 @@ def create_app(context: ApiContext, *, with_pages: bool = True) -> FastAPI:
     app.add_middleware(Guard)
     app.mount(PREFIX, _rest(app))
     app.include_router(system.at_root)
+    app.include_router(campaigns.at_root)
     app.include_router(sign_in.pages)
     app.include_router(customer.router)
     app.include_router(report_following.router)
@@ -102,7 +105,8 @@ def _rest(app: FastAPI) -> FastAPI:
     install_error_handlers(rest)
     for noun in (
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs,
-        tickets, ticket_work, ticket_remedies, notices, outbox, late_days, sla, customers, personal_data, field_service,
+        campaigns, notice_kinds, tickets, ticket_work, ticket_remedies, notices, outbox,
+        late_days, sla, customers, personal_data, field_service,
         policies, policy_reasons, product_models, outages, mirrors, knowledge, learning, intake, models, system,
         backups, backtests, sign_in,
     ):  # fmt: skip
