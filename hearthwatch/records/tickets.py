@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -209,6 +209,12 @@ def count(connection: Connection, **sought: Unpack[Sought]) -> int:
     return connection.execute(sa.select(sa.func.count()).select_from(tickets).where(*_wanted(sought))).scalar_one()
 
 
+def known(connection: Connection, column: Literal["model", "mode", "source"]) -> list[str]:
+    """Which models, failure modes or sources there are tickets of, sorted."""
+    found = connection.execute(sa.select(tickets.c[column]).distinct().where(tickets.c[column].is_not(None))).scalars()
+    return sorted(found)
+
+
 def _wanted(sought: Sought) -> list[sa.ColumnElement[bool]]:
     """What a row has to be like. A name or value that is not given asks for nothing."""
     rules: dict[str, Callable[[Any], sa.ColumnElement[bool]]] = {
@@ -221,6 +227,15 @@ def _wanted(sought: Sought) -> list[sa.ColumnElement[bool]]:
         if value is not None and value is not False:
             found.append(rules[name](value) if name in rules else tickets.c[name] == value)
     return found
+
+
+def closed_like(connection: Connection, *, mode: str | None, part: str | None, limit: int) -> list[Ticket]:
+    """Closed tickets of a failure mode, else of a part, newest first; none where neither is known."""
+    if mode is None and part is None:
+        return []
+    same = tickets.c.mode == mode if mode is not None else tickets.c.part == part
+    query = sa.select(*_COLUMNS).where(tickets.c.state == "closed", same).order_by(tickets.c.closed_at.desc()).limit(limit)
+    return [Ticket(**row) for row in connection.execute(query).mappings()]
 
 
 def join(connection: Connection, finding_id: int, ticket_id: int, now: datetime) -> None:
