@@ -46,6 +46,18 @@ def concerning(connection: Connection, notice: Notice) -> Concerning | None:
     return Concerning(campaign, members, () if over else _choices(campaign, notice), notice.answer)
 
 
+def update_of(connection: Connection, notice: Notice) -> tuple[str, tuple[str, ...]] | None:
+    """The version a security notice asks for, and the devices that still need it; None for any other notice."""
+    found = concerning(connection, notice)
+    if found is None or notice.kind != "advisory" or found.campaign.state != "running":
+        return None
+    content = parse(found.campaign.kind, found.campaign.content)
+    left = tuple(one.device_id for one in found.members if one.remedied_at is None)
+    if not isinstance(content, AdvisoryContent) or not content.fixed_version or not left:
+        return None
+    return content.fixed_version, left
+
+
 def _choices(campaign: Campaign, notice: Notice) -> tuple[str, ...]:
     content = parse(campaign.kind, campaign.content)
     if notice.kind == "all_clear" or notice.answer == NOT_MINE:

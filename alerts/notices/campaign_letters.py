@@ -66,46 +66,65 @@ class Section:
     tone: str = "plain"
 
 
-def write_recall(told: Recalled, reader: Reader, brand: Brand, *, public_url: str, link_until: datetime) -> Letter:
-    """A recall notice; its link is masked."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is said, in the order it is said. ``facts`` are labelled; ``subject`` is what a mail is called, ``headline`` stands over it."""
+
+    subject: str
+    headline: str
+    opening: str
+    picture: str
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+    closing_words: str
+    severe: bool
+
+
+def body(say: Speaker, told: Recalled | Advised) -> Body:
+    """A recall or a security notice in sentences: the same in letters and on the customer's page."""
+    return _recall(say, told) if isinstance(told, Recalled) else _advisory(say, told)
+
+
+def write(told: Recalled | Advised, reader: Reader, brand: Brand, *, public_url: str, link_until: datetime) -> Letter:
+    """A letter about a campaign; its link is masked."""
     say = Speaker(choose(reader.language), reader.zone)
-    product = plain(told.product)
+    said = body(say, told)
     fields = common(say, reader, brand, public_url=public_url, link_until=link_until) | {
-        "headline": say(phrases.RECALL_HEADLINE),
-        "opening": say(phrases.RECALL_REPEATED if told.repeated else phrases.RECALL_YOURS),
-        "picture": plain(told.picture_url, URL_LENGTH),
-        "picture_text": product,
-        "facts": _product(say, told),
+        "said": said,
+        "link_note": say(phrases.LINK_ALONE, date=say.date(link_until)),
+        "product": plain(told.product),
         "labelled": partial(say, common_phrases.LABELLED),
-        "sections": _of_recall(say, told),
-        "closing_words": say(phrases.SHARE),
         "devices": say(common_phrases.DEVICES, devices=named(told.devices)),
-        "phone": "",  # it stands among the sections, with that it is free
-        "severe": True,
     }
-    return rendered("campaign", say, say(phrases.RECALL_SUBJECT, product=product), fields)
+    return rendered("campaign", say, said.subject, fields)
 
 
-def write_advisory(told: Advised, reader: Reader, brand: Brand, *, public_url: str, link_until: datetime) -> Letter:
-    """A security notice; its link is masked."""
-    say = Speaker(choose(reader.language), reader.zone)
+def _recall(say: Speaker, told: Recalled) -> Body:
+    return Body(
+        subject=say(phrases.RECALL_SUBJECT, product=plain(told.product)),
+        headline=say(phrases.RECALL_HEADLINE),
+        opening=say(phrases.RECALL_REPEATED if told.repeated else phrases.RECALL_YOURS),
+        picture=plain(told.picture_url, URL_LENGTH),
+        facts=tuple(_product(say, told)),
+        sections=tuple(_of_recall(say, told)),
+        closing_words=say(phrases.SHARE),
+        severe=True,
+    )
+
+
+def _advisory(say: Speaker, told: Advised) -> Body:
     headline = say(phrases.ADVISORY_SUBJECT, product=plain(told.product))
-    fields = common(say, reader, brand, public_url=public_url, link_until=link_until) | {
-        "headline": headline,
-        "opening": say(phrases.ADVISORY_REPEATED) if told.repeated else "",
-        "picture": "",
-        "picture_text": "",
-        "facts": [],
-        "labelled": partial(say, common_phrases.LABELLED),
-        "sections": _of_advisory(say, told),
-        "closing_words": say(phrases.ADVISORY_MACHINE, url=plain(told.machine_url, URL_LENGTH))
-        if told.machine_url
-        else "",
-        "devices": say(common_phrases.DEVICES, devices=named(told.devices)),
-        "phone": "",
-        "severe": False,
-    }
-    return rendered("campaign", say, headline, fields)
+    machine = plain(told.machine_url, URL_LENGTH)
+    return Body(
+        subject=headline,
+        headline=headline,
+        opening=say(phrases.ADVISORY_REPEATED) if told.repeated else "",
+        picture="",
+        facts=(),
+        sections=tuple(_of_advisory(say, told)),
+        closing_words=say(phrases.ADVISORY_MACHINE, url=machine) if machine else "",
+        severe=False,
+    )
 
 
 def _product(say: Speaker, told: Recalled) -> list[tuple[str, str]]:

@@ -38,7 +38,8 @@ REMEDY = {
 CONTACT = "Questions"
 CONTACT_PHONE = "Free of charge: {phone}"
 CONTACT_PAGE = "Online: {url}"
-SHARE = "Please pass this notice on to everybody who may have this product."
+LINK_ALONE = "The link needs no password, works until {date}, and is for you alone."
+SHARE = "Please tell everybody who may have this product of its recall."
 """Article 36(2)(g)."""
 
 ADVISORY_SUBJECT = "Security notice for your {product}"

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from alerts.channels import letters
 from alerts.channels.media import medium
-from alerts.notices.campaign_letters import Advised, Recalled, write_advisory, write_recall
+from alerts.notices import campaign_letters
+from alerts.notices.campaign_letters import Advised, Recalled
 from alerts.notices.kinds import OF_CAMPAIGNS
 from alerts.notices.wording import Brand, Concern, Cost, Letter, Reader, Subject, write
 from alerts.policy import decisions
@@ -127,10 +128,8 @@ def compose(draft: Draft, policy: Policy, mail: Mail) -> Letter:
 def written(subject: About, reader: Reader, mail: Mail, link_until: datetime) -> Letter:
     """The letter about a subject of any kind, its link masked."""
     how: dict[str, Any] = {"public_url": mail.public_url, "link_until": link_until}
-    if isinstance(subject, Recalled):
-        return write_recall(subject, reader, mail.brand, **how)
-    if isinstance(subject, Advised):
-        return write_advisory(subject, reader, mail.brand, **how)
+    if isinstance(subject, Recalled | Advised):
+        return campaign_letters.write(subject, reader, mail.brand, **how)
     return write(subject, reader, mail.brand, **how)
 
 

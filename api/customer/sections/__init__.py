@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from api.customer.look import Act, Look, Section
 from api.customer.sections import (
+    campaign,
     choices,
     device,
     diagnosis,
@@ -18,6 +19,7 @@ from api.customer.sections import (
 )
 
 SECTIONS: tuple[Section, ...] = (
+    campaign.SECTION,
     notice.SECTION,
     self_help.SECTION,
     survey.SECTION,
@@ -51,7 +53,7 @@ def headline(look: Look) -> str:
     if on_page(look) != SECTIONS:
         return look.say("Your devices and your choices")
     if look.notice is not None:
-        return notice.told(look).headline
+        return campaign.headline(look) or notice.told(look).headline
     if look.ticket is not None:
         return look.say("Service case {number}", number=look.ticket.id)
     return look.say("Your devices and your choices")

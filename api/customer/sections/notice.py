@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerts.customers import page as customer
+from alerts.notices.kinds import OF_CAMPAIGNS
 from api.customer.letter import Told
 from api.customer.letter import told as letter_of
 from api.customer.look import Look, Press, Section, phrase
@@ -34,7 +35,7 @@ def told(look: Look) -> Told:
 
 def show(look: Look) -> Mapping[str, Any] | None:
     """The letter's words, the buttons, and what was answered before."""
-    if look.notice is None:
+    if look.notice is None or look.notice.kind in OF_CAMPAIGNS:  # those have a section of their own
         return None
     say, view = look.say, customer.view(look.connection, look.opened, look.notice, look.now)
     text = letter_of(look.connection, view, say.language)
