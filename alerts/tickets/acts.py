@@ -12,10 +12,10 @@ from alerts.tickets.ledger import at_revision, record
 from alerts.tickets.requests import request_visit
 from hearthwatch.errors import Conflict, Invalid, Missing
 from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
-from hearthwatch.records import technicians, tickets
+from hearthwatch.records import technicians
 from hearthwatch.values import Ticket
 
-__all__ = ["assign", "diagnose", "duplicates", "request_visit", "resume", "schedule", "start", "take", "wait"]
+__all__ = ["assign", "diagnose", "request_visit", "resume", "schedule", "start", "take", "wait"]
 
 LONGEST_PART = 64
 
@@ -127,19 +127,6 @@ def diagnose(
         "before": {"part": ticket.part, "mode": ticket.mode},
     }
     return record(connection, ticket, "diagnosed", actor, now, detail)
-
-
-def duplicates(connection: Connection, ticket: Ticket, *, limit: int = 20) -> list[Ticket]:
-    """Open tickets of the same device or customer, which may be the same matter; those of its own family are none."""
-    found: dict[int, Ticket] = {}
-    if ticket.device_id is not None:
-        some = tickets.list_tickets(connection, open_only=True, device_id=ticket.device_id, limit=limit)
-        found |= {one.id: one for one in some}
-    if ticket.customer_id is not None:
-        some = tickets.list_tickets(connection, open_only=True, customer_id=ticket.customer_id, limit=limit)
-        found |= {one.id: one for one in some}
-    family = {ticket.id, ticket.parent_id}
-    return [one for _, one in sorted(found.items()) if one.id not in family and one.parent_id != ticket.id]
 
 
 def _woken(connection: Connection, ticket: Ticket, actor: str, now: datetime) -> Ticket:

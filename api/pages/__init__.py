@@ -29,6 +29,7 @@ from api.pages import (
     rollouts,
     service_figures,
     sla,
+    ticket,
     tickets,
 )
 from api.pages.frame import staff_page
@@ -52,7 +53,7 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/findings", "Findings", findings.findings_page),
         ("/findings/{finding_id}", "Finding", findings.finding_page),
         ("/tickets", "Tickets", tickets.tickets_page),
-        ("/tickets/{ticket_id}", "Ticket", tickets.ticket_page),
+        ("/tickets/{ticket_id}", "Ticket", ticket.ticket_page),
         ("/sla", "Service levels", sla.sla_page),
         ("/mail", "Inbound mail", mail.mail_page),
         ("/notices", "Notices", notices.notices_page),

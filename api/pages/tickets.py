@@ -1,30 +1,28 @@
-"""Tickets: what is to be done, by whom, by when, and how it ended."""
+"""The list of tickets: what is due first comes first, found by what they are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, get_args
+from urllib.parse import urlencode
 
 from nicegui import ui
 
-from alerts.tickets import acts as work_orders
-from alerts.tickets import conversation, ending
+from alerts.tickets.states import STATES, WaitingFor
 from api.context import ApiContext
-from api.pages.actions import perform
-from api.pages.commands import ticket_card
-from api.pages.findings import number_in_path
-from api.pages.frame import Visit, card, facts, sentence
-from api.pages.language import language_of
-from api.pages.reasons import show
-from api.pages.tables import table
-from api.pages.wording import COLORS, moment, since
-from api.security import FIELD, Person
-from hearthwatch.records import commands, customers, findings, technicians, tickets
-from hearthwatch.records.commands import Command
-from hearthwatch.values import CLOSING_CODES, Finding, Ticket
+from api.pages import ticket_sla
+from api.pages.frame import Visit, sentence
+from api.pages.language import Speaker, speaker
+from api.pages.tables import served_table
+from api.pages.wording import COLORS, moment
+from api.security import Person
+from hearthwatch.records import technicians, tickets
+from hearthwatch.records.tickets import Sought
+from hearthwatch.values import Ticket
 
-SHOWN = 500
 COLUMNS = (
     ("priority", "Priority", "left"),
     ("title", "What", "left"),
@@ -35,24 +33,25 @@ COLUMNS = (
     ("due", "Due", "left"),
     ("closing", "Closed as", "left"),
 )
+MINE, NOBODY = "-mine", "-nobody"
+DUE = {"late": timedelta(0), "day": timedelta(days=1), "week": timedelta(days=7)}
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """All that the page of one ticket shows."""
+class Choices:
+    """What there is to choose from."""
 
-    ticket: Ticket
-    events: list[Any]
-    finding: Finding | None
-    children: list[Ticket]
-    customer: str
-    technicians: dict[str, str]
-    diagnostics: list[Command]
+    team: Mapping[str, str]
+    models: Sequence[str]
+    modes: Sequence[str]
+    sources: Sequence[str]
 
 
-def row(ticket: Ticket, now: datetime) -> dict[str, Any]:
+def row(ticket: Ticket, now: datetime, say: Speaker | None = None) -> dict[str, Any]:
     """A ticket as a row of a table."""
+    say = say or Speaker("en")
     late = ticket.due_at is not None and ticket.closed_at is None and ticket.due_at < now
+    state = say.word(ticket.state) if ticket.waiting_for is None else waits(say, ticket.waiting_for)
     return {
         "id": ticket.id,
         "priority": ticket.priority,
@@ -60,186 +59,131 @@ def row(ticket: Ticket, now: datetime) -> dict[str, Any]:
         "title_to": f"/tickets/{ticket.id}",
         "device": ticket.device_id or ticket.model or "–",
         "device_to": f"/devices/{ticket.device_id}" if ticket.device_id else None,
-        "state": ticket.state,
+        "state": state,
         "state_color": COLORS.get(ticket.state),
         "technician": ticket.technician_id or "–",
         "opened": moment(ticket.opened_at),
-        "due": moment(ticket.due_at) + (" (late)" if late else ""),
-        "closing": (ticket.closing_code or "–").replace("_", " "),
+        "due": moment(ticket.due_at) + (say(" (late)") if late else ""),
+        "closing": say.word(ticket.closing_code) if ticket.closing_code else "–",
     }
 
 
+def waits(say: Speaker, whom: str) -> str:
+    """For whom a ticket waits."""
+    return {
+        "customer": say("waits for the customer"),
+        "part": say("waits for a part"),
+        "approval": say("waits for the customer's approval"),
+        "third_party": say("waits for somebody else"),
+    }[whom]
+
+
 async def tickets_page(visit: Visit) -> None:
-    """Open tickets, or all of them."""
-    everything = visit.request.query_params.get("show") == "all"
-    found = await visit.load(_load, visit.person, everything)
-    with ui.row().classes("gap-2"):
-        for name, address, chosen in (("open", "/tickets", not everything), ("all", "/tickets?show=all", everything)):
-            ui.button(name, on_click=lambda address=address: ui.navigate.to(address)).props(
-                "dense no-caps unelevated" if chosen else "dense no-caps outline"
+    """Open tickets, or those that were looked for."""
+    say, asked = speaker(visit.request), dict(visit.request.query_params)
+    choices = await visit.load(_choices)
+    _filters(say, asked, choices, visit.person)
+    sought = _sought(asked, visit.person, visit.context.clock.now())
+    headings = [
+        ("priority", say("Priority"), "left"),
+        ("title", say("What"), "left"),
+        ("device", say("Device"), "left"),
+        ("state", say("State"), "left"),
+        ("due", say("Due"), "left"),
+        ("sla", say("Service level"), "left"),
+        ("technician", say("Technician"), "left"),
+    ]
+    if not sought.get("open_only"):
+        headings.append(("closing", say("Closed as"), "left"))
+    fetch = partial(_fetch, visit.context, say, sought)
+    made = await served_table(headings, fetch, links=("title", "device"), badges=("state", "sla"))
+    if made is not None and not made.rows:
+        sentence(
+            say(
+                "No such tickets. They open by themselves when the policy is live and a finding asks for work, or when people report."
             )
-    if not found:
-        sentence("No tickets. They open by themselves when the policy is live and a finding asks for work.")
-        return
-    now = visit.context.clock.now()
-    table(COLUMNS, [row(ticket, now) for ticket in found], links=("title", "device"), badges=("state",))
-
-
-def _load(context: ApiContext, person: Person, everything: bool) -> list[Ticket]:
-    mine = person.name if person.role == "technician" else None
-    with context.database.reading() as connection:
-        return tickets.list_tickets(connection, open_only=not everything, technician_id=mine, limit=SHOWN)
-
-
-async def ticket_page(visit: Visit) -> None:
-    """One ticket: cause, evidence, history, and the next step."""
-    case = await visit.load(_load_case, number_in_path(visit.request, "ticket_id"))
-    ticket = case.ticket
-    with card(ticket.title):
-        facts(
-            {
-                "State": ticket.state + (f" as {ticket.closing_code}".replace("_", " ") if ticket.closing_code else ""),
-                "Priority": str(ticket.priority),
-                "Device": ticket.device_id or "–",
-                "Model": ticket.model or "–",
-                "Probable part": ticket.part or "–",
-                "Customer": case.customer,
-                "Technician": case.technicians.get(ticket.technician_id or "", ticket.technician_id or "nobody yet"),
-                "Opened": f"{moment(ticket.opened_at)} UTC ({since(ticket.opened_at, visit.context.clock.now())})",
-                "Due": moment(ticket.due_at),
-                "Really wrong": " · ".join(filter(None, (ticket.closing_part, ticket.closing_note))) or "–",
-            }
-        )
-        if ticket.device_id:
-            ui.link("Show the device", f"/devices/{ticket.device_id}").classes("hw-link")
-        if ticket.parent_id:
-            ui.link("Show the parent ticket", f"/tickets/{ticket.parent_id}").classes("hw-link")
-    if case.finding:
-        with card("Evidence"):
-            show(case.finding.evidence, language_of(visit.request))
-            ui.link("Show the finding", f"/findings/{case.finding.id}").classes("hw-link")
-    if case.diagnostics:
-        ticket_card(case.diagnostics)
-    if case.children:
-        with card("Tickets of the same cause"):
-            now = visit.context.clock.now()
-            table(COLUMNS, [row(child, now) for child in case.children], links=("title", "device"), badges=("state",))
-    if ticket.state != "closed" and visit.person.role in FIELD:
-        _steps(visit.context, visit.person, case)
-    with card("History"):
-        for event in case.events:
-            detail = ", ".join(
-                f"{name} {value}" for name, value in dict(event.detail).items() if value not in (None, "")
-            )
-            ui.label(f"{moment(event.at)}  {event.what} by {event.actor}{': ' + detail if detail else ''}").classes(
-                "text-sm"
-            )
-
-
-def _load_case(context: ApiContext, identifier: int) -> Case:
-    with context.database.reading() as connection:
-        ticket = tickets.get(connection, identifier)
-        customer = customers.get_customer(connection, ticket.customer_id).name if ticket.customer_id else "–"
-        return Case(
-            ticket=ticket,
-            events=list(tickets.events(connection, identifier)),
-            finding=findings.get(connection, ticket.finding_id) if ticket.finding_id else None,
-            children=list(tickets.list_tickets(connection, parent_id=identifier, limit=SHOWN)),
-            customer=customer,
-            technicians={one.id: one.name for one in technicians.list_technicians(connection)},
-            diagnostics=commands.of_ticket(connection, ticket),
         )
 
 
-def _steps(context: ApiContext, person: Person, case: Case) -> None:
-    with card("Next step"):
+def _fetch(
+    context: ApiContext, say: Speaker, sought: Sought, offset: int, limit: int
+) -> tuple[list[dict[str, Any]], int]:
+    now = context.clock.now()
+    with context.database.reading() as connection:
+        found = tickets.list_by_due(connection, offset=offset, limit=limit, **sought)
+        total = tickets.count(connection, **sought)
+    levels = ticket_sla.standing(context, [ticket.id for ticket in found])
+    rows = []
+    for ticket in found:
+        level = ticket_sla.column(say, levels[ticket.id], now)
+        rows.append({**row(ticket, now, say), "sla": level.text, "sla_color": level.color})
+    return rows, total
+
+
+def _choices(context: ApiContext) -> Choices:
+    with context.database.reading() as connection:
+        return Choices(
+            {one.id: one.name for one in technicians.list_technicians(connection, active=True, limit=1000)},
+            tickets.known(connection, "model"),
+            tickets.known(connection, "mode"),
+            tickets.known(connection, "source"),
+        )
+
+
+def _sought(asked: Mapping[str, str], person: Person, now: datetime) -> Sought:
+    """What the address asks for; what it says wrongly asks for nothing."""
+    priority, who, due = asked.get("priority", ""), asked.get("who"), asked.get("due", "")
+    mine = person.name if person.role == "technician" or who == MINE else None
+    return Sought(
+        open_only=asked.get("show") != "all" and asked.get("state") != "closed",
+        state=asked.get("state") if asked.get("state") in STATES else None,
+        priority=int(priority) if priority in {"1", "2", "3", "4"} else None,
+        technician_id=mine or (who if who not in {MINE, NOBODY} else None),
+        unassigned=who == NOBODY and mine is None,
+        waiting_for=asked.get("waiting_for"),
+        due_before=now + DUE[due] if due in DUE else None,
+        model=asked.get("model"),
+        mode=asked.get("mode"),
+        source=asked.get("source"),
+        customer_id=asked.get("customer"),
+        parent_id=int(asked["parent"]) if asked.get("parent", "").isdecimal() and len(asked["parent"]) < 16 else None,
+    )
+
+
+def _filters(say: Speaker, asked: Mapping[str, str], choices: Choices, person: Person) -> None:
+    def go(name: str, value: str | None) -> None:
+        wanted = {key: one for key, one in {**asked, name: value}.items() if one}
+        ui.navigate.to("/tickets" + (f"?{urlencode(wanted)}" if wanted else ""))
+
+    def choose(name: str, label: str, options: Mapping[str, str]) -> None:
+        value = asked.get(name) if asked.get(name) in options else None
+        ui.select(dict(options), label=label, value=value, clearable=True).classes("w-40 grow sm:grow-0").props(
+            f'dense outlined options-dense aria-label="{label}"'
+        ).on_value_change(lambda event: go(name, event.value))
+
+    with ui.row().classes("gap-2 w-full items-center"):
+        choose("show", say("Show"), {"open": say("only open ones"), "all": say("closed ones too")})
+        choose("state", say("State"), {one: say.word(one) for one in STATES})
+        choose("priority", say("Priority"), {str(one): str(one) for one in range(1, 5)})
         if person.role != "technician":
-            _assignment(context, person, case)
-        _note(context, person, case.ticket)
-        _closing(context, person, case.ticket)
-
-
-def _assignment(context: ApiContext, person: Person, case: Case) -> None:
-    ticket = case.ticket
-    with ui.row().classes("items-center gap-2"):
-        chosen = (
-            ui.select(case.technicians, label="Technician", value=ticket.technician_id)
-            .classes("w-56")
-            .props("dense outlined")
-        )
-        visit = ui.input("Visit on", placeholder="2026-05-01 09:00").props("dense outlined")
-
-        async def assign() -> None:
-            now = context.clock.now()
-            await perform(
-                context,
-                lambda c: work_orders.assign(c, ticket.id, ticket.revision, str(chosen.value or ""), person.name, now),
-                "Assigned",
+            choose("who", say("Technician"), {MINE: say("mine"), NOBODY: say("nobody's"), **choices.team})
+        choose("waiting_for", say("Waits for"), {one: waits(say, one) for one in get_args(WaitingFor)})
+        choose("due", say("Due"), {"late": say("late"), "day": say("within a day"), "week": say("within a week")})
+        choose("model", say("Device model"), {one: one for one in choices.models})
+        choose("mode", say("Failure mode"), {one: say.word(one) for one in choices.modes})
+        choose("source", say("Came by"), {one: source(say, one) for one in choices.sources})
+        if asked:
+            ui.button(say("All open tickets"), on_click=lambda: ui.navigate.to("/tickets")).props(
+                "dense no-caps outline"
             )
 
-        async def schedule() -> None:
-            at = _time(visit.value or "")
-            if at is None:
-                ui.notify("Write the time as 2026-05-01 09:00 (UTC)", type="warning")
-                return
-            now = context.clock.now()
-            await perform(
-                context,
-                lambda c: work_orders.schedule(c, ticket.id, ticket.revision, at, person.name, now),
-                "Scheduled",
-            )
 
-        ui.button("Assign", on_click=assign).props("no-caps outline")
-        ui.button("Schedule", on_click=schedule).props("no-caps outline")
-
-
-def _note(context: ApiContext, person: Person, ticket: Ticket) -> None:
-    with ui.row().classes("items-center gap-2 w-full"):
-        text = ui.input("Note").classes("grow").props("dense outlined")
-
-        async def add() -> None:
-            now = context.clock.now()
-            await perform(
-                context,
-                lambda c: conversation.note(c, ticket.id, ticket.revision, text.value or "", person.name, now),
-                "Noted",
-            )
-
-        ui.button("Add note", on_click=add).props("no-caps outline")
-
-
-def _closing(context: ApiContext, person: Person, ticket: Ticket) -> None:
-    with ui.row().classes("items-center gap-2 w-full"):
-        codes = {code: code.replace("_", " ") for code in CLOSING_CODES}
-        code = (
-            ui.select(codes, label="What was really wrong", value="confirmed").classes("w-56").props("dense outlined")
-        )
-        part = ui.input("Part", value=ticket.part or "").props("dense outlined")
-        text = ui.input("Closing note").classes("grow").props("dense outlined")
-
-        async def close() -> None:
-            now = context.clock.now()
-            await perform(
-                context,
-                lambda c: ending.close(
-                    c,
-                    ticket.id,
-                    ticket.revision,
-                    code=str(code.value),
-                    part=part.value or None,
-                    note=text.value or "",
-                    actor=person.name,
-                    now=now,
-                ),
-                "Closed",
-            )
-
-        ui.button("Close ticket", on_click=close).props("no-caps unelevated")
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+def source(say: Speaker, name: str) -> str:
+    """Where a ticket came from."""
+    return {
+        "policy": say("the policy"),
+        "page": say("the customer's page"),
+        "qr": say("the code on the device"),
+        "mail": say("mail"),
+        "api": say("the API"),
+    }.get(name, name)

@@ -20,6 +20,7 @@ COLORS = {
     "expected": "grey-7",
     "recovered": "positive",
     "assigned": "primary",
+    "in_progress": "primary",
     "scheduled": "primary",
     "waiting": "warning",
     "closed": "grey-7",

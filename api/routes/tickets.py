@@ -10,7 +10,6 @@ from pydantic import AwareDatetime
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from alerts.tickets import acts
 from alerts.tickets.states import State, WaitingFor
 from api.acts import tagged
 from api.context import Context
@@ -124,13 +123,6 @@ def list_messages(context: Context, caller: FieldWorker, ticket_id: TicketId) ->
     with context.database.reading() as connection:
         visible(connection, caller, ticket_id)
         return Page(items=ticket_messages.of_ticket(connection, ticket_id))
-
-
-@router.get("/tickets/{ticket_id}/duplicates")
-def list_duplicates(context: Context, caller: TicketReader, ticket_id: TicketId) -> Page[Ticket]:
-    """Open tickets of the same device or customer, which may be the same matter."""
-    with context.database.reading() as connection:
-        return Page(items=acts.duplicates(connection, visible(connection, caller, ticket_id)))
 
 
 @router.get("/tickets/{ticket_id}/commands")
