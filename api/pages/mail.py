@@ -65,8 +65,20 @@ def _row(say: Speaker, mail: InboundMail, ticket_id: int | None) -> dict[str, ob
         "subject": mail.subject or "–",
         "ticket": str(ticket_id) if ticket_id else "–",
         "ticket_to": f"/tickets/{ticket_id}" if ticket_id else None,
-        "reason": mail.reason or "–",
+        "reason": _why(say, mail),
     }
+
+
+def _why(say: Speaker, mail: InboundMail) -> str:
+    """Why it became what it did, or how its place was found; what programs told (an error, a diagnosis) stays in their words."""
+    places = {
+        "tag": say("by the tag of its ticket"),
+        "letter": say("it answers a letter of ours"),
+        "mail": say("it answers an earlier mail"),
+        "number": say("it names the device"),
+        "only device": say("it is the sender's only device"),
+    }
+    return places.get(mail.reason or "") or say(mail.reason or "–")
 
 
 def _held(visit: Visit, say: Speaker, mail: InboundMail) -> None:
@@ -76,7 +88,7 @@ def _held(visit: Visit, say: Speaker, mail: InboundMail) -> None:
 
     with ui.row().classes("items-center gap-3 w-full"):
         ui.label(f"{moment(mail.received_at)} · {mail.sender or '–'} · {mail.subject or '–'}").classes("break-words")
-        ui.label(mail.reason or "").classes("text-negative text-sm break-words")
+        ui.label(_why(say, mail)).classes("text-negative text-sm break-words")
         if visit.person.role in AGENTS:
             ui.link(say("Save it"), f"/api/v1/inbound-mail/{mail.id}/raw").classes("hw-link")
             ui.button(say("Seen to it"), on_click=settle).props("no-caps outline dense")
