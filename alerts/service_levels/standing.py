@@ -51,7 +51,7 @@ def _pressing(state: SlaState, now: datetime) -> Standing:
     zone = str(state.clocks.get("zone", "UTC"))
     told = [_standing(name, clock, zone, now) for name, clock in state.clocks.items() if isinstance(clock, Mapping)]
     promised = [one for one in told if one is not None]
-    return min(promised, key=lambda one: one.sort, default=NONE)
+    return min(promised, key=lambda one: (one.sort, one.clock == "periodic_update"), default=NONE)
 
 
 def _standing(name: str, clock: Mapping[str, Any], zone: str, now: datetime) -> Standing | None:

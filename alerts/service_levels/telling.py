@@ -68,12 +68,19 @@ def _urgency(one: Telling) -> tuple[bool, int, int]:
 
 
 def _text(words: Words, mine: Sequence[Telling], public_url: str) -> str:
-    lines = [
-        line
-        for one in mine[:SHOWN]
-        for line in (*words.lines(one), f"{public_url.rstrip('/')}/tickets/{one.ticket.id}", "")
-    ]
-    more = len(mine) - SHOWN
+    """Ticket by ticket, each with what is with it and where it is found."""
+    by_ticket: dict[int, list[Telling]] = {}
+    for one in mine:
+        by_ticket.setdefault(one.ticket.id, []).append(one)
+    lines: list[str] = []
+    for ticket_id, told in list(by_ticket.items())[:SHOWN]:
+        lines += [
+            words.title(told[0]),
+            *(words.line(one) for one in told),
+            f"{public_url.rstrip('/')}/tickets/{ticket_id}",
+            "",
+        ]
+    more = len(by_ticket) - SHOWN
     return "\n".join([*lines, *([words.more(more)] if more > 0 else [])]).rstrip() + "\n"
 
 

@@ -35,11 +35,11 @@ _CHINESE = {
     "resolution": "解决",
     "late": "{clock}应于 {at} 前完成，已超时",
     "soon": "{clock}须于 {at} 前完成，还剩 {left} 工作时间",
-    "title": "工单 {id}（优先级 {priority}）：{title}",
-    "late_subject": "{all} 张工单中有 {late} 张已超时",
-    "one_late_subject": "工单 {id} 已超时：{clock}",
-    "one_soon_subject": "工单 {id} 即将到期：{clock}",
-    "soon_subject": "{all} 张工单即将到期",
+    "title": "服务单 {id}（优先级 {priority}）：{title}",
+    "late_subject": "{all} 张服务单中有 {late} 张已超时",
+    "one_late_subject": "服务单 {id} 已超时：{clock}",
+    "one_soon_subject": "服务单 {id} 即将到期：{clock}",
+    "soon_subject": "{all} 张服务单即将到期",
     "more": "……另有 {more} 张。",
     "hours": "{hours} 小时 {minutes} 分钟",
     "minutes": "{minutes} 分钟",
@@ -62,14 +62,17 @@ class Words:
             return self.said[name].format(id=first.ticket.id, clock=self.said[first.alarm.clock.name])
         return self.said["late_subject" if late else "soon_subject"].format(late=len(late), all=len(tickets))
 
-    def lines(self, telling: Telling) -> tuple[str, str]:
-        """A ticket and what is with it."""
-        ticket, clock = telling.ticket, telling.alarm.clock
-        title = self.said["title"].format(id=ticket.id, priority=ticket.priority, title=ticket.title)
-        late = telling.alarm.kind == "escalate"
+    def title(self, telling: Telling) -> str:
+        """Which ticket."""
+        ticket = telling.ticket
+        return self.said["title"].format(id=ticket.id, priority=ticket.priority, title=ticket.title)
+
+    def line(self, telling: Telling) -> str:
+        """What is with one of its clocks."""
+        clock, late = telling.alarm.clock, telling.alarm.kind == "escalate"
         at = said_at(clock.breached_at if late else clock.due_at, telling.calendar)
         left = self.span(clock.left or timedelta(0))
-        return title, self.said["late" if late else "soon"].format(clock=self.said[clock.name], at=at, left=left)
+        return self.said["late" if late else "soon"].format(clock=self.said[clock.name], at=at, left=left)
 
     def more(self, count: int) -> str:
         """How many are not named."""

@@ -118,26 +118,23 @@ def _promised(say: Speaker, shown: Shown) -> None:
             ("resolution", words.name(say, "resolution"), "left"),
         )
         rows = [_term(say, one) for one in policy.sla.terms]
-        days = [f"{one:g}" for one in policy.tickets.due_days]
-        rest = say("{days} days by priority, around the clock", days=" / ".join(days))
-        rows.append(
-            {
-                "term": say("all others"),
-                "whom": "–",
-                "calendar": "–",
-                "first_response": "–",
-                "update": "–",
-                "periodic_update": "–",
-                "resolution": rest,
-            }
-        )
-        table(columns, rows, prose=("whom",), key="term", page_size=50)
+        if all(one.conditions() for one in policy.sla.terms):
+            rows.append(_others(say, policy))
+        table(columns, rows, prose=("whom", "resolution"), key="term", page_size=50)
         facts(
             {
                 words.name(say, clock): _pauses(say, policy, clock)
                 for clock in ("update", "periodic_update", "resolution")
             }
         )
+
+
+def _others(say: Speaker, policy: Policy) -> dict[str, Any]:
+    """What holds for tickets that no term fits."""
+    days = " / ".join(f"{one:g}" for one in policy.tickets.due_days)
+    rest = say("{days} days by priority, around the clock", days=days)
+    nothing = dict.fromkeys(("whom", "calendar", "first_response", "update", "periodic_update"), "–")
+    return {"term": say("all others"), **nothing, "resolution": rest}
 
 
 def _pauses(say: Speaker, policy: Policy, clock: str) -> str:
@@ -177,7 +174,10 @@ def _told(say: Speaker, policy: Policy) -> None:
     shares = ", ".join(f"{one:.0%}" for one in sorted(sla.reminders)) or "–"
     lines = {say("Reminder at"): say("{shares} of the time, to the technician or the team", shares=shares)}
     for one in sla.escalations:
-        lines[say("{hours} h after a breach", hours=f"{one.after_hours:g}")] = _receivers(say, one)
+        when = (
+            say("{hours} h after a breach", hours=f"{one.after_hours:g}") if one.after_hours else say("After a breach")
+        )
+        lines[when] = _receivers(say, one)
     counts = {
         "team": len(sla.team),
         "lead": len(sla.lead),

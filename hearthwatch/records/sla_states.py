@@ -50,6 +50,11 @@ def of_tickets(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, S
     return found
 
 
+def ids(connection: Connection) -> list[int]:
+    """Every ticket that has clocks."""
+    return list(connection.execute(sa.select(sla_states.c.ticket_id).order_by(sla_states.c.ticket_id)).scalars())
+
+
 def tickets_by_id(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, Ticket]:
     """Some tickets at once."""
     found: dict[int, Ticket] = {}

@@ -10,9 +10,11 @@ import typer
 from hearthwatch.clock import SystemClock
 from hearthwatch.run.administration import Json, opened_records
 from hearthwatch.run.printing import print_json
+from hearthwatch.run.sla_cli import sla
 from hearthwatch.settings import load_settings
 
 ticket = typer.Typer()
+ticket.command("sla")(sla)
 
 
 @ticket.callback()

@@ -107,7 +107,7 @@ def test_letters_are_in_the_language_of_the_policy(desk: Desk) -> None:
     desk.open("2026-05-04 09:00")
     desk.rounds("2026-05-04 09:00", "2026-05-04 17:50")
     (letter,) = desk.letters()
-    assert letter.payload["subject"] == "工单 1 即将到期：解决"
+    assert letter.payload["subject"] == "服务单 1 即将到期：解决"
     assert "还剩 1 小时 30 分钟 工作时间" in letter.payload["text"]
 
 
