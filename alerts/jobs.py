@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from alerts import commands, delivery, following, rounds
 from alerts.campaigns import sending as campaigns
+from alerts.customers import installs
 from alerts.delivery.events import Endpoint, announce
 from alerts.delivery.patience import Patience
 from alerts.notices.issue import Mail
@@ -76,8 +77,10 @@ def _terms(connection: Connection) -> tuple[Policy, int]:
 
 
 def tend_commands(database: Database, now: datetime, *, ask_devices: bool) -> Mapping[str, int]:
-    """End commands that waited too long, and let leave what may."""
-    return commands.tend(database, now, ask_devices=ask_devices)
+    """End commands that waited too long, let leave what may, and follow the updates that owners accepted."""
+    done = commands.tend(database, now, ask_devices=ask_devices)
+    followed = installs.tend(database, now)
+    return {**done, **{f"updates_{state}": count for state, count in followed.items()}}
 
 
 def deliver(

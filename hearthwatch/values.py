@@ -197,7 +197,10 @@ Assignment = Literal["randomised", "staged", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A firmware release of one model; ``fixes`` names finding modes or versions it repairs; ``replaces`` is its control."""
+    """A firmware release of one model; ``fixes`` names finding modes or versions it repairs; ``replaces`` is its control.
+
+    ``image_url`` is where devices fetch it, ``image_sha256`` what they check it by, in hexadecimal.
+    """
 
     id: int
     model: str
@@ -208,6 +211,8 @@ class Release:
     released_at: datetime
     status: str
     revision: int
+    image_url: str | None = None
+    image_sha256: str | None = None
 
 
 Severity = Literal["info", "warning", "critical"]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from alerts.customers import installs
 from alerts.policy import decisions
 from alerts.policy.bad_releases import release_of
 from hearthwatch.errors import Conflict
-from hearthwatch.records import asking, commands, customers, devices, findings, outbox, releases, rollouts
+from hearthwatch.records import customers, devices, findings, releases, rollouts, update_installs
 from hearthwatch.records import tickets as ticket_rows
-from hearthwatch.records.asking import Question
-from hearthwatch.values import DEVICE_ID, Device, Notice
-from hearthwatch.wire.commands.requests import UPDATE
-
-NATIVE = "native"
+from hearthwatch.records.updatable import can_take
+from hearthwatch.values import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +22,7 @@ class Offer:
     """A version, and the customer's devices that it helps and that can be told to install it."""
 
     version: str
+    release_id: int
     devices: tuple[str, ...]
 
 
@@ -45,46 +43,35 @@ def offer(connection: Connection, notice: Notice, now: datetime) -> Offer | None
     if fix is None:
         return None
     open_to = rollouts.open_to(connection, fix.id, [one.id for one in concerned])
-    able = sorted(one.id for one in concerned if decisions.helps(fix, one) and _can_be_told(one) and one.id in open_to)
-    return Offer(fix.version, tuple(able)) if able else None
+    able = sorted(
+        one.id
+        for one in concerned
+        if decisions.helps(fix, one) and one.id in open_to and can_take(connection, one, fix, now)
+    )
+    return Offer(fix.version, fix.id, tuple(able)) if able else None
 
 
 def accept(connection: Connection, notice: Notice, now: datetime) -> Offer:
-    """Tell the devices to install it. Accepting twice tells them once. Raises `Conflict` where nothing is left to install."""
+    """Have the devices install it, one after another where they have to. Accepting twice tells them once.
+
+    Raises `Conflict` where nothing is left to install.
+    """
     offered = offer(connection, notice, now)
     if offered is None:
         raise Conflict("there is nothing left to install")
     for device in offered.devices:
-        _tell(connection, notice, devices.get(connection, device), offered.version, now)
+        update_installs.accept(
+            connection,
+            notice_id=notice.id,
+            device_id=device,
+            customer_id=notice.customer_id,
+            release_id=offered.release_id,
+            version=offered.version,
+            now=now,
+        )
+    installs.send_waiting(connection, now)
     about = next(iter(ticket_rows.of_findings(connection, [notice.finding_id or 0]).values()), None)
     if about is not None and about.kind == "device" and about.state != "closed":
         detail = {"wish": "update", "version": offered.version}
         ticket_rows.note(connection, about.id, now, "customer", f"customer:{notice.customer_id}", detail)
     return offered
-
-
-def _tell(connection: Connection, notice: Notice, device: Device, version: str, now: datetime) -> None:
-    """Tell a device to install a version, once for this acceptance. An update to another version that still waits is called back."""
-    key = hashlib.sha256(f"update:{notice.id}:{device.id}:{version}".encode()).hexdigest()
-    waits = commands.pending(connection, device.id, UPDATE)
-    if waits is not None and waits.parameters.get("version") != version:
-        commands.end(connection, waits.id, "cancelled", f"the update to {version} was accepted instead")
-        outbox.cancel_key(connection, commands.key_of(waits.id), f"the update to {version} was accepted instead")
-    question = Question(
-        UPDATE,
-        f"customer:{notice.customer_id}",
-        f"its owner accepted the update to {version}",
-        f"acceptance:{notice.id}",
-        {"version": version},
-        finding_id=notice.finding_id,
-        notice_id=notice.id,
-        request_id=key[:32],
-    )
-    command, new = asking.ask(connection, device, question, now)
-    if new:
-        asking.dispatch_if_there(connection, command, now)
-
-
-def _can_be_told(device: Device) -> bool:
-    """Only devices of the native convention have a command topic of ours."""
-    return device.convention in {None, NATIVE} and DEVICE_ID.fullmatch(device.id) is not None

@@ -18,6 +18,7 @@ from api.revisions import IfMatch
 from api.security import Engineer, Reader
 from hearthwatch.records import cohort_looks, releases
 from hearthwatch.records.look_ledger import FIGURES
+from hearthwatch.records.releases import Image
 from hearthwatch.values import Release
 
 router = APIRouter(tags=["releases"])
@@ -37,6 +38,8 @@ class NewRelease(BaseModel):
     fixes: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=100)] = []
     released_at: AwareDatetime | None = None
     notes: Annotated[str | None, Field(max_length=20_000)] = None
+    image_url: Annotated[str | None, Field(max_length=1024)] = None
+    image_sha256: Annotated[str | None, Field(max_length=64)] = None
 
 
 class ReleaseChange(BaseModel):
@@ -45,6 +48,15 @@ class ReleaseChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Literal["rolling", "paused", "complete", "withdrawn"]
+
+
+class ReleaseImage(BaseModel):
+    """Where devices fetch a release, and what they check it by. Tasmota is told nothing without it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image_url: Annotated[str, Field(min_length=1, max_length=1024)]
+    image_sha256: Annotated[str | None, Field(max_length=64)] = None
 
 
 @router.get("/releases")
@@ -70,6 +82,7 @@ def announce_release(context: Context, caller: Engineer, act: Acting, body: NewR
             fixes=body.fixes,
             released_at=body.released_at or context.clock.now(),
             notes=body.notes,
+            image=Image(body.image_url, body.image_sha256) if body.image_url else None,
         ),
         status=201,
         detail={"model": body.model, "version": body.version},
@@ -93,6 +106,18 @@ def change_release(
         f"release.{body.status}",
         f"release:{release_id}",
         lambda connection: releases.set_status(connection, release_id, if_match, body.status),
+    )
+
+
+@router.put("/releases/{release_id}/image", response_model=Release)
+def put_image(caller: Engineer, act: Acting, if_match: IfMatch, release_id: ReleaseId, body: ReleaseImage) -> Response:
+    """Say where devices fetch a release: what an accepted update tells them."""
+    image = Image(body.image_url, body.image_sha256)
+    return act.do(
+        caller,
+        "release.image",
+        f"release:{release_id}",
+        lambda connection: releases.set_image(connection, release_id, if_match, image),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -15,11 +17,29 @@ from hearthwatch.records.database import insert_missing, update_at_revision
 from hearthwatch.records.tables import releases
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Release
+from hearthwatch.wire.commands.requests import image_url
 
 ASSIGNMENTS = ("randomised", "staged", "unknown")
 STATUSES = ("rolling", "paused", "complete", "withdrawn")
 
 _COLUMNS = tuple(releases.c[name] for name in Release.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Where devices fetch a release, and the SHA-256 digest that they check it by."""
+
+    url: str
+    sha256: str | None = None
+
+    def checked(self) -> dict[str, str | None]:
+        """As columns. Raises `Invalid` for an address that no device could be told, or a digest that is none."""
+        if self.sha256 is not None and _DIGEST.fullmatch(self.sha256) is None:
+            raise Invalid("a SHA-256 digest has 64 hexadecimal digits", where="image_sha256")
+        return {"image_url": image_url(self.url), "image_sha256": self.sha256.lower() if self.sha256 else None}
+
+
+_DIGEST = re.compile("[0-9a-fA-F]{64}")
 
 
 def create(
@@ -32,6 +52,7 @@ def create(
     fixes: Sequence[str] = (),
     released_at: datetime,
     notes: str | None = None,
+    image: Image | None = None,
 ) -> Release:
     """Announce a release. Versions are normalised as those of devices are. Raises `Conflict` when it was announced before, or `Invalid`."""
     known = normalised(version)
@@ -48,6 +69,7 @@ def create(
         "fixes": list(fixes),
         "released_at": released_at,
         "notes": notes,
+        **(image.checked() if image is not None else {}),
     }
     if not insert_missing(connection, releases, [row]):
         raise Conflict("this release is known already", where=f"{model} {known.text}")
@@ -81,6 +103,12 @@ def notes_of(connection: Connection, release_id: int) -> str | None:
     get(connection, release_id)
     notes: str | None = connection.execute(sa.select(releases.c.notes).where(releases.c.id == release_id)).scalar_one()
     return notes
+
+
+def set_image(connection: Connection, release_id: int, revision: int | None, image: Image) -> Release:
+    """Say where devices fetch a release. Raises `Missing`, `Stale` or `Invalid`."""
+    update_at_revision(connection, releases, {"id": release_id}, revision, image.checked())
+    return get(connection, release_id)
 
 
 def set_status(connection: Connection, release_id: int, revision: int | None, status: str) -> Release:

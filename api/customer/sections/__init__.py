@@ -16,11 +16,13 @@ from api.customer.sections import (
     report,
     self_help,
     survey,
+    update,
 )
 
 SECTIONS: tuple[Section, ...] = (
     campaign.SECTION,
     notice.SECTION,
+    update.SECTION,
     self_help.SECTION,
     survey.SECTION,
     progress.SECTION,

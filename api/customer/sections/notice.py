@@ -11,6 +11,7 @@ from api.customer.letter import Told
 from api.customer.letter import told as letter_of
 from api.customer.look import Look, Press, Section, phrase
 from hearthwatch.errors import Conflict
+from hearthwatch.records import update_installs
 
 BUTTONS: Mapping[str, str] = {
     "accept_update": phrase("Install version {version}"),
@@ -43,9 +44,18 @@ def show(look: Look) -> Mapping[str, Any] | None:
         "greeting": text.greeting,
         "paragraphs": [say.on_the_page(paragraph) for paragraph in text.paragraphs],
         "devices": text.devices,
-        "outcome": say(ANSWERED.get(view.answered or "", "")),
+        "outcome": _outcome(look, view.answered),
+        "answered": view.answered,
         "buttons": [(action, say(BUTTONS[action], version=view.version or "")) for action in view.actions],
     }
+
+
+def _outcome(look: Look, answered: str | None) -> str:
+    """What was answered; of an update there is a section of its own that tells how it stands."""
+    told = update_installs.of_notice(look.connection, look.notice.id) if look.notice is not None else []
+    if answered == "accept_update" and told:
+        return ""
+    return look.say(ANSWERED.get(answered or "", ""))
 
 
 def press(pressed: Press) -> str | None:

@@ -1,8 +1,8 @@
 """The commands of each convention: topic, payload, how the answer is recognised, and how long it may take.
 
-Sources: docs/wire.md (native); tasmota.github.io/docs/Commands (``Status``, ``Upgrade``); shelly-api-docs.shelly.cloud/gen2 (RPC
-protocol, MQTT; ``Shelly.GetStatus``, ``GetDeviceInfo``, ``CheckForUpdate``, ``Update``); www.zigbee2mqtt.io (MQTT topics:
-``bridge/request``, OTA updates); Sparkplug 3.0.0, 5.11 (``Node Control/Rebirth``).
+Sources: docs/wire.md (native); tasmota.github.io/docs/Commands (``Status``, ``OtaUrl``, ``Upgrade``, ``Backlog``);
+shelly-api-docs.shelly.cloud/gen2 (RPC protocol, MQTT; ``Shelly.GetStatus``, ``GetDeviceInfo``, ``CheckForUpdate``, ``Update`` with
+``stage`` or ``url``); www.zigbee2mqtt.io (MQTT topics: ``bridge/request``, OTA updates); Sparkplug 3.0.0, 5.11 (``Node Control/Rebirth``).
 How the answers are read stands with each convention's decoder.
 """
 
@@ -34,6 +34,8 @@ KINDS = (DIAGNOSTICS, CHECK_UPDATE, UPDATE, DEVICE_INFO, REBIRTH)
 HOUSEKEEPING = frozenset({DEVICE_INFO, REBIRTH})
 """Questions about the protocol itself. They tell nothing about a household, so nobody's consent is needed."""
 LONGEST_VERSION = 64
+LONGEST_URL = 1024
+_URL = re.compile(r"https?://[^\s;\"'<>\\]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,23 @@ def _native_update(route: Route, request: str, parameters: Mapping[str, Any], no
     version = optional_text(parameters.get("version"), "version", limit=LONGEST_VERSION)
     if version is None:
         raise Invalid("an update needs the version to install", where="parameters.version")
-    return _native(UPDATE)(route, request, {"version": version}, now)
+    told = {"version": version}
+    if (url := image_url(parameters.get("url"))) is not None:
+        told["url"] = url
+        if (digest := optional_text(parameters.get("sha256"), "sha256", limit=64)) is not None:
+            told["sha256"] = digest
+    return _native(UPDATE)(route, request, told, now)
+
+
+def image_url(given: object) -> str | None:
+    """The address of a firmware image, as every convention can be told it. Raises `Invalid` for what is none.
+
+    Tasmota takes several commands in one message, separated by semicolons and blanks, so that an address with one would be another command.
+    """
+    url = optional_text(given, "url", limit=LONGEST_URL)
+    if url is not None and _URL.fullmatch(url) is None:
+        raise Invalid("an image's address is http:// or https://, without blanks, quotes and semicolons", where="url")
+    return url
 
 
 def _tasmota(command: str, payload: str) -> Maker:
@@ -78,6 +96,22 @@ def _tasmota(command: str, payload: str) -> Maker:
         return Request(f"{route.place}/{command}", payload.encode())
 
     return make
+
+
+def _tasmota_update(route: Route, request: str, parameters: Mapping[str, Any], now: datetime) -> Request:
+    """``OtaUrl`` and ``Upgrade`` in one message, so that no other firmware is loaded in between; without an address the device's own."""
+    url = image_url(parameters.get("url"))
+    if url is None:
+        return _tasmota("UPGRADE", "1")(route, request, parameters, now)
+    return _tasmota("BACKLOG", f"OtaUrl {url}; Upgrade 1")(route, request, parameters, now)
+
+
+def _shelly_update(route: Route, request: str, parameters: Mapping[str, Any], now: datetime) -> Request:
+    """The image at an address; without one, what its vendor calls stable."""
+    url = image_url(parameters.get("url"))
+    return _shelly("Shelly.Update", {"stage": "stable"} if url is None else {"url": url})(
+        route, request, parameters, now
+    )
 
 
 def _shelly(method: str, params: Mapping[str, Any] | None = None) -> Maker:
@@ -117,13 +151,13 @@ _OFFERS: Mapping[str, Mapping[str, Offer]] = {
     "tasmota": {
         DIAGNOSTICS: Offer(_tasmota("STATUS", "0"), _MINUTE, by_id=False),
         DEVICE_INFO: Offer(_tasmota("STATUS", "2"), _MINUTE, by_id=False),
-        UPDATE: Offer(_tasmota("UPGRADE", "1"), 2 * _MINUTE, by_id=False),
+        UPDATE: Offer(_tasmota_update, 2 * _MINUTE, by_id=False),
     },
     "shelly_gen2": {
         DIAGNOSTICS: Offer(_shelly("Shelly.GetStatus"), _MINUTE),
         CHECK_UPDATE: Offer(_shelly("Shelly.CheckForUpdate"), 2 * _MINUTE),
         DEVICE_INFO: Offer(_shelly("Shelly.GetDeviceInfo"), _MINUTE),
-        UPDATE: Offer(_shelly("Shelly.Update", {"stage": "stable"}), 2 * _MINUTE),
+        UPDATE: Offer(_shelly_update, 2 * _MINUTE),
     },
     "zigbee2mqtt": {  # the bridge asks the device by radio, which takes minutes; an update answers when it is done
         CHECK_UPDATE: Offer(_zigbee("check"), 5 * _MINUTE),
@@ -136,8 +170,8 @@ _COMMAND_TOPICS = tuple(
     re.compile(pattern)
     for pattern in (
         rf"hearthwatch/v1/{DEVICE_ID.pattern}/command",
-        r"cmnd(?:/[^/+#\x00]+){1,2}/(?:STATUS|UPGRADE)",
-        r"(?:[^/+#\x00]+/){1,2}cmnd/(?:STATUS|UPGRADE)",
+        r"cmnd(?:/[^/+#\x00]+){1,2}/(?:STATUS|UPGRADE|BACKLOG)",
+        r"(?:[^/+#\x00]+/){1,2}cmnd/(?:STATUS|UPGRADE|BACKLOG)",
         r"(?:[^/+#\x00]+/){1,2}rpc",
         r"(?:[^/+#\x00]+/)+bridge/request/(?:health_check|device/ota_update/(?:check|update))",
         r"spBv1\.0/[^/+#\x00]+/NCMD/[^/+#\x00]+",
