@@ -40,7 +40,7 @@ def question(
 ) -> Question:
     """What is asked, in a language there is a catalogue for. The letter says the same: both come from the same sentences."""
     subject = subject_of(connection, ticket, approval, language, now)
-    return Question(approval, tuple(content(Speaker(language, zone), subject).paragraphs), _price(approval, language))
+    return Question(approval, tuple(content(Speaker(language, zone), subject).paragraphs), price_of(approval, language))
 
 
 def subject_of(connection: Connection, ticket: Ticket, approval: Approval, language: str, now: datetime) -> Subject:
@@ -53,7 +53,7 @@ def subject_of(connection: Connection, ticket: Ticket, approval: Approval, langu
         (device,),
         remedy=approval.remedy,
         part=ticket.part,
-        cost=cost_of(connection, device, now, _price(approval, language)),
+        cost=cost_of(connection, device, now, price_of(approval, language)),
         act_by=approval.expires_at,
     )
 
@@ -132,5 +132,6 @@ def _tell(connection: Connection, ticket: Ticket, decided: Approval, agreed: boo
         record(connection, ticket, "resumed", actor, now, {"approval_id": decided.id})
 
 
-def _price(approval: Approval, language: str) -> str:
+def price_of(approval: Approval, language: str) -> str:
+    """What is asked for, as readers of a language write it."""
     return told(approval.price, approval.currency, language)

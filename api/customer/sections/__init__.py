@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from api.customer.look import Act, Look, Section
 from api.customer.sections import (
+    approval,
     campaign,
     choices,
+    conversation,
     device,
     diagnosis,
     notice,
@@ -22,10 +24,12 @@ from api.customer.sections import (
 SECTIONS: tuple[Section, ...] = (
     campaign.SECTION,
     notice.SECTION,
+    approval.SECTION,
     update.SECTION,
     self_help.SECTION,
     survey.SECTION,
     progress.SECTION,
+    conversation.SECTION,
     diagnosis.SECTION,
     device.SECTION,
     report.SECTION,

@@ -155,7 +155,7 @@ def test_the_page_says_what_is_wrong_with_which_device_and_what_to_do_by_when(pa
     shown = look(page, world.token())
     for words in ("battery", "lock-1", "Kim 1", "Please do this by May 15, 2026", "Below you can also ask"):
         assert words in shown.words, words
-    assert shown.actions == ["visit", "later", "not_mine"]
+    assert shown.actions == ["visit", "later", "not_mine", "conversation_send"]
     assert "link below" not in shown.words
 
 
@@ -211,7 +211,7 @@ def test_the_page_speaks_the_customers_language(page: TestClient, database: Data
 def test_the_switch_writes_the_whole_notice_in_the_other_language(page: TestClient, world: World) -> None:
     token = world.token()
     chinese = look(page, token, params={"lang": "zh-CN"})
-    assert (chinese.language, chinese.actions) == ("zh-Hans", ["visit", "later", "not_mine"])
+    assert (chinese.language, chinese.actions) == ("zh-Hans", ["visit", "later", "not_mine", "conversation_send"])
     assert "battery" not in chinese.words.replace("battery_fade", "")
     assert "2026年5月15日" in chinese.words
     assert chinese.target == f"/c/{token}?lang=zh-CN"
@@ -371,7 +371,7 @@ def test_the_way_of_the_ticket_is_told_in_plain_words(page: TestClient, world: W
         )
     settled = look(page, token)
     assert "This is settled." in settled.words
-    assert settled.actions == []
+    assert settled.actions == ["survey_send", "conversation_send"]
 
 
 def test_a_notice_about_several_devices_names_them_in_both_languages(page: TestClient, world: World) -> None:
