@@ -26,7 +26,7 @@ from api.pages.ticket_mirror import mirror_card
 from api.pages.ticket_remedy import remedy_card
 from api.pages.ticket_sla import sla_card
 from api.pages.ticket_steps import steps_card
-from api.pages.wording import COLORS, day, mode, moment, since
+from api.pages.wording import COLORS, day, mode, moment
 from hearthwatch.errors import Missing
 from hearthwatch.records import commands, customers, devices, findings, technicians, tickets, warranties
 from hearthwatch.records.commands import Command
@@ -110,7 +110,7 @@ def _facts_card(say: Speaker, case: Case, now: datetime) -> None:
     ticket, device = case.ticket, case.device
     with card():
         with ui.row().classes("items-center gap-3 w-full"):
-            ui.label(ticket.title).classes("text-base font-semibold break-words min-w-0").props(
+            ui.label(list_page.titled(say, ticket)).classes("text-base font-semibold break-words min-w-0").props(
                 "role=heading aria-level=2"
             )
             ui.badge(_state(say, ticket), color=COLORS.get(ticket.state, "grey-7")).classes("text-sm")
@@ -126,7 +126,7 @@ def _facts_card(say: Speaker, case: Case, now: datetime) -> None:
             say("Customer"): _customer(say, case),
             say("Technician"): case.technician or ticket.technician_id or say("nobody yet"),
             say("Came by"): list_page.source(say, ticket.source),
-            say("Opened"): f"{moment(ticket.opened_at)} UTC ({since(ticket.opened_at, now)})",
+            say("Opened"): f"{moment(ticket.opened_at)} UTC",
             say("Due"): moment(ticket.due_at),
         }
         if ticket.visit_at is not None:

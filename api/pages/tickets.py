@@ -55,7 +55,7 @@ def row(ticket: Ticket, now: datetime, say: Speaker | None = None) -> dict[str, 
     return {
         "id": ticket.id,
         "priority": ticket.priority,
-        "title": ticket.title,
+        "title": titled(say, ticket),
         "title_to": f"/tickets/{ticket.id}",
         "device": ticket.device_id or ticket.model or "–",
         "device_to": f"/devices/{ticket.device_id}" if ticket.device_id else None,
@@ -66,6 +66,14 @@ def row(ticket: Ticket, now: datetime, say: Speaker | None = None) -> dict[str, 
         "due": moment(ticket.due_at) + (say(" (late)") if late else ""),
         "closing": say.word(ticket.closing_code) if ticket.closing_code else "–",
     }
+
+
+def titled(say: Speaker, ticket: Ticket) -> str:
+    """A ticket's title; what the platform titled by itself is said in the page's language."""
+    if say.language == "en" or ticket.kind != "device" or not ticket.mode or ticket.source != "policy":
+        return ticket.title
+    model = f" ({ticket.model})" if ticket.model else ""
+    return f"{ticket.device_id}{model}: {say.word(ticket.mode)}"
 
 
 def waits(say: Speaker, whom: str) -> str:
@@ -86,9 +94,9 @@ async def tickets_page(visit: Visit) -> None:
     sought = _sought(asked, visit.person, visit.context.clock.now())
     headings = [
         ("priority", say("Priority"), "left"),
+        ("state", say("State"), "left"),
         ("title", say("What"), "left"),
         ("device", say("Device"), "left"),
-        ("state", say("State"), "left"),
         ("due", say("Due"), "left"),
         ("sla", say("Service level"), "left"),
         ("technician", say("Technician"), "left"),
@@ -157,7 +165,7 @@ def _filters(say: Speaker, asked: Mapping[str, str], choices: Choices, person: P
 
     def choose(name: str, label: str, options: Mapping[str, str]) -> None:
         value = asked.get(name) if asked.get(name) in options else None
-        ui.select(dict(options), label=label, value=value, clearable=True).classes("w-40 grow sm:grow-0").props(
+        ui.select(dict(options), label=label, value=value, clearable=True).classes("w-[calc(50%-4px)] sm:w-40").props(
             f'dense outlined options-dense aria-label="{label}"'
         ).on_value_change(lambda event: go(name, event.value))
 
