@@ -311,6 +311,17 @@ class Settings(BaseSettings):
         return self.history_dir or self.data_dir / "history"
 
     @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Every way out of the house, by the name the outbox uses."""
+        return (
+            *("mailbox", "mqtt", "rollouts"),
+            *(("mail",) if self.mail_server.get_secret_value() else ()),
+            *self.channels,
+            *(("webhook",) if self.rollout_webhook.get_secret_value() else ()),
+            *(f"webhook:{name}" for name in self.webhooks),
+        )
+
+    @property
     def records_address(self) -> str:
         """The records' address, default filled in."""
         return self.records or f"sqlite:///{self.data_dir / 'records.sqlite3'}"

@@ -2,127 +2,229 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 
-from alerts.policy import brakes as sending
 from api.context import ApiContext
-from api.pages.actions import perform
+from api.pages import sending
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
-from api.pages.tables import table
+from api.pages.language import Speaker, speaker
+from api.pages.notice_why import notice_card
+from api.pages.tables import served_table
 from api.pages.wording import COLORS, moment
-from api.security import AGENTS, Person
-from hearthwatch.records import brakes, notices
+from hearthwatch.records import brakes, delivery_attempts, notice_search, notices, outbox
+from hearthwatch.records.delivery_attempts import Attempt
+from hearthwatch.records.notice_search import Sought
+from hearthwatch.records.notices import NoticeEvent
+from hearthwatch.records.outbox import OutboxItem
 from hearthwatch.values import Notice
 
-SHOWN = 500
-COLUMNS = (
-    ("state", "State", "left"),
-    ("subject", "Subject", "left"),
-    ("kind", "Kind", "left"),
-    ("customer", "Customer", "left"),
-    ("device", "Device", "left"),
-    ("created", "Written", "left"),
-    ("sent", "Sent", "left"),
-    ("answer", "Answer", "left"),
-)
+STATES = ("observed", "waiting", "held", "queued", "sent", "failed", "suppressed", "cancelled")
+KINDS = (
+    "update", "replacement", "check_up", "recall", "advisory", "all_clear", "ticket_update", "ticket_message", "approval",
+    "survey",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What the page of notices shows."""
+class Choices:
+    """What there is to choose from, and whether anything leaves."""
 
-    notices: list[Notice]
-    paused: bool
-    detail: dict[str, Any]
+    channels: Sequence[str]
+    paused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One notice, what became of it, and how it left by each channel."""
+
+    notice: Notice
+    events: Sequence[NoticeEvent]
+    items: Sequence[OutboxItem]
+    attempts: Mapping[int, Sequence[Attempt]]
 
 
 async def notices_page(visit: Visit) -> None:
-    """Every notice, newest first, and the brake."""
-    shown = await visit.load(_load)
-    with card("Sending"):
-        if shown.paused:
-            ui.label(f"All sending is paused. {shown.detail.get('reason') or ''}").classes(
+    """Every notice, newest first, or those that were looked for."""
+    say, asked = speaker(visit.request), dict(visit.request.query_params)
+    choices = await visit.load(_choices)
+    if choices.paused is not None:
+        with ui.row().classes("items-center gap-2"):
+            ui.label(say("All sending is paused. {reason}", reason=choices.paused)).classes(
                 "text-negative font-semibold"
             )
-        else:
-            ui.label("Notices leave as the policy says.")
-        if visit.person.role in AGENTS:
-            _brake(visit.context, visit.person, shown.paused)
-    if not shown.notices:
-        sentence("No notices yet. In observe mode they are shown here and not sent.")
-        return
-    table(COLUMNS, [row(notice) for notice in shown.notices], links=("subject", "device"), badges=("state",))
+            ui.link(say("Outbox"), "/outbox").classes("hw-link")
+    _filters(say, asked, choices)
+    headings = (
+        ("state", say("State"), "left"),
+        ("subject", say("Subject"), "left"),
+        ("kind", say("Kind"), "left"),
+        ("customer", say("Customer"), "left"),
+        ("device", say("Device"), "left"),
+        ("channels", say("Channels"), "left"),
+        ("created", say("Written"), "left"),
+        ("sent", say("Sent"), "left"),
+        ("answer", say("Answer"), "left"),
+    )
+    fetch = partial(_fetch, visit.context, say, _sought(asked))
+    made = await served_table(headings, fetch, links=("subject", "device"), badges=("state",))
+    if made is not None and not made.rows:
+        sentence(say("No such notices. In observe mode they are shown here and not sent."))
 
 
-def row(notice: Notice) -> dict[str, Any]:
+def row(notice: Notice, say: Speaker | None = None, items: Sequence[OutboxItem] = ()) -> dict[str, Any]:
     """A notice as a row of a table."""
+    say = say or Speaker("en")
     return {
         "id": notice.id,
-        "state": notice.state,
+        "state": say.word(notice.state),
         "state_color": COLORS.get(notice.state),
         "subject": notice.subject,
         "subject_to": f"/notices/{notice.id}",
-        "kind": notice.kind.replace("_", " "),
+        "kind": say.word(notice.kind),
         "customer": notice.customer_id,
         "device": notice.device_id,
         "device_to": f"/devices/{notice.device_id}",
+        "channels": ", ".join(f"{one.channel}: {sending.state_of(say, one)}" for one in items) or "–",
         "created": moment(notice.created_at),
         "sent": moment(notice.sent_at),
-        "answer": (notice.answer or "–").replace("_", " "),
+        "answer": say.word(notice.answer) if notice.answer else "–",
     }
 
 
-def _load(context: ApiContext) -> Sent:
+def _fetch(
+    context: ApiContext, say: Speaker, sought: Sought, offset: int, limit: int
+) -> tuple[list[dict[str, Any]], int]:
+    with context.database.reading() as connection:
+        found = notice_search.search(connection, sought, offset=offset, limit=limit)
+        total = notice_search.count(connection, sought)
+        items = outbox.of_notices(connection, [notice.id for notice in found])
+    return [row(notice, say, items.get(notice.id, ())) for notice in found], total
+
+
+def _choices(context: ApiContext) -> Choices:
     with context.database.reading() as connection:
         paused, detail = brakes.is_paused(connection)
-        return Sent(list(notices.list_notices(connection, limit=SHOWN)), paused, dict(detail or {}))
+        known = {*context.settings.channel_names, *outbox.channels_of_notices(connection)}
+    names = sorted(name for name in known if name not in {"mqtt", "rollouts"} and not name.startswith("webhook"))
+    return Choices(names, str(detail.get("reason") or "") if paused else None)
 
 
-def _brake(context: ApiContext, person: Person, paused: bool) -> None:
-    async def pause() -> None:
-        now = context.clock.now()
-        await perform(context, lambda c: sending.pause(c, person.name, now, reason.value or ""), "Sending is paused")
+def _sought(asked: Mapping[str, str]) -> Sought:
+    """What the address asks for; what it says wrongly asks for nothing."""
+    return Sought(
+        state=asked.get("state") if asked.get("state") in STATES else None,
+        kind=asked.get("kind") if asked.get("kind") in KINDS else None,
+        customer_id=asked.get("customer") or None,
+        device_id=asked.get("device") or None,
+        channel=asked.get("channel") or None,
+    )
 
-    async def resume() -> None:
-        now = context.clock.now()
-        await perform(context, lambda c: sending.resume(c, person.name, now), "Sending again")
 
-    with ui.row().classes("items-center gap-2"):
-        if paused:
-            ui.button("Send again", on_click=resume).props("no-caps unelevated")
-        else:
-            reason = ui.input("Reason").props("dense outlined")
-            ui.button("Pause all sending", on_click=pause).props("no-caps outline color=negative")
+def _filters(say: Speaker, asked: Mapping[str, str], choices: Choices) -> None:
+    def go(name: str, value: str | None) -> None:
+        wanted = {key: one for key, one in {**asked, name: (value or "").strip()}.items() if one}
+        ui.navigate.to("/notices" + (f"?{urlencode(wanted)}" if wanted else ""))
+
+    def choose(name: str, label: str, options: Mapping[str, str]) -> None:
+        value = asked.get(name) if asked.get(name) in options else None
+        ui.select(dict(options), label=label, value=value, clearable=True).classes("w-40 grow sm:grow-0").props(
+            f'dense outlined options-dense aria-label="{label}"'
+        ).on_value_change(lambda event: go(name, event.value))
+
+    with ui.row().classes("gap-2 w-full items-center"):
+        choose("state", say("State"), {one: say.word(one) for one in STATES})
+        choose("kind", say("Kind"), {one: say.word(one) for one in KINDS})
+        choose("channel", say("Channel"), {one: one for one in choices.channels})
+        field = ui.input(say("Customer"), value=asked.get("customer", "")).classes("w-40 grow sm:grow-0")
+        field.props("dense outlined clearable").on("keydown.enter", lambda: go("customer", field.value))
+        field.on("clear", lambda: go("customer", None))
+        if asked:
+            ui.button(say("All notices"), on_click=lambda: ui.navigate.to("/notices")).props("dense no-caps outline")
 
 
 async def notice_page(visit: Visit) -> None:
-    """One notice as the customer got it."""
-    notice, events = await visit.load(_load_one, number_in_path(visit.request, "notice_id"))
+    """One notice as the customer got it, and how it left by each channel."""
+    say = speaker(visit.request)
+    told = await visit.load(_load_one, number_in_path(visit.request, "notice_id"))
+    notice = told.notice
     with card(notice.subject):
         facts(
             {
-                "State": notice.state + (f": {notice.reason}" if notice.reason else ""),
-                "Customer": notice.customer_id,
-                "Device": notice.device_id,
-                "Language": notice.language,
-                "Written": f"{moment(notice.created_at)} UTC, policy version {notice.policy_version}",
-                "Not before": moment(notice.send_after),
-                "Sent": moment(notice.sent_at),
-                "Answer": (notice.answer or "none yet").replace("_", " "),
+                say("State"): say.word(notice.state) + (f": {notice.reason}" if notice.reason else ""),
+                say("Kind"): say.word(notice.kind),
+                say("Customer"): notice.customer_id,
+                say("Device"): notice.device_id,
+                say("Language"): notice.language,
+                say("Written"): say(
+                    "{at} UTC, policy version {version}", at=moment(notice.created_at), version=notice.policy_version
+                ),
+                say("Not before"): moment(notice.send_after),
+                say("Sent"): moment(notice.sent_at),
+                say("Answer"): say.word(notice.answer) if notice.answer else say("none yet"),
             }
         )
-        ui.link("Show the finding", f"/findings/{notice.finding_id}").classes("hw-link")
-    with card("Text"):
-        ui.label(notice.body).classes("whitespace-pre-wrap max-w-prose")
-    with card("History"):
-        for event in events:
-            ui.label(f"{moment(event.at)}  {event.what.replace('_', ' ')} by {event.actor}").classes("text-sm")
+        _links(say, notice)
+    _channels(visit, say, told)
+    await notice_card(visit, notice)
+    with card(say("Text")):
+        ui.label(notice.body).classes("whitespace-pre-wrap max-w-prose").props(
+            f'lang="{notice.language.replace("_", "-")}"'
+        )
+    with card(say("History")):
+        for event in told.events:
+            what = say("{at}  {what} by {who}", at=moment(event.at), what=say.word(event.what), who=event.actor)
+            detail = ", ".join(str(event.detail[name]) for name in ("channel", "reason") if event.detail.get(name))
+            ui.label(what + (f" ({detail})" if detail else "")).classes("text-sm")
 
 
-def _load_one(context: ApiContext, identifier: int) -> tuple[Notice, list[Any]]:
+def _links(say: Speaker, notice: Notice) -> None:
+    with ui.row().classes("gap-4"):
+        if notice.finding_id is not None:
+            ui.link(say("Show the finding"), f"/findings/{notice.finding_id}").classes("hw-link")
+        if notice.ticket_id is not None:
+            ui.link(say("Show the ticket"), f"/tickets/{notice.ticket_id}").classes("hw-link")
+        if notice.campaign_id is not None:
+            ui.link(say("Show the campaign"), f"/campaigns/{notice.campaign_id}").classes("hw-link")
+        ui.link(say("All notices of this customer"), f"/notices?{urlencode({'customer': notice.customer_id})}").classes(
+            "hw-link"
+        )
+
+
+def _channels(visit: Visit, say: Speaker, told: Told) -> None:
+    """Channel by channel: what arrived, what waits, what was given up, and every attempt."""
+    with card(say("Channels"), _meaning(say, told.items)):
+        if not told.items:
+            sentence(say("Nothing was written to be sent."))
+        for item in told.items:
+            with ui.row().classes("items-center gap-3 w-full"):
+                ui.badge(sending.state_of(say, item), color=sending.COLORS[item.state])
+                ui.link(item.channel, f"/outbox/{item.id}").classes("hw-link font-semibold")
+                if item.state == "pending":
+                    ui.label(say("next attempt {at} UTC", at=moment(item.next_at))).classes("text-sm hw-quiet")
+                if item.last_error:
+                    ui.label(item.last_error).classes("text-sm break-words min-w-0")
+            if attempts := told.attempts.get(item.id):
+                with ui.expansion(say("{count} attempts", count=len(attempts))).classes("w-full"):
+                    sending.attempts_table(say, attempts)
+            sending.item_buttons(say, visit.context, visit.person, item)
+
+
+def _meaning(say: Speaker, items: Sequence[OutboxItem]) -> str:
+    if any(item.payload.get("reach") == "all" for item in items):
+        return say("It leaves by every channel at once, and is sent when all of them have it.")
+    return say("It leaves by the first channel; by the next one where that refuses it or does not answer for hours.")
+
+
+def _load_one(context: ApiContext, identifier: int) -> Told:
     with context.database.reading() as connection:
-        return notices.get(connection, identifier), list(notices.events(connection, identifier))
+        notice = notices.get(connection, identifier)
+        items = outbox.of_notice(connection, identifier)
+        attempts = delivery_attempts.of_items(connection, [item.id for item in items])
+        return Told(notice, notices.events(connection, identifier), items, attempts)

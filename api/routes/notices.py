@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.acts import tagged
 from api.context import Context
 from api.paging import Page, Paging
+from api.routes.outbox import Waiting, shown
 from api.security import Agent, Reader
-from hearthwatch.records import mailbox, notices
+from hearthwatch.records import delivery_attempts, mailbox, notice_search, notices, outbox
+from hearthwatch.records.delivery_attempts import Attempt
 from hearthwatch.records.mailbox import Letter
+from hearthwatch.records.notice_search import Sought
 from hearthwatch.records.notices import NoticeEvent
 from hearthwatch.values import Notice
 
 router = APIRouter(tags=["notices"])
 
 NoticeId = Annotated[int, Path(ge=1, le=2**53)]
-State = Literal["observed", "held", "queued", "sent", "failed", "suppressed", "cancelled"]
+State = Literal["observed", "waiting", "held", "queued", "sent", "failed", "suppressed", "cancelled"]
+Name = Annotated[str | None, Query(max_length=64)]
 
 
 class Html(BaseModel):
     """A notice as HTML, the customer's link masked. To be shown in a sandbox."""
 
     html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Waiting):
+    """How a notice left, or is to leave, by one channel, and every attempt."""
+
+    attempts_made: list[Attempt]
 
 
 @router.get("/notices")
@@ -38,19 +50,14 @@ def list_notices(
     customer: str | None = None,
     device: str | None = None,
     finding: int | None = None,
+    kind: Name = None,
+    channel: Name = None,
 ) -> Page[Notice]:
-    """Notices, newest first."""
+    """Notices, newest first; ``channel``: those for which something was written to leave by it."""
+    sought = Sought(state, kind, customer, device, finding, channel)
     with context.database.reading() as connection:
         return paging.page(
-            lambda limit: notices.list_notices(
-                connection,
-                state=state,
-                customer_id=customer,
-                device_id=device,
-                finding_id=finding,
-                after=paging.after_id,
-                limit=limit,
-            ),
+            lambda limit: notice_search.search(connection, sought, after=paging.after_id, limit=limit),
             key=lambda notice: notice.id,
         )
 
@@ -75,6 +82,16 @@ def list_events(context: Context, _caller: Reader, notice_id: NoticeId) -> Page[
     with context.database.reading() as connection:
         notices.get(connection, notice_id)
         return Page(items=notices.events(connection, notice_id))
+
+
+@router.get("/notices/{notice_id}/deliveries")
+def list_deliveries(context: Context, _caller: Reader, notice_id: NoticeId) -> Page[Delivery]:
+    """How a notice left by each channel, in the order in which they were written, with every attempt."""
+    with context.database.reading() as connection:
+        notices.get(connection, notice_id)
+        items = outbox.of_notice(connection, notice_id)
+        attempts = delivery_attempts.of_items(connection, [item.id for item in items])
+    return Page(items=[Delivery(**asdict(shown(item)), attempts_made=attempts.get(item.id, [])) for item in items])
 
 
 @router.get("/mailbox")

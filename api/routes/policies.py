@@ -1,11 +1,8 @@
-"""Policies, the brakes on sending, and what waits to leave the house."""
+"""Policies, and rounds of notices that wait for a second person."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,9 +13,9 @@ from alerts.policy import brakes as use_brakes
 from alerts.policy import versions as use_policy
 from api.acts import Acting, tagged
 from api.context import Context
-from api.paging import Page, Paging
-from api.security import Admin, Agent, Engineer, Reader, Staff
-from hearthwatch.records import brakes, outbox, policies
+from api.paging import Page
+from api.security import Admin, Engineer, Reader
+from hearthwatch.records import brakes, policies
 from hearthwatch.records.brakes import Brake
 from hearthwatch.records.policies import PolicyVersion
 
@@ -43,21 +40,6 @@ class Mode(BaseModel):
     mode: Literal["observe", "live", "retired"]
 
 
-class Reason(BaseModel):
-    """Why, for whoever finds it so."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[str, Field(max_length=400)] = ""
-
-
-class Sending(BaseModel):
-    """Whether anything leaves the house, and why not."""
-
-    paused: bool
-    detail: dict[str, Any]
-
-
 class Rounds(BaseModel):
     """Rounds of notices that wait for a second person."""
 
@@ -69,29 +51,6 @@ class Released(BaseModel):
 
     round: str
     released: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A thing that leaves or left the house; without its text, which may hold a customer's link."""
-
-    id: int
-    kind: str
-    notice_id: int | None
-    channel: str
-    state: str
-    attempts: int
-    created_at: datetime
-    next_at: datetime
-    delivered_at: datetime | None
-    last_error: str | None
-
-
-class Outbox(Page[Waiting]):
-    """A page of the outbox, with the brake and the counts by state."""
-
-    sending: Sending
-    counts: Mapping[str, int]
 
 
 @router.get("/policies")
@@ -136,45 +95,6 @@ def set_mode(context: Context, caller: Admin, act: Acting, version: Version, bod
 # -- sending
 
 
-@router.get("/outbox")
-def list_outbox(
-    context: Context,
-    _caller: Reader,
-    paging: Paging,
-    state: Literal["pending", "claimed", "delivered", "failed", "cancelled"] | None = None,
-) -> Outbox:
-    """What waits, what left, and what could not, newest first."""
-    with context.database.reading() as connection:
-        page = paging.page(
-            lambda limit: outbox.list_items(connection, state=state, after=paging.after_id, limit=limit),
-            key=lambda item: item.id,
-        )
-        items = [Waiting(**{name: getattr(one, name) for name in Waiting.__dataclass_fields__}) for one in page.items]
-        return Outbox(items=items, next=page.next, sending=_sending(connection), counts=outbox.counts(connection))
-
-
-@router.post("/outbox/pause", response_model=Sending)
-def pause(context: Context, caller: Staff, act: Acting, body: Reason) -> Response:
-    """Stop all sending at once."""
-
-    def stop(connection: Connection) -> Sending:
-        use_brakes.pause(connection, caller.name, context.clock.now(), body.reason)
-        return _sending(connection)
-
-    return act.do(caller, "outbox.pause", "outbox", stop, audited=False)
-
-
-@router.post("/outbox/resume", response_model=Sending)
-def resume(context: Context, caller: Agent, act: Acting) -> Response:
-    """Send again."""
-
-    def go_on(connection: Connection) -> Sending:
-        use_brakes.resume(connection, caller.name, context.clock.now())
-        return _sending(connection)
-
-    return act.do(caller, "outbox.resume", "outbox", go_on, audited=False)
-
-
 @router.get("/rounds")
 def list_rounds(context: Context, _caller: Reader) -> Rounds:
     """Rounds of notices so large that they wait for a second person."""
@@ -193,8 +113,3 @@ def release_round(
         return Released(round=round_id, released=True)
 
     return act.do(caller, "round.release", f"round:{round_id}", release, audited=False)
-
-
-def _sending(connection: Connection) -> Sending:
-    paused, detail = brakes.is_paused(connection)
-    return Sending(paused=paused, detail=dict(detail))

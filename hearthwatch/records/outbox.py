@@ -379,6 +379,22 @@ def of_notice(connection: Connection, notice_id: int) -> list[OutboxItem]:
     return [OutboxItem(**row) for row in rows.mappings()]
 
 
+def of_notices(connection: Connection, notice_ids: Iterable[int]) -> dict[int, list[OutboxItem]]:
+    """What was written for some notices, oldest first."""
+    found: dict[int, list[OutboxItem]] = {}
+    for some in batched(notice_ids):
+        query = sa.select(outbox).where(outbox.c.notice_id.in_(some)).order_by(outbox.c.id)
+        for row in connection.execute(query).mappings():
+            found.setdefault(row["notice_id"], []).append(OutboxItem(**row))
+    return found
+
+
+def channels_of_notices(connection: Connection) -> list[str]:
+    """Channels by which some notice left or was to leave."""
+    query = sa.select(outbox.c.channel).where(outbox.c.notice_id.is_not(None)).distinct().order_by(outbox.c.channel)
+    return list(connection.execute(query).scalars())
+
+
 def known(connection: Connection, keys: Iterable[str]) -> set[str]:
     """Which of some idempotency keys are there already."""
     found: set[str] = set()

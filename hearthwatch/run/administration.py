@@ -13,6 +13,7 @@ import typer
 
 from hearthwatch.clock import SystemClock
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.run.outbox_cli import outbox
 from hearthwatch.run.printing import print_json, show
 from hearthwatch.settings import Settings, load_settings
 

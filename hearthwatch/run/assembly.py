@@ -111,7 +111,7 @@ def open_platform(settings: Settings, clock: Clock, role: str = "all", opener: O
         lease=held,
     )
     platform.ledger.register(platform.registry)
-    PlatformMetrics(database, store, clock).register(platform.registry)
+    PlatformMetrics(database, store, clock, channels=settings.channel_names).register(platform.registry)
     ProcessCollector(registry=platform.registry)
     PlatformCollector(registry=platform.registry)
     try:

@@ -16,6 +16,7 @@ from hearthwatch.run.assembly import SHORTEST_KEY
 from hearthwatch.run.checks import Check, advice, guarded, unfit, well
 from hearthwatch.run.doctor_broker import check_broker
 from hearthwatch.run.doctor_costs import check_costs
+from hearthwatch.run.doctor_delivery import check_delivery
 from hearthwatch.run.doctor_devices import check_devices
 from hearthwatch.run.doctor_influxdb import influxdb_time
 from hearthwatch.run.doctor_mappings import check_mappings
@@ -54,6 +55,7 @@ def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield from _clock(settings)
     yield from guarded("secret_key", lambda: [_secret_key(settings)], "let us read the file, and nobody else")
     yield from guarded("mail_server", lambda: [_mail_server(settings)], "start it, or set mail_server to its address")
+    yield from guarded("channels", lambda: check_delivery(settings), away)
     yield from guarded("rollouts", lambda: check_rollouts(settings), "set it as in docs/rollouts.md")
     yield _public_url(settings)
 

@@ -35,6 +35,7 @@ from hearthwatch.records.tables import (
     quarantine,
     tickets,
 )
+from hearthwatch.run.metrics_delivery import delivery_metrics
 
 LOG = logging.getLogger(__name__)
 
@@ -50,8 +51,14 @@ class PlatformMetrics(Collector):
     """Asks the stores when it is asked, and remembers the answer for a while. A store that is away makes figures missing, not wrong."""
 
     def __init__(
-        self, database: Database, store: TelemetryStore, clock: Clock, monotonic: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        store: TelemetryStore,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        channels: Sequence[str] = (),
     ) -> None:
+        self._channels = tuple(channels)
         self._database = database
         self._store = store
         self._clock = clock
@@ -107,6 +114,7 @@ class PlatformMetrics(Collector):
         with self._database.reading() as connection:
             yield from _jobs(connection, now)
             yield from _outbox(connection, now)
+            yield from delivery_metrics(connection, self._channels, now)
             yield _counted(
                 connection, "hearthwatch_quarantine_items", "Things that could not be taken in.", quarantine.c.state
             )
