@@ -180,7 +180,7 @@ def _write(
         )
     else:
         notice = issue.issue(connection, draft, policy, mail, policy_version=version.version, now=now)
-    if notice is not None:
+    if notice is not None and (case.existing is None or notice.revision != case.existing.revision):
         notice_findings.add(connection, (ToldOf(notice.id, *member) for member in case.members))
     if case.plan.state != "held":
         done[case.plan.state] += 1

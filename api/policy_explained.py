@@ -61,7 +61,7 @@ def limits(say: Say, policy: Policy) -> list[Line]:
     """How much is sent and when, what waits for what, how costs are weighed."""
     return [
         (say("Household"), _household(say, policy)),
-        (say("Fleet"), _fleet(say, policy)),
+        (say("Whole fleet"), _fleet(say, policy)),
         (say("One letter"), _one_letter(say, policy)),
         (
             say("Second person"),
@@ -107,7 +107,7 @@ def _quiet(say: Say, policy: Policy) -> str:
     if days.country:
         parts.append(say("holidays of {country}", country=days.country))
     parts += [say("in {region} holidays of {country}", region=one, country=code) for one, code in days.regions.items()]
-    return "; ".join(parts) or say("none")
+    return say("; ").join(parts) or say("none")
 
 
 def _fix(say: Say, policy: Policy) -> str:
@@ -138,7 +138,7 @@ def _costs(say: Say, policy: Policy) -> str:
         currency=costs.currency,
     )
     if costs.parts:
-        text += say("; others for {parts}", parts=", ".join(say(part.replace("_", " ")) for part in costs.parts))
+        text += say("; others for {parts}", parts=say(", ").join(say(part.replace("_", " ")) for part in costs.parts))
     if not any(rule.worth_it for rule in policy.rules):
         text += say("; no rule weighs them")
     return text

@@ -59,7 +59,7 @@ def of_notice(say: Say, notice: Notice) -> list[Line]:
         (say("Consent"), _consent(say, why)),
         (say("Channel"), _channel(say, why)),
         (say("Household"), _spent(say, why, "household")),
-        (say("Fleet"), _spent(say, why, "fleet")),
+        (say("Whole fleet"), _spent(say, why, "fleet")),
         (say("Time"), _time(say, why)),
         (say("Together with"), _together(say, why)),
         (say("Looked at, and not in the way"), _looked_at(say, why)),
@@ -81,13 +81,18 @@ def matched(say: Say, why: Mapping[str, Any]) -> str:
     found = why.get("matched") or {}
     if why.get("rule") and not found:
         return say("The rule fits every finding.")
-    return "; ".join(f"{key_name(say, key)}: {_values(say, key, value)}" for key, value in found.items())
+    pairs = (
+        say("{key}: {value}", key=key_name(say, key), value=_values(say, key, value)) for key, value in found.items()
+    )
+    return say("; ").join(pairs)
 
 
 def _values(say: Say, key: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.0%}"
-    return ", ".join(value_name(say, key, str(one)) for one in (value if isinstance(value, list) else [value or "–"]))
+    return say(", ").join(
+        value_name(say, key, str(one)) for one in (value if isinstance(value, list) else [value or "–"])
+    )
 
 
 def value_name(say: Say, key: str, value: str) -> str:
@@ -126,11 +131,11 @@ def cost(say: Say, why: Mapping[str, Any]) -> str:
     assumed = say(" (assumed for its severity: it tells no probability)") if sums["assumed"] else ""
     return say(
         "Not acting is expected to cost {loss} {currency} ({likely} of {failure}), acting {price} {currency}{assumed}: {verdict}.",
-        loss=sums["loss"],
+        loss=f"{sums['loss']:.2f}",
         currency=sums["currency"],
         likely=likely,
         failure=f"{sums['failure']:g}",
-        price=sums["price"],
+        price=f"{sums['price']:.2f}",
         assumed=assumed,
         verdict=say("acting costs less") if sums["loss"] > sums["price"] else say("acting costs more"),
     )
@@ -156,7 +161,7 @@ def _device(say: Say, why: Mapping[str, Any]) -> str:
     parts = [told["model"] or "", told["region"] or "", warranty]
     if told["safety_class"] != "none":
         parts.append(say("a failure may cause {harm}", harm=_harm(say, told["safety_class"])))
-    return ", ".join(part for part in [*parts, *told["groups"]] if part)
+    return say(", ").join(part for part in [*parts, *told["groups"]] if part)
 
 
 def _harm(say: Say, safety_class: str) -> str:
@@ -218,7 +223,7 @@ def _together(say: Say, why: Mapping[str, Any]) -> str:
     ]
     if why.get("devices", 1) > 1:
         further.insert(0, say("{count} devices of the household in one letter", count=why["devices"]))
-    return ", ".join(further)
+    return say(", ").join(further)
 
 
 def _looked_at(say: Say, why: Mapping[str, Any]) -> str:
@@ -232,7 +237,7 @@ def _looked_at(say: Say, why: Mapping[str, Any]) -> str:
         "fix_under_way": say("a fix on its way"),
         "hold_out": say("hold-out"),
     }
-    return ", ".join(names[one] for one in why.get("looked_at", ()) if one in names)
+    return say(", ").join(names[one] for one in why.get("looked_at", ()) if one in names)
 
 
 # -- a finding
@@ -286,7 +291,7 @@ def _asks(say: Say, asks: Sequence[str]) -> str:
         "engineers": say("engineers' alert"),
         "pause_rollout": say("pause of the roll-out"),
     }
-    return ", ".join(names[one] for one in asks) if asks else say("nothing is asked for")
+    return say(", ").join(names[one] for one in asks) if asks else say("nothing is asked for")
 
 
 def silence(say: Say, told: str) -> str:
@@ -305,7 +310,7 @@ def remark(say: Say, why: Mapping[str, Any]) -> str:
     sentences = {
         "written": say("A notice about it was written."),
         "no_owner": say("None: nobody owns the device, as far as we know."),
-        "told": say("None: the customer knows already, by a notice about the same part and its open ticket."),
+        "told": say("None: the customer knows already; there is an open ticket about the same part."),
         "recent": say("Not yet: the customer had another notice about this device shortly before."),
         "campaign": say("None: the recall or advisory {reference} stands for it.", reference=why.get("campaign", "")),
         "closed": say("None: a person closed its ticket, and nothing since then is news."),

@@ -80,7 +80,7 @@ def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
     ids = sorted({case.finding.subject for case in open_now})
     this.learn([case.owner for case in open_now if case.owner], ids)
     _learn_subjects(this, ids)
-    told = notices.told_causes(this.connection, ids) | notice_findings.told_causes(this.connection, ids)
+    told = _known(this, ids)
     written = notices.of_findings(this.connection, [case.finding.id for case in open_now])
     by_key = {(one.finding_id, one.customer_id, one.kind): one for one in written}
     wishes = []
@@ -95,6 +95,12 @@ def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
         if remark is None and not _observed_before(this, existing):
             wishes.append(Wish(case, kind, fix, existing))
     return households.letters(this, wishes, {case.finding.id: case for case in cases})
+
+
+def _known(this: Round, ids: Sequence[str]) -> set[tuple[str, str | None, str]]:
+    """(device, part, customer) of open tickets that the customer knows of: by a notice, or because they wrote it."""
+    alone, among = notices.told_causes(this.connection, ids), notice_findings.told_causes(this.connection, ids)
+    return alone | among | notice_findings.asked_causes(this.connection, ids)
 
 
 def _learn_subjects(this: Round, ids: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from hearthwatch.records import (
     devices,
     findings,
     hold_outs,
+    households,
     liveness,
     outages,
     outbox,
@@ -31,6 +32,7 @@ from hearthwatch.records import (
     tickets,
 )
 from hearthwatch.records.policies import PolicyVersion
+from hearthwatch.records.policy_decisions import Prior
 from hearthwatch.values import Device, Finding, Ticket
 
 ALL = 1_000_000
@@ -42,12 +44,18 @@ def survey(
 ) -> Survey:
     """Look at every finding that is open or acknowledged, under one policy.
 
-    With ``subjects``, of the devices' findings only at those about them: it is then for the caller to know that time changes no other.
+    With ``subjects``, of the devices' findings only at those of their households, which share letters and budgets: it is then for the
+    caller to know that time changes no other.
     """
     found = _standing(connection, subjects)
     if not found and not hold_outs.any_standing(connection):
         return Survey()
-    this = _round(connection, version, now)
+    priors = (
+        policy_decisions.standing(connection, STANDING)
+        if subjects is None
+        else policy_decisions.of_findings(connection, [one.id for one in found])
+    )
+    this = _round(connection, version, now, priors)
     linked = tickets.of_findings(connection, [one.id for one in found])
     worse = [one for finding in found if (one := _worse_release(this, finding, linked.get(finding.id))) is not None]
     mine = [finding for finding in found if finding.subject_type in {"device", "group"}]
@@ -78,11 +86,11 @@ def _standing(connection: Connection, subjects: Collection[str] | None) -> list[
         for kind in ("release", "group")
         for finding in findings.list_findings(connection, states=STANDING, subject_type=kind, limit=ALL)
     )
-    mine = findings.of_subjects(connection, sorted(subjects), STANDING)
-    return sorted([*others, *mine], key=lambda finding: finding.id)
+    mine = findings.of_subjects(connection, sorted(households.around(connection, subjects)), STANDING)
+    return sorted({one.id: one for one in (*others, *mine)}.values(), key=lambda finding: finding.id)
 
 
-def _round(connection: Connection, version: PolicyVersion, now: datetime) -> Round:
+def _round(connection: Connection, version: PolicyVersion, now: datetime, priors: Mapping[int, Prior]) -> Round:
     return Round(
         connection,
         parse(version.text),
@@ -91,7 +99,7 @@ def _round(connection: Connection, version: PolicyVersion, now: datetime) -> Rou
         outages.at(connection, now),
         liveness.in_incidents(connection),
         Fixes(connection),
-        policy_decisions.standing(connection, STANDING),
+        priors,
     )
 
 

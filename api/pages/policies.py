@@ -118,9 +118,9 @@ def _rules(say: Speaker, policy: Policy, counts: Mapping[tuple[str | None, str],
         for number, rule in enumerate(policy.rules, 1):
             with ui.column().classes("gap-0 w-full"):
                 ui.label(f"{number}. {rule.name}").classes("font-semibold break-words")
-                when = say("If {conditions}", conditions=say(", and ").join(explained.conditions(say, rule)))
-                then = say("it {consequences}.", consequences="; ".join(explained.consequences(say, rule)))
-                ui.label(f"{when}: {then}").classes("break-words")
+                when = say(", and ").join(explained.conditions(say, rule))
+                then = say("; ").join(explained.consequences(say, rule))
+                ui.label(say("If {when}: it {then}.", when=when, then=then)).classes("break-words")
                 _standing(say, rule.name, counts)
         unfit = sum(count for (rule_name, _), count in counts.items() if rule_name is None)
         if unfit:
@@ -143,7 +143,7 @@ def _standing(say: Speaker, rule: str, counts: Mapping[tuple[str | None, str], i
         if name == rule and outcome in names
     ]
     if told:
-        ui.label(", ".join(told)).classes("hw-quiet text-sm")
+        ui.label(say(", ").join(told)).classes("hw-quiet text-sm")
 
 
 def _versions(say: Speaker, shown: Shown) -> None:

@@ -102,3 +102,18 @@ def told_causes(connection: Connection, device_ids: Iterable[str]) -> set[tuple[
         )
         found.update((device, part, customer) for device, part, customer in connection.execute(query))
     return found
+
+
+def asked_causes(connection: Connection, device_ids: Iterable[str]) -> set[tuple[str, str | None, str]]:
+    """(device, part, customer) of some devices' open tickets that the customer wrote: they know of the matter."""
+    found: set[tuple[str, str | None, str]] = set()
+    for some in batched(device_ids):
+        query = sa.select(tickets.c.device_id, tickets.c.part, tickets.c.customer_id).where(
+            tickets.c.device_id.in_(some),
+            tickets.c.kind == "request",
+            tickets.c.state != "closed",
+            tickets.c.part.is_not(None),
+            tickets.c.customer_id.is_not(None),
+        )
+        found.update((device, part, customer) for device, part, customer in connection.execute(query))
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,15 +45,26 @@ class Decision:
 
 def standing(connection: Connection, states: Sequence[str]) -> dict[int, Prior]:
     """The last look's words about the findings in some states, by finding."""
+    query = _priors().join(findings, findings.c.id == policy_decisions.c.finding_id)
+    return dict(_as_prior(row) for row in connection.execute(query.where(findings.c.state.in_(states))))
+
+
+def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int, Prior]:
+    """The last look's words about some findings."""
+    found: dict[int, Prior] = {}
+    for some in batched(finding_ids):
+        rows = connection.execute(_priors().where(policy_decisions.c.finding_id.in_(some)))
+        found.update(_as_prior(row) for row in rows)
+    return found
+
+
+def _as_prior(row: sa.Row[tuple[int, str | None, bool, str, datetime]]) -> tuple[int, Prior]:
+    return row.finding_id, Prior(row.rule, row.pays, row.digest, row.since)
+
+
+def _priors() -> sa.Select[tuple[int, str | None, bool, str, datetime]]:
     columns = policy_decisions.c
-    query = (
-        sa.select(columns.finding_id, columns.rule, columns.pays, columns.digest, columns.since)
-        .join(findings, findings.c.id == columns.finding_id)
-        .where(findings.c.state.in_(states))
-    )
-    return {
-        finding: Prior(rule, pays, digest, since) for finding, rule, pays, digest, since in connection.execute(query)
-    }
+    return sa.select(columns.finding_id, columns.rule, columns.pays, columns.digest, columns.since)
 
 
 def keep(connection: Connection, decisions: Sequence[Decision]) -> None:
