@@ -39,6 +39,7 @@ MEANS: Mapping[str, tuple[str, str]] = {
     "ticket_events.jsonl": ("What happened in each case", "服务单的处理过程"),
     "ticket_messages.jsonl": ("What was written in each case", "服务单中的消息"),
     "approvals.jsonl": ("Repairs you were asked to pay for, and your answers", "付费维修的询问与您的答复"),
+    "surveys.jsonl": ("What you answered when we asked how it went", "您对服务的评价"),
     "reports.jsonl": ("What you reported to us", "您的报修内容"),
     "inbound_mails.jsonl": ("Mail we got from you", "您发来的邮件"),
     "commands.jsonl": ("What we asked your devices, and their answers", "我们向您的设备发出的查询及其回复"),
