@@ -25,7 +25,7 @@ USUAL_LAG, LEAST_LAG, LONGEST_LAG = 7, 2, 30
 ENOUGH_TICKETS = 10
 YEAR = timedelta(days=365)
 FAILURES = frozenset({"confirmed", "different_fault"})
-NOBODY_LOOKED = frozenset({"customer_declined", "fixed_by_update"})
+NOBODY_LOOKED = frozenset({"customer_declined", "fixed_by_update", "not_customers_device", "duplicate"})
 NEVER = 10**9
 
 Spans = Mapping[tuple[str, str], Sequence[tuple[int, int]]]

@@ -207,6 +207,21 @@ def test_visits_that_were_to_find_nothing_now_and_then_are_no_complaint(database
     assert judge(database, 30)["demoted"] == []
 
 
+@pytest.mark.parametrize("code", ["user_error", "environment", "fixed_by_update"])
+def test_what_was_neither_the_parts_fault_nor_the_models_speaks_neither_for_nor_against_it(
+    database: Database, code: str
+) -> None:
+    write_fleet(database)
+    version = add_version(database)
+    for number in range(12):
+        visit(database, version.id, number, code)
+    assert judge(database, 30)["demoted"] == []
+    for number in range(12, 24):
+        visit(database, version.id, number, "no_fault_found")
+    assert judge(database, 31)["demoted"] == [NAME]
+    assert "12 of 12 visits found no fault" in incidents(database)[0]
+
+
 def test_visits_about_another_version_do_not_count(database: Database) -> None:
     write_fleet(database)
     version = add_version(database)

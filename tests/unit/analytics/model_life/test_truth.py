@@ -78,3 +78,30 @@ def test_a_ticket_that_nobody_has_closed_leaves_its_device_in_doubt(database: Da
     day = found.last_known["d"] - 98
     assert np.isnan(found.answers(["d"], "relay", day, 30)[0][0])
     assert found.answers(["d"], "battery", day, 30)[0][0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        ("no_fault_found", 0.0),
+        ("user_error", 0.0),
+        ("environment", 0.0),
+        ("customer_declined", np.nan),
+        ("not_customers_device", np.nan),
+        ("duplicate", np.nan),
+    ],
+)
+def test_where_somebody_looked_and_the_part_was_sound_it_did_not_fail(
+    database: Database, code: str, answer: float
+) -> None:
+    with database.transaction() as connection:
+        devices.register(connection, [{"id": "d", "model": MODEL, "installed_at": START}])
+        devices.see(connection, [Sighting("d", START + 100 * DAY)])
+        new = NewTicket("c", "device", "t", 2, None, device_id="d", model=MODEL, part="relay")
+        ticket, _ = tickets.open_once(connection, new, actor="policy", now=START + 10 * DAY, detail={})
+        ended = {"state": "closed", "closed_at": START + 12 * DAY, "closing_code": code}
+        tickets.change(connection, ticket.id, None, ended)
+        labels = Labels({MODEL: list(devices.list_devices(connection))}, {}, {})
+        found = read_truth(connection, labels, START + 100 * DAY)
+    day = found.last_known["d"] - 95
+    np.testing.assert_array_equal(found.answers(["d"], "relay", day, 30)[0], [answer])
