@@ -10,10 +10,10 @@ from alerts.intake.complaints import OTHER, WISHES, offered
 from alerts.intake.report import Contact, Report
 from alerts.intake.reporting import Reported
 from api.context import ApiContext
+from api.evidence import desk, recent_events
 from api.pages.actions import perform
 from api.pages.frame import Visit
 from api.pages.language import speaker
-from api.report.evidence import desk, recent_events
 from api.security import AGENTS
 from hearthwatch.reasons import spoken
 from hearthwatch.records import aliases

@@ -12,12 +12,13 @@ from starlette.responses import RedirectResponse, Response
 from alerts.intake import nonces, reporting
 from alerts.notices.catalogue import choose
 from alerts.tickets import conversation
+from api import pictures
 from api.context import ApiContext, Context
 from api.customer.look import phrase
 from api.customer.sections.progress import STATES
 from api.customer.speech import Speech
 from api.errors import status_of
-from api.report import pages, pictures
+from api.report import pages
 from api.report.pages import Line
 from api.templating import HEADERS
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid, Missing

@@ -18,9 +18,9 @@ from alerts.intake.reporting import Reported
 from alerts.notices.catalogue import choose
 from api.context import ApiContext, Context
 from api.customer.sent import Sent
+from api.evidence import desk, recent_events
 from api.report import doors, form, pages
 from api.report.doors import Door
-from api.report.evidence import desk, recent_events
 from api.report.form import Problem, ReportForm
 from api.templating import HEADERS
 from hearthwatch.errors import HearthwatchError

@@ -17,11 +17,11 @@ from alerts.intake.mail.receiving import Incoming, receive
 from alerts.intake.matching import Why
 from alerts.intake.photos import MOST_PHOTOS, Photo, clean_all
 from alerts.intake.report import LONGEST_CONTACT, LONGEST_TEXT, Contact, Report
+from api import pictures
 from api.acts import Acting
 from api.context import Context
+from api.evidence import desk, recent_events
 from api.paging import Page, Paging
-from api.report import pictures
-from api.report.evidence import desk, recent_events
 from api.routes.tickets import visible
 from api.security import Agent, Caller, Staff, TicketReader, allow
 from hearthwatch.errors import Invalid
