@@ -38,6 +38,7 @@ from api.routes import (
     personal_data,
     policies,
     policy_reasons,
+    policy_replays,
     product_models,
     prognoses,
     releases,
@@ -107,7 +108,7 @@ def _rest(app: FastAPI) -> FastAPI:
         devices, liveness, prognoses, aliases, commands, groups, releases, rollouts, comparisons, findings, hold_outs,
         campaigns, notice_kinds, tickets, ticket_work, ticket_remedies, notices, outbox,
         late_days, sla, customers, personal_data, field_service,
-        policies, policy_reasons, product_models, outages, mirrors, knowledge, learning, intake, models, system,
+        policy_replays, policies, policy_reasons, product_models, outages, mirrors, knowledge, learning, intake, models, system,
         backups, backtests, sign_in,
     ):  # fmt: skip
         rest.include_router(noun.router)

@@ -19,8 +19,9 @@ from alerts.policy.file import Policy, parse
 from alerts.policy.quiet import next_allowed, zone
 from alerts.policy.survey import survey
 from alerts.replay import findings, people, registry, service
+from alerts.replay.findings import LOOKED_BACK
 from alerts.replay.rhythm import Rhythm, after, at_or_after
-from alerts.replay.stage import ACT, Happening, Stage, in_order
+from alerts.replay.stage import ACT, BEYOND, Happening, Stage, in_order
 from hearthwatch.records import notices, outbox, warranties
 from hearthwatch.records.database import batched
 from hearthwatch.records.policies import PolicyVersion
@@ -33,8 +34,6 @@ from hearthwatch.values import Span
 NOBODYS = Mail(Brand(""), "", timedelta(days=30))
 SWEPT = timedelta(days=1)
 """How often everything is looked at whether or not anything is known to have changed."""
-BEYOND = timedelta(microseconds=1)
-"""What is counted back to a time, that time included, is over just after it."""
 WORKER = "replay"
 
 
@@ -62,7 +61,13 @@ def enact(
     ``say`` is told how much of the time has passed, from 0 to 1. Nothing is written into ``source``, and nothing leaves ``scratch``.
     """
     policy = parse(version.text)
-    stage = Stage(scratch, _delays(policy), timedelta(hours=policy.tickets.close_after_hours))
+    settled = timedelta(days=policy.tickets.settle_days)
+    stage = Stage(
+        scratch,
+        _delays(policy),
+        after_recovery=(timedelta(hours=policy.tickets.close_after_hours), settled),
+        after_closing=(timedelta(days=policy.survey.after_days), settled),
+    )
     play = _Play(stage, policy, version, rhythm, span, say)
     registry.copy(source, scratch, span)
     service.copy(source, scratch, span.since)
@@ -98,6 +103,9 @@ class _Play:
             findings.begin(stage, row)
         closed = sa.select(tickets.c.device_id).where(tickets.c.state == "closed", tickets.c.device_id.is_not(None))
         stage.settled = set(stage.connection.execute(closed).scalars())
+        lately = sa.select(tickets.c.closed_at).where(tickets.c.closed_at > self.span.since - LOOKED_BACK)
+        for at in stage.connection.execute(lately).scalars():
+            stage.note_closing(at)
         self._note_what_time_brings(self.span.since - decisions.BUDGET_PERIOD)
         self._note_warranties()
         sweep = self.span.since
@@ -156,9 +164,10 @@ class _Play:
 
     def _round(self, now: datetime) -> None:
         stage = self.stage
+        subjects = None if stage.everybody else stage.awake
         stage.everybody, stage.awake = False, set()
         self.rounds += 1
-        found = survey(stage.connection, self.version, now)
+        found = survey(stage.connection, self.version, now, subjects)
         if found.idle:
             return
         done = rounds.carry_out(stage.connection, found, self.version, NOBODYS, now)
@@ -185,6 +194,7 @@ class _Play:
             stage.wake(device)
             if done["closed"]:
                 stage.settled.add(device)
+                stage.note_closing(now)
         self._note_what_time_brings(now)
 
     def _note_warranties(self) -> None:
@@ -200,9 +210,11 @@ class _Play:
     def _note_what_time_brings(self, since: datetime) -> None:
         """When budgets are new again, devices may be written about again, hold-outs end, and letters may leave."""
         stage, columns = self.stage, notices_table.c
-        query = sa.select(columns.device_id, columns.created_at).where(columns.created_at >= since)
+        query = sa.select(columns.device_id, columns.created_at, columns.kind).where(columns.created_at >= since)
         fleets = self.policy.notices.per_1000_devices_and_week is not None
-        for device, written in stage.connection.execute(query):
+        for device, written, kind in stage.connection.execute(query):
+            if kind == "survey":
+                stage.follow_later(written + timedelta(days=self.policy.survey.every_days) + BEYOND)
             if fleets:
                 stage.later(written + FLEET_PERIOD + BEYOND)
             stage.later(written + decisions.BUDGET_PERIOD + BEYOND, device)

@@ -40,7 +40,7 @@ class Opened:
         stage.connection.execute(sa.insert(findings_table).values(dict(self.row)))
         stage.said[self.row["id"]] = _words(self.row)
         due_from(stage, self.row)
-        stage.wake(self.row["subject"])
+        stage.wake(self.row["subject"], follow=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SaidAgain:
         if verdict is not None and before is not None and verdict != before[3]:
             _say_verdict(stage.connection, self.finding_id, verdict)
         if before != self.words or self.subject in stage.settled:
-            stage.wake(self.subject)
+            stage.wake(self.subject, follow=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Turned:
         if until := changes.get("muted_until"):
             stage.later(until, self.subject)
         if gone := changes.get("recovered_at"):
-            stage.follow_later(gone + stage.close_after)
+            stage.note_recovery(gone)
         stage.wake(self.subject)
 
 
@@ -128,7 +128,7 @@ def begin(stage: Stage, row: Mapping[str, Any]) -> None:
     if row["state"] != "recovered":
         due_from(stage, row)
     elif row["recovered_at"] is not None:
-        stage.follow_later(row["recovered_at"] + stage.close_after)
+        stage.note_recovery(row["recovered_at"])
 
 
 def due_from(stage: Stage, row: Mapping[str, Any]) -> None:

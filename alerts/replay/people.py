@@ -147,6 +147,10 @@ def ticket_of(connection: Connection, cause: str) -> Ticket | None:
 
 def touched(stage: Stage, ticket: Ticket) -> None:
     """Look at a ticket's device, and remember where what is seen again may be news."""
+    if ticket.waiting_until is not None:
+        stage.follow_later(ticket.waiting_until)
+    if ticket.closed_at is not None:
+        stage.note_closing(ticket.closed_at)
     if ticket.device_id is None:
         stage.wake_all()
         return
@@ -167,7 +171,9 @@ def _worked(source: Connection, span: Span) -> Iterator[Worked]:
     }
     causes = {number: row["cause"] for number, row in rows.items()}
     for when, what, actor, detail, ticket in source.execute(query.execution_options(yield_per=_CHUNK)):
-        if states.party_of(actor) in {"staff", "customer", "desk"}:
+        # That a customer did not answer in time is nobody's act, but what they were asked is not known here.
+        unanswered = actor == "policy" and (what == "approval_over" or "approval_id" in detail)
+        if unanswered or states.party_of(actor) in {"staff", "customer", "desk"}:
             yield Worked(when, rows[ticket], what, actor, detail, causes)
 
 

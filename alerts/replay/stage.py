@@ -18,6 +18,9 @@ from hearthwatch.records.tables import findings, metadata
 FACT, ACT = 0, 1
 """At one instant facts come before the jobs look, and people after it: they answer to what is there."""
 
+BEYOND = timedelta(microseconds=1)
+"""What is counted back to a time, that time included, is over just after it."""
+
 Said = tuple[str, float | None, str | None, str | None]
 """Severity, probability, part and verdict, as a detector said them."""
 
@@ -39,8 +42,10 @@ class Happening(Protocol):
 
 @dataclass(slots=True)
 class Stage:
-    """``connection`` is one long transaction in scratch records. ``delays`` are how long after they began findings may be
-    judged otherwise, ``close_after`` is how long one must have been gone before its ticket closes by itself.
+    """``connection`` is one long transaction in scratch records.
+
+    ``delays`` are how long after they began findings may be judged otherwise by the time alone; ``after_recovery`` and ``after_closing``
+    how long after a finding's recovery or a ticket's closing something may follow.
 
     ``awake`` are the devices that the next round looks at, ``everybody`` says that it looks at all. ``settled`` are devices with a closed
     ticket: what is seen of them again may be news.
@@ -48,7 +53,8 @@ class Stage:
 
     connection: Connection
     delays: tuple[timedelta, ...] = ()
-    close_after: timedelta = timedelta(0)
+    after_recovery: tuple[timedelta, ...] = ()
+    after_closing: tuple[timedelta, ...] = ()
     awake: set[str] = field(default_factory=set)
     everybody: bool = True
     follow: bool = True
@@ -60,13 +66,13 @@ class Stage:
     _agenda: list[tuple[datetime, str]] = field(default_factory=list)
     _follow_ups: list[datetime] = field(default_factory=list)
 
-    def wake(self, subject: str) -> None:
-        """Let the next round look at a device; what is no device's concerns everybody."""
+    def wake(self, subject: str, *, follow: bool = True) -> None:
+        """Let the next round look at a device; what is no device's concerns everybody. ``follow``: what follows, too."""
         if ":" in subject:
             self.everybody = True
         else:
             self.awake.add(subject)
-        self.follow = True
+        self.follow |= follow
 
     def wake_all(self) -> None:
         """Let the next round look at everything."""
@@ -80,6 +86,20 @@ class Stage:
         """Let what follows be looked at once a time has come."""
         heapq.heappush(self._follow_ups, at)
 
+    def note_recovery(self, at: datetime) -> None:
+        """A finding recovered: what may follow is looked at when it is due."""
+        for delay in self.after_recovery:
+            self._follow_around(at + delay)
+
+    def note_closing(self, at: datetime) -> None:
+        """A ticket was closed: what may follow is looked at when it is due."""
+        for delay in self.after_closing:
+            self._follow_around(at + delay)
+
+    def _follow_around(self, at: datetime) -> None:
+        self.follow_later(at)
+        self.follow_later(at + BEYOND)
+
     def next_due(self) -> datetime | None:
         """When time alone makes something due next."""
         times = [self._agenda[0][0]] if self._agenda else []
@@ -91,7 +111,7 @@ class Stage:
         while self._agenda and self._agenda[0][0] <= now:
             _, subject = heapq.heappop(self._agenda)
             if subject:
-                self.wake(subject)
+                self.wake(subject, follow=False)
             else:
                 self.wake_all()
         while self._follow_ups and self._follow_ups[0] <= now:

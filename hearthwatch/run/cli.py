@@ -200,6 +200,23 @@ def backtest(
     )
 
 
+@app.command()
+def replay(
+    policy: Annotated[Path, typer.Option("--policy", help="The policy to try (TOML).", exists=True, dir_okay=False)],
+    since: Annotated[str, typer.Option(help="From when on it would have been live: 2026-05-01, or with a time.")],
+    until: Annotated[str | None, typer.Option(help="Until when; default now.")] = None,
+    version: Annotated[int | None, typer.Option("--policy-version", hidden=True)] = None,
+    most: Annotated[int | None, typer.Option("--most", min=1, hidden=True)] = None,
+    attended: Annotated[bool, typer.Option("--attended", hidden=True)] = False,
+    as_json: Json = False,
+) -> None:
+    """What a policy would have sent and opened on stored history, what of it was right, and how it differs from today's."""
+    from hearthwatch.run.policy_replay import replay_command
+
+    settings = settings_with_logs()
+    replay_command(settings, policy, since, until, version=version, most=most, attended=attended, as_json=as_json)
+
+
 @mapping_commands.command("suggest")
 def mapping_suggest(path: HistoryPath) -> None:
     """Propose a mapping file from the columns; print it on standard output, to be read before it is used."""

@@ -42,6 +42,8 @@ from hearthwatch.run.backtesting import EVERY as BACKTESTS_EVERY
 from hearthwatch.run.backtesting import BacktestWorker
 from hearthwatch.run.channels import endpoints, patience
 from hearthwatch.run.doctor_costs import configured_costs
+from hearthwatch.run.policy_replay import EVERY as REPLAYS_EVERY
+from hearthwatch.run.policy_replay import ReplayWorker
 from hearthwatch.run.reporters import desk_of
 from hearthwatch.run.schedule import PROMPT, Job
 
@@ -57,6 +59,7 @@ class Work:
     platform: Platform
     channels: Mapping[str, Channel]
     backtests: BacktestWorker = field(default_factory=BacktestWorker)
+    replays: ReplayWorker = field(default_factory=ReplayWorker)
     desk: ServiceDesk | None = None
 
 
@@ -215,6 +218,11 @@ def _backtests(work: Work, _now: datetime) -> Mapping[str, Any]:
     return work.backtests.work(platform.settings, platform.database, platform.clock, platform.holder)
 
 
+def _replays(work: Work, _now: datetime) -> Mapping[str, Any]:
+    platform = work.platform
+    return work.replays.work(platform.database, platform.clock, platform.holder)
+
+
 def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
     options = work.platform.settings
     rows = work.platform.store.expire(
@@ -267,5 +275,6 @@ JOBS: tuple[Job[Work], ...] = (
     Job("mail", timedelta(minutes=1), _mail, lane="mail"),
     Job("reporters", timedelta(minutes=1), _reporters, lane=PROMPT),
     Job("backtests", BACKTESTS_EVERY, _backtests, lane="backtests"),
+    Job("replays", REPLAYS_EVERY, _replays, lane="replays"),
     Job("expire", timedelta(days=1), _expire, after=timedelta(hours=3)),
 )

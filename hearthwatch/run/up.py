@@ -23,6 +23,7 @@ from hearthwatch.run.assembly import (
     Platform,
     build_api,
     build_channels,
+    build_desk,
     build_health,
     build_ingestor,
     build_publisher,
@@ -134,7 +135,7 @@ def _start_jobs(platform: Platform, health: dict[str, object]) -> Sequence[End]:
     from hearthwatch.run.schedule import Schedule, Timer
 
     publisher = build_publisher(platform.settings)
-    work = Work(platform, build_channels(platform, publisher))
+    work = Work(platform, build_channels(platform, publisher), desk=build_desk(platform))
     schedule = Schedule(JOBS, work, platform.database, platform.clock, platform.holder)
     timer = Timer(schedule)
     timer.start()
@@ -143,7 +144,7 @@ def _start_jobs(platform: Platform, health: dict[str, object]) -> Sequence[End]:
         return {"ok": True, "leads": schedule.leads}
 
     health["jobs"] = tell
-    return [work.backtests.stop, timer.stop, publisher.close]
+    return [work.backtests.stop, work.replays.stop, timer.stop, publisher.close]
 
 
 def _end(parts: Sequence[Sequence[End]]) -> None:
