@@ -10,6 +10,8 @@ from api.context import ApiContext
 from api.pages import (
     backtest,
     backtests,
+    campaign,
+    campaigns,
     comparisons,
     devices,
     feedback,
@@ -57,6 +59,8 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/tickets/{ticket_id}", "Ticket", ticket.ticket_page),
         ("/sla", "Service levels", sla.sla_page),
         ("/mail", "Inbound mail", mail.mail_page),
+        ("/campaigns", "Recalls", campaigns.campaigns_page),
+        ("/campaigns/{campaign_id}", "Recall or security notice", campaign.campaign_page),
         ("/notices", "Notices", notices.notices_page),
         ("/notices/{notice_id}", "Notice", notices.notice_page),
         ("/outbox", "Outbox", outbox.outbox_page),

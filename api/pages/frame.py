@@ -31,6 +31,7 @@ NAVIGATION = (
     ("/tickets", "Tickets", "build"),
     ("/sla", "Service levels", "timer"),
     ("/notices", "Notices", "mail"),
+    ("/campaigns", "Recalls", "report"),
     ("/outbox", "Outbox", "outbox"),
     ("/mail", "Inbound mail", "inbox"),
     ("/knowledge", "Knowledge", "menu_book"),

@@ -19,7 +19,9 @@ from tests.unit.api.conftest import Client
 
 PATH = "/api/v1/campaigns"
 RECALL = recall()
-SOFT = RECALL_TEXTS | {"en": RECALL_TEXTS["en"] | {"hazard": "The lock is safe.\nAs a precaution we ask you to send it back."}}
+SOFT = RECALL_TEXTS | {
+    "en": RECALL_TEXTS["en"] | {"hazard": "The lock is safe.\nAs a precaution we ask you to send it back."}
+}
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +84,7 @@ def test_a_reference_is_given_once(client: Client) -> None:
 
 
 def test_the_same_request_again_begins_one_recall(client: Client) -> None:
-    key = {"headers": {"Idempotency-Key": "k-1"}}
+    key: dict[str, Any] = {"headers": {"Idempotency-Key": "k-1"}}
     assert draft(client, **key).json()["id"] == draft(client, **key).json()["id"] == 1
     assert len(client("viewer").get(PATH).json()["items"]) == 1
 
@@ -237,7 +239,8 @@ def test_an_advisory_is_there_for_anybody_as_csaf_once_it_runs(client: Client, c
     assert answer.status_code == 200
     document = answer.json()
     jsonschema.validate(document, CSAF)
-    named = {one for vulnerability in document["vulnerabilities"] for one in sum(vulnerability["product_status"].values(), [])}
+    statuses = [one["product_status"] for one in document["vulnerabilities"]]
+    named = {one for status in statuses for ids in status.values() for one in ids}
     assert named <= products({"branches": document["product_tree"]["branches"]})
     assert [one.get("cve") for one in document["vulnerabilities"]] == ["CVE-2026-12345", None]
     assert {one["category"] for one in document["vulnerabilities"][0]["remediations"]} == {"vendor_fix", "mitigation"}
