@@ -129,6 +129,12 @@ def waiting(connection: Connection) -> int:
     return int(connection.execute(query.where(*held)).scalar_one())
 
 
+def taken_since(connection: Connection, sender: str, since: datetime) -> int:
+    """How many mails of a sender became reports at or after ``since``."""
+    theirs = (inbound_mails.c.sender == sender, inbound_mails.c.state == "taken", inbound_mails.c.received_at >= since)
+    return int(connection.execute(sa.select(sa.func.count()).select_from(inbound_mails).where(*theirs)).scalar_one())
+
+
 def held_bytes(connection: Connection) -> int:
     """How many bytes of mails in quarantine nobody has looked at."""
     held = (

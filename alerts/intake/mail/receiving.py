@@ -9,7 +9,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,12 +24,15 @@ from alerts.intake.mail.parsing import Attachment, Mail
 from alerts.intake.mail.senders import Place, letter_of, place_of
 from alerts.intake.photos import MOST_PHOTOS, Photo
 from alerts.intake.report import LONGEST_TEXT, Contact, Report, is_address
-from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
+from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Unavailable
 from hearthwatch.records import inbound_mails, tickets
 from hearthwatch.records.inbound_mails import InboundMail, NewMail
 
 LARGEST_QUARANTINE = 256 * 1024 * 1024
 """Bytes of mails that nobody has looked at; more are not taken until somebody has."""
+
+MOST_AN_HOUR = 30
+"""Mails of one sender that become reports within an hour; further ones wait in quarantine."""
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -88,6 +91,8 @@ def _read(connection: Connection, mail: Mail, incoming: Incoming, now: datetime)
 
 
 def _taken(connection: Connection, mail: Mail, incoming: Incoming, now: datetime) -> InboundMail:
+    if mail.sender and inbound_mails.taken_since(connection, mail.sender, now - timedelta(hours=1)) >= MOST_AN_HOUR:
+        raise Conflict(f"its sender wrote more than {MOST_AN_HOUR} mails within an hour")
     place = place_of(connection, mail, incoming.desk.secret_key, now)
     taken, listed = _pictures(mail.photos, mail.attachments)
     done = reporting.report(connection, _report(connection, mail, place, taken, incoming), now)

@@ -103,6 +103,15 @@ def test_any_bytes_become_something_that_is_kept(world: World, raw: bytes) -> No
     assert take(world, raw).id == take(world, raw).id
 
 
+def test_a_flood_of_one_sender_waits_in_quarantine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "MOST_AN_HOUR", 3)
+    states = [take(world, mail(f"offline {n}", message_id=f"<{n}@x>")).state for n in range(5)]
+    assert states == ["taken"] * 3 + ["quarantined"] * 2
+    assert take(world, mail("offline", sender="o@example.net", message_id="<o@x>")).state == "taken"
+    world.pass_time(hours=2)
+    assert take(world, mail("offline", message_id="<later@x>")).state == "taken"
+
+
 # -- what is taken
 
 
