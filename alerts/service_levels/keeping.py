@@ -225,7 +225,8 @@ def _said(this: Round, books: Books, folded: Folded, one: Telling, number: int) 
 
 
 def _state(this: Round, books: Books, folded: Folded, waiting: datetime | None, added: int) -> SlaState:
-    instants = [one for one in (folded.next_at, waiting) if one is not None]
+    soonest = this.now + timedelta(microseconds=1)  # what is due this very instant is late only after it
+    instants = [max(one, soonest) for one in (folded.next_at, waiting) if one is not None]
     return SlaState(
         ticket_id=books.ticket_id,
         events=len(books.happened),

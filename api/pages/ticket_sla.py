@@ -14,7 +14,7 @@ from alerts.service_levels import standing as standings
 from alerts.service_levels.recount import Recount
 from alerts.service_levels.standing import Standing
 from alerts.sla.clocks import Clock, Folded
-from alerts.sla.terms import DUE_DAYS
+from alerts.sla.terms import DUE_DAYS, ROLES
 from api.context import ApiContext
 from api.pages import sla_words as words
 from api.pages.frame import Visit, card, sentence
@@ -118,14 +118,21 @@ def _said(say: Speaker, one: SlaEvent) -> str:
         "fulfil": say("fulfilled"),
         "breach": say("the promise was broken"),
         "cancel": say("cancelled"),
-        "remind": say("{count} reminded", count=one.detail.get("receivers", 0)),
-        "escalate": say("{count} told that it is late", count=one.detail.get("receivers", 0)),
+        "remind": say("{count} reminded ({whom})", count=one.detail.get("receivers", 0), whom=_whom(say, one)),
+        "escalate": say(
+            "{count} told that it is late ({whom})", count=one.detail.get("receivers", 0), whom=_whom(say, one)
+        ),
         "withdraw": say(
             "entry {number} does not hold: something that happened before became known later",
             number=one.detail.get("number"),
         ),
     }
     return told.get(one.what, one.what)
+
+
+def _whom(say: Speaker, one: SlaEvent) -> str:
+    """The roles that were told; addresses are nobody's business here."""
+    return ", ".join(say.word(to) if to in ROLES else say("an address") for to in one.detail.get("to", ()))
 
 
 def _listed(numbers: Iterable[int]) -> str:

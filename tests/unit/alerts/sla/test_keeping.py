@@ -38,6 +38,16 @@ def test_a_round_with_nothing_to_do_writes_nothing(desk: Desk) -> None:
     assert desk.ledger(ticket) == written
 
 
+def test_a_round_at_the_very_due_time_is_not_the_last_and_ends(desk: Desk) -> None:
+    desk.policy(RESOLVE)
+    ticket = desk.open("2026-05-04 09:00")
+    desk.round("2026-05-04 18:00")
+    assert desk.round("2026-05-04 18:00") == {}
+    assert desk.times(ticket, "breach") == []
+    desk.round("2026-05-04 18:01")
+    assert desk.times(ticket, "breach") == [berlin("2026-05-04 18:00")]
+
+
 def test_zammad_4432_nobody_is_written_to_at_night_or_on_a_weekend(desk: Desk) -> None:
     """github.com/zammad/zammad/issues/4432: reminders came at midnight and on Sundays although service times were Mo-Fr 9-17."""
     desk.policy(RESOLVE)
