@@ -65,6 +65,12 @@ def of_device(connection: Connection, device_id: str) -> list[ReportCode]:
     return [ReportCode(**row) for row in connection.execute(query).mappings()]
 
 
+def any_good(connection: Connection) -> bool:
+    """Whether there is a code that opens a form."""
+    query = sa.select(sa.literal(1)).where(report_codes.c.revoked_at.is_(None)).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def revoke(connection: Connection, device_id: str, actor: str, now: datetime, *, code_id: int | None = None) -> int:
     """Withdraw the good codes of a device, or one of them. Returns how many were good."""
     good = [report_codes.c.device_id == device_id, report_codes.c.revoked_at.is_(None)]

@@ -19,6 +19,7 @@ from hearthwatch.run.doctor_costs import check_costs
 from hearthwatch.run.doctor_delivery import check_delivery
 from hearthwatch.run.doctor_devices import check_devices
 from hearthwatch.run.doctor_influxdb import influxdb_time
+from hearthwatch.run.doctor_intake import check_intake
 from hearthwatch.run.doctor_mappings import check_mappings
 from hearthwatch.run.doctor_rollouts import check_rollouts
 from hearthwatch.run.doctor_spool import check_spool
@@ -56,6 +57,7 @@ def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield from guarded("secret_key", lambda: [_secret_key(settings)], "let us read the file, and nobody else")
     yield from guarded("mail_server", lambda: [_mail_server(settings)], "start it, or set mail_server to its address")
     yield from guarded("channels", lambda: check_delivery(settings), away)
+    yield from guarded("intake", lambda: check_intake(settings), away)
     yield from guarded("rollouts", lambda: check_rollouts(settings), "set it as in docs/rollouts.md")
     yield _public_url(settings)
 
