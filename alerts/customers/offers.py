@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from alerts.campaigns.answers import update_of
 from alerts.customers import installs
 from alerts.policy import decisions
 from alerts.policy.bad_releases import release_of
@@ -14,7 +16,7 @@ from hearthwatch.errors import Conflict
 from hearthwatch.records import customers, devices, findings, releases, rollouts, update_installs
 from hearthwatch.records import tickets as ticket_rows
 from hearthwatch.records.updatable import can_take
-from hearthwatch.values import Notice
+from hearthwatch.values import Device, Notice, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +29,8 @@ class Offer:
 
 
 def offer(connection: Connection, notice: Notice, now: datetime) -> Offer | None:
-    """What a notice of kind update offers at this moment; None where nothing is left to install, or no device's wave is open."""
-    if notice.kind != "update" or notice.finding_id is None:
-        return None
-    finding = findings.get(connection, notice.finding_id)
-    theirs = devices.find(connection, customers.devices_of(connection, notice.customer_id, now))
-    bad = release_of(connection, finding.kind, finding.subject)
-    if bad is not None:
-        fix = releases.fix_for(connection, bad.model, bad.version)
-        concerned = [one for one in theirs.values() if (one.model, one.version) == (bad.model, bad.version)]
-    else:
-        concerned = [one for one in theirs.values() if one.id == notice.device_id]
-        model = concerned[0].model if concerned else None
-        fix = releases.fix_for(connection, model, finding.mode) if model else None
+    """What a notice offers at this moment; None where nothing is left to install, or no device's wave is open."""
+    fix, concerned = _wanted(connection, notice, now)
     if fix is None:
         return None
     open_to = rollouts.open_to(connection, fix.id, [one.id for one in concerned])
@@ -49,6 +40,37 @@ def offer(connection: Connection, notice: Notice, now: datetime) -> Offer | None
         if decisions.helps(fix, one) and one.id in open_to and can_take(connection, one, fix, now)
     )
     return Offer(fix.version, fix.id, tuple(able)) if able else None
+
+
+def _wanted(connection: Connection, notice: Notice, now: datetime) -> tuple[Release | None, list[Device]]:
+    """The release that a notice is about, and the owner's devices that it is for."""
+    theirs = devices.find(connection, customers.devices_of(connection, notice.customer_id, now))
+    if notice.kind == "advisory":
+        return _of_advisory(connection, notice, theirs)
+    if notice.kind != "update" or notice.finding_id is None:
+        return None, []
+    finding = findings.get(connection, notice.finding_id)
+    bad = release_of(connection, finding.kind, finding.subject)
+    if bad is not None:
+        concerned = [one for one in theirs.values() if (one.model, one.version) == (bad.model, bad.version)]
+        return releases.fix_for(connection, bad.model, bad.version), concerned
+    concerned = [one for one in theirs.values() if one.id == notice.device_id]
+    model = concerned[0].model if concerned else None
+    return releases.fix_for(connection, model, finding.mode) if model else None, concerned
+
+
+def _of_advisory(
+    connection: Connection, notice: Notice, theirs: Mapping[str, Device]
+) -> tuple[Release | None, list[Device]]:
+    """The release that closes a vulnerability; of devices of several models, that of the notice's own device."""
+    told = update_of(connection, notice)
+    own = theirs.get(notice.device_id)
+    if told is None or own is None or own.model is None:
+        return None, []
+    version, ids = told
+    concerned = [one for one in theirs.values() if one.id in ids and one.model == own.model]
+    found = releases.by_version(connection, own.model, version)
+    return found if found is not None and found.status != "withdrawn" else None, concerned
 
 
 def accept(connection: Connection, notice: Notice, now: datetime) -> Offer:

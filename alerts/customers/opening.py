@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from alerts.tickets.conversation import surviving
 from hearthwatch.errors import Denied
 from hearthwatch.records import customer_links, customers, notices
 from hearthwatch.records import tickets as ticket_rows
@@ -46,6 +47,8 @@ def opened(connection: Connection, token: str, now: datetime) -> Opened:
     ticket = ticket_rows.get(connection, link.ticket_id) if link.ticket_id is not None else None
     if ticket is not None and ticket.customer_id != customer.id:
         raise Denied("this ticket is somebody else's now")
+    if ticket is not None and (goes_on := surviving(connection, ticket.id)).customer_id == customer.id:
+        ticket = goes_on
     matter = notice or ticket
     about = matter.device_id if matter is not None else None
     if about is not None:

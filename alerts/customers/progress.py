@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from alerts.tickets.conversation import surviving
 from hearthwatch.errors import Missing
 from hearthwatch.records import technicians
 from hearthwatch.records import tickets as ticket_rows
@@ -39,7 +40,19 @@ class Progress:
 
 
 def ticket_about(connection: Connection, notice: Notice) -> Ticket | None:
-    """The ticket about a notice that is its customer's: of its finding, else one they asked for."""
+    """The ticket about a notice that is its customer's, in which the matter goes on: of its finding, else one they asked for."""
+    found = _ticket_about(connection, notice)
+    if found is None:
+        return None
+    goes_on = surviving(connection, found.id)
+    return goes_on if goes_on.customer_id == notice.customer_id else found
+
+
+def _ticket_about(connection: Connection, notice: Notice) -> Ticket | None:
+    if notice.ticket_id is not None:
+        named = ticket_rows.get(connection, notice.ticket_id)
+        if named.customer_id == notice.customer_id:
+            return named
     if notice.finding_id is None:
         return None
     about = ticket_rows.of_findings(connection, [notice.finding_id]).get(notice.finding_id)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from alerts.customers.page import CustomerView
 from alerts.notices.catalogue import choose
 from alerts.notices.wording import Brand, Reader, Subject, write
-from alerts.policy import decisions
+from alerts.policy import decisions, facts
 from alerts.policy.file import parse
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import customers, findings, policies
@@ -72,5 +72,6 @@ def _act_by(connection: Connection, view: CustomerView, finding: Finding) -> dat
         policy = parse(policies.get(connection, notice.policy_version).text)
     except HearthwatchError:  # a policy of an earlier release may say what this one no longer reads
         return None
-    rule = decisions.rule_for(policy, finding, view.device.model if view.device else None)
+    about = facts.of_device(connection, view.device, notice.created_at)
+    rule = decisions.rule_for(policy, finding, about)
     return notice.send_after + timedelta(days=rule.act_within_days) if rule is not None else None

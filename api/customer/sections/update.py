@@ -8,7 +8,7 @@ from typing import Any
 from alerts.customers import offers
 from api.customer.look import Look, Press, Section, phrase
 from hearthwatch.errors import Conflict
-from hearthwatch.records import commands, update_installs
+from hearthwatch.records import commands, notices, update_installs
 from hearthwatch.records.update_installs import UpdateInstall
 
 SENTENCES: Mapping[str, str] = {
@@ -31,15 +31,20 @@ SENTENCES: Mapping[str, str] = {
 }
 """By how it stands; ``offline``: the device has not been reached yet."""
 
+INSTALL = phrase("Install version {version}")
+
 
 def show(look: Look) -> Mapping[str, Any] | None:
     """The updates that were accepted: of the link's notice, or of the devices the link is about."""
     found = _installs(look)
-    if not found:
+    offered = offers.offer(look.connection, look.notice, look.now) if look.notice is not None else None
+    of_advisory = look.notice is not None and look.notice.kind == "advisory" and not found
+    if not found and not (of_advisory and offered):
         return None
     return {
         "told": [_told(look, install) for install in found],
-        "again": look.notice is not None and any(install.state == "failed" for install in found) and _offered(look),
+        "again": offered is not None and any(install.state == "failed" for install in found),
+        "install": look.say(INSTALL, version=offered.version) if offered is not None and of_advisory else "",
     }
 
 
@@ -64,10 +69,6 @@ def _standing(look: Look, install: UpdateInstall) -> str:
     return install.state
 
 
-def _offered(look: Look) -> bool:
-    return look.notice is not None and offers.offer(look.connection, look.notice, look.now) is not None
-
-
 def again(pressed: Press) -> str | None:
     """Try once more where it failed."""
     look = pressed.look
@@ -77,9 +78,19 @@ def again(pressed: Press) -> str | None:
     return "again"
 
 
+def install(pressed: Press) -> str | None:
+    """Accept the version that a security notice asks for; of other notices the button stands with the notice."""
+    look = pressed.look
+    if look.notice is None or look.notice.kind != "advisory":
+        raise Conflict("this link offers nothing to install")
+    offers.accept(look.connection, look.notice, look.now)
+    notices.note(look.connection, look.notice.id, look.now, "accept_update", pressed.actor, {})
+    return None  # how it stands is shown from now on
+
+
 SECTION = Section(
     "update",
     show,
-    {"update_again": again},
+    {"update_again": again, "update_install": install},
     {"again": phrase("All right. We try it once more.")},
 )
