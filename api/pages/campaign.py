@@ -18,11 +18,11 @@ from alerts.notices.wording import Letter
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.campaign_form import form_card, problem_of
-from api.pages.campaign_letters import letters_card
 from api.pages.campaigns import COLORS, kind_of, state_of
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, figure, sentence
 from api.pages.language import Speaker, speaker
+from api.pages.letters import letters_card
 from api.pages.tables import table
 from api.pages.wording import moment
 from api.routes.findings import mail_of
@@ -58,7 +58,7 @@ async def campaign_page(visit: Visit) -> None:
         _problems(say, shown.checked)
     if may and campaign.state == "draft":
         form_card(visit, say, campaign, shown.content, shown.checked)
-    letters_card(visit, say, campaign, shown.letters, may_send=may)
+    letters_card(visit, say, f"campaign:{campaign.id}", shown.letters, may_send=may)
     _unreached(say, shown)
     if may and campaign.state == "running":
         _settle(visit, say, campaign)

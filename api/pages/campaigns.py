@@ -44,6 +44,7 @@ async def campaigns_page(visit: Visit) -> None:
     lines = await visit.load(_load)
     if visit.person.role in STAFF:
         _new(visit, say)
+    ui.link(say("Letters of every kind, to look at"), "/notice-kinds").classes("hw-link")
     if not lines:
         sentence(say("No recalls and no security notices."))
         return

@@ -1,4 +1,4 @@
-"""The letters of a campaign as their readers get them, one beside the other, and a test of each."""
+"""Letters as their readers get them, one language beside the other, and a test of each."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from alerts.notices.wording import Letter
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, sentence
 from api.pages.language import Speaker, own_name
-from hearthwatch.records.campaigns import Campaign
 
 
-def letters_card(visit: Visit, say: Speaker, campaign: Campaign, letters: Sequence[Letter], *, may_send: bool) -> None:
-    """Each language's letter, in a frame that runs no scripts and sends nothing."""
-    with card(say("The letters"), say("As an owner of one of the devices gets them; the link is masked.")):
+def letters_card(visit: Visit, say: Speaker, name: str, letters: Sequence[Letter], *, may_send: bool) -> None:
+    """Each language's letter, in a frame that runs no scripts and sends nothing; ``name`` says of what (``campaign:3``)."""
+    with card(say("The letters"), say("As their readers get them; the link is masked.")):
         if not letters:
             sentence(say("There are no texts yet."))
         with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
@@ -29,7 +28,7 @@ def letters_card(visit: Visit, say: Speaker, campaign: Campaign, letters: Sequen
                     with ui.expansion(say("As text")).classes("w-full"):
                         ui.label(letter.text).classes("whitespace-pre-wrap text-sm")
                     if may_send:
-                        _test(visit, say, campaign, letter)
+                        _test(visit, say, name, letter)
 
 
 def _frame(say: Speaker, letter: Letter) -> None:
@@ -42,14 +41,13 @@ def _frame(say: Speaker, letter: Letter) -> None:
     ).classes("w-full")
 
 
-def _test(visit: Visit, say: Speaker, campaign: Campaign, letter: Letter) -> None:
+def _test(visit: Visit, say: Speaker, name: str, letter: Letter) -> None:
     context, actor = visit.context, visit.person.name
     with ui.row().classes("w-full items-center gap-2"):
         address = ui.input(say("Test to (mailto:me@example.org)")).classes("grow").props("dense outlined")
 
         async def send() -> None:
             to = str(address.value or "").strip()
-            name = f"campaign:{campaign.id}"
             await perform(
                 context,
                 lambda c: samples.test_send(c, name, letter, to, actor=actor, now=context.clock.now()),
