@@ -12,7 +12,7 @@ from api.context import ApiContext
 from api.pages import hold_outs as hold_out_pages
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
-from api.pages.language import language_of
+from api.pages.language import Speaker, language_of, speaker
 from api.pages.notice_why import finding_card
 from api.pages.reasons import show, waiting_card
 from api.pages.tables import table
@@ -81,18 +81,30 @@ COLUMNS = (
 async def findings_page(visit: Visit) -> None:
     """All findings, the open ones first."""
     state = visit.request.query_params.get("state", "open")
+    say = speaker(visit.request)
     found, waiting = await visit.load(_load, state if state in STATES else None)
     waiting_card(waiting)
     with ui.row().classes("gap-2"):
         for name in (*STATES, "all"):
             chosen = name == state or (name == "all" and state not in STATES)
-            ui.button(name, on_click=lambda name=name: ui.navigate.to(f"/findings?state={name}")).props(
+            ui.button(say.word(name), on_click=lambda name=name: ui.navigate.to(f"/findings?state={name}")).props(
                 "dense no-caps unelevated" if chosen else "dense no-caps outline"
             )
     if not found:
-        sentence("Nothing here. Findings appear when a device or a release leaves what is normal for it.")
+        sentence(say("Nothing here. Findings appear when a device or a release leaves what is normal for it."))
         return
-    table(COLUMNS, [row(finding) for finding in found], links=("what", "subject"), badges=("severity", "state"))
+    columns = [(name, say(label), align) for name, label, align in COLUMNS]
+    table(
+        columns,
+        [_worded(say, row(finding)) for finding in found],
+        links=("what", "subject"),
+        badges=("severity", "state"),
+    )
+
+
+def _worded(say: Speaker, cells: dict[str, Any]) -> dict[str, Any]:
+    """A row in the reader's language."""
+    return cells | {name: say.word(str(cells[name])) for name in ("what", "kind", "severity", "state")}
 
 
 def _load(context: ApiContext, state: str | None) -> tuple[list[Finding], list[Prognosis]]:
@@ -105,28 +117,31 @@ def _load(context: ApiContext, state: str | None) -> tuple[list[Finding], list[P
 async def finding_page(visit: Visit) -> None:
     """One finding with its evidence, its history, and the three answers a visit.person can give."""
     identifier = number_in_path(visit.request, "finding_id")
+    say = speaker(visit.request)
     finding, events = await visit.load(_load_one, identifier)
-    with card(mode(finding.mode)):
+    with card(say(mode(finding.mode))):
+        muted = say(", muted until {until}", until=moment(finding.muted_until)) if finding.muted_until else ""
+        seen = say("{first} to {last} UTC", first=moment(finding.first_seen), last=moment(finding.last_seen))
         facts(
             {
-                "Subject": subject_name(finding),
-                "Found by": finding.kind,
-                "Severity": finding.severity,
-                "State": finding.state
-                + (f", muted until {moment(finding.muted_until)}" if finding.muted_until else ""),
-                "Part": finding.part or "–",
-                "Probability within 30 days": share(finding.probability),
-                "First and last seen": f"{moment(finding.first_seen)} to {moment(finding.last_seen)} UTC",
-                "Episode": str(finding.episode),
+                say("Subject"): subject_name(finding),
+                say("Found by"): say.word(finding.kind),
+                say("Severity"): say.word(finding.severity),
+                say("State"): say.word(finding.state) + muted,
+                say("Part"): say.word(finding.part) if finding.part else "–",
+                say("Probability within 30 days"): share(finding.probability),
+                say("First and last seen"): seen,
+                say("Episode"): str(finding.episode),
             }
         )
-        ui.link("Show the subject", subject_link(finding)).classes("hw-link")
+        ui.link(say("Show the subject"), subject_link(finding)).classes("hw-link")
     await hold_out_pages.finding_card(visit, identifier)
-    with card("Why"):
+    with card(say("Why")):
         show(finding.evidence, language_of(visit.request))
         named = finding.evidence.get("metrics") or ()
         if named:
-            ui.label("Metrics: " + ", ".join(metric(str(name)) for name in named)).classes("hw-quiet text-sm")
+            metrics = say("Metrics: {names}", names=", ".join(metric(str(name)) for name in named))
+            ui.label(metrics).classes("hw-quiet text-sm")
         told = {"alarm"} if finding.evidence.get("decision") else set()  # the decision's sentence says it
         numbers = {
             name: number(value, 3)
@@ -137,15 +152,16 @@ async def finding_page(visit: Visit) -> None:
             facts(numbers)
     await finding_card(visit, identifier)
     if finding.state != "recovered" and visit.person.role in STAFF:
-        _answers(visit.context, visit.person, finding)
-    with card("History"):
+        _answers(visit.context, visit.person, finding, say)
+    with card(say("History")):
         for event in events:
-            ui.label(f"{moment(event.at)}  {event.what} by {event.actor}").classes("text-sm")
+            done = say("{at}  {what} by {who}", at=moment(event.at), what=say.word(event.what), who=event.actor)
+            ui.label(done).classes("text-sm")
 
 
-def _answers(context: ApiContext, person: Person, finding: Finding) -> None:
-    with card("Your answer"):
-        note = ui.input("Note").classes("w-full").props("dense outlined")
+def _answers(context: ApiContext, person: Person, finding: Finding, say: Speaker) -> None:
+    with card(say("Your answer")):
+        note = ui.input(say("Note")).classes("w-full").props("dense outlined")
         with ui.row().classes("gap-2"):
 
             async def acknowledge() -> None:
@@ -153,7 +169,7 @@ def _answers(context: ApiContext, person: Person, finding: Finding) -> None:
                 await perform(
                     context,
                     lambda c: findings.acknowledge(c, finding.id, finding.revision, person.name, now, note.value or ""),
-                    "Acknowledged",
+                    say("Acknowledged"),
                 )
 
             async def expect() -> None:
@@ -161,7 +177,7 @@ def _answers(context: ApiContext, person: Person, finding: Finding) -> None:
                 await perform(
                     context,
                     lambda c: findings.expect(c, finding.id, finding.revision, person.name, now, note.value or ""),
-                    "Marked as expected",
+                    say("Marked as expected"),
                 )
 
             async def mute() -> None:
@@ -170,13 +186,13 @@ def _answers(context: ApiContext, person: Person, finding: Finding) -> None:
                 await perform(
                     context,
                     lambda c: findings.mute(c, finding.id, finding.revision, until, person.name, now),
-                    f"Muted until {moment(until)}",
+                    say("Muted until {until}", until=moment(until)),
                 )
 
-            ui.button("Acknowledge", on_click=acknowledge).props("no-caps unelevated")
-            ui.button("This is expected", on_click=expect).props("no-caps outline")
-            days = ui.number("Days", value=7, min=1, max=365).classes("w-20").props("dense outlined")
-            ui.button("Mute", on_click=mute).props("no-caps outline")
+            ui.button(say("Acknowledge"), on_click=acknowledge).props("no-caps unelevated")
+            ui.button(say("This is expected"), on_click=expect).props("no-caps outline")
+            days = ui.number(say("Days"), value=7, min=1, max=365).classes("w-20").props("dense outlined")
+            ui.button(say("Mute"), on_click=mute).props("no-caps outline")
 
 
 def _load_one(context: ApiContext, identifier: int) -> tuple[Finding, list[Any]]:

@@ -22,7 +22,7 @@ def form_card(visit: Visit, say: Speaker, text: str) -> None:
         box = (
             ui.textarea(value=text)
             .classes("w-full font-mono")
-            .props("outlined autogrow input-class=text-sm spellcheck=false")
+            .props("outlined rows=18 input-class=text-sm spellcheck=false")
         )
         said = ui.column().classes("w-full gap-1")
 
