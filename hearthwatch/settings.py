@@ -360,11 +360,14 @@ def load_settings(**options: object) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         message = "there is no such option" if first["type"] == "extra_forbidden" else first["msg"]
+        if first["loc"] and first["loc"][0] in _SECRET:  # what was given may hold one
+            raise Invalid(message, where=name) from None
         raise Invalid(f"{message} (given: {first.get('input')!r:.60})", where=name) from None
     except (SettingsError, ValueError) as error:  # a TOML file that is not TOML
         raise Invalid(str(error).splitlines()[0], where=str(_config_file())) from None
 
 
+_SECRET = ("channels", "webhooks")
 _TESTS = "HEARTHWATCH_TEST_"
 _OTHER_VARIABLES = ("HEARTHWATCH_DATA", "HEARTHWATCH_REQUIRE_SERVICES", "HEARTHWATCH_PASSWORD", "HEARTHWATCH_TOKEN")
 

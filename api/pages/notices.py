@@ -211,7 +211,7 @@ def _channels(visit: Visit, say: Speaker, told: Told) -> None:
                 if item.last_error:
                     ui.label(item.last_error).classes("text-sm break-words min-w-0")
             if attempts := told.attempts.get(item.id):
-                with ui.expansion(say("{count} attempts", count=len(attempts))).classes("w-full"):
+                with ui.expansion(say("attempts: {count}", count=len(attempts))).classes("w-full"):
                     sending.attempts_table(say, attempts)
             sending.item_buttons(say, visit.context, visit.person, item)
 

@@ -112,7 +112,7 @@ def _brake(visit: Visit, say: Speaker, found: Outgoing) -> None:
 
 def _channel(visit: Visit, say: Speaker, one: Standing) -> None:
     """One channel: its health, what waits, how the last day went, and what a person can do."""
-    with ui.column().classes("w-full gap-1 border-t q-pt-sm"):
+    with ui.column().classes("w-full gap-1 q-pt-sm").style("border-top: 1px solid #e4e1d8"):
         with ui.row().classes("items-center gap-3 w-full"):
             ui.badge(sending.health_of(say, one.health), color=sending.COLORS[one.health])
             ui.link(one.name, f"/outbox?{urlencode({'channel': one.name})}").classes("hw-link font-semibold")
@@ -124,11 +124,11 @@ def _channel(visit: Visit, say: Speaker, one: Standing) -> None:
 
 
 def _queue(say: Speaker, one: Standing) -> str:
-    parts = [say("{count} waiting", count=one.waiting + one.sending)]
+    parts = [say("waiting: {count}", count=one.waiting + one.sending)]
     if one.oldest_s >= 60:
         parts.append(say("the oldest for {minutes} min", minutes=int(one.oldest_s // 60)))
     if one.dead:
-        parts.append(say("{count} dead letters", count=one.dead))
+        parts.append(say("dead letters: {count}", count=one.dead))
     return ", ".join(parts)
 
 

@@ -18,7 +18,6 @@ from hearthwatch.run.printing import print_json, show
 from hearthwatch.settings import Settings, load_settings
 
 Role = Literal["viewer", "engineer", "agent", "technician", "admin"]
-OutboxState = Literal["pending", "claimed", "delivered", "failed", "cancelled"]
 PERSON = "command line"
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
@@ -226,48 +225,6 @@ def quarantine_replay(as_json: Json = False) -> None:
         print_json(answer)
     else:
         typer.echo(", ".join(f"{count} {name}" for name, count in answer.items()))
-
-
-outbox = typer.Typer()
-
-
-@outbox.command("pause")
-def outbox_pause(reason: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")] = "") -> None:
-    """Stop all sending at once."""
-    from alerts.policy import brakes
-
-    with opened_records() as database, database.transaction() as connection:
-        brakes.pause(connection, PERSON, SystemClock().now(), reason)
-    typer.echo("nothing leaves until: hearthwatch outbox resume")
-
-
-@outbox.command("resume")
-def outbox_resume() -> None:
-    """Send again."""
-    from alerts.policy import brakes
-
-    with opened_records() as database, database.transaction() as connection:
-        brakes.resume(connection, PERSON, SystemClock().now())
-    typer.echo("sending")
-
-
-@outbox.command("list")
-def outbox_list(
-    state: Annotated[OutboxState | None, typer.Option(help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 50,
-    as_json: Json = False,
-) -> None:
-    """What waits, what left, and what could not."""
-    from hearthwatch.records import outbox as rows
-
-    with opened_records() as database, database.reading() as connection:
-        items = rows.list_items(connection, state=state, limit=limit)
-    fields = ("id", "kind", "channel", "state", "attempts", "created_at", "next_at", "delivered_at", "last_error")
-    if as_json:
-        print_json({"items": [{name: getattr(item, name) for name in fields} for item in items]})
-        return
-    for item in items:
-        typer.echo(f"{item.id:>6}  {item.state:<9}  {item.channel:<8}  tried {item.attempts}x  {item.last_error or ''}")
 
 
 models = typer.Typer()

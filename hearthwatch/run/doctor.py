@@ -9,9 +9,10 @@ import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-from hearthwatch.errors import HearthwatchError
+from alerts.channels.mail_server import PORTS, mail_server
+from hearthwatch.errors import HearthwatchError, Invalid
 from hearthwatch.run.assembly import SHORTEST_KEY
 from hearthwatch.run.checks import Check, advice, guarded, unfit, well
 from hearthwatch.run.doctor_broker import check_broker
@@ -29,8 +30,6 @@ from hearthwatch.settings import Settings
 
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)  # no earlier clock can be right: this code is younger
 SKEW_SECONDS = 5.0
-_MAIL_MODES = {"mailto": "insecure", "mailtos": "starttls"}
-_MAIL_PORTS = {"insecure": 25, "starttls": 587, "ssl": 465}
 _MAIL_SECONDS = 5.0
 _MARKS = {"ok": "ok ", "advice": " ! ", "no": "NO "}
 
@@ -58,6 +57,7 @@ def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield from guarded("mail_server", lambda: [_mail_server(settings)], "start it, or set mail_server to its address")
     yield from guarded("channels", lambda: check_delivery(settings), away)
     yield from guarded("intake", lambda: check_intake(settings), away)
+    yield from guarded("channels", lambda: check_delivery(settings), away)
     yield from guarded("rollouts", lambda: check_rollouts(settings), "set it as in docs/rollouts.md")
     yield _public_url(settings)
 
@@ -117,40 +117,25 @@ def _mail_server(settings: Settings) -> Check:
     address = settings.mail_server.get_secret_value()
     if not address:
         return well(
-            "mail_server", "none is configured; notices go to the mailbox and to channels with their own address"
+            "mail_server", "none is configured; notices go to the mailbox and to the channels of the settings"
         )
     try:
-        parts = urlsplit(address)
-        host, port, mode = _mail_place(parts)
-    except ValueError:  # what it says may hold the password
-        return unfit("mail_server", "its address can not be read", "set mail_server as in docs/settings.md")
-    if parts.scheme not in _MAIL_MODES:
-        return well("mail_server", f"{parts.scheme}:// is a service of its own, not tried")
+        place = mail_server(address)
+    except Invalid as error:
+        return unfit("mail_server", error.message, "set mail_server as in docs/delivery.md")
+    host, port, mode = place.host, place.port, place.mode
     try:
         with _mail_session(host, port, mode) as server:
             code, words = server.noop()
     except (smtplib.SMTPException, OSError) as error:
         says = f"{host}:{port}: {error.strerror if isinstance(error, socket.gaierror) else error}"
         remedy = "start it, open the firewall, or set mail_server to its address"
-        if port == _MAIL_PORTS["ssl"] and mode != "ssl":
+        if port == PORTS["ssl"] and mode != "ssl":
             remedy = f"port {port} speaks TLS from the first byte: add mode=ssl to mail_server"
         return unfit("mail_server", says, remedy)
     if code != 250:
         return unfit("mail_server", f"{host}:{port} says {code} {words.decode('utf-8', 'replace')}", "see its log")
     return well("mail_server", f"{host}:{port} answers (nothing was sent, no password tried)")
-
-
-def _mail_place(parts: SplitResult) -> tuple[str, int, str]:
-    """Host, port and mode as Apprise, which sends the letters, takes them from a mail address.
-
-    Raises `ValueError` for what can not be read.
-    """
-    options = parse_qs(parts.query)
-    mode = options.get("mode", [_MAIL_MODES.get(parts.scheme, "")])[-1].lower()
-    host = options.get("smtp", [parts.hostname or ""])[-1]
-    if parts.scheme in _MAIL_MODES and mode not in _MAIL_PORTS:
-        raise ValueError(mode)
-    return host, parts.port or _MAIL_PORTS.get(mode, 0), mode
 
 
 def _mail_session(host: str, port: int, mode: str) -> smtplib.SMTP:
