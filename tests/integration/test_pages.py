@@ -9,7 +9,17 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from analytics.liveness import watch_liveness
-from hearthwatch.records import access, asking, blindness, cohort_looks, commands, devices, liveness, policies
+from hearthwatch.records import (
+    access,
+    asking,
+    blindness,
+    cohort_looks,
+    commands,
+    devices,
+    liveness,
+    policies,
+    ticket_messages,
+)
 from hearthwatch.records.asking import Heard
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database
@@ -170,10 +180,33 @@ def test_a_technician_closes_a_ticket_with_what_was_really_wrong(site: Site, bro
     page = opened(browser, f"{site.url}/tickets")
     page.get_by_role("link", name="lock-1").first.wait_for()
     page.locator("tbody tr").first.get_by_role("link").first.click()
+    page.get_by_role("button", name="Close it").click()
     page.get_by_label("Closing note").fill("cell was dry")
     page.get_by_role("button", name="Close ticket").click()
     expect(page.get_by_text("closed as confirmed")).to_be_visible()
     assert site.world.ticket().closing_note == "cell was dry"
+
+
+def test_an_agent_asks_for_a_price_and_notes_and_answers_stay_apart(site: Site, browser: Browser) -> None:
+    ticket = site.world.ticket()
+    page = opened(browser, f"{site.url}/tickets/{ticket.id}")
+    page.get_by_label("Internal note").fill("second call this week")
+    page.get_by_role("button", name="Keep as an internal note").click()
+    expect(page.get_by_text("Internal: no customer sees this")).to_be_visible()
+    page.get_by_label("Answer to the customer").fill("Which light does it show?")
+    page.get_by_role("button", name="Send to the customer").click()
+    expect(page.get_by_text("Which light does it show?")).to_be_visible()
+    page.get_by_role("button", name="Choose a remedy").click()
+    page.get_by_label("The customer pays (EUR)").fill("20.00")
+    page.get_by_label("Why, where it is not what is proposed (internal)").fill("agreed on the phone")
+    page.get_by_role("button", name="Choose", exact=True).click()
+    page.get_by_role("button", name="Ask the customer whether they agree").click()
+    expect(page.get_by_text("waits for the customer's approval").first).to_be_visible()
+    asked = site.world.ticket()
+    assert (asked.waiting_for, asked.remedy_price, asked.remedy_currency) == ("approval", 2000, "EUR")
+    with site.world.database.reading() as connection:
+        said = ticket_messages.of_ticket(connection, ticket.id)
+    assert [one.direction for one in said] == ["internal", "out", "internal"]
 
 
 def test_the_policy_is_switched_only_after_a_question(site: Site, browser: Browser) -> None:

@@ -142,3 +142,30 @@ def test_a_merged_case_is_followed_to_where_it_goes_on(desk: Desk, page: TestCli
     desk.merge(other, ticket)
     desk.reply(other, "We go on here.")
     assert "We go on here." in shown(page, token)
+
+
+def test_the_letter_about_a_price_leads_to_the_page_where_it_is_agreed_to(desk: Desk, page: TestClient) -> None:
+    asked(desk)
+    desk.world.follow_up()
+    desk.world.deliver()
+    (letter,) = [one for one in desk.world.letters("mailbox://c-1") if "€20.00" in one.text]
+    (own,) = re.findall(r"http://hw\.test/c/(\S+)", letter.text)
+    assert "warranty ended" in letter.text
+    approval = hidden(shown(page, own), "approval")
+    assert press(page, own, "approval_agree", approval=approval) == 303
+    assert desk.start(desk.world.ticket()).state == "in_progress"
+    desk.world.follow_up()
+    desk.world.deliver()
+    assert len([one for one in desk.world.letters("mailbox://c-1") if "€20.00" in one.text]) == 1
+
+
+def test_an_answer_of_the_service_reaches_the_customer_once_and_a_note_never(desk: Desk, page: TestClient) -> None:
+    ticket = desk.world.ticket()
+    desk.note(ticket, "a difficult customer")
+    desk.reply(ticket, "Which light does it show?")
+    for _ in range(2):
+        desk.world.follow_up()
+        desk.world.deliver()
+    texts = [one.text for one in desk.world.letters()]
+    assert sum("Which light does it show?" in text for text in texts) == 1
+    assert not any("difficult" in text for text in texts)
