@@ -9,8 +9,6 @@ from sqlalchemy import Connection
 
 from alerts import commands, delivery, following, rounds
 from alerts.campaigns import sending as campaigns
-from alerts.delivery.events import Endpoint, announce
-from alerts.delivery.patience import Patience
 from alerts.customers import installs
 from alerts.delivery.events import Endpoint, announce
 from alerts.delivery.patience import Patience

@@ -31,7 +31,6 @@ NAVIGATION = (
     ("/tickets", "Tickets", "build"),
     ("/sla", "Service levels", "timer"),
     ("/notices", "Notices", "mail"),
-    ("/outbox", "Outbox", "outbox"),
     ("/campaigns", "Recalls", "report"),
     ("/outbox", "Outbox", "outbox"),
     ("/mail", "Inbound mail", "inbox"),

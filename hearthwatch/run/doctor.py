@@ -57,7 +57,6 @@ def _checks(settings: Settings, *, probe: bool) -> Iterator[Check]:
     yield from guarded("mail_server", lambda: [_mail_server(settings)], "start it, or set mail_server to its address")
     yield from guarded("channels", lambda: check_delivery(settings), away)
     yield from guarded("intake", lambda: check_intake(settings), away)
-    yield from guarded("channels", lambda: check_delivery(settings), away)
     yield from guarded("rollouts", lambda: check_rollouts(settings), "set it as in docs/rollouts.md")
     yield _public_url(settings)
 
