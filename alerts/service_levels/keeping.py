@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts.policy.file import Policy
-from alerts.service_levels import facts, ledgers, telling
+from alerts.service_levels import facts, ledgers, letters
 from alerts.service_levels.ledgers import Books, Versions
 from alerts.service_levels.telling import Telling
 from alerts.sla.alarms import alarms, hearing, receivers
@@ -99,7 +99,7 @@ def carry_out(connection: Connection, version: PolicyVersion, now: datetime, *, 
         tellings += _bring_up(this, some, done)
     if tellings:
         language = this.policy.sla.language
-        done["letters"] += telling.send(connection, tellings, language=language, public_url=public_url, now=now)
+        done["letters"] += letters.send(connection, tellings, language=language, public_url=public_url, now=now)
     after = replace(before, version=version.version, live=this.live)
     if len(behind) <= MOST:
         after = replace(after, event=event, swept=now if swept else before.swept)

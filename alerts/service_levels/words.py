@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from alerts.service_levels.telling import Telling
 from alerts.sla.calendar import BusinessCalendar
-
-if TYPE_CHECKING:
-    from alerts.service_levels.telling import Telling
 
 _ENGLISH = {
     "first_response": "first response",
