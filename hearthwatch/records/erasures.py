@@ -124,18 +124,22 @@ def take_out(connection: Connection, person: Person, now: datetime) -> dict[str,
 
 def sweep(database: Database) -> None:
     """Let the database's files forget what was overwritten: SQLite's log now, PostgreSQL's dead rows by a vacuum."""
-    if database.engine.dialect.name == "postgresql":
-        with translated(), database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for name in _VACUUMED:
-                connection.exec_driver_sql(f"VACUUM {name}")
-        return
     with translated(), closing(database.engine.raw_connection()) as raw:
-        raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if database.engine.dialect.name != "postgresql":
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+        driver: Any = raw.driver_connection
+        driver.autocommit = True  # a vacuum is no part of a transaction
+        try:
+            for name in _VACUUMED:
+                driver.cursor().execute(f"VACUUM {name}")
+        finally:
+            driver.autocommit = False
 
 
 _VACUUMED = (
     "notices", "outbox", "mailbox", "ticket_messages", "ticket_reports", "report_photos", "inbound_mails", "customers", "homes",
-    "commands", "idempotency_keys", "customer_links",
+    "commands", "idempotency_keys", "customer_links", "surveys",
 )  # fmt: skip
 
 
