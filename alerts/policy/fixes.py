@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from alerts.policy.decisions import helps
 from hearthwatch.records import releases, rollouts
 from hearthwatch.records.rollouts import Rollout
+from hearthwatch.records.updatable import can_take
 from hearthwatch.values import Device, Release
 
 
@@ -20,6 +22,7 @@ class Fixes:
         self._known: dict[tuple[str, str], Release | None] = {}
         self._rollouts: dict[int, Rollout | None] = {}
         self._open: dict[int, dict[str, bool]] = {}
+        self._taken: dict[tuple[int, str], bool] = {}
 
     def find(self, model: str | None, what: str) -> Release | None:
         """The release that fixes a failure mode or a version of a model, if there is one."""
@@ -46,6 +49,15 @@ class Fixes:
         ids = list(device_ids)
         self._look_up(fix.id, [one for one in ids if one not in self._open.get(fix.id, {})])
         return {one for one in ids if self._open[fix.id][one]}
+
+    def taken_by(self, fix: Release | None, device: Device | None, now: datetime) -> bool:
+        """Whether a device can be told to install a fix that helps it and is open to it."""
+        if fix is None or device is None or not helps(fix, device) or not self.open_to(fix, [device.id]):
+            return False
+        key = (fix.id, device.id)
+        if key not in self._taken:
+            self._taken[key] = can_take(self._connection, device, fix, now)
+        return self._taken[key]
 
     def coming(self, device: Device | None, what: str) -> Release | None:
         """The release that fixes what a device has and is on its way to it: its roll-out goes on, and has not come to the device's wave."""

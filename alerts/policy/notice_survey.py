@@ -132,7 +132,7 @@ def _observed_before(this: Round, existing: Notice | None) -> bool:
 def _kind(this: Round, case: DeviceCase) -> tuple[str, Release | None]:
     """The kind of notice, and the release it offers: a fix for this failure mode goes before what the rule says."""
     fix = this.fixes.find(case.device.model if case.device else None, case.finding.mode)
-    if decisions.helps(fix, case.device) and case.finding.subject in this.fixes.open_to(fix, [case.finding.subject]):
+    if this.fixes.taken_by(fix, case.device, this.now):
         return "update", fix
     return case.rule.notice or "", None
 
@@ -221,8 +221,13 @@ def _to_recheck(this: Round, one: WorseRelease) -> list[NoticeCase]:
 def _planned(
     this: Round, one: WorseRelease, groups: Mapping[str, tuple[str, ...]], existing: Mapping[str, Notice]
 ) -> list[NoticeCase]:
-    may = this.fixes.open_to(one.fix, {name for theirs in groups.values() for name in theirs})
-    groups = {first: theirs for first, theirs in groups.items() if may.intersection(theirs)}
+    known = devices.find(this.connection, sorted({name for theirs in groups.values() for name in theirs}))
+    this.fixes.open_to(one.fix, known)
+    groups = {
+        first: theirs
+        for first, theirs in groups.items()
+        if any(this.fixes.taken_by(one.fix, known.get(name), this.now) for name in theirs)
+    }
     if not groups or one.rule is None:
         return []
     owners = customers.owners_of(this.connection, sorted(groups), this.now)
