@@ -19,8 +19,11 @@ LAST_RESORT: RemedyName = "visit"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a proposal needs to know. ``covered``: whether the warranty still lasts, None where nobody knows; ``safety_class`` is that of the
-    model (none, property, injury); ``update`` the version that puts it right and can be installed; ``reachable``: a home is known."""
+    """What a proposal needs to know.
+
+    ``covered``: whether the warranty still lasts, None where nobody knows; ``safety_class`` is the model's (none, property, injury);
+    ``update`` is the version that puts it right and can be installed; ``reachable``: a home is known.
+    """
 
     part: str | None
     mode: str | None

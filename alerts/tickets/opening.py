@@ -129,11 +129,12 @@ def _raise(
     connection: Connection, policy: Policy, finding: Finding, rule: Rule, ticket: Ticket, now: datetime
 ) -> Ticket:
     rank = decisions.priority(finding, rule)
+    ticket = tickets.get(connection, ticket.id)  # another finding of this round may have raised it
     if rank >= ticket.priority:
         return ticket
     due_at = min(filter(None, (ticket.due_at, decisions.due(policy, rank, now))))
     detail = {"from": ticket.priority, "to": rank}
-    return record(connection, tickets.get(connection, ticket.id), "raised", ACTOR, now, detail, also={"due_at": due_at})
+    return record(connection, ticket, "raised", ACTOR, now, detail, also={"due_at": due_at})
 
 
 def _assign(

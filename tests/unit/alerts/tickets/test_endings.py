@@ -202,3 +202,14 @@ def test_a_later_episode_is_a_new_ticket_also_after_a_person_closed_the_first(de
         (ticket.cause, "closed"),
         ("device:lock-1/battery/2", "open"),
     ]
+
+
+def test_of_several_findings_in_one_round_the_most_pressing_decides_the_priority(desk: Desk) -> None:
+    ticket = desk.ticket(severity="info")
+    assert ticket.priority == 4
+    desk.world.stand(kind="prognosis", part="battery", probability=0.9, severity="warning")
+    desk.world.stand(mode="battery_fade", severity="warning", part="battery")
+    desk.world.run()
+    desk.world.run()
+    assert desk.read(ticket).priority == 2
+    assert all(event.detail["to"] < event.detail["from"] for event in desk.events(ticket) if event.what == "raised")
