@@ -3,7 +3,8 @@
 ``python -m tests.benchmarks.policy_round`` builds 100,000 open findings on 80,000 devices of 40,000 households, 20,000 of them with an
 open ticket and a notice (a third of those without consent), the others of little weight, held back, or of the registry. Then it measures
 the jobs ``apply_policy`` and ``follow_up``: a first round that keeps why each finding became what it did, an idle one, and a busy one in
-which 1,000 findings are new, 2,000 became more or less likely and 200 recovered. Wall seconds and processor seconds; a smaller fleet: ``policy_round 10000``.
+which 1,000 findings are new, 2,000 became more or less likely and 200 recovered. Each line has wall seconds, processor seconds and what was
+done; a smaller fleet: ``policy_round 10000``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -165,18 +166,16 @@ def stir(database: Database, count: int, now: datetime) -> None:
         connection.execute(sa.update(findings_table).where(over).values(state="recovered", recovered_at=now))
 
 
-def measure(count: int, folder: Path) -> dict[str, Any]:
-    """Seconds of each round, and what it did."""
+def measure(count: int, folder: Path) -> Iterator[tuple[str, Any]]:
+    """Of each round its wall and processor seconds, and what it did."""
     database = open_database(f"sqlite:///{folder / 'records.sqlite3'}")
-    built = _timed(lambda: build(database, count))
-    found: dict[str, Any] = {"findings": count, "tickets": count // 5, "building": built[0]}
+    yield f"building {count} findings, {count // 5} tickets", _timed(lambda: build(database, count))
     for name, now in (("first", NOW), ("idle", NOW + timedelta(minutes=5)), ("busy", NOW + timedelta(hours=1))):
         if name == "busy":
             stir(database, count, now)
         for job in (jobs.apply_policy, jobs.follow_up):
-            found[f"{name} {job.__name__}"] = _timed(lambda job=job, now=now: _run(database, job, now))  # type: ignore[misc]
+            yield f"{name} {job.__name__}", _timed(lambda job=job, now=now: _run(database, job, now))  # type: ignore[misc]
     database.close()
-    return found
 
 
 def _run(database: Database, job: Any, now: datetime) -> Mapping[str, int]:
@@ -192,5 +191,6 @@ def _timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
-        for what, told in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, Path(place)).items():
+        for what, told in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, Path(place)):
             sys.stdout.write(f"{what}: {told}\n")
+            sys.stdout.flush()
