@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -62,12 +63,12 @@ def run_campaigns(
     mail = Mail(brand, public_url, link_life)
     with database.reading() as connection:
         policy, number = _terms(connection)
-        if not campaigns.due(connection, policy, mail, now):
-            return {}
-    with database.transaction() as connection:
-        policy, number = _terms(connection)
         todos = campaigns.due(connection, policy, mail, now)
-        return dict(campaigns.carry_out(connection, todos, policy, mail, policy_version=number, now=now))
+    done: Counter[str] = Counter()
+    for part in campaigns.parts(todos):
+        with database.transaction() as connection:
+            done.update(campaigns.carry_out(connection, [part], policy, mail, policy_version=number, now=now))
+    return {what: count for what, count in done.items() if count}
 
 
 def _terms(connection: Connection) -> tuple[Policy, int]:

@@ -7,7 +7,7 @@ quiet hours, budgets and what was agreed to do not count; the outbox's brake doe
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from hearthwatch.firmware import version
 from hearthwatch.records import campaigns, customers, devices, notices
 from hearthwatch.records.campaigns import Campaign, Member
 from hearthwatch.records.customers import Owner
+from hearthwatch.records.database import batched
 from hearthwatch.records.notices import CampaignNotice
 from hearthwatch.values import Device, Notice
 
@@ -35,6 +36,8 @@ BY = "campaign"
 ALL_CLEAR_WITHIN = timedelta(days=30)
 """How long after its closing a campaign still gives the all-clear."""
 REPEAT = "repeat:"
+AT_ONCE = 250
+"""Notices written in one transaction."""
 NO_ADDRESS = "no address that a channel serves"
 Pairs = Set[tuple[str, str]]
 NOT_THEIRS = "the customer said that it is not their device"
@@ -73,12 +76,23 @@ def due(connection: Connection, policy: Policy, mail: Mail, now: datetime) -> li
     return found
 
 
+def parts(todos: Iterable[Todo]) -> Iterator[Todo]:
+    """The same in parts of bounded size, for a transaction each: others that write need not wait for a whole recall."""
+    for todo in todos:
+        first, *others = list(batched(todo.notices, AT_ONCE)) or [[]]
+        yield replace(todo, notices=tuple(first))
+        for some in others:
+            yield replace(todo, joining=(), updated=(), notices=tuple(some))
+
+
 def carry_out(
     connection: Connection, todos: Sequence[Todo], policy: Policy, mail: Mail, *, policy_version: int, now: datetime
 ) -> Counter[str]:
-    """Do it. Returns counts: devices joined and settled, notices by their state."""
+    """Do it, whatever of it is not done yet. Returns counts: devices joined and settled, notices by their state."""
     done: Counter[str] = Counter()
     for todo in todos:
+        if campaigns.get(connection, todo.campaign.id).state != todo.campaign.state:
+            continue  # it was closed in between
         joined = campaigns.join(connection, todo.campaign.id, todo.joining, now)
         if joined:
             detail = {"count": joined, "devices": list(todo.joining[:100])}
@@ -98,6 +112,8 @@ def _write(
     connection: Connection, wanted: Wanted, policy: Policy, mail: Mail, policy_version: int, now: datetime
 ) -> Notice | None:
     if wanted.existing is not None:
+        if notices.get(connection, wanted.existing.id).revision != wanted.existing.revision:
+            return None
         return issue.bring(
             connection, wanted.existing, wanted.draft, policy, mail, policy_version=policy_version, now=now
         )

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.campaigns import answers
+from alerts.campaigns import answers, sending
+from alerts.notices.issue import Mail
 from alerts.policy import brakes
+from alerts.policy.file import default_text, parse
 from hearthwatch.records import campaigns, customers, devices, findings, notices
 from hearthwatch.records.customers import own
 from tests.unit.alerts.campaigns.conftest import Desk, advisory, recall
-from tests.unit.alerts.world import FIX, MODEL, World
+from tests.unit.alerts.world import BRAND, FIX, MODEL, World
 
 
 def move(world: World, device: str, customer: str) -> None:
@@ -265,3 +267,22 @@ def test_what_else_is_found_about_a_device_changes_nothing_about_its_recall(worl
         assert findings.get(connection, finding.id).state == "open"
     assert [one.kind for one in world.notices()] == ["recall"]
     assert world.now - world.notice().created_at < timedelta(minutes=1)
+
+
+def test_a_large_recall_is_written_in_parts_and_ends_at_once_when_it_is_closed(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "AT_ONCE", 2)
+    for number in range(1, 6):
+        world.home(number, devices_=(f"lock-{number}",))
+    campaign = desk.running()
+    mail, policy = Mail(BRAND, "http://hw.test", timedelta(days=30)), parse(default_text())
+    with world.database.reading() as connection:
+        first, second, third = sending.parts(sending.due(connection, policy, mail, world.now))
+    with world.database.transaction() as connection:
+        done = sending.carry_out(connection, [first, first], policy, mail, policy_version=0, now=world.now)
+    assert done["queued"] == 2
+    desk.close(campaign)
+    with world.database.transaction() as connection:
+        assert not sending.carry_out(connection, [second, third], policy, mail, policy_version=0, now=world.now)
+    assert len(world.notices()) == 2
