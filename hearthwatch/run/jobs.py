@@ -31,6 +31,7 @@ from hearthwatch.records import (
     blindness,
     commands,
     customer_links,
+    findings,
     idempotency,
     job_runs,
     late_days,
@@ -234,6 +235,7 @@ def _expire(work: Work, now: datetime) -> Mapping[str, Any]:
         customer_links.forget_nonces(connection, now - NONCES_KEPT)
         liveness.forget_changes(connection, now - timedelta(days=options.liveness_days))
         blindness.forget(connection, now - timedelta(days=options.rollup_days))
+        findings.forget_sights(connection, now - timedelta(days=options.rollup_days))
         late_days.forget(connection, now - timedelta(days=options.rollup_days))
         asked = commands.forget(connection, now - timedelta(days=options.rollup_days))
     intake.forget(work.platform.database, now)

@@ -58,6 +58,7 @@ def replay_command(
     from hearthwatch.run.assembly import open_records
     from hearthwatch.run.policy_replay_table import print_report
 
+    logging.getLogger("alerts").setLevel(logging.WARNING)  # what it would have noted of each ticket is no news of today
     say = attend() if attended else _on_terminal() if sys.stderr.isatty() else lambda _said: None
     text = _text(policy)
     span = span_of(_instant(since, "--since"), _instant(until, "--until") if until else None, SystemClock().now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,10 +13,6 @@ from alerts.replay.trial import summary
 
 SHOWN = 15
 WHERE = {"both": "both", "only_this": "only this policy", "only_today": "only today's", "held_back": "held back"}
-NOT_KNOWN = {
-    "no_days": "Of {count} findings only the first and the last word is stored, not what was said in between.",
-    "no_counterpart": "{count} times somebody did something ({what}) to a ticket or notice that this policy would not have made.",
-}
 
 
 def print_report(report: Mapping[str, Any]) -> None:
@@ -32,11 +28,11 @@ def print_report(report: Mapping[str, Any]) -> None:
         console,
         "Notices",
         report["notices"],
-        ("at", "customer", "device", "kind", "state", "reason", "where", "verdict"),
+        ("at", "customer", "device", "kind", "where", "verdict"),
     )
-    _list(console, "Tickets", report["tickets"], ("at", "cause", "priority", "closing_code", "where", "verdict"))
-    for one in report["not_known"]:
-        console.print(Text("Not known: " + NOT_KNOWN[one["code"]].format(**one)))
+    _list(console, "Tickets", report["tickets"], ("at", "cause", "closing_code", "where", "verdict"))
+    for line in _not_known(report["not_known"]):
+        console.print(Text(line))
     console.print(
         Text(
             f"All of it: --json. {report['rounds']} looks in {report['seconds']} s. docs/replay.md says what it means."
@@ -97,6 +93,15 @@ def _cell(name: str, value: Any) -> str:
         return str(value)[:16].replace("T", " ")
     text = WHERE.get(value, value) if name == "where" else value
     return "".join(one if one.isprintable() else "?" for one in str(text))[:60]
+
+
+def _not_known(told: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    days = sum(one["count"] for one in told if one["code"] == "no_days")
+    acts = sum(one["count"] for one in told if one["code"] == "no_counterpart")
+    if days:
+        yield f"Not known: of {days} findings only the first and the last word is stored, not what was said in between."
+    if acts:
+        yield f"Not known: {acts} times somebody answered a notice or worked on a ticket that this policy would not have made."
 
 
 def _told(value: Any) -> str:
