@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -160,6 +162,15 @@ def test_midnight_may_be_written_as_24_00() -> None:
     late = terms("[calendars.late]\nworkdays = ['12:00-24:00']").calendar("late")
     begin = datetime(2026, 5, 4, tzinfo=ZoneInfo("UTC"))
     assert late.between(begin, begin + timedelta(days=1)) == 12 * HOUR
+
+
+def test_the_example_of_the_documentation_is_taken_as_it_stands() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "sla.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml$(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    taken = SlaTerms.model_validate(tomllib.loads(example)["sla"])
+    assert taken.level(Facts(2, safety_class="injury"), DUE).calendar.name == "always"
+    assert taken.level(Facts(2), DUE).targets["resolution"] == 27 * HOUR
+    assert taken.calendar("berlin").shifts(date(2026, 12, 24)) != taken.calendar("berlin").shifts(date(2026, 12, 17))
 
 
 MODELS = st.frozensets(st.sampled_from("XYZ"), max_size=2)
