@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from alerts.customers.failed_updates import tell_staff
-from hearthwatch.errors import HearthwatchError, Missing
+from hearthwatch.errors import HearthwatchError
 from hearthwatch.firmware import version as normalised
 from hearthwatch.records import (
     asking,
@@ -31,6 +31,7 @@ from hearthwatch.records import (
 )
 from hearthwatch.records.asking import Question
 from hearthwatch.records.database import Database
+from hearthwatch.records.rollout_devices import Member
 from hearthwatch.records.update_installs import UpdateInstall
 from hearthwatch.values import Device
 from hearthwatch.wire.commands.requests import UPDATE
@@ -53,8 +54,10 @@ def tend(database: Database, now: datetime) -> Mapping[str, int]:
             return {}
     with database.transaction() as connection:
         done: Counter[str] = Counter()
-        for install in update_installs.unsettled(connection):
-            after = _step(connection, install, now)
+        unsettled = update_installs.unsettled(connection)
+        round_ = _Round(connection, unsettled)
+        for install in unsettled:
+            after = _step(round_, install, now)
             done[after.state] += after.state != install.state
         done["sent"] += send_waiting(connection, now)
     return {name: count for name, count in done.items() if count}
@@ -120,20 +123,45 @@ def _send(connection: Connection, install: UpdateInstall, now: datetime) -> bool
 # -- how it goes
 
 
-def _step(connection: Connection, install: UpdateInstall, now: datetime) -> UpdateInstall:
-    try:
-        device = devices.get(connection, install.device_id)
-    except Missing:
+class _Round:
+    """What one look at all of them needs, read once: devices, and what the gates say of those in a roll-out."""
+
+    def __init__(self, connection: Connection, unsettled: Sequence[UpdateInstall]) -> None:
+        self.connection = connection
+        self.devices = devices.find(connection, sorted({one.device_id for one in unsettled}))
+        self._waiting = [one for one in unsettled if one.state == "waiting"]
+        self._members: dict[int, Mapping[str, Member]] = {}
+        self._open: dict[int, set[str]] = {}
+
+    def member(self, install: UpdateInstall) -> Member | None:
+        """The device in the roll-out of its release, if there is one."""
+        if install.release_id not in self._members:
+            rollout = rollouts.of_release(self.connection, install.release_id)
+            members = rollout_devices.load(self.connection, rollout.id) if rollout is not None else {}
+            self._members[install.release_id] = members
+        return self._members[install.release_id].get(install.device_id)
+
+    def is_open(self, install: UpdateInstall) -> bool:
+        """Whether the roll-out of its release is open to a device that waits."""
+        if install.release_id not in self._open:
+            ids = [one.device_id for one in self._waiting if one.release_id == install.release_id]
+            self._open[install.release_id] = rollouts.open_to(self.connection, install.release_id, ids)
+        return install.device_id in self._open[install.release_id]
+
+
+def _step(this: _Round, install: UpdateInstall, now: datetime) -> UpdateInstall:
+    connection, device = this.connection, this.devices.get(install.device_id)
+    if device is None:
         return _cancel(connection, install, "the device is not known any more", now)
     if device.removed_at is not None and device.removed_at <= now:
         return _cancel(connection, install, "the device is not in use any more", now)
     if install.state == "running":
-        return _judge(connection, install, device, now)
+        return _judge(this, install, device, now)
     if device.version == normalised(install.version).text:
         return update_installs.change(connection, install, {"state": "running", "reason": None, "reported_at": now})
     if install.state == "sent":
         return _follow(connection, install, now)
-    if not rollouts.open_to(connection, install.release_id, [device.id]):
+    if not this.is_open(install):
         return _cancel(connection, install, "the roll-out of this release is not open to it now", now)
     return install
 
@@ -153,10 +181,9 @@ def _follow(connection: Connection, install: UpdateInstall, now: datetime) -> Up
     return install
 
 
-def _judge(connection: Connection, install: UpdateInstall, device: Device, now: datetime) -> UpdateInstall:
+def _judge(this: _Round, install: UpdateInstall, device: Device, now: datetime) -> UpdateInstall:
     """Whether it works on the device: the gate's word where the release is rolled out in waves, else a day of being well."""
-    rollout = rollouts.of_release(connection, install.release_id)
-    member = rollout_devices.find(connection, rollout.id, device.id) if rollout is not None else None
+    connection, member = this.connection, this.member(install)
     if member is not None and member.outcome == "success":
         return _settle(connection, install, "healthy", None, now)
     if member is not None and member.outcome in {"unhealthy", "silent"}:

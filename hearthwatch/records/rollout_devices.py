@@ -55,13 +55,6 @@ def load(connection: Connection, rollout_id: int) -> dict[str, Member]:
     return {row["device_id"]: Member(**row) for row in connection.execute(query).mappings()}
 
 
-def find(connection: Connection, rollout_id: int, device_id: str) -> Member | None:
-    """One device of a roll-out."""
-    where = (rollout_devices.c.rollout_id == rollout_id, rollout_devices.c.device_id == device_id)
-    row = connection.execute(sa.select(*_COLUMNS).where(*where)).mappings().one_or_none()
-    return Member(**row) if row is not None else None
-
-
 def put(connection: Connection, rollout_id: int, members: Iterable[Member]) -> None:
     """Write devices down, over what stood there of them."""
     for some in batched(members, 2000):

@@ -100,3 +100,25 @@ def test_the_ledger_of_erasures_is_not_rewritten(database: Database) -> None:
         assert len(erasures.list_erasures(connection)) == 1
     with pytest.raises(Conflict, match="append-only"), database.transaction() as connection:
         connection.execute(sa.delete(table))
+
+
+LINKS = ("customer_id", "notice_id", "ticket_id", "report_id")
+TAKEN_OUT = frozenset(
+    {
+        "commands", "customer_links", "inbound_mails", "notices", "outbox", "report_photos", "surveys", "ticket_approvals",
+        "ticket_messages", "ticket_reports", "tickets",
+    }
+)  # fmt: skip
+"""Tables with what a person wrote or may be known by: `erasures.take_out` empties their rows."""
+IDS_AND_CODES = frozenset(
+    {
+        "article_answers", "consent_events", "erasures", "mirrors", "notice_events", "notice_findings",
+        "ownerships", "sla_events", "sla_states", "ticket_events", "ticket_findings", "update_installs",
+    }
+)  # fmt: skip
+"""Tables that name a person's things by ids, codes and times alone, under the pseudonym."""
+
+
+def test_every_table_about_a_person_is_known_to_the_erasure() -> None:
+    about = {table.name for table in metadata.sorted_tables if any(name in table.c for name in LINKS)}
+    assert about == TAKEN_OUT | IDS_AND_CODES, "say in hearthwatch/records/erasures.py what becomes of it, and here"

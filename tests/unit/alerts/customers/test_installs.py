@@ -86,15 +86,16 @@ def tend(world: World) -> None:
 def test_a_tasmota_is_offered_nothing_without_the_release_s_own_image(world: World) -> None:
     remember(world, "tasmota", "lock-1", {})
     fix = offered(world, convention="tasmota")
-    assert "accept_update" not in world.see(world.token()).actions
+    assert [one.kind for one in world.notices() if one.state == "sent"] == []
     with world.database.transaction() as connection:
         releases.set_image(connection, fix.id, None, IMAGE)
+    world.run()
     assert "accept_update" in world.see(world.token()).actions
 
 
 def test_a_device_that_is_reached_by_nothing_that_takes_updates_is_offered_none(world: World) -> None:
     offered(world, convention="homie", image=IMAGE)
-    assert "accept_update" not in world.see(world.token()).actions
+    assert not [one for one in world.notices() if one.kind == "update" and one.state == "sent"]
 
 
 def test_a_device_that_is_not_in_use_is_offered_none(world: World) -> None:
