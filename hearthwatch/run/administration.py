@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from hearthwatch.clock import SystemClock
-from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.database import open_database
+from hearthwatch.run.opened import opened_records
 from hearthwatch.run.outbox_cli import outbox
 from hearthwatch.run.printing import print_json, show
 from hearthwatch.settings import Settings, load_settings
+
+__all__ = ["PERSON", "Json", "administration", "opened_records"]
 
 Role = Literal["viewer", "engineer", "agent", "technician", "admin"]
 PERSON = "command line"
@@ -37,18 +38,6 @@ def administration(app: typer.Typer) -> None:
         app.add_typer(group, name=name, help=words, no_args_is_help=True)
     app.command("backup")(backup)
     app.command("restore")(restore)
-
-
-@contextmanager
-def opened_records() -> Iterator[Database]:
-    """The records of the configured address."""
-    from hearthwatch.run.assembly import open_records
-
-    database = open_records(load_settings())
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 db = typer.Typer()

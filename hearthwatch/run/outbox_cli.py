@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hearthwatch.clock import SystemClock
+from hearthwatch.run.opened import opened_records
 from hearthwatch.run.printing import print_json
 from hearthwatch.settings import load_settings
 
@@ -28,7 +29,6 @@ def outbox_pause(reason: Why = "", channel: OfChannel = None) -> None:
     """Stop all sending at once, or one channel."""
     from alerts.delivery import people
     from alerts.policy import brakes
-    from hearthwatch.run.administration import opened_records
 
     with opened_records() as database, database.transaction() as connection:
         if channel is None:
@@ -44,7 +44,6 @@ def outbox_resume(channel: OfChannel = None) -> None:
     """Send again; a channel whose provider is down is tried at once."""
     from alerts.delivery import people
     from alerts.policy import brakes
-    from hearthwatch.run.administration import opened_records
 
     with opened_records() as database, database.transaction() as connection:
         if channel is None:
@@ -63,7 +62,6 @@ def outbox_list(
 ) -> None:
     """What waits, what left, and what could not."""
     from hearthwatch.records import outbox as rows
-    from hearthwatch.run.administration import opened_records
 
     with opened_records() as database, database.reading() as connection:
         items = rows.list_items(connection, state=state, channel=channel, limit=limit)
@@ -84,7 +82,6 @@ def outbox_channels(as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from alerts.delivery.overview import overview
-    from hearthwatch.run.administration import opened_records
 
     names = load_settings().channel_names
     with opened_records() as database, database.reading() as connection:
@@ -109,7 +106,6 @@ def outbox_retry(
 ) -> None:
     """Let dead letters leave once more, each under its old key: after a provider's outage."""
     from alerts.delivery import people
-    from hearthwatch.run.administration import opened_records
 
     now = SystemClock().now()
     if items and (channel or since):
@@ -132,7 +128,6 @@ def outbox_cancel(
 ) -> None:
     """Let things that wait, or were given up, never leave."""
     from alerts.delivery import people
-    from hearthwatch.run.administration import opened_records
 
     with opened_records() as database, database.transaction() as connection:
         for one in items:
