@@ -12,6 +12,7 @@ from alerts.policy.facts import Facts
 from alerts.policy.file import Policy, Rule
 from alerts.policy.quiet import Quiet, zone
 from alerts.policy.rules import misfit
+from alerts.sla import terms as service_levels
 from hearthwatch.failure_modes import FLAPPING, MODES, SILENT
 from hearthwatch.firmware import version
 from hearthwatch.records.customers import Owner
@@ -133,8 +134,10 @@ def priority(finding: Finding, rule: Rule) -> int:
 
 
 def due(policy: Policy, rank: int, now: datetime) -> datetime:
-    """When a ticket of a priority is due."""
-    return now + timedelta(days=policy.tickets.due_days[rank - 1])
+    """When a ticket of a priority is due, as far as its priority alone says it; its clocks say it for good within a minute."""
+    level = policy.sla.level(service_levels.Facts(rank), policy.tickets.due_days)
+    promised = level.targets.get("resolution")
+    return level.calendar.add(now, promised) if promised else now + timedelta(days=policy.tickets.due_days[rank - 1])
 
 
 def ticket_step(policy: Policy, finding: Finding, rule: Rule, ticket: Ticket | None, *, cover: bool) -> TicketStep:

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from alerts.policy import decisions
+from alerts.policy.file import parse
 from alerts.sla.terms import Facts, SlaTerms, Term
 
 HOUR = timedelta(hours=1)
@@ -171,6 +173,16 @@ def test_the_example_of_the_documentation_is_taken_as_it_stands() -> None:
     assert taken.level(Facts(2, safety_class="injury"), DUE).calendar.name == "always"
     assert taken.level(Facts(2), DUE).targets["resolution"] == 27 * HOUR
     assert taken.calendar("berlin").shifts(date(2026, 12, 24)) != taken.calendar("berlin").shifts(date(2026, 12, 17))
+
+
+def test_a_ticket_says_its_due_time_from_its_opening_on() -> None:
+    promised = "[[sla.terms]]\nname = 'a'\ncalendar = 'office'\nresolution_hours = [1, 2, 4, 8]\n"
+    rule = "[[rules]]\nname = 'all'\nticket = true\n"
+    office = OFFICE.replace("[calendars", "[sla.calendars")
+    friday = datetime(2026, 5, 8, 16, tzinfo=ZoneInfo("Europe/Berlin"))
+    with_terms, without = parse(f"name = 'p'\n{office}{promised}{rule}"), parse(f"name = 'p'\n{rule}")
+    assert decisions.due(with_terms, 2, friday) == datetime(2026, 5, 11, 10, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert decisions.due(without, 2, friday) == friday + timedelta(days=3)
 
 
 MODELS = st.frozensets(st.sampled_from("XYZ"), max_size=2)
