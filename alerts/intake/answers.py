@@ -20,6 +20,7 @@ from alerts.intake import threads
 from alerts.notices.catalogue import choose, translations
 from hearthwatch.records import outbox, reports, tickets
 from hearthwatch.records.reports import TicketReport
+from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Ticket
 
 LINK_LIFE = timedelta(days=90)
@@ -85,25 +86,48 @@ SAFETY = (
 )
 
 
-def tell_reporters(connection: Connection, desk: Desk, now: datetime) -> int:
-    """Write to those who follow their report that it was answered, or settled. Returns how many letters were written.
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something to tell a reporter: an entry of the ledger of the ticket their report goes on in."""
 
-    Nothing is written by a process that has another key than the one which made their link.
+    report: TicketReport
+    ticket: Ticket
+    event: TicketEvent
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the letter about it."""
+        return f"letter:report:{self.report.id}:event:{self.event.id}"
+
+
+def untold(connection: Connection, desk: Desk, now: datetime) -> list[News]:
+    """What those who follow their report were not told yet: that it was answered, or settled.
+
+    Nothing for a process that has another key than the one which made their link.
     """
-    written = 0
-    for report in reports.to_tell(connection, now):
-        ticket = tickets.get(connection, report.ticket_id)
-        news = [one for one in tickets.events(connection, ticket.id) if _is_news(one.what, ticket)]
-        recent = [one for one in news if one.at >= max(now - NEWS_FROM, report.at)]
-        if not recent or not reports.is_followed_by(connection, report.id, link_token(report.id, desk.secret_key)):
+    found = []
+    for report, goes_on_in in reports.to_tell(connection, tuple(NEWS), now - NEWS_FROM, now):
+        if not reports.is_followed_by(connection, report.id, link_token(report.id, desk.secret_key)):
             continue
-        say = _speaker(report.language)
-        for event in recent:
-            words = say(NEWS[event.what]).format(number=report.id)
-            lines = [words, say("Read it here:"), _link(report, desk)]
-            key = f"letter:report:{report.id}:event:{event.id}"
-            headers = {"Auto-Submitted": "auto-generated"}
-            written += _put(connection, ticket, report, desk, words, lines, headers, key, now)
+        ticket = tickets.get(connection, goes_on_in)
+        since = max(now - NEWS_FROM, report.at)
+        events = [
+            one for one in tickets.events(connection, ticket.id) if _is_news(one.what, ticket) and one.at >= since
+        ]
+        found += [News(report, ticket, event) for event in events]
+    known = outbox.known(connection, [one.key for one in found])
+    return [one for one in found if one.key not in known]
+
+
+def tell_reporters(connection: Connection, desk: Desk, now: datetime) -> int:
+    """Write to those who follow their report what is new. Returns how many letters were written."""
+    written = 0
+    for news in untold(connection, desk, now):
+        say = _speaker(news.report.language)
+        words = say(NEWS[news.event.what]).format(number=news.report.id)
+        lines = [words, say("Read it here:"), _link(news.report, desk)]
+        headers = {"Auto-Submitted": "auto-generated"}
+        written += _put(connection, news.ticket, news.report, desk, words, lines, headers, news.key, now)
     return written
 
 

@@ -48,6 +48,9 @@ def fetch_mail(database: Database, address: str, incoming: Incoming, now: dateti
 
 def tell_reporters(database: Database, desk: Desk, now: datetime) -> Mapping[str, int]:
     """Write to those who follow their report what is new. Returns how many letters were written, nothing where none was."""
+    with database.reading() as connection:
+        if not answers.untold(connection, desk, now):
+            return {}
     written = database.retrying(lambda connection: answers.tell_reporters(connection, desk, now))
     return {"letters": written} if written else {}
 

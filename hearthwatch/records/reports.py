@@ -13,7 +13,14 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Denied, Missing
 from hearthwatch.records.database import batched, update_at_revision
-from hearthwatch.records.tables import inbound_mails, report_photos, ticket_messages, ticket_reports, tickets
+from hearthwatch.records.tables import (
+    inbound_mails,
+    report_photos,
+    ticket_events,
+    ticket_messages,
+    ticket_reports,
+    tickets,
+)
 from hearthwatch.records.tables.columns import fitted
 
 ERASED: Mapping[str, Any] = {
@@ -161,12 +168,29 @@ def of_customer(connection: Connection, customer_id: str) -> list[TicketReport]:
     return [TicketReport(**row) for row in connection.execute(query).mappings()]
 
 
-def to_tell(connection: Connection, since: datetime) -> list[TicketReport]:
-    """Reports that somebody who left a mail address follows by a link that is good after ``since``, oldest first."""
-    query = sa.select(*_COLUMNS).where(
-        ticket_reports.c.follow_until > since, ticket_reports.c.contact_email.is_not(None)
+def to_tell(
+    connection: Connection, whats: Sequence[str], since: datetime, now: datetime
+) -> list[tuple[TicketReport, int]]:
+    """Reports that somebody who left a mail address follows, and the tickets they go on in, where one of some things happened to those
+    at or after ``since``; oldest first."""
+    goes_on = sa.func.coalesce(tickets.c.merged_into, tickets.c.id)
+    happened = sa.select(ticket_events.c.ticket_id).where(
+        ticket_events.c.at >= since, ticket_events.c.what.in_(list(whats))
     )
-    return [TicketReport(**row) for row in connection.execute(query.order_by(ticket_reports.c.id)).mappings()]
+    query = (
+        sa.select(*_COLUMNS, goes_on.label("goes_on_in"))
+        .join(tickets, tickets.c.id == ticket_reports.c.ticket_id)
+        .where(
+            ticket_reports.c.follow_until > now,
+            ticket_reports.c.contact_email.is_not(None),
+            goes_on.in_(happened),
+        )
+        .order_by(ticket_reports.c.id)
+    )
+    return [
+        (TicketReport(**{name: row[name] for name in TicketReport.__dataclass_fields__}), row["goes_on_in"])
+        for row in connection.execute(query).mappings()
+    ]
 
 
 # -- the link to follow a report by

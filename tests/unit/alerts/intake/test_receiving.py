@@ -16,7 +16,7 @@ from alerts.intake.mail import parsing, receiving
 from alerts.intake.mail.imap import mailbox_of
 from alerts.intake.mail.receiving import Incoming
 from alerts.intake.report import Contact, Report
-from alerts.tickets import conversation
+from alerts.tickets import conversation, merging
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.records import customers, inbound_mails, notices, reports, ticket_messages
 from hearthwatch.records.inbound_mails import InboundMail
@@ -280,6 +280,18 @@ def test_a_stranger_hears_nothing_of_what_is_written_to_the_owner(world: World) 
     with world.database.transaction() as connection:
         conversation.reply(connection, done.ticket.id, None, "Dear Kim", "ann", world.now)
     assert tell(world) == []
+
+
+def test_a_stranger_hears_of_answers_on_the_ticket_theirs_was_merged_into(world: World) -> None:
+    one = report_of(world, take(world, mail()))
+    other = report_of(world, take(world, mail("other", sender="o@example.net", message_id="<o@x>")))
+    with world.database.transaction() as connection:
+        merging.merge(connection, other.ticket_id, None, one.ticket_id, "ann", world.now)
+    world.pass_time(hours=1)
+    assert tell(world) == [], "merged is not settled"
+    with world.database.transaction() as connection:
+        conversation.reply(connection, other.ticket_id, None, "Please restart it.", "ann", world.now)
+    assert sorted(letter["to"] for letter in tell(world)) == ["mailto:kim@example.org", "mailto:o@example.net"]
 
 
 # -- a mailbox
