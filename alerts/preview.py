@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -47,6 +48,7 @@ class PreviewNotice:
 class Preview:
     """What would come of a finding. ``silent`` says why nothing would; ``held_until`` is when its rule begins to act.
 
+    ``outcome`` and ``why`` are those of `alerts.policy.judgement`: also costs that are not worth it, or a fix that is waited for.
     ``held_out``: nothing, for a share of ``held_out_share`` of such findings is drawn, to learn what happens without a notice.
     """
 
@@ -65,6 +67,8 @@ class Preview:
     notices: tuple[PreviewNotice, ...]
     held_out: bool = False
     held_out_share: float = 0.0
+    outcome: str = ""
+    why: Mapping[str, Any] = field(default_factory=dict)
 
 
 def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetime) -> Preview:
@@ -77,7 +81,8 @@ def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetim
     acts_at = finding.first_seen + rule.hold if rule is not None else now
     held_until = acts_at if acts_at > now else None
     then = max(now, acts_at)
-    found = survey(connection, replace(version, mode="live"), then)
+    found = survey(connection, replace(version, mode="live"), then, {finding.subject})
+    judged = found.judged.get(finding_id)
     mine = [case for case in found.notices if case.finding.id == finding_id]
     effect = next((one for one in _effects(found) if one.finding.id == finding_id), None)
     step: TicketStep = effect.step if effect else "none"
@@ -98,6 +103,8 @@ def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetim
         notices=_letters(connection, mine[:SHOWN], version, mail, then),
         held_out=any(case.finding.id == finding_id for case in found.held_out),
         held_out_share=policy.hold_out.share,
+        outcome=judged.outcome if judged else "",
+        why=dict(judged.why) if judged else {},
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from alerts.policy.decisions import NoticePlan, TicketStep
 from alerts.policy.file import SEVERITIES, Rule
+from alerts.policy.judgement import Judgement
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.hold_outs import Why
 from hearthwatch.records.policy_decisions import Decision
@@ -109,7 +110,8 @@ class NoticeCase:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All there is to do. ``decisions`` are those whose reasons are new, ``decided`` their subjects.
+    """All there is to do. ``decisions`` are those whose reasons are new, ``decided`` their subjects; ``judged`` says of every
+    finding, by its id, what comes of it.
 
     ``hold`` are cases that begin to be held out now, ``let_go`` findings that end to be, with the reason; ``held_out`` are all that are.
     """
@@ -122,6 +124,7 @@ class Survey:
     held_out: tuple[DeviceCase, ...] = ()
     decisions: tuple[Decision, ...] = ()
     decided: tuple[str, ...] = ()
+    judged: Mapping[int, Judgement] = field(default_factory=dict)
 
     @property
     def idle(self) -> bool:

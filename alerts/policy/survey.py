@@ -75,6 +75,7 @@ def survey(
         held_out=held_out,
         decisions=new,
         decided=tuple({this.judged[one.finding_id].finding.subject for one in new}),
+        judged=this.judged,
     )
 
 

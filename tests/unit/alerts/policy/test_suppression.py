@@ -6,13 +6,16 @@ from datetime import timedelta
 
 import pytest
 
+from alerts.notices.issue import Mail
+from alerts.preview import preview
 from hearthwatch.records import campaigns, outages, policy_decisions, rollouts, tickets
 from hearthwatch.records.rollouts import Plan, Wave
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Finding
 from tests.unit.alerts.policy.texts import CHECK_UP, SAFETY, keep
-from tests.unit.alerts.world import MODEL, World
+from tests.unit.alerts.world import BRAND, MODEL, World
 
+MAIL = Mail(BRAND, "http://hw.test", timedelta(days=30))
 WAIT = "[suppression]\nwait_for_fix_days = 5\n"
 
 
@@ -150,3 +153,12 @@ def test_a_finding_that_hovers_around_a_line_is_told_once(home: World) -> None:
         home.run()
         home.pass_time(days=1)
     assert [notice.kind for notice in home.notices()] == ["replacement"]
+
+
+def test_a_preview_says_why_nothing_would_come_of_a_finding(home: World) -> None:
+    keep(home, '[[rules]]\nname = "it"\nworth_it = true\nnotice = "check_up"\nticket = true\n', "observe")
+    finding = home.stand(kind="prognosis", probability=0.01, severity="warning")
+    with home.database.reading() as connection:
+        shown = preview(connection, finding.id, mail=MAIL, now=home.now)
+    assert (shown.rule, shown.outcome, shown.ticket, shown.notices) == ("it", "costs", "none", ())
+    assert shown.why["cost"]["failure"] == 150
