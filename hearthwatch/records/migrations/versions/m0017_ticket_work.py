@@ -39,6 +39,8 @@ NEW_CHECKS = (
 OUTCOMES = "outcome in ('failure', 'no_fault_found', 'user_error', 'environment', 'fixed_by_update')"
 OLD_OUTCOMES = "outcome in ('failure', 'no_fault_found')"
 WAITED = "CASE WHEN state = 'waiting' THEN 'customer' END"
+MODE = "CASE WHEN kind = 'device' THEN (SELECT mode FROM findings WHERE findings.id = finding_id) END"
+SOURCE = "CASE WHEN kind = 'request' THEN 'page' ELSE 'policy' END"
 
 
 def upgrade() -> None:
@@ -77,7 +79,7 @@ def downgrade() -> None:
 
 
 def _change_tickets() -> None:
-    computed = {"stem": "cause", "source": "'policy'", "waiting_for": WAITED}
+    computed = {"stem": "cause", "source": SOURCE, "mode": MODE, "waiting_for": WAITED}
     with emptied("tickets", computed), op.batch_alter_table("tickets") as tickets:
         tickets.add_column(sa.Column("stem", sa.String(length=255), nullable=not _is_sqlite()))
         tickets.add_column(sa.Column("source", sa.String(length=16), server_default="policy", nullable=False))
@@ -88,7 +90,7 @@ def _change_tickets() -> None:
         if _is_sqlite():
             _change_checks(tickets, [OLD_STATE], [STATE, *NEW_CHECKS])
     if not _is_sqlite():
-        op.execute(f"UPDATE tickets SET stem = cause, waiting_for = {WAITED}")
+        op.execute(f"UPDATE tickets SET stem = cause, source = {SOURCE}, mode = {MODE}, waiting_for = {WAITED}")
         with op.batch_alter_table("tickets") as tickets:
             tickets.alter_column("stem", nullable=False)
             _change_checks(tickets, [OLD_STATE], [STATE, *NEW_CHECKS])
