@@ -78,7 +78,11 @@ def _say(share: float) -> None:
 
 def _make(connection: Connection, count: int, days: int) -> int:
     draw = random.Random(7)
-    homes_, people, owned, things, agreed = [], [], [], [], []
+    homes_: list[dict[str, Any]] = []
+    people: list[dict[str, Any]] = []
+    owned: list[dict[str, Any]] = []
+    things: list[dict[str, Any]] = []
+    agreed: list[dict[str, Any]] = []
     for number in range(count // 2):
         person, home, device = f"c-{number}", f"h-{number}", f"d-{number}"
         homes_.append({"id": home, "timezone": "Europe/Berlin", "region": "north"})
@@ -98,13 +102,15 @@ def _make(connection: Connection, count: int, days: int) -> int:
         (consent_events, agreed),
     ):
         _insert(connection, table, rows)
-    rows, events, sights = [], [], []
+    found: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
+    sights: list[dict[str, Any]] = []
     for number in range(1, count + 1):
         row, happened, said = _finding(draw, number, days)
-        rows.append(row)
+        found.append(row)
         events += happened
         sights += said
-    _insert(connection, findings, rows)
+    _insert(connection, findings, found)
     _insert(connection, finding_events, events)
     _insert(connection, finding_sights, sights)
     return len(events) + len(sights)
@@ -117,8 +123,8 @@ def _finding(draw: random.Random, number: int, days: int) -> tuple[dict[str, Any
     seen = [began + timedelta(days=day) for day in range(draw.randint(1, 8))]
     severity = draw.choice(("info", "warning", "critical"))
     over = seen[-1] + timedelta(days=1)
-    words = {"severity": severity, "probability": None, "part": part}
-    row = {
+    words: dict[str, Any] = {"severity": severity, "probability": None, "part": part}
+    row: dict[str, Any] = {
         "id": number, "kind": "anomaly", "subject_type": "device", "subject": f"d-{(number - 1) // 2}", "mode": mode, "episode": 1,
         "state": "recovered", "evidence": {}, "first_seen": began, "last_seen": seen[-1], "recovered_at": over, **words,
     }  # fmt: skip
