@@ -17,6 +17,7 @@ from hearthwatch.values import Device, Finding, Notice, Release
 
 UNSENT = ("suppressed", "cancelled", "waiting")
 """States a notice may leave again while its finding stands: consent is given, a budget renewed, a fault back."""
+LATEST_NOTICES = 50
 FLEET_IS_SPENT = "the fleet's budget of {limit} notices a week is used up; the gravest go first"
 
 
@@ -115,14 +116,23 @@ def _learn_subjects(this: Round, ids: Sequence[str]) -> None:
 
 def _in_the_way(this: Round, case: DeviceCase, told: bool) -> str | None:
     """Why the customer is not written to about a finding although its rule asks for it."""
+    if case.rule.is_safety:
+        return "told" if told and _warned(this, case) else None
     if told:
         return "told"
-    if case.rule.is_safety:
-        return None
     if case.finding.subject in this.campaigns:
         return "campaign"
     customer = case.owner.customer.id if case.owner else ""
     return "recent" if (case.finding.subject, customer) in this.subjects else None
+
+
+def _warned(this: Round, case: DeviceCase) -> bool:
+    """Whether the customer was warned of danger from the device: knowing of a lesser matter does not stand for that."""
+    customer = case.owner.customer.id if case.owner else None
+    before = notices.list_notices(
+        this.connection, device_id=case.finding.subject, customer_id=customer, limit=LATEST_NOTICES
+    )
+    return any(one.state in notices.SPENT and (one.why is None or one.why.get("purpose") == "safety") for one in before)
 
 
 def _observed_before(this: Round, existing: Notice | None) -> bool:

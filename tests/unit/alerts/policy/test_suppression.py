@@ -162,3 +162,18 @@ def test_a_preview_says_why_nothing_would_come_of_a_finding(home: World) -> None
         shown = preview(connection, finding.id, mail=MAIL, now=home.now)
     assert (shown.rule, shown.outcome, shown.ticket, shown.notices) == ("it", "costs", "none", ())
     assert shown.why["cost"]["failure"] == 150
+
+
+def test_who_knows_of_a_lesser_matter_is_still_warned_of_danger_but_of_one_danger_once(home: World) -> None:
+    hot = SAFETY.replace('modes = ["overheating"]', 'modes = ["overheating"]\nseverity = "critical"')
+    keep(home, "[notices]\ngroup_hours = 0\n" + hot + CHECK_UP)
+    home.stand(mode="overheating", severity="warning")
+    home.run()
+    home.pass_time(hours=1)
+    home.stand(mode="overheating", kind="prognosis", probability=0.9, severity="critical")
+    home.run()
+    assert [bool(notice.why and notice.why["passes"]) for notice in home.notices()] == [False, True]
+    home.pass_time(hours=1)
+    home.observe(mode="overheating", kind="prognosis", probability=0.95, severity="critical")
+    home.run()
+    assert len(home.notices()) == 2
