@@ -37,6 +37,11 @@ def erase(connection: Connection, customer_id: str, *, reason: str, by: str, now
     """
     person = personal.person(connection, customer_id)
     _check(reason, person)
+    return _forget(connection, person, reason, by, now)
+
+
+def _forget(connection: Connection, person: Person, reason: str, by: str, now: datetime) -> Forgotten:
+    customer_id = person.id
     closed = _end(connection, person, by, now)
     counts = erasures.take_out(connection, person, now)
     erasures.note(connection, customer_id, by=by, reason=reason.strip(), counts=counts, at=now)
@@ -76,8 +81,7 @@ def erase_again(connection: Connection, told: Iterable[Erasure], now: datetime, 
             continue
         if person.customer.name == erasures.ERASED:
             continue
-        erase(
-            connection, one.customer_id, reason=f"again, after a restore: {one.reason}"[:LONGEST_REASON], by=by, now=now
-        )
+        reason = f"again, after a restore: {one.reason}"[:LONGEST_REASON]
+        _forget(connection, person, reason, by, now)
         done += 1
     return done

@@ -80,16 +80,17 @@ def note(
     connection.execute(sa.insert(erasures).values(**row, reason=fitted(erasures.c.reason, reason)))
 
 
-def remember(connection: Connection, told: Iterable[Erasure]) -> None:
-    """Keep erasures that other records knew of, each once."""
+def remember(connection: Connection, told: Iterable[Erasure]) -> list[Erasure]:
+    """Keep erasures that other records knew of, each once. Returns those that were not known here."""
     known = {(one.customer_id, one.at) for one in list_erasures(connection)}
+    new = [one for one in told if (one.customer_id, one.at) not in known]
     rows = [
         {"customer_id": one.customer_id, "at": one.at, "by": one.by, "reason": one.reason, "counts": dict(one.counts)}
-        for one in told
-        if (one.customer_id, one.at) not in known
+        for one in {(one.customer_id, one.at): one for one in new}.values()
     ]
     if rows:
         connection.execute(sa.insert(erasures), rows)
+    return new
 
 
 def take_out(connection: Connection, person: Person, now: datetime) -> dict[str, int]:

@@ -214,8 +214,7 @@ def _fill(connection: Connection, reader: Reader, forgotten: Sequence[Erasure], 
     made, now = reader.manifest["created_at"], SystemClock().now()
     detail = {"created_at": made, "file": reader.path.name}
     audit.note(connection, at=now, actor=ACTOR, action=ACTION, object=f"backup:{reader.path.name}", detail=detail)
-    erasures.remember(connection, forgotten)
-    erasure.erase_again(connection, erasures.list_erasures(connection), now, ACTOR)
+    erasure.erase_again(connection, erasures.remember(connection, forgotten), now, ACTOR)
     if not keep_sending:
         # What waited then may have been sent since: a person looks first.
         brakes.pause(connection, ACTOR, now, f"restored from a backup of {made}; see hearthwatch outbox list")

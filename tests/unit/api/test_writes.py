@@ -46,7 +46,13 @@ def test_a_release_is_announced_once(client: Client) -> None:
         "released_at": "2026-05-01T00:00:00Z",
         "status": "rolling",
         "revision": 1,
+        "image_url": None,
+        "image_sha256": None,
     }
+    image = {"image_url": "https://fw.example.org/2.4.1.bin", "image_sha256": "AB" * 32}
+    told = caller.put("/api/v1/releases/1/image", json=image).json()
+    assert (told["image_url"], told["image_sha256"]) == (image["image_url"], "ab" * 32)
+    assert caller.put("/api/v1/releases/1/image", json={"image_url": "ftp://x"}).status_code == 422
     assert caller.post("/api/v1/releases", json=RELEASE).status_code == 409
     assert [one["id"] for one in caller.get("/api/v1/releases?model=HW-LOCK").json()["items"]] == [1]
     assert caller.get("/api/v1/releases/1/looks").json()["items"] == []
