@@ -33,7 +33,11 @@ from hearthwatch.records.tables.columns import Instant
 PASSING = frozenset({"leases", "processes"})
 """Tables about processes that run right now: they mean nothing later."""
 MADE_AT_START = frozenset(
-    {*PASSING, "policies", "brakes", "job_runs", "analysis_states", "broker_sessions", "receivers", "blind_spans"}
+    {
+        *PASSING,
+        *("policies", "brakes", "job_runs", "analysis_states", "broker_sessions", "receivers", "blind_spans"),
+        *("event_cursors", "delivery_channels"),
+    }
 )
 """Tables that a platform without devices and people fills by itself."""
 _ALL = frozenset({*ours.tables, *PASSING, "alembic_version"})
