@@ -66,9 +66,8 @@ def main() -> None:
         took, computed = time.perf_counter() - began, time.process_time() - worked
         written = read(stage, span)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"\n{took:.0f} s ({computed:.0f} s of one core), {past.rounds:,} rounds, {len(written.notices):,} notices, {len(written.tickets):,} tickets, {peak:.0f} MB at most"
-    )
+    print(f"\n{took:.0f} s ({computed:.0f} s of one core), {peak:.0f} MB at most, {past.rounds:,} rounds")
+    print(f"{len(written.notices):,} notices, {len(written.tickets):,} tickets")
 
 
 def _say(share: float) -> None:
