@@ -83,15 +83,21 @@ def _ready(run: Run) -> list[str]:
 
 
 def _turn(run: Run, name: str) -> None:
-    """Claim some of a channel's items and send them in their order, marking each before the next is sent."""
+    """Send what a channel has due, until there is nothing more, it may not send, or its time is over."""
+    until = run.monotonic() + TURN_SECONDS
+    while _batch(run, name, until) and run.monotonic() <= until:
+        pass
+
+
+def _batch(run: Run, name: str, until: float) -> bool:
+    """Claim some of a channel's items and send them in their order, marking each before the next is sent. Whether more may follow."""
     with run.database.transaction(alone=False) as connection:
         state = delivery_channels.get(connection, name)
         limit = breaker.may_send(state, run.now)
-        if limit == 0:
-            return
+        if limit == 0 or run.paused:
+            return False
         items = outbox.claim(connection, run.worker, run.now, lease=LEASE, limit=limit or BATCH, channel=name)
     left = list(items)
-    until = run.monotonic() + TURN_SECONDS
     for share in _shares(run, name, items):
         if not _may_go_on(run, share):
             break
@@ -100,9 +106,8 @@ def _turn(run: Run, name: str) -> None:
         if left and (breaker.may_send(state, run.now) == 0 or run.monotonic() > until):
             break
     if left:
-        with run.database.transaction(alone=False) as connection:
-            for item in left:
-                outbox.give_back(connection, item)
+        _give_back(run, left)
+    return bool(items) and not left
 
 
 def _shares(run: Run, name: str, items: Sequence[OutboxItem]) -> Iterator[list[OutboxItem]]:
