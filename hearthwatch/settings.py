@@ -251,7 +251,8 @@ class Settings(BaseSettings):
     )
     service_desk_secret: SecretStr = Field(
         SecretStr(""),
-        description="Signs what passes between Hearthwatch and the desk: Zammad's signature token, or a secret as in `rollout_webhook_secret`.",
+        description="Signs what passes between Hearthwatch and the desk: Zammad's signature token, or a secret as in"
+        " `rollout_webhook_secret`.",
     )
     service_desk_language: str = Field("en", description="Language of what the desk is told (`en`, `zh_Hans`).")
     service_desk_customers: bool = Field(
