@@ -14,7 +14,7 @@ from alerts.customers.opening import Opened
 from alerts.customers.progress import Progress, progress_of, ticket_about
 from alerts.notices.issue import product_name
 from alerts.notices.wording import MASK
-from alerts.tickets import acts as tickets
+from alerts.tickets import requests
 from hearthwatch.errors import Conflict
 from hearthwatch.records import devices, findings, notices
 from hearthwatch.records import tickets as ticket_rows
@@ -101,7 +101,7 @@ def _accept(connection: Connection, notice: Notice, now: datetime) -> None:
 def _visit(connection: Connection, notice: Notice, now: datetime) -> None:
     if notice.finding_id is None:
         raise Conflict("this can not be done any more")
-    tickets.request_visit(
+    requests.request_visit(
         connection,
         device_id=notice.device_id,
         customer_id=notice.customer_id,

@@ -9,13 +9,10 @@ from sqlalchemy import Connection
 
 from alerts.tickets import repairs, states
 from alerts.tickets.ledger import at_revision, record
-from alerts.tickets.requests import request_visit
 from hearthwatch.errors import Conflict, Invalid, Missing
 from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
 from hearthwatch.records import technicians
 from hearthwatch.values import Ticket
-
-__all__ = ["assign", "diagnose", "request_visit", "resume", "schedule", "start", "take", "wait"]
 
 LONGEST_PART = 64
 

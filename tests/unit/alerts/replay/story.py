@@ -10,7 +10,7 @@ from alerts.replay.enact import Past, enact
 from alerts.replay.rhythm import Rhythm
 from alerts.replay.stage import scratch
 from alerts.replay.written import Written, read
-from alerts.tickets import acts, ending
+from alerts.tickets import acts, ending, requests
 from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import consents, customers, devices, findings, notices, outages, policies, releases, tickets
 from hearthwatch.records.devices import Sighting
@@ -151,7 +151,7 @@ class Story:
             notices.change(connection, notice.id, None, {"answer": answer})
             notices.note(connection, notice.id, now, answer, actor, {})
             if answer == "visit":
-                acts.request_visit(
+                requests.request_visit(
                     connection,
                     device_id=notice.device_id,
                     customer_id=notice.customer_id,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from alerts.tickets import acts, approvals, conversation, ending, merging, repairs, states
+from alerts.tickets import acts, approvals, conversation, ending, merging, repairs, requests, states
 from hearthwatch.records import devices, ticket_approvals, ticket_messages, tickets, warranties
 from hearthwatch.records.ticket_approvals import Approval
 from hearthwatch.records.ticket_messages import TicketMessage
@@ -41,7 +41,7 @@ class Desk:
 
     def request(self, device: str = "lock-1", customer: str = "c-1") -> Ticket:
         return self.do(
-            lambda c: acts.request_visit(
+            lambda c: requests.request_visit(
                 c,
                 device_id=device,
                 customer_id=customer,
