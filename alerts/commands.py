@@ -126,7 +126,9 @@ def consent_for(connection: Connection, device: Device, kind: str, now: datetime
 def _allowed_for(connection: Connection, device_id: str, customer_id: str) -> int | None:
     """An open ticket of the device for which its customer allowed that it is asked about itself."""
     for ticket in tickets.list_tickets(connection, open_only=True, device_id=device_id, customer_id=customer_id):
-        wishes = [event.detail.get("wish") for event in tickets.events(connection, ticket.id) if event.what == "customer"]
+        wishes = [
+            event.detail.get("wish") for event in tickets.events(connection, ticket.id) if event.what == "customer"
+        ]
         said = [wish for wish in wishes if str(wish).startswith("diagnosis_")]
         if said and said[-1] == DIAGNOSIS_ALLOWED:
             return ticket.id

@@ -227,7 +227,9 @@ class Settings(BaseSettings):
         description="Systems of the maker's own that hear, signed, what becomes of notices and tickets; each a name with `url` (https://),"
         " `secrets` (one, or two while one is replaced) and `events`. See docs/delivery.md.",
     )
-    outbox_give_up_h: float = Field(36, gt=0, description="Hours a letter is tried where its reader has no other address,")
+    outbox_give_up_h: float = Field(
+        36, gt=0, description="Hours a letter is tried where its reader has no other address,"
+    )
     outbox_fall_back_h: float = Field(6, gt=0, description="and where there is another one to go on to.")
     rollout_service: SecretStr = Field(
         SecretStr(""),

@@ -93,7 +93,11 @@ def mail_server(
     elif tls is not None:
         options |= {"tls_context": tls, "require_starttls": True}
     if password:
-        options |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": tls is not None and starttls}
+        options |= {
+            "authenticator": authenticate,
+            "auth_required": True,
+            "auth_require_tls": tls is not None and starttls,
+        }
     controller = _OnFreePort(state, **options)
     controller.start()
     try:

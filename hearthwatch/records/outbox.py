@@ -206,7 +206,11 @@ def give_back(connection: Connection, item: OutboxItem, next_at: datetime | None
 
     Where it must wait until ``next_at`` and was never tried, its time counts from there.
     """
-    changes: dict[str, Any] = {"state": "pending", "attempts": outbox.c.attempts - 1, "next_at": next_at or item.next_at}
+    changes: dict[str, Any] = {
+        "state": "pending",
+        "attempts": outbox.c.attempts - 1,
+        "next_at": next_at or item.next_at,
+    }
     if next_at is not None and item.attempts <= 1:
         changes["due_at"] = next_at
     return _mark(connection, item, changes)

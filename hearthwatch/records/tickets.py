@@ -234,7 +234,9 @@ def closed_like(connection: Connection, *, mode: str | None, part: str | None, l
     if mode is None and part is None:
         return []
     same = tickets.c.mode == mode if mode is not None else tickets.c.part == part
-    query = sa.select(*_COLUMNS).where(tickets.c.state == "closed", same).order_by(tickets.c.closed_at.desc()).limit(limit)
+    query = (
+        sa.select(*_COLUMNS).where(tickets.c.state == "closed", same).order_by(tickets.c.closed_at.desc()).limit(limit)
+    )
     return [Ticket(**row) for row in connection.execute(query).mappings()]
 
 

@@ -115,9 +115,7 @@ def _secret_key(settings: Settings) -> Check:
 def _mail_server(settings: Settings) -> Check:
     address = settings.mail_server.get_secret_value()
     if not address:
-        return well(
-            "mail_server", "none is configured; notices go to the mailbox and to the channels of the settings"
-        )
+        return well("mail_server", "none is configured; notices go to the mailbox and to the channels of the settings")
     try:
         place = mail_server(address)
     except Invalid as error:

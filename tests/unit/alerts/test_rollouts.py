@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from alerts.channels.signing import key_of, signature
+from alerts.channels.webhook import WebhookChannel
 from alerts.commands import ask
 from alerts.rollouts.announce import WEBHOOK_ADDRESS, Announcing
 from alerts.rollouts.channel import RolloutChannel
 from alerts.rollouts.services import OwnOffers
 from alerts.rollouts.steering import steer
-from alerts.channels.signing import key_of, signature
-from alerts.channels.webhook import WebhookChannel
 from alerts.rollouts.webhook import decisions_webhook
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Refused, Stale, Unavailable
 from hearthwatch.records import (

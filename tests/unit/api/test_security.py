@@ -22,7 +22,8 @@ from tests.unit.api.conftest import Client
 
 PASSWORD = "correct horse battery"
 HERE = {"base_url": "http://127.0.0.1:8080", "address": "127.0.0.1"}
-OPEN = {("get", "/health"), ("post", "/session"), ("delete", "/session")}
+SIGNED = {("post", "/service-desk/zammad"), ("post", "/service-desk/reports")}
+OPEN = {("get", "/health"), ("post", "/session"), ("delete", "/session"), *SIGNED}
 
 VIEWER, ENGINEER, AGENT, TECHNICIAN, ADMIN = EVERYONE
 READ = {VIEWER, ENGINEER, AGENT, ADMIN}

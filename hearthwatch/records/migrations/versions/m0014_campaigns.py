@@ -76,7 +76,7 @@ def _forget_others() -> None:
     """Notices that the older schema can not hold, and all that hangs on them."""
     op.execute("UPDATE notices SET state = 'suppressed' WHERE state = 'waiting'")
     release("notice_events")
-    for table in ("notice_events", "customer_links", "outbox"):
+    for table in ("notice_events", "customer_links", "outbox", "notice_findings"):
         op.execute(f"DELETE FROM {table} WHERE notice_id IN ({OF_OTHERS})")
     make_append_only("notice_events")
     op.execute("DELETE FROM notices WHERE finding_id IS NULL")
