@@ -9,18 +9,16 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from hearthwatch.records import access, consents, customers, devices, findings, models, outbox
+from hearthwatch.records import access, outbox, tables
 from hearthwatch.records.database import Database, open_database
-from hearthwatch.records.devices import Sighting
 from hearthwatch.telemetry import open_store
-from hearthwatch.values import Observation
 from tests.conftest import free_port
 from tests.integration.test_doctor import claim_format
 from tests.records_rows import Row, all_rows, fill
@@ -45,21 +43,25 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def use(database: Database) -> None:
-    """What an installation does in its first days."""
+    """What an installation does in its first days, written as the first schema had it."""
+    rows: list[tuple[sa.Table, dict[str, object]]] = [
+        (tables.models, {"id": "lock-2", "name": "Lock 2"}),
+        (tables.devices, {"id": "lock-1", "firmware": "2.4.1", "version": "2.4.1", "convention": "native", "last_seen": NOW}),
+        (tables.homes, {"id": "h-1", "address": "Main St 1", "city": "Town", "region": "EU", "timezone": "Europe/Berlin"}),
+        (tables.customers, {"id": "c-1", "name": "Ada", "email": "ada@example.com", "channels": ["mailbox://c-1"]}),
+        (tables.ownerships, {"device_id": "lock-1", "customer_id": "c-1", "home_id": "h-1", "from_at": NOW}),
+        (tables.consent_events, {"customer_id": "c-1", "purpose": "service", "granted": True, "at": NOW, "source": "test"}),
+        (
+            tables.findings,
+            {
+                "kind": "anomaly", "subject_type": "device", "subject": "lock-1", "mode": "battery_fade", "episode": 1,
+                "severity": "warning", "state": "open", "evidence": {}, "first_seen": NOW, "last_seen": NOW,
+            },
+        ),
+    ]  # fmt: skip
     with database.transaction() as connection:
-        models.put(connection, "lock-2", "Lock 2")
-        devices.see(connection, [Sighting("lock-1", NOW, "2.4.1", "b1", "native", True)])
-        customers.put_home(connection, "h-1", address="Main St 1", city="Town", region="EU", timezone="Europe/Berlin")
-        customers.put_customer(connection, "c-1", name="Ada", email="ada@example.com", channels=("mailbox://c-1",))
-        customers.own(connection, "lock-1", "c-1", "h-1", NOW)
-        consents.record(connection, "c-1", "service", True, NOW, "test")
-        findings.observe(
-            connection,
-            Observation(
-                kind="anomaly", subject_type="device", subject="lock-1", mode="battery_fade", severity="warning", at=NOW, evidence={},
-            ),
-            relapse=timedelta(days=7),
-        )  # fmt: skip
+        for table, row in rows:
+            connection.execute(sa.insert(table).values(row))
         access.create_user(connection, "ada", "correct horse battery", "admin", NOW)
 
 

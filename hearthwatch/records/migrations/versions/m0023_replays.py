@@ -46,7 +46,7 @@ def _firmware() -> None:
     if op.get_context().dialect.name == "postgresql":
         # The condition stands in the function: PostgreSQL alters no column that a trigger's own condition names.
         op.execute(
-            "CREATE FUNCTION note_firmware_change() RETURNS trigger AS $$ BEGIN"
+            "CREATE OR REPLACE FUNCTION note_firmware_change() RETURNS trigger AS $$ BEGIN"
             f" IF NEW.version IS DISTINCT FROM OLD.version AND {_CHANGED} THEN {_ROW} END IF;"
             " RETURN NULL; END $$ LANGUAGE plpgsql"
         )
@@ -92,7 +92,7 @@ def _replays() -> None:
 def downgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP TRIGGER devices_firmware_change ON devices")
-        op.execute("DROP FUNCTION note_firmware_change()")
+        op.execute("DROP FUNCTION IF EXISTS note_firmware_change()")
     else:
         op.execute("DROP TRIGGER devices_firmware_change")
     for table in ("policy_replays", "firmware_changes", "finding_sights"):
