@@ -14,8 +14,8 @@ from alerts import commands
 from alerts.notices.catalogue import choose, translations
 from alerts.tickets import conversation
 from alerts.tickets.ledger import at_revision, record
-from hearthwatch.errors import Conflict, Denied, HearthwatchError
-from hearthwatch.records import customers, devices, tickets
+from hearthwatch.errors import Conflict, HearthwatchError
+from hearthwatch.records import customers, tickets
 from hearthwatch.records.commands import Command
 from hearthwatch.values import Ticket
 from hearthwatch.wire.commands.requests import DIAGNOSTICS
@@ -34,6 +34,19 @@ def standing(connection: Connection, ticket: Ticket) -> str | None:
     return next((word for word in reversed(words) if word in {ASKED, ALLOWED, REFUSED}), None)
 
 
+def is_needed(connection: Connection, ticket: Ticket, now: datetime) -> bool:
+    """Whether the device may be asked about itself only when its customer allows it."""
+    if ticket.device_id is None or ticket.state == "closed":
+        return False
+    try:
+        commands.consent_for(connection, devices.get(connection, ticket.device_id), DIAGNOSTICS, now)
+    except Denied:
+        return True
+    except HearthwatchError:
+        return False
+    return False
+
+
 def ask_permission(connection: Connection, ticket_id: int, revision: int | None, actor: str, now: datetime) -> Ticket:
     """Ask the customer whether their device may be asked; it is an answer on their page, so a notice tells them.
 
@@ -42,12 +55,8 @@ def ask_permission(connection: Connection, ticket_id: int, revision: int | None,
     ticket = at_revision(connection, ticket_id, revision)
     if ticket.device_id is None or ticket.state == "closed":
         raise Conflict("there is no device to ask about it now", where=f"ticket {ticket_id}")
-    try:
-        basis = commands.consent_for(connection, devices.get(connection, ticket.device_id), DIAGNOSTICS, now)
-    except Denied:
-        pass
-    else:
-        raise Conflict(f"it may be asked already ({basis})", where=f"ticket {ticket_id}")
+    if not is_needed(connection, ticket, now):
+        raise Conflict("it may be asked already: its customer has agreed, or it has none", where=f"ticket {ticket_id}")
     owner = customers.owner_of(connection, ticket.device_id, now)
     language = choose(owner.customer.language if owner else "en")
     replied = conversation.reply(connection, ticket_id, None, translations(language).gettext(QUESTION), actor, now)

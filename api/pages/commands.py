@@ -11,6 +11,7 @@ from api.answers import answer_lines, headlines
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts, sentence
+from api.pages.language import Speaker, speaker
 from api.pages.wording import moment
 from api.security import STAFF
 from hearthwatch.records.commands import Command
@@ -41,31 +42,34 @@ STATES: Mapping[str, tuple[str, str]] = {
 
 def device_card(visit: Visit, device: Device, kinds: Sequence[str], asked: Sequence[Command]) -> None:
     """The card of a device's page: ask it, and see what it answered, newest first."""
-    with card("Ask the device", "Each question is kept with who asked, why, and the answer."):
+    say = speaker(visit.request)
+    with card(say("Ask the device"), say("Each question is kept with who asked, why, and the answer.")):
         if not kinds:
-            sentence("This device can not be asked anything: its convention has no commands, or it was not heard yet.")
+            sentence(
+                say("This device can not be asked anything: its convention has no commands, or it was not heard yet.")
+            )
         elif visit.person.role in STAFF:
-            _form(visit.context, visit.person.name, device, kinds)
+            _form(visit.context, say, visit.person.name, device, kinds)
         if asked:
             for command in asked[:SHOWN]:
-                show_command(command)
+                show_command(say, command)
         else:
-            sentence("It was never asked anything.")
+            sentence(say("It was never asked anything."))
 
 
-def ticket_card(asked: Sequence[Command]) -> None:
+def ticket_card(say: Speaker, asked: Sequence[Command]) -> None:
     """The card of a ticket's page: the diagnostics of its device since it opened."""
-    with card("Diagnostics of the device"):
+    with card(say("Diagnostics of the device")):
         for command in asked[:SHOWN]:
-            show_command(command)
+            show_command(say, command)
 
 
-def _form(context: ApiContext, person: str, device: Device, kinds: Sequence[str]) -> None:
-    offered = {kind: NAMES[kind] for kind in kinds}
+def _form(context: ApiContext, say: Speaker, person: str, device: Device, kinds: Sequence[str]) -> None:
+    offered = {kind: say(NAMES[kind]) for kind in kinds}
     with ui.row().classes("items-center gap-2 w-full"):
-        kind = ui.select(offered, label="Question", value=kinds[0]).classes("w-56").props("dense outlined")
-        why = ui.input("Why").classes("grow").props("dense outlined maxlength=400")
-        version = ui.input("Version").classes("w-32").props("dense outlined")
+        kind = ui.select(offered, label=say("Question"), value=kinds[0]).classes("w-56").props("dense outlined")
+        why = ui.input(say("Why")).classes("grow").props("dense outlined maxlength=400")
+        version = ui.input(say("Version")).classes("w-32").props("dense outlined")
         version.bind_visibility_from(
             kind, "value", lambda chosen: chosen == UPDATE and device.convention in {None, "native"}
         )
@@ -78,24 +82,27 @@ def _form(context: ApiContext, person: str, device: Device, kinds: Sequence[str]
                 lambda c: asking.ask(
                     c, device.id, str(kind.value), why=why.value or "", actor=person, now=now, parameters=parameters
                 ),
-                "Asked",
+                say("Asked"),
             )
 
-        ui.button("Ask", on_click=ask).props("no-caps outline")
+        ui.button(say("Ask"), on_click=ask).props("no-caps outline")
     if not set(kinds) <= HOUSEKEEPING:
-        ui.label("Diagnostics need the owner's consent to service.").classes("hw-quiet text-xs")
+        ui.label(say("Diagnostics need the owner's consent to service.")).classes("hw-quiet text-xs")
 
 
-def show_command(command: Command) -> None:
+def show_command(say: Speaker, command: Command) -> None:
     """One question with its answer, folded up."""
     words, color = STATES[command.state]
     if command.state == "queued" and command.outbox_at is None:
         words = "waits for the device to come online"
+    late = say(", late") if command.late else ""
     with ui.column().classes("w-full gap-1 q-py-xs"):
         with ui.row().classes("items-center gap-2 w-full"):
-            ui.badge(f"{words}{', late' if command.late else ''}", color=color)
-            ui.label(NAMES.get(command.kind, command.kind)).classes("font-semibold")
-            ui.label(f"{moment(command.created_at)} by {command.asked_by}").classes("hw-quiet text-sm")
+            ui.badge(f"{say(words)}{late}", color=color)
+            ui.label(say(NAMES.get(command.kind, command.kind))).classes("font-semibold")
+            ui.label(say("{when} by {who}", when=moment(command.created_at), who=command.asked_by)).classes(
+                "hw-quiet text-sm"
+            )
         ui.label(command.why).classes("text-sm")
         if command.reason:
             ui.label(command.reason).classes("text-sm hw-quiet")
@@ -103,8 +110,10 @@ def show_command(command: Command) -> None:
             first = headlines(command.answer)
             if first:
                 ui.label(" · ".join(f"{name} {value}" for name, value in first.items())).classes("text-sm")
-            with ui.expansion(f"Answer of {moment(command.answered_at)}").props("dense").classes("w-full"):
+            with (
+                ui.expansion(say("Answer of {when}", when=moment(command.answered_at))).props("dense").classes("w-full")
+            ):
                 lines = dict(answer_lines(command.answer))
                 facts(dict(list(lines.items())[:LINES_SHOWN]))
                 if len(lines) > LINES_SHOWN or command.answer.get("cut"):
-                    sentence("There is more: the API has the whole answer that was kept.")
+                    sentence(say("There is more: the API has the whole answer that was kept."))

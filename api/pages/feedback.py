@@ -63,11 +63,11 @@ def _choices(say: Speaker, by: str, what: What, model: str | None) -> None:
     names = {one: say.word(one) for one in DIMENSIONS} | ({} if by in DIMENSIONS else {by: by})
     kinds = {one: say.word(one) for one in WHATS}
     with ui.row().classes("items-center gap-2 w-full"):
-        for label, options, value, name in ((say("By"), names, by, "by"), (say("What"), kinds, what, "what")):
+        for label, options, value, name in ((say("By"), names, by, "by"), (say("Events"), kinds, what, "what")):
             ui.select(
                 options, label=label, value=value, on_change=lambda event, name=name: go(**{name: str(event.value)})
             ).classes("w-44").props("dense outlined")
-        field = ui.input(say("Model"), value=model or "").classes("w-40").props("dense outlined clearable")
+        field = ui.input(say("Device model"), value=model or "").classes("w-40").props("dense outlined clearable")
         field.on("keydown.enter", lambda: go(model=field.value or ""))
         asked = urlencode({"by": by, "what": what, **({"model": model} if model else {})})
         ui.link(say("As CSV"), f"/api/v1/feedback.csv?{asked}").classes("hw-link")
@@ -75,24 +75,31 @@ def _choices(say: Speaker, by: str, what: What, model: str | None) -> None:
 
 def worse(say: Speaker, found: Feedback) -> list[str]:
     """Sentences about rates that have clearly risen."""
-    return [
-        say(
-            "{mode} of {model} {value} has become {ratio} times as frequent ({low} to {high}).",
+    return [_risen(say, found, one) for one in found.rows if one.change.clear and (one.change.low or 0) > 1]
+
+
+def _risen(say: Speaker, found: Feedback, one: Row) -> str:
+    whose = one.model if found.by == "model" else f"{one.model} {one.value}"
+    if one.change.ratio is None:
+        return say(
+            "{mode} of {whose} was not seen in the earlier half, and {count} times in the later one.",
             mode=say.word(one.mode),
-            model=one.model,
-            value=one.value if found.by != "model" else "",
-            ratio=_number(one.change.ratio),
-            low=_number(one.change.low),
-            high=_number(one.change.high),
+            whose=whose,
+            count=one.rate.count,
         )
-        for one in found.rows
-        if one.change.clear and (one.change.low or 0) > 1
-    ]
+    return say(
+        "{mode} of {whose} has become {ratio} times as frequent ({low} to {high}).",
+        mode=say.word(one.mode),
+        whose=whose,
+        ratio=_number(one.change.ratio),
+        low=_number(one.change.low),
+        high=_number(one.change.high),
+    )
 
 
 def _columns(say: Speaker) -> tuple[tuple[str, str, str], ...]:
     return (
-        ("model", say("Model"), "left"),
+        ("model", say("Device model"), "left"),
         ("value", say("Value"), "left"),
         ("mode", say("Failure mode"), "left"),
         ("count", say("Count"), "right"),

@@ -45,7 +45,7 @@ async def knowledge_page(visit: Visit) -> None:
         return
     columns = (
         ("title", say("Article"), "left"),
-        ("about", say("About"), "left"),
+        ("about", say("Is about"), "left"),
         ("cause", say("Probable cause"), "left"),
         ("helped", say("Helped customers"), "left"),
         ("changed", say("Changed"), "left"),

@@ -128,4 +128,4 @@ def listed(say: Speaker, standing: Standing, now: datetime) -> str:
 
 def hours(shifts: tuple[Shift, ...], say: Speaker) -> str:
     """The opening hours of a day."""
-    return ", ".join(f"{one.opens:%H:%M}–{one.closes:%H:%M}" for one in shifts) or say("closed")
+    return ", ".join(f"{one.opens:%H:%M}–{one.closes:%H:%M}" for one in shifts) or say("not open")

@@ -67,7 +67,7 @@ async def ticket_page(visit: Visit) -> None:
             await intake_cards(visit, ticket)
             _evidence_card(say, case)
             if case.diagnostics:
-                ticket_card(case.diagnostics)
+                ticket_card(say, case.diagnostics)
         with ui.column().classes("gap-4 min-w-0 w-full"):
             await sla_card(visit, ticket.id)
             await remedy_card(visit, say, ticket)

@@ -21,7 +21,7 @@ from hearthwatch.values import Ticket
 async def knowledge_card(visit: Visit, ticket: Ticket) -> None:
     """Probable cause and next step, the article folded up, and how such cases ended."""
     say = speaker(visit.request)
-    advice, word, helped = await visit.load(_load, ticket, say.language)
+    advice, word, helped, needed = await visit.load(_load, ticket, say.language)
     with card(say("What is known")):
         article = advice.article
         if article is None:
@@ -40,16 +40,17 @@ async def knowledge_card(visit: Visit, ticket: Ticket) -> None:
         for one in advice.further:
             ui.link(one.title, f"/knowledge/{one.slug}").classes("hw-link text-sm")
         _past(say, advice.cases)
-        if ticket.device_id and ticket.state != "closed" and visit.person.role in AGENTS:
+        if (needed or word == permission.ALLOWED) and visit.person.role in AGENTS:
             _permission(visit, say, ticket, word)
 
 
 def _load(
     context: ApiContext, ticket: Ticket, language: str
-) -> tuple[Advice, str | None, Mapping[str, tuple[int, int]]]:
+) -> tuple[Advice, str | None, Mapping[str, tuple[int, int]], bool]:
     with context.database.reading() as connection:
         word = permission.standing(connection, tickets.get(connection, ticket.id))
-        return advise(connection, ticket, language), word, articles.answers(connection)
+        needed = permission.is_needed(connection, ticket, context.clock.now())
+        return advise(connection, ticket, language), word, articles.answers(connection), needed
 
 
 def _past(say: Speaker, cases: PastCases) -> None:

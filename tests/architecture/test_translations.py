@@ -90,3 +90,12 @@ def test_translations_of_staff_pages_fill_in_the_same_names() -> None:
 def test_titles_and_navigation_are_translated() -> None:
     chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
     assert [name for _, name, _ in NAVIGATION if chinese.gettext(name) == name] == []
+
+
+def test_a_sentence_that_two_areas_share_is_translated_alike() -> None:
+    said: dict[str, dict[str, str]] = {}
+    for path in sorted((ROOT / "api" / "locale" / "zh_Hans").glob("*.po")):
+        for message in read_po(io.BytesIO(path.read_bytes()), locale="zh_Hans"):
+            if message.id:
+                said.setdefault(str(message.id), {})[path.name] = str(message.string)
+    assert {one: found for one, found in said.items() if len(set(found.values())) > 1} == {}
