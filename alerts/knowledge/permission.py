@@ -14,7 +14,7 @@ from alerts import commands
 from alerts.notices.catalogue import choose, translations
 from alerts.tickets import conversation
 from alerts.tickets.ledger import at_revision, record
-from hearthwatch.errors import Conflict, HearthwatchError
+from hearthwatch.errors import Conflict, Denied, HearthwatchError
 from hearthwatch.records import customers, tickets
 from hearthwatch.records.commands import Command
 from hearthwatch.values import Ticket
