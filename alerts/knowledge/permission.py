@@ -15,7 +15,7 @@ from alerts.notices.catalogue import choose, translations
 from alerts.tickets import conversation
 from alerts.tickets.ledger import at_revision, record
 from hearthwatch.errors import Conflict, Denied, HearthwatchError
-from hearthwatch.records import customers, tickets
+from hearthwatch.records import customers, devices, tickets
 from hearthwatch.records.commands import Command
 from hearthwatch.values import Ticket
 from hearthwatch.wire.commands.requests import DIAGNOSTICS
