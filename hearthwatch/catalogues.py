@@ -6,9 +6,18 @@ import gettext
 import io
 from importlib.resources.abc import Traversable
 
+from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+
+OWN_NAMES = {"zh_Hans": "简体中文", "zh_Hant": "繁體中文"}
+"""Languages that call themselves otherwise than the registry of locales does."""
+
+
+def own_name(language: str) -> str:
+    """A language in its own words."""
+    return OWN_NAMES.get(language) or Locale.parse(language).get_display_name(language) or language
 
 
 def languages_in(folder: Traversable) -> tuple[str, ...]:

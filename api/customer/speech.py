@@ -13,11 +13,10 @@ from functools import lru_cache
 from gettext import NullTranslations
 from importlib import resources
 
-from babel import Locale
 from babel.dates import format_date, format_time
 
 from alerts.notices.catalogue import languages
-from hearthwatch.catalogues import languages_in, read_catalogues
+from hearthwatch.catalogues import languages_in, own_name, read_catalogues
 
 # On the page itself there is no link below: there are buttons.
 _POINTERS: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -59,7 +58,7 @@ class Speech:
 
 def own_names() -> dict[str, str]:
     """The languages a customer can choose, each in its own words."""
-    return {name: Locale.parse(name).get_display_name(name) or name for name in languages()}
+    return {name: own_name(name) for name in languages()}
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,8 @@ from alerts.campaigns.content import AdvisoryTexts, Content, RecallContent, Reca
 from alerts.notices.catalogue import languages
 from api.pages.actions import perform
 from api.pages.frame import Visit, card
-from api.pages.language import Speaker, own_name
+from api.pages.language import Speaker
+from hearthwatch.catalogues import own_name
 from hearthwatch.records.campaigns import Campaign
 
 Read = Callable[[], Any]

@@ -13,8 +13,9 @@ from fastapi.responses import RedirectResponse
 from nicegui import run, ui
 
 from api.context import ApiContext
-from api.pages.language import Speaker, languages, own_name, speaker
+from api.pages.language import Speaker, languages, speaker
 from api.security import Person, person_of
+from hearthwatch.catalogues import own_name
 from hearthwatch.errors import HearthwatchError, Missing, Unavailable
 
 P = ParamSpec("P")

@@ -15,10 +15,11 @@ from alerts.notices.catalogue import languages
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, sentence
-from api.pages.language import Speaker, own_name, speaker
+from api.pages.language import Speaker, speaker
 from api.pages.tables import table
 from api.pages.wording import day
 from api.security import STAFF
+from hearthwatch.catalogues import own_name
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.records import articles
 from hearthwatch.records.articles import Article

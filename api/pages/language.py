@@ -10,7 +10,6 @@ from gettext import GNUTranslations
 from importlib import resources
 from urllib.parse import urlsplit
 
-from babel import Locale
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -50,11 +49,6 @@ class Speaker:
 def languages() -> tuple[str, ...]:
     """The languages the pages can be read in: English, and those there are catalogues for."""
     return (SOURCE, *(name for name in languages_in(resources.files("api") / "locale") if name != SOURCE))
-
-
-def own_name(language: str) -> str:
-    """A language in its own words."""
-    return Locale.parse(language).get_display_name(language) or language
 
 
 def speaker(request: Request) -> Speaker:
