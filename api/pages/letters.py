@@ -11,8 +11,8 @@ from alerts import samples
 from alerts.notices.wording import Letter
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, sentence
-from api.pages.language import Speakerfrom hearthwatch.catalogues import own_name
-
+from api.pages.language import Speaker
+from hearthwatch.catalogues import own_name
 
 
 def letters_card(visit: Visit, say: Speaker, name: str, letters: Sequence[Letter], *, may_send: bool) -> None:
