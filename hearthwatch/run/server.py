@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from hearthwatch.errors import Unavailable
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 3
 
 
