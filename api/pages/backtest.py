@@ -11,9 +11,10 @@ from nicegui import ui
 from api.context import ApiContext
 from api.pages import backtest_charts
 from api.pages.actions import perform
-from api.pages.backtests import STATE_COLORS, watch
+from api.pages.backtests import STATE_COLORS
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, figure, sentence
+from api.pages.going_on import watch
 from api.pages.tables import Column, Row, table
 from api.pages.wording import day, moment
 from api.security import ENGINEERS
@@ -85,7 +86,7 @@ def _head(visit: Visit, one: Backtest) -> None:
         if visit.person.role in ENGINEERS and one.state not in OPEN:
             _again(visit, one)
     if one.state in OPEN:
-        watch(visit, {one.id: one.state}, progress)
+        watch(visit, {one.id: one.state}, backtests.get, progress)
 
 
 def _cut(one: Backtest) -> str:

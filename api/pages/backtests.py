@@ -12,6 +12,7 @@ from nicegui import ui
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, refused, sentence
+from api.pages.going_on import watch
 from api.pages.tables import table
 from api.pages.wording import moment
 from api.routes.backtests import NewBacktest, question_of
@@ -21,7 +22,6 @@ from hearthwatch.history.shelf import Shelved, list_shelf
 from hearthwatch.records import audit, backtests
 from hearthwatch.records.backtests import OPEN, Backtest
 
-ASK_EVERY_S = 3.0
 STATE_COLORS = {
     "waiting": "grey-7",
     "running": "primary",
@@ -102,7 +102,7 @@ async def backtests_page(visit: Visit) -> None:
     if visit.person.role in ENGINEERS:
         _start(visit, shown)
         _bring()
-    watch(visit, {one.id: one.state for one in shown.asked if one.state in OPEN})
+    watch(visit, {one.id: one.state for one in shown.asked if one.state in OPEN}, backtests.get)
 
 
 def row(one: Backtest) -> dict[str, Any]:
@@ -123,29 +123,6 @@ def row(one: Backtest) -> dict[str, Any]:
         "asked": moment(one.asked_at),
         "by": one.asked_by,
     }
-
-
-def watch(visit: Visit, states: Mapping[int, str], progress: ui.label | None = None) -> None:
-    """Read the page anew once one that waits or runs has gone on; until then tell its ``progress``."""
-    if not states:
-        return
-
-    async def ask() -> None:
-        try:
-            now = await visit.load(_states, tuple(states))
-        except HearthwatchError:  # the records are away: it asks again
-            return
-        if any(now[number].state != state for number, state in states.items()):
-            ui.navigate.reload()
-        elif progress is not None:
-            progress.set_text(" ".join(one.progress for one in now.values()))
-
-    ui.timer(ASK_EVERY_S, ask, immediate=False)
-
-
-def _states(context: ApiContext, numbers: Sequence[int]) -> Mapping[int, Backtest]:
-    with context.database.reading() as connection:
-        return {number: backtests.get(connection, number) for number in numbers}
 
 
 def _start(visit: Visit, shown: Shown) -> None:

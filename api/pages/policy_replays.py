@@ -13,6 +13,7 @@ from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, figure, refused, sentence
+from api.pages.going_on import watch
 from api.pages.language import Speaker, speaker
 from api.pages.policy_replay_tables import difference, lists, not_known, reasons
 from api.pages.tables import table
@@ -24,7 +25,6 @@ from hearthwatch.records import audit, policies, policy_replays
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.records.policy_replays import OPEN, PolicyReplay
 
-ASK_EVERY_S = 2.0
 STATE_COLORS = {"waiting": "grey-7", "running": "primary", "done": "positive", "failed": "negative"}
 PASTED = 0
 """In the choice of versions: the text below."""
@@ -65,7 +65,7 @@ async def replays_page(visit: Visit) -> None:
         table(columns, [_row(say, one) for one in shown.replays], links=("policy",), badges=("state",))
     else:
         sentence(say("No replay yet."))
-    _watch(visit, {one.id: one.state for one in shown.replays if one.state in OPEN})
+    watch(visit, {one.id: one.state for one in shown.replays if one.state in OPEN}, policy_replays.get)
 
 
 async def replay_page(visit: Visit) -> None:
@@ -180,7 +180,7 @@ def _head(visit: Visit, say: Speaker, one: PolicyReplay) -> None:
         )  # fmt: skip
         ui.label(words).classes("hw-quiet text-sm")
     if one.state in OPEN:
-        _watch(visit, {one.id: one.state}, progress)
+        watch(visit, {one.id: one.state}, policy_replays.get, progress)
 
 
 def _answer(say: Speaker, report: Mapping[str, Any]) -> None:
@@ -220,29 +220,6 @@ def _answer(say: Speaker, report: Mapping[str, Any]) -> None:
 
 def _money(cost: Mapping[str, Any]) -> str:
     return f"{cost['total']:,.0f} {cost['currency']}"
-
-
-def _watch(visit: Visit, states: Mapping[int, str], progress: ui.label | None = None) -> None:
-    """Read the page anew once one that waits or runs has gone on; until then tell its ``progress``."""
-    if not states:
-        return
-
-    async def ask() -> None:
-        try:
-            now = await visit.load(_states, tuple(states))
-        except HearthwatchError:  # the records are away: it asks again
-            return
-        if any(now[number].state != state for number, state in states.items()):
-            ui.navigate.reload()
-        elif progress is not None:
-            progress.set_text(" ".join(one.progress for one in now.values()))
-
-    ui.timer(ASK_EVERY_S, ask, immediate=False)
-
-
-def _states(context: ApiContext, numbers: Sequence[int]) -> Mapping[int, PolicyReplay]:
-    with context.database.reading() as connection:
-        return {number: policy_replays.get(connection, number) for number in numbers}
 
 
 def _load_all(context: ApiContext) -> Shown:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
 
@@ -40,40 +40,32 @@ def span(context: ApiContext, since: datetime | None, until: datetime | None) ->
     return since or end - A_YEAR, end
 
 
-@router.get("/feedback")
-def get_feedback(
+def _feedback(
     context: Context,
-    _caller: Reader,
     by: Dimension = "model",
     what: What = "failures",
     model: Annotated[str | None, Query(max_length=120)] = None,
     since: Since = None,
     until: Until = None,
 ) -> Feedback:
-    """What fails or is complained about, per 1,000 device-months with 95 % intervals, what it cost, and how it changes."""
     begin, end = span(context, since, until)
     with context.database.reading() as connection:
         return feedback(connection, by=by, what=what, since=begin, until=end, model=model)
 
 
+@router.get("/feedback")
+def get_feedback(_caller: Reader, found: Annotated[Feedback, Depends(_feedback)]) -> Feedback:
+    """What fails or is complained about, per 1,000 device-months with 95 % intervals, what it cost, and how it changes."""
+    return found
+
+
 @router.get("/feedback.csv")
-def get_feedback_csv(
-    context: Context,
-    _caller: Reader,
-    by: Dimension = "model",
-    what: What = "failures",
-    model: Annotated[str | None, Query(max_length=120)] = None,
-    since: Since = None,
-    until: Until = None,
-) -> Response:
+def get_feedback_csv(_caller: Reader, found: Annotated[Feedback, Depends(_feedback)]) -> Response:
     """The same as a table: a row for each value and failure mode, with one column for each month."""
-    begin, end = span(context, since, until)
-    with context.database.reading() as connection:
-        found = feedback(connection, by=by, what=what, since=begin, until=end, model=model)
     months = [f"{one.begin:%Y-%m}" for one in found.rows[0].months] if found.rows else []
-    head = ["model", by, "failure_mode", "count", "devices", "device_months", "per_1000_device_months", "low", "high",
+    head = ["model", found.by, "failure_mode", "count", "devices", "device_months", "per_1000_device_months", "low", "high",
             "change", "change_low", "change_high", "cost_minor_units", "currency", *months]  # fmt: skip
-    return csv_lines(f"feedback-{what}", head, _lines(found))
+    return csv_lines(f"feedback-{found.what}", head, _lines(found))
 
 
 def _lines(found: Feedback) -> Iterator[list[Any]]:
@@ -85,24 +77,24 @@ def _lines(found: Feedback) -> Iterator[list[Any]]:
         ]  # fmt: skip
 
 
-@router.get("/service-figures")
-def get_figures(
-    context: Context, _caller: Reader, by: By = "policy_version", since: Since = None, until: Until = None
-) -> Page[Figures]:
-    """Figures of all cases closed in a time, then by policy version or month."""
+def _figures(
+    context: Context, by: By = "policy_version", since: Since = None, until: Until = None
+) -> tuple[By, list[Figures]]:
     begin, end = span(context, since, until)
     with context.database.reading() as connection:
-        return Page(items=service_figures(connection, since=begin, until=end, by=by))
+        return by, service_figures(connection, since=begin, until=end, by=by)
+
+
+@router.get("/service-figures")
+def get_figures(_caller: Reader, asked: Annotated[tuple[By, list[Figures]], Depends(_figures)]) -> Page[Figures]:
+    """Figures of all cases closed in a time, then by policy version or month."""
+    return Page(items=asked[1])
 
 
 @router.get("/service-figures.csv")
-def get_figures_csv(
-    context: Context, _caller: Reader, by: By = "policy_version", since: Since = None, until: Until = None
-) -> Response:
+def get_figures_csv(_caller: Reader, asked: Annotated[tuple[By, list[Figures]], Depends(_figures)]) -> Response:
     """The same as a table; shares with their intervals in three columns."""
-    begin, end = span(context, since, until)
-    with context.database.reading() as connection:
-        found = service_figures(connection, since=begin, until=end, by=by)
+    by, found = asked
     shares = ("first_contact_resolution", "reopened", "no_fault_found", "notice_precision", "solved")
     spans = ("first_response", "first_response_business", "resolution", "resolution_business")
     plain = ("tickets_closed", "visits", "visits_avoided", "notices_judged", "lead_days", "surveys", "score")
