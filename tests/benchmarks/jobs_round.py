@@ -106,8 +106,16 @@ def prepare(database: Database, count: int) -> None:
     """The fleet of `policy_round`, ledgers of its tickets, and a recall."""
     build(database, count)
     with database.transaction() as connection:
+        _go_on_counting(connection)
         _ledgers(connection)
         _recall(connection)
+
+
+def _go_on_counting(connection: Connection) -> None:
+    """The tickets were written with numbers of their own, which a sequence of PostgreSQL does not know of."""
+    if connection.dialect.name == "postgresql":
+        last = "SELECT setval(pg_get_serial_sequence('tickets', 'id'), (SELECT max(id) FROM tickets))"
+        connection.exec_driver_sql(last)
 
 
 def _ledgers(connection: Connection) -> None:
