@@ -217,19 +217,6 @@ class House:
             assert action not in self.offered(path), f"{action} was refused and is still offered"
 
 
-def seconds_of(roles: Sequence[Role]) -> float:
-    """Processor seconds that the processes alive have taken so far."""
-    total = 0.0
-    for one in roles:
-        assert one.process is not None
-        try:
-            told = Path(f"/proc/{one.process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += (int(told[11]) + int(told[12])) / 100
-    return total
-
-
 def opened(
     installation: Mapping[str, str], start: datetime, folder: Path, stack: ExitStack, chance: random.Random
 ) -> House:
@@ -292,4 +279,4 @@ def play(house: House, paths: Sequence[Plot], days: int) -> None:
         print(f"{house.now:%m-%d %H:%M} {len(going)} paths, {time.monotonic() - began:.1f} s", flush=True)
         if not going:
             return
-    raise AssertionError(f"paths that did not end: {[one.gi_code.co_name for one in going]}")
+    raise AssertionError(f"paths that did not end: {going}")
