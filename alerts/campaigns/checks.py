@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts.campaigns.content import AdvisoryContent, Content, RecallContent
-from alerts.campaigns.selection import matching
+from alerts.campaigns.content import AdvisoryContent, Content, RecallContent, Selection
+from alerts.campaigns.selection import is_empty, matching
 from alerts.notices.catalogue import FALLBACK, choose
 from alerts.notices.softening import Softening, lint
 from alerts.notices.speech import Brand
@@ -50,7 +50,7 @@ def check(connection: Connection, content: Content, brand: Brand, now: datetime)
     ids = matching(connection, content.selection, now)
     owners = customers.owners_of(connection, ids, now)
     read = tuple(sorted({choose(owner.customer.language) for owner in owners.values()})) or (FALLBACK,)
-    problems = [*_devices(ids), *_texts(content, read), *_own(content), *_contact(content, brand)]
+    problems = [*_devices(content.selection, ids), *_texts(content, read), *_own(content), *_contact(content, brand)]
     return Checked(tuple(problems), tuple(lint(free_texts(content))), read, len(ids))
 
 
@@ -65,8 +65,10 @@ def free_texts(content: Content) -> Mapping[str, str]:
     return found
 
 
-def _devices(ids: list[str]) -> Iterator[Problem]:
-    if not ids:
+def _devices(selection: Selection, ids: list[str]) -> Iterator[Problem]:
+    if is_empty(selection):
+        yield Problem("selection", "it names no model, no serial number and no device")
+    elif not ids:
         yield Problem("selection", "it fits no device")
 
 

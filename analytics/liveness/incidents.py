@@ -93,18 +93,30 @@ class Incidents:
         return found
 
     def _telling(self, members: Sequence[Member]) -> Sequence[Member]:
-        """Who fell silent, and who was heard since: of all others nobody knows yet whether they would have spoken."""
+        """Who fell silent, and who was heard since: of all others nobody knows yet whether they would have spoken.
+
+        Where it was the broker that told of most of them, by their last wills, it would have told of the others too.
+        """
         rows = [self._look.rows[one.device] for one in members if one.silent]
         times = [row.heard_at or row.since for row in rows]
         if not times:
             return members
         usual = timedelta(seconds=median_high([row.interval_s for row in rows]))
         since = median_high(times) + usual
-        return [one for one in members if one.silent or self._is_heard_since(one.device, since)]
+        told = 2 * sum(row.why["text_key"] == "gone" for row in rows) > len(rows)
+        return [
+            one
+            for one in members
+            if one.silent or self._is_heard_since(one.device, since) or (told and self._is_connected(one.device))
+        ]
 
     def _is_heard_since(self, device: str, since: datetime) -> bool:
         heard = self._look.rows[device].heard_at
         return heard is not None and heard > since
+
+    def _is_connected(self, device: str) -> bool:
+        """Whether the broker said that it is there and has not taken that back."""
+        return self._look.known.devices[device].online is True and self._look.rows[device].state in ALIVE
 
     def _groups(self, device: str) -> Sequence[Group]:
         about = self._look.known.devices[device]

@@ -16,6 +16,7 @@ from analytics.rollouts.judging import Judgement, Known, Tally, judge
 from analytics.rollouts.outcomes import Course, Seen, follow, patience
 from analytics.rollouts.sightings import sightings
 from analytics.rollouts.silence import Silence, Standing
+from analytics.rollouts.stop_findings import note_stop
 from hearthwatch.errors import Stale
 from hearthwatch.firmware import version as normalised
 from hearthwatch.ports import TelemetryStore
@@ -43,6 +44,7 @@ STATE = "rollout_silence"
 FOLLOWED_AFTER = timedelta(days=14)
 """So long the devices of a roll-out that has ended are followed; nothing is decided of it any more."""
 LONGEST_BACK = timedelta(days=60)
+RELAPSE = timedelta(days=7)
 
 Announce = Callable[[Connection, Taken], None]
 """Writes a decision into the outbox, in the transaction that takes it."""
@@ -76,10 +78,13 @@ class _Looked:
     known: Known
 
 
-def keep_gate(store: TelemetryStore, database: Database, now: datetime, *, announce: Announce) -> Mapping[str, int]:
+def keep_gate(
+    store: TelemetryStore, database: Database, now: datetime, *, announce: Announce, relapse: timedelta = RELAPSE
+) -> Mapping[str, int]:
     """Look at every roll-out that has not ended long ago, and decide of those that are live.
 
-    Returns counts: rollouts looked at, and decisions by name.
+    Returns counts: rollouts looked at, and decisions by name. A stop for what became of devices is a finding about the release, too;
+    ``relapse`` is as of all findings.
     A second look at the same time adds nothing: what devices became is computed anew, evidence goes on from the last look, and a decision
     that stands is not taken again.
     """
@@ -89,14 +94,14 @@ def keep_gate(store: TelemetryStore, database: Database, now: datetime, *, annou
     followed = [one for one in known if one.ended_at is None or one.ended_at > now - FOLLOWED_AFTER]
     for rollout in reversed(followed):
         done["rollouts"] += 1
-        taken = _look(store, database, rollout.id, now, announce)
+        taken = _look(store, database, rollout.id, now, announce, relapse)
         if taken is not None:
             done[taken.decision.decision] += 1
     return dict(done)
 
 
 def _look(
-    store: TelemetryStore, database: Database, rollout_id: int, now: datetime, announce: Announce
+    store: TelemetryStore, database: Database, rollout_id: int, now: datetime, announce: Announce, relapse: timedelta
 ) -> Taken | None:
     with database.reading() as connection:
         read = _read(connection, rollout_id, now)
@@ -105,7 +110,7 @@ def _look(
     looked = _look_at(store, read, now) if read.blind_hours is None else _unseen(read)
     try:
         with database.transaction() as connection:
-            return _write(connection, read, looked, now, announce)
+            return _write(connection, read, looked, now, announce, relapse)
     except Stale:  # a person, or another process, was here meanwhile; the next look sees what they did
         return None
 
@@ -256,7 +261,9 @@ def _overruled(decisions: Sequence[Decision], wave: int) -> frozenset[tuple[str,
     return frozenset((str(one[0]), str(one[1])) for one in told if isinstance(one, list | tuple) and len(one) == 2)
 
 
-def _write(connection: Connection, read: _Read, looked: _Looked, now: datetime, announce: Announce) -> Taken | None:
+def _write(
+    connection: Connection, read: _Read, looked: _Looked, now: datetime, announce: Announce, relapse: timedelta = RELAPSE
+) -> Taken | None:
     current = rollouts.get(connection, read.rollout.id)
     kept = analysis_states.load(connection, STATE).get(str(current.id))
     if current.revision != read.rollout.revision or kept != read.kept:
@@ -272,6 +279,7 @@ def _write(connection: Connection, read: _Read, looked: _Looked, now: datetime, 
         return None
     taken = rollout_steps.take(connection, current, _step(judgement), now)
     announce(connection, taken)
+    note_stop(connection, read.release, judgement, looked.known.tally, now, relapse)
     return taken
 
 

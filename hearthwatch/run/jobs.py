@@ -151,7 +151,8 @@ def _cohorts(work: Work, now: datetime) -> Mapping[str, Any]:
 
 def _rollouts(work: Work, now: datetime) -> Mapping[str, Any]:
     announce = Announcing(webhook=bool(work.platform.settings.rollout_webhook.get_secret_value()))
-    return keep_gate(work.platform.store, work.platform.database, now, announce=announce)
+    relapse = timedelta(days=work.platform.settings.relapse_days)
+    return keep_gate(work.platform.store, work.platform.database, now, announce=announce, relapse=relapse)
 
 
 def _recover(work: Work, now: datetime) -> Mapping[str, Any]:

@@ -8,7 +8,9 @@ import os
 
 import pytest
 
-from tests.e2e.telling import Answer, play
+pytest.register_assert_rewrite("tests.e2e.aftersales", "tests.e2e.aftersales_paths")
+
+from tests.e2e.telling import Answer, play  # noqa: E402 - what is imported before is not rewritten
 
 
 @pytest.fixture(scope="session")

@@ -474,6 +474,19 @@ def test_a_providers_outage_is_one_incident_of_its_region_and_ends_with_it(scene
     assert {scene.of(name).incident_id for name in north} == {None}
 
 
+def test_last_wills_of_a_region_are_its_incident_though_the_others_have_had_nothing_to_say_yet(scene: Scene) -> None:
+    north, south = fleet(scene)
+    for name in (*north, *south):
+        scene.come(name)
+    scene.live(5, reporting=[*north, *south])
+    for name in north:
+        scene.go(name)
+    scene.look()
+    scene.live(3, every=10_000)
+    (incident,) = scene.found()
+    assert (incident.subject, incident.mode, incident.evidence["devices"]) == ("group:region/north", "mass_silence", 20)
+
+
 def test_when_all_fall_silent_at_once_it_is_the_whole_fleet_and_no_devices_fault(scene: Scene) -> None:
     north, south = fleet(scene)
     scene.live(60, step=5)

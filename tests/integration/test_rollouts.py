@@ -20,9 +20,10 @@ from analytics.rollouts.gate import keep_gate
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Stale
 from hearthwatch.ports import TelemetryStore
-from hearthwatch.records import outbox, releases, rollout_devices, rollouts
+from hearthwatch.records import findings, outbox, releases, rollout_devices, rollouts
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.rollout_steps import Taken
+from hearthwatch.values import Finding
 from tests.hawkbit_server import Hawkbit, hawkbit
 from tests.rolled_fleet import NEVER, NEW, RolledFleet, plan
 
@@ -95,6 +96,17 @@ def bricking_release_is_stopped(store: TelemetryStore, database: Database) -> No
     assert {members[name].wave for name in took} == {1}
     fleet.live(3)
     assert {name for name, version in fleet.version.items() if version == NEW} | fleet.dead == took
+    finding = the_finding(fleet)
+    assert (finding.state, finding.severity, finding.evidence["metrics"]) == ("open", "critical", ["went_silent"])
+    assert finding.evidence["reasons"] == [last.why]
+
+
+def the_finding(fleet: RolledFleet) -> Finding:
+    """What stands about the release: tickets, offers and the all-clear hang on it, whoever found it out."""
+    subject = f"release:{fleet.rollout().release_id}"
+    with fleet.database.reading() as connection:
+        (found,) = findings.list_findings(connection, kind="cohort", subject=subject)
+    return found
 
 
 def test_a_release_that_bricks_devices_is_stopped_in_its_first_wave(store: TelemetryStore, database: Database) -> None:
@@ -128,6 +140,7 @@ def test_a_release_that_makes_devices_loop_is_stopped_in_its_first_wave(
     assert (last.decision, last.wave) == ("stop", 1)
     assert last.code in {"failures", "worse"}
     assert last.evidence["unhealthy"] > last.evidence["silent"] == 0
+    assert (the_finding(fleet).mode, the_finding(fleet).severity) == ("reboots", "critical")
 
 
 def test_devices_that_are_just_offline_stop_nothing(store: TelemetryStore, database: Database) -> None:

@@ -113,6 +113,13 @@ def test_what_the_law_wants_is_asked_for(client: Client) -> None:
     assert step(client, "agent", "submit").status_code == 422
 
 
+def test_a_batch_of_no_model_is_refused_and_what_is_missing_is_said(client: Client) -> None:
+    draft(client, RECALL | {"selection": {"attributes": {"batch": ["24-07"]}}})
+    (problem,) = client("viewer").get(f"{PATH}/1/check").json()["problems"]
+    assert problem["field"] == "selection"
+    assert problem["message"] == "it names no model, no serial number and no device"
+
+
 def test_nobody_approves_what_they_submitted_and_nothing_is_changed_in_between(client: Client) -> None:
     draft(client)
     assert step(client, "agent", "submit").status_code == 200

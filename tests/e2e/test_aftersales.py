@@ -1,0 +1,97 @@
+"""From finding to closed case on real servers, on five paths at once, while processes of jobs and API are killed at random."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from alerts.tickets import states
+from hearthwatch.records import job_runs, mailbox, notices, outbox, tickets
+from hearthwatch.run.assembly import Platform
+from tests.e2e.aftersales import House, opened, play
+from tests.e2e.aftersales_paths import PATHS
+from tests.platform_processes import SECRET
+
+START = datetime(2026, 3, 1, 22, tzinfo=UTC)
+"""A Sunday evening; steps of half a day end at ten, morning and evening."""
+MORNING = 10
+DAYS = 16
+ONCE = frozenset({"update", "replacement", "check_up", "recall", "all_clear", "survey"})
+EVERYTHING = 100_000
+KILLS_SEED = int(os.environ.get("HEARTHWATCH_TEST_SEED", "5"))
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+@pytest.fixture
+def installation(tmp_path: Path, mosquitto: str, influxdb: str, postgresql: str) -> dict[str, str]:
+    """Settings of an installation on servers of its own."""
+    return {
+        "broker": mosquitto,
+        "telemetry": influxdb,
+        "records": postgresql,
+        "data_dir": str(tmp_path / "var"),
+        "secret_key": SECRET,
+        "raw_days": "3650",
+        "rollup_days": "3650",
+    }
+
+
+def test_nothing_is_lost_and_nothing_comes_twice_on_five_paths_whoever_is_killed(
+    installation: dict[str, str], tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        house = opened(installation, START, tmp_path, stack, random.Random(KILLS_SEED))
+        play(house, [path(house) for path in PATHS], DAYS)
+        house.killer.rest()
+        while house.now.hour != MORNING:  # what waits for the morning leaves then
+            house.step()
+        print(f"killed: {dict(house.killer.killed)}")
+        check_letters(house.platform, house.now)
+        check_tickets(house.platform)
+        check_jobs(house)
+        assert house.killer.killed.total() >= 5, "hardly anything was tried"
+
+
+def check_letters(platform: Platform, now: datetime) -> None:
+    """Every notice that was to leave has left, by each of its channels, once."""
+    with platform.database.reading() as connection:
+        letters = Counter(one.idempotency_key for one in mailbox.list_letters(connection, limit=EVERYTHING))
+        left = outbox.list_items(connection, limit=EVERYTHING)
+        written = notices.list_notices(connection, limit=EVERYTHING)
+        items = outbox.of_notices(connection, [one.id for one in written])
+    assert set(letters.values()) == {1}, "no letter comes twice"
+    arrived = {one.idempotency_key for one in left if one.channel == "mailbox" and one.state == "delivered"}
+    assert set(letters) == arrived, "what was written to leave has arrived, and nothing else"
+    waiting = [one for one in left if one.state not in {"delivered", "cancelled"} and one.next_at <= now]
+    assert not waiting, "everything that may leave has left"
+    assert not [one for one in written if one.state == "sent" and not items.get(one.id)]
+    assert not [one for one in written if one.state in {"failed", "held", "observed"}]
+    again = Counter((one.cause, one.device_id, one.customer_id, one.kind) for one in written if one.kind in ONCE)
+    assert not [key for key, count in again.items() if count > 1], "nobody is written to twice for one cause"
+
+
+def check_tickets(platform: Platform) -> None:
+    """One open ticket for each cause; every row is what its ledger makes of it."""
+    with platform.database.reading() as connection:
+        found = tickets.list_tickets(connection, limit=EVERYTHING)
+        ledgers = {one.id: tickets.events(connection, one.id) for one in found}
+    assert found
+    assert set(Counter(one.cause for one in found).values()) == {1}
+    assert set(Counter(one.stem for one in found if one.state != "closed").values()) <= {1}
+    for one in found:
+        assert states.fold(ledgers[one.id]) == states.of(one), f"ticket {one.id}"
+
+
+def check_jobs(house: House) -> None:
+    """No run of a job ended with an error, and none was left undone."""
+    with house.platform.database.reading() as connection:
+        runs = job_runs.list_runs(connection, limit=EVERYTHING)
+    assert not house.failed
+    assert not [one for one in runs if one.error]
