@@ -38,6 +38,16 @@ def read_catalogues(folder: Traversable, language: str) -> gettext.GNUTranslatio
     return gettext.GNUTranslations(compiled)
 
 
+def messages_of_context(folder: Traversable, language: str, context: str) -> dict[str, str]:
+    """The messages of a language that stand in a context of their own, with their translations."""
+    return {
+        str(message.id): str(message.string)
+        for file in _files(folder / language)
+        for message in read_po(io.BytesIO(file.read_bytes()), locale=language)
+        if message.context == context and message.string
+    }
+
+
 def _files(folder: Traversable) -> list[Traversable]:
     """The catalogues of one language, also one level down (``LC_MESSAGES``)."""
     within = sorted(folder.iterdir(), key=lambda entry: entry.name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from nicegui import run, ui
+from nicegui.language import Language
 
 from api.context import ApiContext
 from api.pages.language import Speaker, languages, speaker
@@ -42,6 +44,11 @@ NAVIGATION = (
     ("/models", "Models", "model_training"),
     ("/quality", "Data quality", "fact_check"),
 )
+
+DISMISS = "✕"
+"""The button of a message that stays."""
+LIBRARY_LANGUAGES: Mapping[str, Language] = {"en": "en-US", "zh-Hans": "zh-CN", "zh-Hant": "zh-TW"}
+"""What NiceGUI calls the languages that its own elements speak."""
 
 STYLE = """
 body { background: #f6f5f1; color: #23302e; font-variant-numeric: tabular-nums; }
@@ -90,16 +97,31 @@ def staff_page(context: ApiContext, path: str, title: str, build: Build) -> None
         if person is None:
             return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
         say = speaker(request)
+        _in_language(say, f"{say(title)} · {context.settings.brand_name}")
         with frame(context, person, title, request, say):
             try:
                 await build(Visit(context, person, request))
             except Missing as missing:
-                sentence(str(missing))
+                sentence(_told(say, missing))
             except HearthwatchError as error:
-                sentence(say("This page is not available right now: {error}", error=error))
+                sentence(say("This page is not available right now: {error}", error=_told(say, error)))
         return None
 
-    ui.page(path, title=f"{title} · {context.settings.brand_name}", response_timeout=20)(guarded)
+    ui.page(path, response_timeout=20)(guarded)
+
+
+def _in_language(say: Speaker, title: str) -> None:
+    """The title, the language that the page declares, and with it the words of tables and pickers."""
+    ui.page_title(title)
+    if say.tag in LIBRARY_LANGUAGES:
+        client = ui.context.client
+        client.page = copy(client.page)
+        client.page.language = LIBRARY_LANGUAGES[say.tag]
+
+
+def _told(say: Speaker, error: HearthwatchError) -> str:
+    said = say.retell(error.message)
+    return f"{error.where}: {said}" if error.where else said
 
 
 @contextmanager
@@ -129,7 +151,7 @@ def frame(context: ApiContext, person: Person, title: str, request: Request, say
         ui.button(icon="menu", on_click=drawer.toggle).props(f"flat round color=white aria-label={say('Navigation')}")
         ui.label(context.settings.brand_name).classes("text-lg font-semibold")
         ui.space()
-        ui.label(f"{person.name} · {person.role}").classes("text-sm opacity-80 max-sm:hidden")
+        ui.label(f"{person.name} · {say.word(person.role)}").classes("text-sm opacity-80 max-sm:hidden")
         _language_switch(request, say)
         if person.signed_in:
             with ui.element("form").props('method=post action="/logout"'):
@@ -183,4 +205,5 @@ def facts(pairs: dict[str, str]) -> None:
 
 def refused(error: HearthwatchError) -> None:
     """Tell the person that what they asked for was not done, and why."""
-    ui.notify(str(error), type="negative", multi_line=True, close_button="Close")
+    told = _told(speaker(ui.context.client.request), error)
+    ui.notify(told, type="negative", multi_line=True, close_button=DISMISS)

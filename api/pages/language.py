@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from hearthwatch.catalogues import languages_in, read_catalogues
+from api.pages.retelling import CONTEXT, Retelling
+from hearthwatch.catalogues import languages_in, messages_of_context, read_catalogues
 from hearthwatch.reasons import CHINESE, ENGLISH
 
 COOKIE = "hearthwatch_language"
@@ -38,6 +39,10 @@ class Speaker:
     def word(self, code: str) -> str:
         """A state, a kind or another code of ours (``fixed_by_update``) as people read it."""
         return self(code.replace("_", " "))
+
+    def retell(self, kept: str) -> str:
+        """A sentence that records and reports hold in English; one that is not known comes out as it is."""
+        return kept if self.language == SOURCE else _retelling(self.language)(kept)
 
     @property
     def reasons(self) -> str:
@@ -77,6 +82,11 @@ def _wished(accepted: str) -> str:
 @lru_cache(maxsize=16)
 def _catalogue(language: str) -> GNUTranslations:
     return read_catalogues(resources.files("api") / "locale", language)
+
+
+@lru_cache(maxsize=16)
+def _retelling(language: str) -> Retelling:
+    return Retelling(messages_of_context(resources.files("api") / "locale", language, CONTEXT))
 
 
 @router.get("/language/{language}")

@@ -97,5 +97,5 @@ def test_a_sentence_that_two_areas_share_is_translated_alike() -> None:
     for path in sorted((ROOT / "api" / "locale" / "zh_Hans").glob("*.po")):
         for message in read_po(io.BytesIO(path.read_bytes()), locale="zh_Hans"):
             if message.id:
-                said.setdefault(str(message.id), {})[path.name] = str(message.string)
+                said.setdefault(f"{message.context}: {message.id}", {})[path.name] = str(message.string)
     assert {one: found for one, found in said.items() if len(set(found.values())) > 1} == {}

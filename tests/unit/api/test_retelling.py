@@ -1,0 +1,45 @@
+"""Sentences that the records keep in English are read in the reader's language, whatever stands in their places."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.pages.language import Speaker
+from api.pages.retelling import Retelling
+
+PATTERNS = {
+    ", ": "、",
+    "the part was watched too shortly": "观察时间过短",
+    "Nothing is said: {why}": "不作判断：{why}",
+    "it stood out by {metric_list}": "因{metric_list}突出",
+    "it stood out by {metric} alone": "仅因{metric}突出",
+}
+retell = Retelling(PATTERNS)
+
+
+def test_a_sentence_nobody_knows_comes_out_as_it_was_kept() -> None:
+    assert retell("The dog ate it") == "The dog ate it"
+    assert retell("") == ""
+
+
+@given(st.text(min_size=1))
+def test_what_stands_in_a_place_is_kept_as_it_is(why: str) -> None:
+    assert retell(f"Nothing is said: {why}") == f"不作判断：{retell(why)}"
+
+
+def test_what_stands_in_a_place_is_retold_where_it_is_known() -> None:
+    assert retell("Nothing is said: the part was watched too shortly") == "不作判断：观察时间过短"
+
+
+def test_the_pattern_that_says_most_itself_is_the_one_that_counts() -> None:
+    assert retell("it stood out by heat alone") == "仅因heat突出"
+
+
+def test_the_things_of_a_list_are_joined_as_the_language_does() -> None:
+    assert retell("it stood out by heat, age") == "因heat、age突出"
+
+
+def test_english_readers_read_what_was_kept() -> None:
+    assert Speaker("en").retell("no such device") == "no such device"
+    assert Speaker("zh_Hans").retell("no such device") == "没有此设备"
