@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts.channels.addresses import usable
-from alerts.channels.media import medium
 from alerts.notices import phrases
 from alerts.notices.catalogue import choose
 from alerts.notices.issue import Draft, product_name
+from alerts.notices.readers import awaiting
 from alerts.notices.wording import Subject
 from alerts.policy import decisions
-from alerts.policy.decisions import Addressee
 from alerts.policy.file import Policy, Rule
 from alerts.tickets.approvals import subject_of
-from hearthwatch.records import consents, customers, notices, ticket_approvals, ticket_messages, tickets
+from hearthwatch.records import customers, notices, ticket_approvals, ticket_messages, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Ticket
@@ -60,7 +58,7 @@ def _about(connection: Connection, policy: Policy, event: TicketEvent, ticket: T
     if subject is None:
         return None
     asked = ticket.source != "policy"
-    to = _reader(connection, owner, ticket.device_id, asked=asked)
+    to = awaiting(connection, owner, ticket.device_id, SERVICE.purpose, anyway=asked)
     return Draft(
         notices.cause_of(ticket_id=ticket.id),
         ticket.device_id,
@@ -107,12 +105,3 @@ def _knows(connection: Connection, ticket: Ticket) -> bool:
     linked = [one.id for one in tickets.standing(connection, [ticket.id]).get(ticket.id, ())]
     told = notices.of_findings(connection, linked)
     return any(one.state == "sent" and one.customer_id == ticket.customer_id for one in told)
-
-
-def _reader(connection: Connection, owner: Owner, device_id: str, *, asked: bool) -> Addressee:
-    """What somebody waits for is no burden on the budget, and who asked has agreed to the answer."""
-    disowned = (device_id, owner.customer.id) in notices.disowned(connection, [device_id])
-    agreed = consents.standing(connection, owner.customer.id)
-    reached = any(agreed.allows(SERVICE.purpose, medium(one)) for one in usable(owner.customer.channels))
-    heard = asked or reached or agreed.allows(SERVICE.purpose)
-    return Addressee(owner, {SERVICE.purpose: heard}, spent=0, disowned=disowned)

@@ -32,7 +32,8 @@ def put(
     """Write a notice's letter into the outbox, to be sent not before ``next_at``.
 
     ``first``: to the first address, and to the next one where that is refused or given up. ``all``: to all at once. None: as its kind says.
-    ``payload`` has subject, text and html, and may have quiet, language, short, unsubscribe, reply_to and headers.
+    ``payload`` has subject, text and html, and may have quiet, language, short, unsubscribe, reply_to and headers, and the ``purpose``
+    that its customer has to agree to when it leaves.
     """
     reach = reach or ("all" if notice.kind in ALL_AT_ONCE else "first")
     there = usable(addresses)

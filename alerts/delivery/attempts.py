@@ -21,7 +21,7 @@ from hearthwatch.records.outbox import OutboxItem
 
 LOG = logging.getLogger(__name__)
 
-What = Literal["delivered", "postponed", "retried", "refused", "given_up", "broken"]
+What = Literal["delivered", "postponed", "unwanted", "retried", "refused", "given_up", "broken"]
 
 
 @dataclass(frozen=True, slots=True)

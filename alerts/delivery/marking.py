@@ -36,6 +36,9 @@ def _mark_one(connection: Connection, result: Result, now: datetime) -> None:
     elif result.what in {"refused", "given_up"}:
         if outbox.fail(connection, item, result.reason, now, outcome=result.outcome):
             gave_up(connection, item, result.reason, now)
+    elif result.what == "unwanted":
+        if outbox.call_off(connection, item, result.reason) and item.notice_id is not None:
+            _unwanted(connection, item, item.notice_id, result.reason, now)
     elif result.what == "postponed":
         outbox.give_back(connection, item, result.next_at)
     else:
@@ -60,6 +63,13 @@ def gave_up(connection: Connection, item: OutboxItem, reason: str, now: datetime
             settle(connection, item, item.notice_id, now)
 
 
+def _unwanted(connection: Connection, item: OutboxItem, notice_id: int, reason: str, now: datetime) -> None:
+    """The customer does not want it this way any more: their next address is tried, which they may still want."""
+    notices.note(connection, notice_id, now, "channel_cancelled", WORKER, {"channel": item.channel, "reason": reason})
+    if not letters.put_next(connection, item, now):
+        settle(connection, item, notice_id, now)
+
+
 def _notice_arrived(connection: Connection, item: OutboxItem, notice_id: int, now: datetime) -> None:
     if item.payload.get("reach") == "all":
         notices.note(connection, notice_id, now, "arrived", WORKER, {"channel": item.channel})
@@ -69,7 +79,8 @@ def _notice_arrived(connection: Connection, item: OutboxItem, notice_id: int, no
 def settle(connection: Connection, item: OutboxItem, notice_id: int, now: datetime) -> None:
     """Bring a notice into the state that its channels make together.
 
-    It is sent when one arrived, or all of them where it leaves by all at once; failed when that can not be any more.
+    It is sent when one arrived, or all of them where it leaves by all at once; failed when that can not be any more; suppressed when its
+    customer agrees to none of them any more.
     """
     together = letters.siblings(connection, item)
     arrived = [one for one in together if one.state == "delivered"]
@@ -86,6 +97,10 @@ def settle(connection: Connection, item: OutboxItem, notice_id: int, now: dateti
         reason = _why(arrived, dead)
         notices.change(connection, notice_id, None, {"state": "failed", "reason": reason} | first)
         notices.note(connection, notice_id, now, "failed", WORKER, {"reason": reason})
+    elif not (arrived or open_):
+        reason = next(one.last_error for one in together if one.id == item.id)
+        notices.change(connection, notice_id, None, {"state": "suppressed", "reason": reason})
+        notices.note(connection, notice_id, now, "suppressed", WORKER, {"reason": reason})
     elif first:
         notices.change(connection, notice_id, None, first)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alerts.channels.parcels import BulkChannel
-from alerts.delivery import breaker, marking
+from alerts.delivery import agreement, breaker, marking
 from alerts.delivery.attempts import Result, allowed_at, attempt, attempt_bulk
 from alerts.delivery.patience import Patience
 from hearthwatch.ports import Channel
@@ -52,10 +52,11 @@ def deliver(
     patience: Patience | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Mapping[str, int]:
-    """Send everything that is due. Returns counts: delivered, postponed (quiet hours), retried, refused, given_up, broken, paused.
+    """Send everything that is due. Returns counts: delivered, postponed (quiet hours), unwanted (consent was withdrawn), retried, refused,
+    given_up, broken, paused.
 
-    The outbox's brake, and whether the claim is still ours, are looked at before every sending. Raises `Unavailable` when the records
-    are away; what was claimed is then sent once its lease has run out, with the same keys.
+    The outbox's brake, the customer's consent, and whether the claim is still ours, are looked at before every sending. Raises
+    `Unavailable` when the records are away; what was claimed is then sent once its lease has run out, with the same keys.
     """
     run = Run(database, channels, now, worker, patience or Patience(), monotonic)
     until = monotonic() + RUN_SECONDS
@@ -131,7 +132,11 @@ def _send(run: Run, share: Sequence[OutboxItem], state: ChannelState) -> Channel
     """Send a share that is still ours, mark it, and say how the channel stands now."""
     with run.database.reading() as connection:
         ours = outbox.still_claimed(connection, share)
-    mine = [item for item in share if item.id in ours]
+        unwanted = agreement.withdrawn(connection, [item for item in share if item.id in ours])
+    if unwanted:
+        _mark(run, unwanted, state)
+    gone = {one.item.id for one in unwanted}
+    mine = [item for item in share if item.id in ours - gone]
     channel = run.channels.get(state.name)
     awake = [item for item in mine if allowed_at(item, run.now) <= run.now]
     if isinstance(channel, BulkChannel) and len(awake) > 1:

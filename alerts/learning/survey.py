@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from alerts.notices.issue import Draft, product_name
+from alerts.notices.readers import awaiting
 from alerts.notices.wording import Subject
 from alerts.policy import decisions
-from alerts.policy.decisions import Addressee
 from alerts.policy.file import Policy, Rule
 from alerts.tickets import conversation
 from hearthwatch.errors import Conflict, Invalid
-from hearthwatch.records import consents, customers, notices, surveys, tickets
-from hearthwatch.records.customers import Owner
+from hearthwatch.records import customers, notices, surveys, tickets
 from hearthwatch.records.surveys import Survey
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Ticket
@@ -69,7 +68,8 @@ def _draft(connection: Connection, policy: Policy, ticket: Ticket, now: datetime
     owner = customers.owner_of(connection, ticket.device_id, now)
     if owner is None or owner.customer.id != ticket.customer_id or not _heard(connection, ticket):
         return None
-    plan = decisions.plan_notice(policy, live=True, rule=RULE, to=_reader(connection, owner, ticket), now=now)
+    to = awaiting(connection, owner, ticket.device_id, RULE.purpose)
+    plan = decisions.plan_notice(policy, live=True, rule=RULE, to=to, now=now)
     if plan.state != "queued":
         return None
     return Draft(
@@ -88,11 +88,6 @@ def _draft(connection: Connection, policy: Policy, ticket: Ticket, now: datetime
 
 def _heard(connection: Connection, ticket: Ticket) -> bool:
     return ticket.kind == "request" or surveys.was_told(connection, ticket.id, str(ticket.customer_id))
-
-
-def _reader(connection: Connection, owner: Owner, ticket: Ticket) -> Addressee:
-    disowned = (ticket.device_id, owner.customer.id) in notices.disowned(connection, [str(ticket.device_id)])
-    return Addressee(owner, consents.current(connection, owner.customer.id), spent=0, disowned=disowned)
 
 
 def answer(

@@ -10,15 +10,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts.channels.addresses import usable
-from alerts.channels.media import medium
 from alerts.notices.issue import Draft, product_name
+from alerts.notices.readers import awaiting
 from alerts.notices.wording import Subject
 from alerts.policy import decisions
 from alerts.policy.bad_releases import release_of
-from alerts.policy.decisions import Addressee
 from alerts.policy.file import Policy, Rule
-from hearthwatch.records import consents, customers, devices, findings, notices, releases
+from hearthwatch.records import customers, devices, findings, notices, releases
 from hearthwatch.records.customers import Owner
 from hearthwatch.values import Device, Finding, Notice, Release
 
@@ -69,11 +67,8 @@ def _draft(
     over: str,
     now: datetime,
 ) -> Draft:
-    agreed = consents.standing(connection, owner.customer.id)
-    heard = any(agreed.allows(RULE.purpose, medium(one)) for one in usable(owner.customer.channels))
-    disowned = (notice.device_id, owner.customer.id) in notices.disowned(connection, [notice.device_id])
     danger = over == OVERHEATING  # who was warned of one hears of its end, whatever they agreed to
-    to = Addressee(owner, {RULE.purpose: danger or heard or agreed.allows(RULE.purpose)}, spent=0, disowned=disowned)
+    to = awaiting(connection, owner, notice.device_id, RULE.purpose, anyway=danger)
     product = product_name(connection, device.model if device else None)
     return Draft(
         notice.cause,

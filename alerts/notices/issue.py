@@ -235,6 +235,7 @@ def _send(
         "language": own.language,
         "unsubscribe": None if safety else f"{own.link}/unsubscribe",
         "quiet": _quiet(draft, policy),
+        "purpose": None if draft.purpose in policy.notices.without_consent else draft.purpose,
     }
     letters.put(
         connection,

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from alerts.notices.issue import Draft, cost_of, product_name
+from alerts.notices.readers import awaiting
 from alerts.notices.wording import Subject
 from alerts.policy import decisions, facts
 from alerts.policy.bad_releases import release_of
-from alerts.policy.decisions import Addressee
 from alerts.policy.file import Policy
-from hearthwatch.records import consents, customers, devices, findings, notices, releases, rollouts
-from hearthwatch.records.customers import Owner
+from hearthwatch.records import customers, devices, findings, notices, releases, rollouts
 from hearthwatch.values import Finding, Notice, Release
 
 REMINDER = "reminder:"
@@ -35,12 +34,6 @@ def drafts(connection: Connection, policy: Policy, now: datetime) -> list[Draft]
     return found
 
 
-def _reader(connection: Connection, owner: Owner, device_id: str) -> Addressee:
-    """What somebody waits for is no burden on the budget."""
-    disowned = (device_id, owner.customer.id) in notices.disowned(connection, [device_id])
-    return Addressee(owner, consents.current(connection, owner.customer.id), spent=0, disowned=disowned)
-
-
 def _number(occasion: str) -> int:
     digits = occasion.removeprefix(REMINDER)
     return int(digits) if digits.isdecimal() else 0
@@ -57,7 +50,8 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
     done = notice.kind == "update" and not (decisions.helps(fix, device) and _is_open(connection, fix, notice))
     if owner is None or owner.customer.id != notice.customer_id or rule is None or done:
         return None
-    plan = decisions.plan_notice(policy, live=True, rule=rule, to=_reader(connection, owner, notice.device_id), now=now)
+    to = awaiting(connection, owner, notice.device_id, rule.purpose)
+    plan = decisions.plan_notice(policy, live=True, rule=rule, to=to, now=now)
     subject = Subject(
         kind=notice.kind,
         mode=finding.mode,

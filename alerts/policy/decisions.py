@@ -213,12 +213,17 @@ def _obstacle(policy: Policy, rule: Rule, to: Addressee) -> str | None:
     if to.disowned:
         return "the customer said that it is not their device"
     if not may_write(policy, rule.purpose, to.consents):
-        return f"no consent to {rule.purpose} notices"
+        return no_consent(rule.purpose)
     if not usable(to.owner.customer.channels):
         return "no address that a channel serves"
     if not passes(rule) and to.spent >= policy.notices.per_household_and_month:
         return f"the household had {to.spent} notices within 30 days"
     return None
+
+
+def no_consent(purpose: str) -> str:
+    """Why a notice is held back whose purpose its customer did not agree to, or not any more."""
+    return f"no consent to {purpose} notices"
 
 
 def may_write(policy: Policy, purpose: str, consents: Mapping[str, bool]) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records.database import batched
-from hearthwatch.records.tables import consent_events
+from hearthwatch.records.tables import consent_events, notices
 from hearthwatch.records.tables.columns import fitted
 
 SAFETY = "safety"
@@ -135,6 +135,21 @@ def standings(connection: Connection, customer_ids: Iterable[str]) -> dict[str, 
         query = sa.select(consent_events).where(consent_events.c.customer_id.in_(some))
         for row in connection.execute(query.order_by(consent_events.c.at, consent_events.c.id)):
             found[row.customer_id] = found[row.customer_id].after(row.purpose, row.granted, row.channel)
+    return found
+
+
+def of_notices(connection: Connection, notice_ids: Iterable[int]) -> dict[int, Standing]:
+    """What holds now for the customers of some notices, by notice; of each that is asked."""
+    found = dict.fromkeys(notice_ids, Standing())
+    for some in batched(sorted(found)):
+        query = (
+            sa.select(notices.c.id, consent_events.c.purpose, consent_events.c.granted, consent_events.c.channel)
+            .join(consent_events, consent_events.c.customer_id == notices.c.customer_id)
+            .where(notices.c.id.in_(some))
+            .order_by(consent_events.c.at, consent_events.c.id)
+        )
+        for notice_id, *word in connection.execute(query):
+            found[notice_id] = found[notice_id].after(*word)
     return found
 
 

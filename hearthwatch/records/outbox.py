@@ -216,6 +216,12 @@ def give_back(connection: Connection, item: OutboxItem, next_at: datetime | None
     return _mark(connection, item, changes)
 
 
+def call_off(connection: Connection, item: OutboxItem, reason: str) -> bool:
+    """Cancel a claimed thing that was not tried: this was no attempt. False where the claim was lost."""
+    changes = {"state": "cancelled", "attempts": outbox.c.attempts - 1, "last_error": _error(reason)}
+    return _mark(connection, item, changes)
+
+
 def abandon(connection: Connection, item: OutboxItem, error: str, now: datetime) -> bool:
     """Give up a thing that waits, without another attempt. False where it does not wait any more, or changed since it was read."""
     changes = {"state": "failed", "failed_at": now, "last_error": _error(error), "revision": outbox.c.revision + 1}
