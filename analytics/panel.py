@@ -47,6 +47,12 @@ class Panel:
         """How many days there are."""
         return int(self.present.shape[1])
 
+    def updated(self, day: int) -> Flags:
+        """Whose firmware is another than the day before (devices,): what they did on ``day`` may belong to either."""
+        now, before = self.firmware[:, day], self.firmware[:, max(day - 1, 0)]
+        changed: Flags = (now >= 0) & (before >= 0) & (now != before)
+        return changed
+
     def only(self, rows: Ints) -> Panel:
         """The panel of some of its devices, by row."""
         return Panel(

@@ -57,7 +57,8 @@ class Day:
     """What came in: signal values (devices, signals), firmware and region codes (devices,), -1 where unknown.
 
     ``renewed`` (devices, modes): what starts afresh because its part was replaced on that day. ``relative``: what peers are
-    compared by where that is something else than the values, as they are.
+    compared by where that is something else than the values, as they are. ``updated`` (devices,): who changed its firmware that
+    day; what it did may belong to either version, so that it says nothing of any group.
     """
 
     values: Floats
@@ -65,6 +66,7 @@ class Day:
     renewed: Flags
     region: Ints | None = None
     relative: Floats | None = None
+    updated: Flags | None = None
 
     @property
     def groups(self) -> dict[str, Ints]:
@@ -130,7 +132,7 @@ class Watch:
         own = self.own_past.score(day.values, state.own)
         residual = residuals(day.values if day.relative is None else day.relative, day.firmware, day.region)
         peers = self.peers.score(residual, state.company)
-        incidents, held = self._incidents(own, day.groups)
+        incidents, held = self._incidents(own, day)
         p = self._p_values(state.calibration, own, peers)
         p[held[:, self.mode_of_stream]] = np.nan
         bets = bet(p)
@@ -181,11 +183,12 @@ class Watch:
             columns.append(np.where(agrees | np.isnan(p), p, np.maximum(p, 0.5)))
         return np.stack(columns, axis=1)
 
-    def _incidents(self, own: Floats, groups: dict[str, Ints]) -> tuple[tuple[Incident, ...], Flags]:
+    def _incidents(self, own: Floats, day: Day) -> tuple[tuple[Incident, ...], Flags]:
+        told = own if day.updated is None else np.where(day.updated[:, None], np.nan, own)
         far: dict[int, list[Floats]] = {mode: [] for mode in range(len(self.modes))}
         for stream, mode in zip(self.streams, self.mode_of_stream.tolist(), strict=True):
-            far[mode].append(stream.sign * own[:, stream.signal])
-        return incidents_of(far, groups)
+            far[mode].append(stream.sign * told[:, stream.signal])
+        return incidents_of(far, day.groups)
 
     def _alarms(self, state: State, evidence: Floats, p: Floats, *, may_raise: bool) -> tuple[Flags, Ints, Flags]:
         devices = len(evidence)

@@ -96,7 +96,7 @@ class ModelDays:
         values[away] = np.nan
         relative[away] = np.nan
         renewed = renewed_modes(self._watch, self._known, self._panel.devices, day)
-        today = Day(values, self._panel.firmware[:, at], renewed, self._region, relative)
+        today = Day(values, self._panel.firmware[:, at], renewed, self._region, relative, self._panel.updated(at))
         before = self._state
         may_raise = not self._new and day > self.last - FRESH_DAYS
         self._state, self._seen = self._watch.step(before, today, may_raise=may_raise)

@@ -185,6 +185,20 @@ def test_most_of_a_group_at_once_is_one_incident(store: TelemetryStore, database
     assert found[0].evidence["share"] == pytest.approx(15 / DEVICES)
 
 
+def test_what_a_bad_release_did_on_the_day_of_its_mending_is_not_laid_to_the_fixed_one(
+    store: TelemetryStore, database: Database
+) -> None:
+    values = healthy(13, DEVICES, 17)
+    raised(store, database, values, 12)
+    ran = dict.fromkeys(range(12, 15), "1.1.0") | dict.fromkeys(range(15, 17), "1.1.1")
+    for day, version in ran.items():
+        write_days(store, values, day, day + 1, firmware=version)
+        for name in names(DEVICES) if 13 <= day <= 15 else []:
+            write_reboots(store, name, day, 8)  # on the 15th before it installs what mends them
+        run(store, database, day)
+    assert {one.subject for one in all_findings(database)} == {"group:plug-x/1.1.0"}
+
+
 def test_reboots_nobody_asked_for_are_found_and_those_asked_for_are_not(
     store: TelemetryStore, database: Database
 ) -> None:
