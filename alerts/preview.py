@@ -12,13 +12,14 @@ from sqlalchemy import Connection
 
 from alerts.channels.addresses import channel_of
 from alerts.notices import issue
+from alerts.notices.catalogue import choose
 from alerts.notices.issue import Mail
 from alerts.notices.wording import Letter, Reader, Subject, write
 from alerts.policy import decisions, facts
 from alerts.policy.bad_releases import release_of
 from alerts.policy.cases import DeviceCase, NoticeCase, Survey, WorseRelease
 from alerts.policy.decisions import TicketStep
-from alerts.policy.file import parse
+from alerts.policy.file import default_text, parse
 from alerts.policy.quiet import zone
 from alerts.policy.survey import survey
 from alerts.tickets import opening
@@ -124,7 +125,7 @@ def _letters(
             state=case.plan.state,
             reason=case.plan.reason,
             send_after=case.plan.send_after,
-            letter=issue.compose(issue.draft_of(connection, case, now), policy, mail),
+            letter=issue.compose(issue.draft_of(connection, case, policy, now), policy, mail),
         )
         for case in cases
     )
@@ -171,14 +172,20 @@ def _sample(connection: Connection, finding: Finding, mail: Mail, language: str,
     bad = release_of(connection, finding.kind, finding.subject)
     model = bad.model if bad else device.model if device else None
     fix = releases.fix_for(connection, model, bad.version if bad else finding.mode) if model else None
+    act_by = now + timedelta(days=14)
+    version = policies.current(connection)
+    policy = parse(version.text if version else default_text())
+    offer = issue.offer_of(connection, policy, kind, finding.subject, finding, act_by, now)
     subject = Subject(
         kind=kind,
         mode=finding.mode,
         product=issue.product_name(connection, model),
         devices=(finding.subject,),
-        act_by=now + timedelta(days=14),
+        act_by=act_by,
         version=fix.version if fix else None,
         whole_release=finding.kind == "cohort",
+        part=offer.part if offer else None,
+        cost=offer.cost(choose(language)) if offer else None,
     )
     return write(
         subject,

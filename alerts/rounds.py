@@ -22,6 +22,7 @@ from hearthwatch.reason_words import of_evidence
 from hearthwatch.records import audit, hold_outs, notice_findings, outbox, policy_decisions, releases, tickets
 from hearthwatch.records import brakes as brake_rows
 from hearthwatch.records.notice_findings import ToldOf
+from hearthwatch.records.outbox import Leaving
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Finding, Notice, Ticket
 
@@ -38,6 +39,7 @@ def carry_out(
     parents = {one.finding.id: _for_release(connection, policy, one, now, done) for one in survey.releases}
     for case in survey.devices:
         _for_device(connection, policy, case, parents, now, done)
+    _tell_engineers(connection, policy, survey, now, done)
     for notice in _within_the_limit(connection, survey.notices, policy, version, now, done):
         _write(connection, notice, policy, version, mail, now, done)
     policy_decisions.keep(connection, survey.decisions)
@@ -68,9 +70,6 @@ def _for_release(
     if one.pause:
         _pause_rollout(connection, one, now)
         done["rollouts_paused"] += 1
-    if one.engineers:
-        _tell_engineers(connection, policy, one.finding, one.rule, now)
-        done["engineers"] += 1
     return ticket
 
 
@@ -99,36 +98,49 @@ def _for_device(
     elif case.step != "none":
         opening.for_device(connection, policy, case, now)
         done["tickets" if case.step in {"open", "reopen"} else "raised"] += 1
-    if case.engineers:
-        _tell_engineers(connection, policy, case.finding, case.rule, now)
-        done["engineers"] += 1
 
 
-def _tell_engineers(connection: Connection, policy: Policy, finding: Finding, rule: Rule, now: datetime) -> None:
-    ticket = tickets.of_findings(connection, [finding.id]).get(finding.id)
+def _tell_engineers(
+    connection: Connection, policy: Policy, survey: Survey, now: datetime, done: Counter[str]
+) -> None:
+    """Write what engineers are to know into the outbox, once all tickets of the round are there to be named."""
+    about = [(one.finding, one.rule) for one in survey.releases if one.rule is not None and one.asks and one.engineers]
+    about += [(case.finding, case.rule) for case in survey.devices if case.engineers]
+    if not about:
+        return
+    ids = tickets.ids_of_findings(connection, [finding.id for finding, _ in about])
+    alerts = (
+        Leaving(
+            kind="engineer",
+            channel=channel_of(address) or "",
+            address=address,
+            payload=payload,
+            key=f"{alert_key(finding)}:{number}",
+            next_at=now,
+        )
+        for finding, rule in about
+        for payload in [_alert(finding, rule, ids.get(finding.id))]
+        for number, address in enumerate(policy.engineers.addresses)
+    )
+    outbox.put_all(connection, alerts, now)
+    done["engineers"] += len(about)
+
+
+def _alert(finding: Finding, rule: Rule, ticket: int | None) -> dict[str, str]:
     metrics = ", ".join(str(name) for name in finding.evidence.get("metrics", ()))
     lines = [
         f"{finding.kind} {finding.mode} of {_named(finding)}: {finding.severity}",
         f"seen {finding.first_seen:%Y-%m-%d %H:%M} to {finding.last_seen:%Y-%m-%d %H:%M} UTC",
         f"because of: {metrics}" if metrics else "",
         f"rule: {rule.name}",
-        f"ticket: {ticket.id}" if ticket else "",
+        f"ticket: {ticket}" if ticket else "",
     ]
     if finding.kind == "prognosis":
         lines[2:3] = of_evidence(finding.evidence) or lines[2:3]
     else:
         lines[2:2] = [reason for reason in finding.evidence.get("reasons", ()) if isinstance(reason, str)][:1]
     text = "\n".join(line for line in lines if line)
-    for number, address in enumerate(policy.engineers.addresses):
-        outbox.put(
-            connection,
-            kind="engineer",
-            channel=channel_of(address) or "",
-            address=address,
-            payload={"subject": lines[0], "text": text, "html": ""},
-            key=f"{alert_key(finding)}:{number}",
-            now=now,
-        )
+    return {"subject": lines[0], "text": text, "html": ""}
 
 
 def _named(finding: Finding) -> str:
@@ -173,7 +185,7 @@ def _write(
     now: datetime,
     done: Counter[str],
 ) -> None:
-    draft = issue.draft_of(connection, case, now)
+    draft = issue.draft_of(connection, case, policy, now)
     if case.existing is not None:
         notice: Notice | None = issue.bring(
             connection, case.existing, draft, policy, mail, policy_version=version.version, now=now

@@ -10,12 +10,14 @@ from sqlalchemy import Connection
 
 from alerts.channels.addresses import channel_of
 from alerts.notices.campaign_letters import Advised, Recalled
+from alerts.notices.catalogue import choose
 from alerts.notices.issue import About, Mail, written
 from alerts.notices.kinds import KINDS
 from alerts.notices.speech import Reader
 from alerts.notices.wording import Cost, Letter, Subject
 from alerts.policy.quiet import zone
 from alerts.preview import NO_LINK
+from alerts.remedies.money import told
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.records import audit, outbox
 
@@ -27,7 +29,7 @@ def sample(kind: str, language: str, mail: Mail, now: datetime) -> Letter:
     if kind not in KINDS:
         raise Missing("no such kind of notice", where=kind)
     reader = Reader("Kim", language, zone(None, "UTC"))
-    return written(_subjects(mail, now)[kind], reader, mail, now + mail.link_life)
+    return written(_subjects(mail, language, now)[kind], reader, mail, now + mail.link_life)
 
 
 def test_send(connection: Connection, name: str, letter: Letter, address: str, *, actor: str, now: datetime) -> None:
@@ -58,9 +60,9 @@ def test_send(connection: Connection, name: str, letter: Letter, address: str, *
     audit.note(connection, at=now, actor=actor, action="notice.test", object=name, detail={"language": own.language})
 
 
-def _subjects(mail: Mail, now: datetime) -> Mapping[str, About]:
+def _subjects(mail: Mail, language: str, now: datetime) -> Mapping[str, About]:
     soon = now + timedelta(days=14)
-    covered, paid = Cost(covered=True, until=now + timedelta(days=200)), Cost(price="49.00")
+    covered, paid = Cost(covered=True, until=now + timedelta(days=200)), Cost(price=told(4900, "EUR", choose(language)))
     return {
         "update": Subject("update", "reboots", PRODUCT, DEVICE, act_by=soon, version="2.4.2", whole_release=True),
         "replacement": Subject("replacement", "motor_wear", PRODUCT, DEVICE, act_by=soon, part="motor", cost=covered),

@@ -63,13 +63,19 @@ def of_notice(say: Say, notice: Notice) -> list[Line]:
         (say("Time"), _time(say, why)),
         (say("Together with"), _together(say, why)),
         (say("Looked at, and not in the way"), _looked_at(say, why)),
-        (say("Mode"), say("The policy was live.") if why.get("live") else say("The policy observed: it was not sent.")),
+        (say("Mode"), _mode(say, why)),
     ]
     return [(about, text) for about, text in lines if text]
 
 
+def _mode(say: Say, why: Mapping[str, Any]) -> str:
+    if "live" not in why:
+        return ""
+    return say("The policy was live.") if why["live"] else say("The policy observed: it was not sent.")
+
+
 def _rule(say: Say, why: Mapping[str, Any], version: int) -> str:
-    if not why.get("rule"):
+    if "number" not in why:  # what follows from a ticket, or was asked for, is no rule's
         return say("Policy version {version}.", version=version)
     return say(
         "Rule {number} of policy version {version}: {rule}", number=why["number"], version=version, rule=why["rule"]
@@ -79,7 +85,7 @@ def _rule(say: Say, why: Mapping[str, Any], version: int) -> str:
 def matched(say: Say, why: Mapping[str, Any]) -> str:
     """What of the rule the finding matched."""
     found = why.get("matched") or {}
-    if why.get("rule") and not found:
+    if "number" in why and not found:
         return say("The rule fits every finding.")
     pairs = (
         say("{key}: {value}", key=key_name(say, key), value=_values(say, key, value)) for key, value in found.items()

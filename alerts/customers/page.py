@@ -20,6 +20,8 @@ from hearthwatch.records import devices, findings, notices
 from hearthwatch.records import tickets as ticket_rows
 from hearthwatch.values import Device, Notice, Ticket
 
+WARNINGS = ("update", "replacement", "check_up")
+"""Kinds of notices that say that something is wrong, and are answered with a button of their own."""
 ACTIONS = ("accept_update", "visit", "later", "not_mine")
 
 
@@ -45,7 +47,7 @@ def view(connection: Connection, opened: Opened, notice: Notice, now: datetime) 
     device = devices.find(connection, [notice.device_id]).get(notice.device_id)
     ticket = ticket_about(connection, notice)
     offer = offers.offer(connection, notice, now)
-    greeting, paragraphs, devices_line = _parts(notice.body)
+    greeting, paragraphs, devices_line = parts(notice.body)
     return CustomerView(
         notice=notice,
         greeting=greeting,
@@ -72,7 +74,7 @@ def act(connection: Connection, opened: Opened, notice: Notice, action: str, now
     return changed
 
 
-def _parts(body: str) -> tuple[str, tuple[str, ...], str]:
+def parts(body: str) -> tuple[str, tuple[str, ...], str]:
     """Greeting, paragraphs and device line of a kept letter; they stand before the block with the link."""
     blocks = [block.strip() for block in body.split("\n\n")]
     link = next((number for number, block in enumerate(blocks) if f"/c/{MASK}" in block), len(blocks))
@@ -80,7 +82,7 @@ def _parts(body: str) -> tuple[str, tuple[str, ...], str]:
 
 
 def _allowed(connection: Connection, notice: Notice, offer: Offer | None, ticket: Ticket | None) -> tuple[str, ...]:
-    if notice.answer == "not_mine" or notice.finding_id is None or notice.kind == "ticket_update":
+    if notice.answer == "not_mine" or notice.finding_id is None or notice.kind not in WARNINGS:
         return ()
     if findings.get(connection, notice.finding_id).state == "recovered" and (
         ticket is None or ticket.state == "closed"

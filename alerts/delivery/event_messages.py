@@ -16,6 +16,24 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ReplacementData(_Message):
+    """What a preventive replacement was offered for."""
+
+    part: Annotated[str, Field(description="The part; empty where only the device is known.")]
+    act_by: Annotated[datetime | None, Field(description="The day by which the customer is asked to act.")]
+    covered: Annotated[bool | None, Field(description="Whether the warranty lasts; null where nobody knows.")]
+    warranty_until: datetime | None
+    price: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="What a visit with the part costs the customer outside the warranty, in minor units; null where the "
+            "warranty lasts, or the policy names no price: the customer is told it before anything is done.",
+        ),
+    ]
+    currency: Annotated[str | None, Field(description="ISO 4217; null without a price.")]
+
+
 class NoticeData(_Message):
     """A notice as it was when the message was written."""
 
@@ -34,6 +52,9 @@ class NoticeData(_Message):
     created_at: datetime
     send_after: datetime
     sent_at: Annotated[datetime | None, Field(description="When it first arrived by any channel.")]
+    replacement: Annotated[
+        ReplacementData | None, Field(description="Of kind replacement: part, day, warranty and price.")
+    ] = None
 
 
 class TicketData(_Message):

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from sqlalchemy import Connection
 
 from alerts.delivery.event_messages import TYPES, Event, NoticeData, NoticeEvent, TicketData, TicketEvent
+from alerts.notices import replacement
 from hearthwatch.errors import Invalid
 from hearthwatch.records import event_feed, outbox
 from hearthwatch.records.database import Database
@@ -27,6 +28,7 @@ MOST = 2000
 NAME_LENGTH = 30
 _NOTICE = (
     "id", "kind", "cause", "state", "reason", "customer_id", "device_id", "language", "created_at", "send_after", "sent_at",
+    "why",
 )  # fmt: skip
 _TICKET = (
     "id", "kind", "cause", "state", "priority", "customer_id", "device_id", "model", "part", "opened_at", "due_at", "closed_at",
@@ -111,11 +113,13 @@ def _of_notice(happened: Happened) -> NoticeEvent | None:
     if what not in {"queued", "sent", "failed"}:
         return None
     about = dict(happened.about)
+    offer = replacement.of_reasons(about.pop("why"))
     data = NoticeData(
         event=happened.id,
         customer=about.pop("customer_id"),
         device=about.pop("device_id"),
         channel=happened.detail.get("channel"),
+        replacement=offer.kept if offer else None,
         **about,
     )
     return NoticeEvent.model_validate({"type": f"notice.{what}", "timestamp": happened.at, "data": data})

@@ -90,8 +90,19 @@ def _also(say: Speaker, subject: Subject) -> list[str]:
     lines = []
     for one in subject.also[:ALSO_NAMED]:
         named = headline(say, one.mode, one.product)
-        lines.append(say(phrases.ALSO, device=plain(one.device), headline=named))
+        said = [say(phrases.ALSO, device=plain(one.device), headline=named)]
+        if one.kind == "replacement":
+            said += [say(_of(phrases.PARTS, one.part or "")), cost(say, one.cost or Cost())]
+        lines.append(_sentences(say, said))
     return lines
+
+
+def _sentences(say: Speaker, said: list[str]) -> str:
+    """Some sentences after one another, as the language puts them."""
+    first, *others = said
+    for other in others:
+        first = say(phrases.TWO_SENTENCES, first=first, second=other)
+    return first
 
 
 def cost(say: Speaker, terms: Cost) -> str:

@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from alerts.channels import letters
 from alerts.channels.media import medium
-from alerts.notices import campaign_letters
+from alerts.notices import campaign_letters, replacement
 from alerts.notices.campaign_letters import Advised, Recalled
+from alerts.notices.catalogue import choose
 from alerts.notices.kinds import OF_CAMPAIGNS
+from alerts.notices.replacement import Replacement
 from alerts.notices.wording import Brand, Concern, Cost, Letter, Reader, Subject, write
 from alerts.policy import decisions
 from alerts.policy.cases import NoticeCase
@@ -24,7 +26,7 @@ from hearthwatch.errors import Missing
 from hearthwatch.records import consents, customer_links, models, notices, outbox, warranties
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.notices import Wanted
-from hearthwatch.values import Notice
+from hearthwatch.values import Finding, Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +68,31 @@ class Draft:
     campaign_id: int | None = None
 
 
-def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
+def draft_of(connection: Connection, case: NoticeCase, policy: Policy, now: datetime) -> Draft:
     """The draft of a case's notice."""
     finding = case.finding
     first = case.existing.device_id if case.existing else case.devices[0]
-    paid = case.kind == "replacement"
+    act_by = max(case.plan.send_after, now) + timedelta(days=case.rule.act_within_days)
+    language = choose(case.owner.customer.language)
+    offer = offer_of(connection, policy, case.kind, first, finding, act_by, now)
     subject = Subject(
         kind=case.kind,
         mode=finding.mode,
         product=product_name(connection, case.model),
         devices=case.devices,
-        act_by=max(case.plan.send_after, now) + timedelta(days=case.rule.act_within_days),
+        act_by=act_by,
         version=case.fix.version if case.fix else None,
         whole_release=finding.kind == "cohort",
-        part=part_of(finding) if paid else None,
-        cost=cost_of(connection, first, now) if paid else None,
+        part=offer.part if offer else None,
+        cost=offer.cost(language) if offer else None,
         also=tuple(
-            Concern(one.device_id, product_name(connection, one.model), one.finding.mode, one.kind) for one in case.also
+            concern(connection, policy, one.finding, one.kind, one.device_id, one.model, language, now)
+            for one in case.also
         ),
     )
+    why = case.why
+    if offer is not None:
+        why = {**(why or {}), replacement.KEY: offer.kept}
     return Draft(
         notices.cause_of(finding_id=finding.id),
         first,
@@ -95,9 +103,43 @@ def draft_of(connection: Connection, case: NoticeCase, now: datetime) -> Draft:
         case.plan,
         urgent=decisions.passes(case.rule),
         purpose=case.rule.purpose,
-        why=case.why,
+        why=why,
         finding_id=finding.id,
     )
+
+
+def concern(
+    connection: Connection,
+    policy: Policy,
+    finding: Finding,
+    kind: str,
+    device_id: str,
+    model: str | None,
+    language: str,
+    now: datetime,
+) -> Concern:
+    """A further finding in the same letter; of a replacement with its part and what it costs. ``language`` is a catalogue's name."""
+    product = product_name(connection, model)
+    offer = offer_of(connection, policy, kind, device_id, finding, None, now)
+    if offer is None:
+        return Concern(device_id, product, finding.mode, kind)
+    return Concern(device_id, product, finding.mode, kind, offer.part, offer.cost(language))
+
+
+def offer_of(
+    connection: Connection,
+    policy: Policy,
+    kind: str,
+    device_id: str,
+    finding: Finding,
+    act_by: datetime | None,
+    now: datetime,
+) -> Replacement | None:
+    """What a notice offers for a part of a device; None where it is no replacement."""
+    if kind != "replacement":
+        return None
+    warranty = warranties.of_device(connection, device_id)
+    return replacement.offered(policy.remedies, warranty, part_of(finding), act_by, now)
 
 
 def cost_of(connection: Connection, device_id: str, now: datetime, price: str | None = None) -> Cost:

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts.notices.issue import Draft, cost_of, product_name
+from alerts.notices import replacement
+from alerts.notices.catalogue import choose
+from alerts.notices.issue import Draft, offer_of, product_name
 from alerts.notices.readers import awaiting
 from alerts.notices.wording import Subject
 from alerts.policy import decisions, facts
@@ -52,17 +54,19 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
         return None
     to = awaiting(connection, owner, notice.device_id, rule.purpose)
     plan = decisions.plan_notice(policy, live=True, rule=rule, to=to, now=now)
+    act_by = plan.send_after + timedelta(days=rule.act_within_days)
+    offer = offer_of(connection, policy, notice.kind, notice.device_id, finding, act_by, now)
     subject = Subject(
         kind=notice.kind,
         mode=finding.mode,
         product=product_name(connection, model),
         devices=(notice.device_id,),
-        act_by=plan.send_after + timedelta(days=rule.act_within_days),
+        act_by=act_by,
         version=fix.version if fix else None,
         whole_release=finding.kind == "cohort",
         reminder=True,
-        part=decisions.part_of(finding),
-        cost=cost_of(connection, notice.device_id, now),
+        part=offer.part if offer else None,
+        cost=offer.cost(choose(owner.customer.language)) if offer else None,
     )
     return Draft(
         notice.cause,
@@ -74,6 +78,7 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
         plan,
         urgent=decisions.passes(rule),
         purpose=rule.purpose,
+        why={replacement.KEY: offer.kept} if offer else None,
         finding_id=finding.id,
     )
 

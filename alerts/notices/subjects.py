@@ -7,16 +7,6 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Concern:
-    """A further device of the household that a letter mentions, and what is wrong with it."""
-
-    device: str
-    product: str
-    mode: str
-    kind: str = "check_up"
-
-
-@dataclass(frozen=True, slots=True)
 class Cost:
     """Who pays: ``covered`` says whether a warranty lasts (None: nobody knows), ``until`` its end, ``price`` what it costs otherwise.
 
@@ -26,6 +16,18 @@ class Cost:
     covered: bool | None = None
     until: datetime | None = None
     price: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """A further device of the household that a letter mentions, and what is wrong with it; of a replacement: which part, and who pays."""
+
+    device: str
+    product: str
+    mode: str
+    kind: str = "check_up"
+    part: str | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)

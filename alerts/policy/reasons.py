@@ -49,7 +49,9 @@ def _of_notice(this: Round, case: NoticeCase, about: Facts | None) -> dict[str, 
     if len(case.devices) > 1:
         told["devices"] = len(case.devices)
     if case.also:
-        told["together_with"] = [{"finding": one.finding.id, "device": one.device_id} for one in case.also]
+        told["together_with"] = [
+            {"finding": one.finding.id, "device": one.device_id, "kind": one.kind} for one in case.also
+        ]
     if case.released:
         told["released_by_second_person"] = True
     return told
@@ -58,18 +60,24 @@ def _of_notice(this: Round, case: NoticeCase, about: Facts | None) -> dict[str, 
 def to_keep(this: Round, version: int, cases: Iterable[DeviceCase]) -> Iterable[Decision]:
     """The decisions whose reasons are not those of the last look."""
     by_finding = {case.finding.id: case for case in cases}
-    marks: dict[int, str] = {}  # of reasons that like findings share
+    marks: dict[tuple[str, int], str] = {}  # of reasons that like findings share
+    told: dict[tuple[int, str], Mapping[str, Any]] = {}
     for number, one in this.judged.items():
-        outcome, why = _outcome(this, one, by_finding.get(number))
+        outcome, why = _outcome(this, one, by_finding.get(number), told)
         rule, prior = one.rule.name if one.rule else None, this.priors.get(number)
-        mark = marks.get(id(why)) or judgement.digest(outcome, why)
-        marks[id(one.why)] = mark if why is one.why else ""
+        mark = marks.get((outcome, id(why)))
+        if mark is None:
+            mark = judgement.digest(outcome, why)
+            if why is one.why or (id(one.why), this.remarks.get(number)) in told:  # these live as long as the marks
+                marks[outcome, id(why)] = mark
         if prior is None or (prior.digest, prior.rule, prior.pays) != (mark, rule, one.pays):
             since = prior.since if prior is not None and prior.rule == rule else this.now
             yield Decision(number, rule, outcome, one.pays, mark, why, since, this.now, version)
 
 
-def _outcome(this: Round, one: Judgement, case: DeviceCase | None) -> tuple[str, Mapping[str, Any]]:
+def _outcome(
+    this: Round, one: Judgement, case: DeviceCase | None, told: dict[tuple[int, str], Mapping[str, Any]]
+) -> tuple[str, Mapping[str, Any]]:
     if case is None:
         return one.outcome, one.why
     if case.held_out and this.live:
@@ -82,7 +90,12 @@ def _outcome(this: Round, one: Judgement, case: DeviceCase | None) -> tuple[str,
         }
         return "covered", {**one.why, "release": release}
     remark = this.remarks.get(one.finding.id)
-    told: dict[str, Any] = {**one.why, "notice": remark} if remark else dict(one.why)
+    if not remark:
+        return one.outcome, one.why
     if remark == "campaign":
-        told["campaign"] = this.campaigns[one.finding.subject].reference
-    return one.outcome, told
+        reference = this.campaigns[one.finding.subject].reference
+        return one.outcome, {**one.why, "notice": remark, "campaign": reference}
+    key = (id(one.why), remark)
+    if key not in told:
+        told[key] = {**one.why, "notice": remark}
+    return one.outcome, told[key]

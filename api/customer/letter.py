@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from alerts.customers.page import CustomerView
+from alerts.customers.page import CustomerView, parts
+from alerts.notices import issue, replacement
 from alerts.notices.catalogue import choose
-from alerts.notices.wording import Brand, Reader, Subject, write
+from alerts.notices.reminders import REMINDER
+from alerts.notices.wording import Brand, Concern, Reader, Subject, write
 from alerts.policy import decisions, facts
-from alerts.policy.file import parse
+from alerts.policy.file import Policy, parse
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import customers, findings, policies
+from hearthwatch.records import customers, devices, findings, notices, policies
 from hearthwatch.values import Finding, Notice
+
+IN_WORDS_OF_THEIR_OWN = frozenset({"ticket_message", "approval"})
+"""Kinds that stay as they were sent: an agent's words, and a price that is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +38,55 @@ class Told:
 def told(connection: Connection, view: CustomerView, language: str) -> Told:
     """The notice of a page in a language."""
     notice = view.notice
-    if language == choose(notice.language) or notice.finding_id is None:
+    if language == choose(notice.language) or notice.finding_id is None or notice.kind in IN_WORDS_OF_THEIR_OWN:
         return Told(notice.subject, view.greeting, view.paragraphs, view.devices_line)
     name = customers.get_customer(connection, notice.customer_id).name
     reader = Reader(name, language, ZoneInfo(view.timezone))
     # The link's block is not shown, so that neither its address nor its last day matters here.
     finding = findings.get(connection, notice.finding_id)
-    letter = write(_subject(connection, view, finding), reader, Brand(""), public_url="", link_until=notice.created_at)
-    greeting, *blocks = [block.strip() for block in letter.text.split("\n\n")]
-    shown = len(view.paragraphs)
-    return Told(letter.subject, greeting, tuple(blocks[:shown]), blocks[shown])
+    letter = write(
+        _subject(connection, view, finding, language), reader, Brand(""), public_url="", link_until=notice.created_at
+    )
+    return Told(letter.subject, *parts(letter.text))
 
 
-def _subject(connection: Connection, view: CustomerView, finding: Finding) -> Subject:
+def _subject(connection: Connection, view: CustomerView, finding: Finding, language: str) -> Subject:
     notice = view.notice
     ticket = view.ticket
+    policy = _policy(connection, notice)
+    act_by = None if notice.kind == "ticket_update" else _act_by(connection, policy, view, finding)
+    offer = replacement.of_reasons(notice.why)
+    if offer is None and policy is not None:
+        offer = issue.offer_of(connection, policy, notice.kind, notice.device_id, finding, act_by, notice.created_at)
     return Subject(
         kind=notice.kind,
         mode=finding.mode,
         product=view.product,
         devices=_devices(view),
-        act_by=None if notice.kind == "ticket_update" else _act_by(connection, view, finding),
+        act_by=act_by,
         version=view.version,
         whole_release=finding.kind == "cohort",
         code=ticket.closing_code if ticket else None,
         visit_at=ticket.visit_at if ticket else None,
+        part=offer.part if offer else None,
+        cost=offer.cost(language) if offer else None,
+        over=(notice.why or {}).get("over"),
+        event=(notice.why or {}).get("event"),
+        number=notice.ticket_id,
+        also=tuple(_also(connection, policy, notice, language)),
+        reminder=notices.occasion(connection, notice.id).startswith(REMINDER),
     )
+
+
+def _also(connection: Connection, policy: Policy | None, notice: Notice, language: str) -> Iterator[Concern]:
+    """What else the letter told of."""
+    if policy is None:
+        return
+    for one in (notice.why or {}).get("together_with", ()):
+        finding = findings.get(connection, int(one["finding"]))
+        device = devices.find(connection, [finding.subject]).get(finding.subject)
+        model, kind = device.model if device else None, one.get("kind", "check_up")
+        yield issue.concern(connection, policy, finding, kind, finding.subject, model, language, notice.created_at)
 
 
 def _devices(view: CustomerView) -> tuple[str, ...]:
@@ -66,11 +95,17 @@ def _devices(view: CustomerView) -> tuple[str, ...]:
     return tuple(part.strip() for part in named.split(", ") if part.strip())
 
 
-def _act_by(connection: Connection, view: CustomerView, finding: Finding) -> datetime | None:
-    notice: Notice = view.notice
+def _policy(connection: Connection, notice: Notice) -> Policy | None:
+    """The policy that decided it; None for one of an earlier release that says what this one no longer reads."""
     try:
-        policy = parse(policies.get(connection, notice.policy_version).text)
-    except HearthwatchError:  # a policy of an earlier release may say what this one no longer reads
+        return parse(policies.get(connection, notice.policy_version).text)
+    except HearthwatchError:
+        return None
+
+
+def _act_by(connection: Connection, policy: Policy | None, view: CustomerView, finding: Finding) -> datetime | None:
+    notice: Notice = view.notice
+    if policy is None:
         return None
     about = facts.of_device(connection, view.device, notice.created_at)
     rule = decisions.rule_for(policy, finding, about)

@@ -127,9 +127,9 @@ class World:
                 connection, model=MODEL, version=version, replaces=replaces, fixes=fixes, released_at=self.now
             )
 
-    def policy(self, mode: str = "live", *, actor: str = "ann", **replaced: str) -> int:
-        """The default policy with some lines replaced (``per_round="per_round = 2"``), in a mode."""
-        text = default_text()
+    def policy(self, mode: str = "live", *, actor: str = "ann", more: str = "", **replaced: str) -> int:
+        """The default policy with some lines replaced (``per_round="per_round = 2"``) and ``more`` at its end, in a mode."""
+        text = default_text() + more
         for key, line in replaced.items():
             text, count = re.subn(rf"^{key} = .*$", line, text, flags=re.MULTILINE)
             assert count, f"no line {key} in the default policy"

@@ -21,10 +21,11 @@ from api.customer.sections import SAID
 from api.customer.sections.progress import STATES, STEPS
 from hearthwatch.catalogues import read_catalogues
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import customer_links, customers, devices, models, notices
+from hearthwatch.records import customer_links, customers, devices, models, notices, warranties
 from hearthwatch.records.database import Database
 from hearthwatch.records.devices import Sighting
 from hearthwatch.records.tables import metadata
+from hearthwatch.records.warranties import Told
 from hearthwatch.values import CLOSING_CODES
 from tests.unit.alerts.world import BAD, FIX, GOOD, MODEL, World
 from tests.unit.api.conftest import Client
@@ -218,6 +219,19 @@ def test_the_switch_writes_the_whole_notice_in_the_other_language(page: TestClie
     answer = page.post(chinese.target, data={"nonce": chinese.nonce, "action": "later"})
     assert (answer.status_code, answer.headers["location"]) == (303, chinese.target)
     assert "好的，我们会再提醒您。" in page.get(answer.headers["location"]).text
+
+
+def test_the_other_language_says_the_same_part_and_cost_though_the_warranty_was_extended_since(
+    page: TestClient, world: World
+) -> None:
+    token = world.token()
+    with world.database.transaction() as connection:
+        warranties.tell(connection, [Told("lock-1", world.now + timedelta(days=900))], "test", world.now)
+    english, chinese = look(page, token).words, look(page, token, params={"lang": "zh-CN"}).words
+    assert "What needs replacing: the battery." in english
+    assert "需要更换的部件：电池。" in chinese
+    assert "We do not know when you bought the device." in english
+    assert "我们不知道您购买设备的时间。" in chinese
 
 
 @pytest.mark.parametrize("lang", ["xx", "", "../../etc", "en_US.UTF-8", "<script>", "x" * 35])

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from alerts.tickets import ending
 from api.app import ApiContext
 from hearthwatch.catalogues import read_catalogues
-from hearthwatch.records import policies
+from hearthwatch.records import policies, tickets
 from tests.unit.alerts.policy.texts import HEAD, keep
 from tests.unit.alerts.world import World
 from tests.unit.api.conftest import Client
@@ -52,6 +53,20 @@ def test_a_notice_tells_its_rule_its_sums_its_consent_and_its_budget(client: Cli
     assert told["Consent"] == "Given for service."
     assert told["Household"] == "0 of 4 notices within 30 days before this one"
     assert answer.json()["why"]["cost"]["loss"] == 50
+
+
+def test_what_follows_from_a_ticket_has_its_reasons_without_a_rule(client: Client, world: World) -> None:
+    keep(world, RULES.replace("\nworth_it", "\nticket = true\nworth_it"))
+    world.stand(kind="prognosis", probability=0.9)
+    world.run()
+    with world.database.transaction() as connection:
+        closing = tickets.list_tickets(connection)[0]
+        ending.close(connection, closing.id, None, code="confirmed", part=None, note=None, actor="ann", now=world.now)
+    world.run()
+    (news,) = [one for one in world.notices() if one.kind == "ticket_update"]
+    told = words(client.get(f"/api/v1/notices/{news.id}/why"))
+    assert told["Rule"].startswith("Policy version")
+    assert "Mode" not in told
 
 
 def test_the_same_is_told_in_chinese(client: Client, world: World) -> None:
