@@ -11,6 +11,7 @@ from analytics.cohorts.streams import Start, Stream
 from analytics.cohorts.weighing import LOG_2, Basis, Weight
 from analytics.sequential.cluster import Estimate, RateSums
 from analytics.sequential.planning import better_at, devices_needed, hours_needed, needed, same_at
+from hearthwatch.said import Said
 
 _MOST_DAYS = 365.0
 """Further ahead nothing is foretold."""
@@ -25,7 +26,7 @@ class Decision:
 
     days: float | None
     devices: int | None
-    says: str
+    says: Said
 
 
 def decide(
@@ -40,7 +41,7 @@ def decide(
         return None
     basis = Basis(weight.assignment == "randomised", stream.past.rates)
     if not basis.randomised and not weight.past_known:
-        return Decision(None, None, "More time will not decide it; waves drawn by lot would.")
+        return Decision(None, None, Said("More time will not decide it; waves drawn by lot would."))
     few = min(_devices_with_events(basis.of(stream)))
     then = _earlier(stream, until)
     if few < guard or weight.found is None:
@@ -58,7 +59,7 @@ def _until_guard(basis: Basis, then: Start | None, few: int, guard: int, until: 
         before = min(_devices_with_events(then.everyone if basis.randomised else then.known))
         pace = (few - before) / (until - then.hour) * 24.0
         days = (guard - few) / pace if pace > 0 else None
-    return _decision(days, devices, treated, "before anything can be said")
+    return _decision(days, devices, treated, Said("before anything can be said"))
 
 
 def _until_decided(
@@ -104,35 +105,44 @@ def _nearest(stream: Stream, weight: Weight, found: Estimate, needed_e: float, m
     return word, targets[word]
 
 
-def _ending(word: str) -> str:
+def _ending(word: str) -> Said:
     return {
-        "worse": "until it would be called worse, if it stays as it is",
-        "better": "until it would be called better, if it stays as it is",
-        "same": "until it would be called the same, if it stays as it is",
+        "worse": Said("until it would be called worse, if it stays as it is"),
+        "better": Said("until it would be called better, if it stays as it is"),
+        "same": Said("until it would be called the same, if it stays as it is"),
     }[word]
 
 
-def _decision(days: float | None, devices: int | float | None, treated: int, ending: str) -> Decision:
+def _decision(days: float | None, devices: int | float | None, treated: int, ending: Said) -> Decision:
     shown_days = days if days is not None and 0.0 <= days <= _MOST_DAYS else None
     shown = int(devices) if devices is not None and treated < devices <= _MOST_DEVICES else None
-    instead = f"{shown} devices instead of {treated}" if shown is not None else ""
+    instead: dict[str, object] = {"devices": shown, "treated": treated}
     if shown_days is None:
-        says = (
-            f"These devices alone will not decide it; {instead} would."
-            if instead
-            else "It can not be foretold when it is decided."
-        )
+        says = Said("It can not be foretold when it is decided.")
+        if shown is not None:
+            says = Said(
+                "These devices alone will not decide it; {devices} devices instead of {treated} would.", **instead
+            )
         return Decision(None, shown, says)
-    about = f"About {_days(shown_days)} at this pace"
-    return Decision(shown_days, shown, f"{about}{', or ' + instead + ',' if instead else ''} {ending}.")
+    if shown is None:
+        return Decision(
+            shown_days, None, Said("About {more} at this pace {ending}.", more=_days(shown_days), ending=ending)
+        )
+    says = Said(
+        "About {more} at this pace, or {devices} devices instead of {treated}, {ending}.",
+        more=_days(shown_days),
+        ending=ending,
+        **instead,
+    )
+    return Decision(shown_days, shown, says)
 
 
-def _days(days: float) -> str:
+def _days(days: float) -> Said:
     if days < 1.0:
         hours = max(1, round(days * 24))
-        return f"{hours} more hour{'s' if hours != 1 else ''}"
+        return Said("1 more hour") if hours == 1 else Said("{count} more hours", count=hours)
     whole = round(days)
-    return f"{whole} more day{'s' if whole != 1 else ''}"
+    return Said("1 more day") if whole == 1 else Said("{count} more days", count=whole)
 
 
 def _earlier(stream: Stream, until: int) -> Start | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from analytics.cohorts.dimension_evidence import DimensionEvidence, adopted_by, begin
 from analytics.cohorts.dimension_values import Members, members_of
-from analytics.cohorts.dimension_words import basis_of, named, spoken, with_basis
+from analytics.cohorts.dimension_words import basis_of, named, with_basis
 from analytics.cohorts.evidence import Options, advance
 from analytics.cohorts.fleet import Fleet
 from analytics.cohorts.judging import Judged, Rules, judged, live_evidence, may_speak, recorded_evidence, stand
@@ -21,13 +21,15 @@ from analytics.cohorts.look_rows import Look
 from analytics.cohorts.monitor import OPEN_DAYS
 from analytics.cohorts.panel import hour_of, time_of
 from analytics.cohorts.spec import HOURLY_FOR_HOURS, watched_metrics
-from analytics.cohorts.verdict import Names, Standing
+from analytics.cohorts.verdict import Standing
+from analytics.cohorts.verdict_words import Names
 from analytics.cohorts.weighing import weigh
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import blindness, comparison_looks, comparisons, devices, liveness
 from hearthwatch.records.comparison_looks import ComparisonLook
 from hearthwatch.records.comparisons import Comparison
 from hearthwatch.records.database import Database
+from hearthwatch.said import Said, all_told
 from hearthwatch.values import Device
 
 _ALL = 10_000_000
@@ -146,8 +148,9 @@ def _judged(comparison: Comparison, look: Look, standing: Standing, hour: int, r
     one = judged(look, standing, names, hour, rules)
     adopted = isinstance(look.evidence, DimensionEvidence) and look.evidence.adopted
     basis = basis_of(adopted=adopted, randomised=False)
-    detail = {**one.row.detail, "basis": basis, "may_speak": may_speak(look)}
-    return replace(one, row=replace(one.row, why=with_basis(one.verdict, basis, comparison.by), detail=detail))
+    verdict = with_basis(one.verdict, basis, comparison.by)
+    detail = {**one.row.detail, "basis": basis, "may_speak": may_speak(look), "said": all_told(verdict.said)}
+    return replace(one, row=replace(one.row, why=verdict.why, detail=detail))
 
 
 def _subject(comparison: Comparison) -> Subject:
@@ -163,8 +166,8 @@ def _subject(comparison: Comparison) -> Subject:
 
 def _control(comparison: Comparison) -> str:
     if not comparison.control:
-        return "all others"
-    return f"{spoken(comparison.by)} {' or '.join(comparison.control[:3])}{' …' if len(comparison.control) > 3 else ''}"
+        return Said("all others")
+    return named(comparison.by, f"{' or '.join(comparison.control[:3])}{' …' if len(comparison.control) > 3 else ''}")
 
 
 def _is_due(comparison: Comparison, mine: Sequence[ComparisonLook], hour: int) -> bool:

@@ -16,7 +16,8 @@ from analytics.cohorts.dimension_words import Basis, basis_of, with_basis
 from analytics.cohorts.group import Contrast, Followed, Group, groups_of
 from analytics.cohorts.history_detail import decision_of, devices_of, strata_of
 from analytics.cohorts.spec import BY_NAME, Metric
-from analytics.cohorts.verdict import Names, Standing, judge
+from analytics.cohorts.verdict import Standing, judge
+from analytics.cohorts.verdict_words import Names
 from analytics.cohorts.weighing import NO_EVIDENCE, Weight, weigh
 from analytics.sequential.ebh import e_bh
 from analytics.sequential.mixture import Floats
@@ -25,6 +26,7 @@ from hearthwatch.failure_modes import UNEXPECTED_REBOOTS, mode_of_metric
 from hearthwatch.history.mapping import read_mapping
 from hearthwatch.history.reader import read_history
 from hearthwatch.history.values import HistoryMetric
+from hearthwatch.said import Said
 from hearthwatch.values import Assignment
 
 LEAST_DEVICES = 30
@@ -101,12 +103,12 @@ def _metrics(found: DeviceDays) -> list[Metric]:
 def _events(name: str) -> Metric:
     if name == UNEXPECTED_REBOOTS:
         return BY_NAME[name]
-    says = "fail" if name == FAILURES else f"report {name}"
+    says = "fail" if name == FAILURES else "report {name}"
     return Metric(name, source="reboots", mode=name, says=says, repeats=True)
 
 
 def _growth(metric: HistoryMetric) -> Metric:
-    says = f"have days on which {metric.name} grows"
+    says = "have days on which {name} grows"
     return Metric(
         metric.name, "counter", mode_of_metric(metric.name).id, says, repeats=True, unit="days", of=metric.name
     )
@@ -118,7 +120,7 @@ def _gauge(metric: HistoryMetric) -> Metric:
         metric.name,
         source=metric.measure,
         mode=mode_of_metric(metric.name).id,
-        says=f"lose {metric.name}" if falls else f"show {metric.name}",
+        says="lose {name}" if falls else "show {name}",
         repeats=True,
         kind="mean",
         direction="less" if metric.direction == "low" else "more",
@@ -205,8 +207,12 @@ def _comparison(course: _Course, by: str, alarm: int | None, count: int) -> Mapp
         latched=alarm is not None,
         needed=count / PAGE_FDR,
     )
-    names = Names(f"{by} {course.treatment}", OTHERS)
-    verdict = judge(course.metric, weight, standing, names, guard=GUARD, margin=MARGIN, final=True, decision=decision)
+    names = Names(Said("{dimension} {value}", dimension=Said(by), value=course.treatment), Said(OTHERS))
+    verdict = with_basis(
+        judge(course.metric, weight, standing, names, guard=GUARD, margin=MARGIN, final=True, decision=decision),
+        course.basis,
+        by,
+    )
     ratio = verdict.ratio
     return {
         "model": group.model,
@@ -230,7 +236,7 @@ def _comparison(course: _Course, by: str, alarm: int | None, count: int) -> Mapp
         "control_exposure_hours": weight.hours[1],
         "control_events": weight.events[1],
         "first_alarm_at": _end_of(alarm, group) if alarm is not None and verdict.word == "worse" else None,
-        "why": with_basis(verdict, course.basis, by),
+        "why": verdict.why,
         "decision": asdict(decision) if decision is not None else None,
         "strata": list(course.strata),
         "contributors": list(course.contributors),

@@ -9,7 +9,8 @@ import numpy as np
 
 from analytics.cohorts.decision import decide
 from analytics.cohorts.look_rows import Look, row_of
-from analytics.cohorts.verdict import Names, Standing, Verdict, judge
+from analytics.cohorts.verdict import Standing, Verdict, judge
+from analytics.cohorts.verdict_words import Names
 from analytics.cohorts.weighing import NO_EVIDENCE
 from analytics.sequential.detector import RUN_LENGTH_DAYS
 from analytics.sequential.ebh import e_bh

@@ -68,5 +68,6 @@ def _observation(subject: Subject, one: Judged, at: datetime) -> Observation:
             "assignment": row.detail.get("basis", row.detail["assignment"]),
             "metrics": [row.metric],
             "reasons": [row.why],
+            "said": row.detail["said"],
         },
     )

@@ -18,6 +18,7 @@ from analytics.cohorts.verdict import Standing, Verdict, late_alarm, on_watch_li
 from analytics.cohorts.weighing import Basis, Ratio, Weight
 from analytics.sequential.detector import RUN_LENGTH_DAYS
 from hearthwatch.records.look_ledger import RecordedLook
+from hearthwatch.said import all_told, as_told
 from hearthwatch.values import Release
 
 _LARGEST_E = 700.0  # natural logarithm: what a float still holds
@@ -60,7 +61,7 @@ def row_of(
         ratio=ratio.value if ratio and np.isfinite(ratio.value) else None,
         low=ratio.low if ratio else None,
         high=ratio.high if ratio and np.isfinite(ratio.high) else None,
-        detail=_detail(look, standing, decision, margin),
+        detail={**_detail(look, standing, decision, margin), "said": all_told(verdict.said)},
     )
 
 
@@ -92,11 +93,15 @@ def _detail(look: Look, standing: Standing, decision: Decision | None, margin: f
         "suspicion": _as_list(weight.suspicion),
         "watch_list": on_watch_list(weight, standing),
         "late": _late(weight, standing),
-        "decision": asdict(decision) if decision is not None else None,
+        "decision": _foretold(decision),
         "strata": strata_detail(sums, of_device, evidence.fleet.places),
         "contributors": contributors(sums, evidence.fleet.ids, of_device),
         "adoption": list(evidence.adoption),
     }
+
+
+def _foretold(decision: Decision | None) -> Mapping[str, Any] | None:
+    return {**asdict(decision), "said": as_told(decision.says)} if decision is not None else None
 
 
 def _late(weight: Weight, standing: Standing) -> Mapping[str, Any] | None:

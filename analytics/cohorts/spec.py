@@ -11,6 +11,7 @@ from analytics.sequential.mixture import Direction, Kind, tau_of
 from hearthwatch.errors import Invalid
 from hearthwatch.failure_modes import UNEXPECTED_REBOOTS, UNUSUAL, mode_of_metric
 from hearthwatch.metrics import BY_NAME as CATALOGUE
+from hearthwatch.said import Said
 
 SAME_LOW, SAME_HIGH = 1.0 / 1.25, 1.25
 """Equivalence bounds of `same` for rates: a closer tie cannot be shown with fewer than thousands of devices (docs/cohorts.md)."""
@@ -31,7 +32,7 @@ class Metric:
     ``source`` is what it is made of: unexpected boots, hours in which a counter grew, the device's silence, the ``level`` of a gauge (mean
     of the day) or its ``fall`` from day to day; ``of`` is the counter's or gauge's name. ``repeats`` says whether there is a rate beside
     the first event; a mean has no first event. ``direction`` is the side that is worse. ``says`` and ``how`` complete "devices on 2.5.0 ...
-    1.3 times as ...". ``unit`` is that of the amounts, for means per device-day.
+    1.3 times as ..."; ``{name}`` in it stands for what is counted or measured. ``unit`` is that of the amounts, for means per device-day.
 
     ``margin`` (a ratio) and ``burn_in_h`` (hours left out after an update) are those of the settings where None. ``cap_quantile`` of the
     pre-period's device-days is the most that counts of one of them, at least ``least_cap``. A rise of more than ``largest_rise`` between
@@ -56,6 +57,11 @@ class Metric:
     largest_rise: float = float("inf")
     one_boot: bool = False
     on_mains: bool = True
+
+    @property
+    def does(self) -> Said:
+        """What devices do, as it stands in a sentence."""
+        return Said(self.says, name=self.of or self.name) if "{name}" in self.says else Said(self.says)
 
     @property
     def tau(self) -> float:
@@ -176,7 +182,7 @@ def gauge(spelled: str) -> Metric:
         name,
         source="level",
         mode=mode_of_metric(name).id,
-        says=f"show {name}",
+        says="show {name}",
         repeats=True,
         kind="mean",
         direction="more" if direction == "more" else "less",

@@ -24,7 +24,7 @@ from analytics.cohorts.spec import (
     WATCH_AFTER_ROLLOUT_HOURS,
     watched_metrics,
 )
-from analytics.cohorts.verdict import Names
+from analytics.cohorts.verdict_words import Names
 from analytics.cohorts.weighing import weigh
 from hearthwatch.firmware import version
 from hearthwatch.ports import TelemetryStore

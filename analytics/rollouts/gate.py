@@ -36,8 +36,9 @@ from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database
 from hearthwatch.records.rollout_decisions import GATE, Decision
 from hearthwatch.records.rollout_devices import Candidate, Member
-from hearthwatch.records.rollout_steps import OVERRULES, Step, Taken
+from hearthwatch.records.rollout_steps import OVERRULES, SAID, Step, Taken
 from hearthwatch.records.rollouts import Rollout, Wave
+from hearthwatch.said import all_told
 from hearthwatch.values import Release
 
 STATE = "rollout_silence"
@@ -262,7 +263,12 @@ def _overruled(decisions: Sequence[Decision], wave: int) -> frozenset[tuple[str,
 
 
 def _write(
-    connection: Connection, read: _Read, looked: _Looked, now: datetime, announce: Announce, relapse: timedelta = RELAPSE
+    connection: Connection,
+    read: _Read,
+    looked: _Looked,
+    now: datetime,
+    announce: Announce,
+    relapse: timedelta = RELAPSE,
 ) -> Taken | None:
     current = rollouts.get(connection, read.rollout.id)
     kept = analysis_states.load(connection, STATE).get(str(current.id))
@@ -279,12 +285,12 @@ def _write(
         return None
     taken = rollout_steps.take(connection, current, _step(judgement), now)
     announce(connection, taken)
-    note_stop(connection, read.release, judgement, looked.known.tally, now, relapse)
+    note_stop(connection, read.release, judgement, looked.known, now, relapse)
     return taken
 
 
 def _step(judgement: Judgement) -> Step:
-    numbers = {**judgement.evidence, "about": judgement.about}
+    numbers = {**judgement.evidence, "about": judgement.about, SAID: all_told(judgement.said)}
     return Step(judgement.decision, judgement.code, judgement.why, GATE, numbers, judgement.opens)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analytics.rollouts.gate_words import number, opens_with, percent, too_small
 from analytics.rollouts.shares import at_least, trials_needed
 from analytics.rollouts.silence import Silence
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.rollouts import Rollout, Wave
+from hearthwatch.said import Said
 
 LONG_BLIND_H = 1.0
 """So long a blindness only delays the judgement; a longer one holds the roll-out."""
@@ -67,14 +69,20 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A decision with its reason and numbers. ``about``: what a person overrules with it; ``opens``: the wave that it opens."""
+    """A decision with its reasons, a sentence each, and numbers. ``about``: what a person overrules with it; ``opens``: the wave that it
+    opens."""
 
     decision: str
     code: str
-    why: str
+    said: Sequence[Said]
     evidence: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
     opens: int | None = None
+
+    @property
+    def why(self) -> str:
+        """The reasons in English."""
+        return " ".join(self.said)
 
 
 def judge(known: Known) -> Judgement | None:
@@ -82,7 +90,7 @@ def judge(known: Known) -> Judgement | None:
     if known.rollout.status not in {"planned", "running", "held"}:
         return None
     if known.release_status == "withdrawn":
-        return Judgement("stop", "withdrawn", f"{known.version} was withdrawn.")
+        return Judgement("stop", "withdrawn", [Said("{version} was withdrawn.", version=known.version)])
     if known.blind_hours is not None:
         return _while_blind(known.blind_hours)
     for alarm in (_silent, _worse, _failing, _watched):
@@ -90,14 +98,14 @@ def judge(known: Known) -> Judgement | None:
         if found is not None and not _overruled(known, found.code, found.about):
             return found
     if known.release_status == "paused":
-        return Judgement("hold", "release_paused", f"The release {known.version} is paused.", evidence(known))
+        says = Said("The release {version} is paused.", version=known.version)
+        return Judgement("hold", "release_paused", [says], evidence(known))
     wave = known.open_wave
     if wave is None:
-        says = f"Wave 1 opens: {_percent(known.waves[0].share)} of every stratum."
-        return Judgement("continue", "started", says, evidence(known), opens=1)
+        return Judgement("continue", "started", [opens_with(known.waves[0])], evidence(known), opens=1)
     waits = _waits(known, wave)
     if waits is not None and known.rollout.status == "held":
-        return Judgement("continue", "resumed", f"The reason to hold is gone. {waits.why}", waits.evidence)
+        return Judgement("continue", "resumed", [Said("The reason to hold is gone."), *waits.said], waits.evidence)
     return waits or _passes(known, wave)
 
 
@@ -108,8 +116,8 @@ def _overruled(known: Known, code: str, about: str = "") -> bool:
 def _while_blind(hours: float) -> Judgement | None:
     if hours < LONG_BLIND_H:
         return None
-    said = "Nobody is heard, so nothing is judged: it is our own outage, and the wave's clock stands still."
-    return Judgement("hold", "blind", said, {"blind": True})
+    said = Said("Nobody is heard, so nothing is judged: it is our own outage, and the wave's clock stands still.")
+    return Judgement("hold", "blind", [said], {"blind": True})
 
 
 def _silent(known: Known) -> Judgement | None:
@@ -118,12 +126,16 @@ def _silent(known: Known) -> Judgement | None:
     share = silence.share(known.took)
     if silence.e < limit or share <= known.rollout.silence_share:
         return None
-    says = (
-        f"{silence.treated_events} devices of the open wave fell silent where {silence.expected:.1f} would have at the rate of the"
-        f" others (e = {_number(silence.e)}): {_percent(share)} of those that took it,"
-        f" more than {_percent(known.rollout.silence_share)}."
+    says = Said(
+        "{silent} devices of the open wave fell silent where {expected} would have at the rate of the others (e = {e}): {share} of those "
+        "that took it, more than {allowed}.",
+        silent=silence.treated_events,
+        expected=f"{silence.expected:.1f}",
+        e=number(silence.e),
+        share=percent(share),
+        allowed=percent(known.rollout.silence_share),
     )
-    return Judgement("stop", "silence", says, evidence(known))
+    return Judgement("stop", "silence", [says], evidence(known))
 
 
 def _worse(known: Known) -> Judgement | None:
@@ -131,9 +143,16 @@ def _worse(known: Known) -> Judgement | None:
     if not worse:
         return None
     look = max(worse, key=lambda one: one.e)
-    ratio = "" if look.ratio is None else f" {look.ratio:.2f} times as often as its control"
-    says = f"{known.version} is worse by {look.metric}{ratio} (e = {_number(look.e)})."
-    return Judgement("stop", "worse", says, evidence(known), about=look.metric)
+    named: dict[str, object] = {"version": known.version, "metric": Said(look.metric), "e": number(look.e)}
+    if look.ratio is None:
+        says = Said("{version} is worse by {metric} (e = {e}).", **named)
+    else:
+        says = Said(
+            "{version} is worse by {metric} {ratio} times as often as its control (e = {e}).",
+            **named,
+            ratio=f"{look.ratio:.2f}",
+        )
+    return Judgement("stop", "worse", [says], evidence(known), about=look.metric)
 
 
 def _failing(known: Known) -> Judgement | None:
@@ -143,68 +162,96 @@ def _failing(known: Known) -> Judgement | None:
     failing = at_least(tally.failures, tally.updated, known.rollout.alpha)
     if failing <= 1.0 - wave.success_share:
         return None
-    says = (
-        f"{tally.failures} of {tally.updated} updated devices failed ({tally.silent} silent, {tally.unhealthy} not healthy): surely more"
-        f" than {_percent(failing)}, and at most {_percent(1.0 - wave.success_share)} may."
+    says = Said(
+        "{failures} of {updated} updated devices failed ({silent} silent, {unhealthy} not healthy): surely more than {failing}, "
+        "and at most {allowed} may.",
+        failures=tally.failures,
+        updated=tally.updated,
+        silent=tally.silent,
+        unhealthy=tally.unhealthy,
+        failing=percent(failing),
+        allowed=percent(1.0 - wave.success_share),
     )
-    return Judgement("stop", "failures", says, evidence(known))
+    return Judgement("stop", "failures", [says], evidence(known))
 
 
 def _watched(known: Known) -> Judgement | None:
     for look in known.looks:
         late = look.detail.get("late")
         if isinstance(late, Mapping) and late.get("alarm") and not _overruled(known, "late_alarm", look.metric):
-            says = f"A late regression shows in {look.metric}: it began some time after the update."
-            return Judgement("hold", "late_alarm", says, evidence(known), about=look.metric)
+            says = Said(
+                "A late regression shows in {metric}: it began some time after the update.", metric=Said(look.metric)
+            )
+            return Judgement("hold", "late_alarm", [says], evidence(known), about=look.metric)
         if (
             look.detail.get("watch_list")
             and look.verdict != "worse"
             and not _overruled(known, "watch_list", look.metric)
         ):
-            says = f"{look.metric} is on the watch list (e = {_number(look.e)}): more evidence decides."
-            return Judgement("hold", "watch_list", says, evidence(known), about=look.metric)
+            says = Said(
+                "{metric} is on the watch list (e = {e}): more evidence decides.",
+                metric=Said(look.metric),
+                e=number(look.e),
+            )
+            return Judgement("hold", "watch_list", [says], evidence(known), about=look.metric)
     return None
 
 
 def _waits(known: Known, wave: Wave) -> Judgement | None:
     tally = known.tally
     if known.hours < wave.min_hours:
-        says = f"Wave {wave.number} is heard for {wave.min_hours:g} hours before it can pass."
-        return Judgement("hold", "min_hours", says, evidence(known))
-    if known.unlooked_hours > LOOK_EVERY_H:
-        says = f"The watch has not looked at {known.version} for {LOOK_EVERY_H:g} hours: without its verdict no wave passes."
-        return Judgement("hold", "no_look", says, evidence(known))
-    if tally.successes < wave.min_successes:
-        says = f"Wave {wave.number} needs {wave.min_successes} devices that are healthy for {known.rollout.healthy_hours:g} hours."
-        return Judgement("hold", "successes", says + _never_enough(known, wave), evidence(known))
-    if at_least(tally.successes, tally.due, known.rollout.alpha) < wave.success_share:
-        says = (
-            f"Wave {wave.number} has not shown yet that surely {_percent(wave.success_share)} of its updates succeed."
+        says = Said(
+            "Wave {wave} is heard for {hours} hours before it can pass.", wave=wave.number, hours=f"{wave.min_hours:g}"
         )
-        return Judgement("hold", "success_share", says + _never_enough(known, wave), evidence(known))
+        return Judgement("hold", "min_hours", [says], evidence(known))
+    if known.unlooked_hours > LOOK_EVERY_H:
+        says = Said(
+            "The watch has not looked at {version} for {hours} hours: without its verdict no wave passes.",
+            version=known.version,
+            hours=f"{LOOK_EVERY_H:g}",
+        )
+        return Judgement("hold", "no_look", [says], evidence(known))
+    if tally.successes < wave.min_successes:
+        says = Said(
+            "Wave {wave} needs {devices} devices that are healthy for {hours} hours.",
+            wave=wave.number,
+            devices=wave.min_successes,
+            hours=f"{known.rollout.healthy_hours:g}",
+        )
+        return Judgement("hold", "successes", [says, *_never_enough(known, wave)], evidence(known))
+    if at_least(tally.successes, tally.due, known.rollout.alpha) < wave.success_share:
+        says = Said(
+            "Wave {wave} has not shown yet that surely {share} of its updates succeed.",
+            wave=wave.number,
+            share=percent(wave.success_share),
+        )
+        return Judgement("hold", "success_share", [says, *_never_enough(known, wave)], evidence(known))
     return None
 
 
-def _never_enough(known: Known, wave: Wave) -> str:
+def _never_enough(known: Known, wave: Wave) -> Sequence[Said]:
     """What to tell where the wave is too small to pass whatever happens."""
     needed = max(wave.min_successes, trials_needed(wave.success_share, known.rollout.alpha))
     if known.tally.devices >= needed:
-        return ""
-    return (
-        f" It has only {known.tally.devices} devices, and even if all succeed {needed} are needed:"
-        " a person has to let it continue, or stop it."
-    )
+        return ()
+    return (too_small(known.tally.devices, needed),)
 
 
 def _passes(known: Known, wave: Wave) -> Judgement:
     tally = known.tally
-    shown = at_least(tally.successes, tally.due, known.rollout.alpha)
-    passed = f"Wave {wave.number} passed: {tally.successes} of {tally.due} updates succeeded, surely at least {_percent(shown)}."
+    passed = Said(
+        "Wave {wave} passed: {successes} of {due} updates succeeded, surely at least {share}.",
+        wave=wave.number,
+        successes=tally.successes,
+        due=tally.due,
+        share=percent(at_least(tally.successes, tally.due, known.rollout.alpha)),
+    )
     if wave.number == len(known.waves):
-        return Judgement("continue", "complete", f"{passed} It was the last.", evidence(known))
+        return Judgement("continue", "complete", [passed, Said("It was the last.")], evidence(known))
     following = known.waves[wave.number]
-    says = f"{passed} Wave {following.number} opens: {_percent(following.share)} of every stratum."
-    return Judgement("continue", "wave_passed", says, evidence(known), opens=following.number)
+    return Judgement(
+        "continue", "wave_passed", [passed, opens_with(following)], evidence(known), opens=following.number
+    )
 
 
 def evidence(known: Known) -> dict[str, Any]:
@@ -247,11 +294,3 @@ def evidence(known: Known) -> dict[str, Any]:
             for look in known.looks
         ],
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if value < 1e6 else "more than a million"

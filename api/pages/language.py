@@ -5,9 +5,11 @@ Sentences stand in the pages in English, as arguments of `Speaker`; translations
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from gettext import GNUTranslations
 from importlib import resources
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -16,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from api.pages.retelling import CONTEXT, Retelling
 from hearthwatch.catalogues import languages_in, messages_of_context, read_catalogues
 from hearthwatch.reasons import CHINESE, ENGLISH
+from hearthwatch.said import Said, of_told
 
 COOKIE = "hearthwatch_language"
 SOURCE = "en"
@@ -43,6 +46,22 @@ class Speaker:
     def retell(self, kept: str) -> str:
         """A sentence that records and reports hold in English; one that is not known comes out as it is."""
         return kept if self.language == SOURCE else _retelling(self.language)(kept)
+
+    def said(self, text: str) -> str:
+        """An English sentence in this language: by its template where it is one that remembers it, else as `retell` does."""
+        if not isinstance(text, Said):
+            return self.retell(text)
+        if not text.template:
+            return ""
+        values = {name: self.said(one) if isinstance(one, Said) else one for name, one in text.values.items()}
+        return self(text.template, **values)
+
+    def told(self, kept: Sequence[Mapping[str, Any]] | None, otherwise: str) -> str:
+        """The sentences that a record keeps (`hearthwatch.said`); ``otherwise`` where it is of before they were kept."""
+        if not kept:
+            return self.retell(otherwise)
+        between = "" if self.reasons == CHINESE else " "
+        return between.join(self.said(of_told(one)) for one in kept)
 
     @property
     def reasons(self) -> str:

@@ -19,6 +19,8 @@ WAITING = ("min_hours", "no_look", "successes", "success_share")
 PAUSED, STOPPED, OVERRIDDEN, RESUMED, COMPLETE = "paused", "stopped", "overridden", "resumed", "complete"
 OPENS = "opens"
 """In the evidence of a decision: the wave that it opened."""
+SAID = "said"
+"""In the evidence of a decision: the sentences of ``why`` with their figures (`hearthwatch.said`)."""
 OVERRULES = "overrules"
 """In the evidence of a person's decision: the code of the gate's hold or stop that does not count any more, and what it was about."""
 

@@ -60,8 +60,8 @@ def test_a_value_is_called_as_a_person_would(by: str, spoken: str) -> None:
 
 def test_only_what_nobody_changed_is_called_an_association_and_never_a_cause() -> None:
     said = Verdict("worse", "Devices on batch B7 fail.", None)
-    exchangeable = with_basis(said, basis_of(adopted=False, randomised=False), "batch")
+    exchangeable = with_basis(said, basis_of(adopted=False, randomised=False), "batch").why
     assert exchangeable.startswith("Devices on batch B7 fail. This is an association: no device changed its batch")
-    assert with_basis(said, basis_of(adopted=True, randomised=False), "batch") == said.why
-    assert with_basis(said, basis_of(adopted=True, randomised=True), "batch") == said.why
+    assert with_basis(said, basis_of(adopted=True, randomised=False), "batch").why == said.why
+    assert with_basis(said, basis_of(adopted=True, randomised=True), "batch").why == said.why
     assert "caus" not in exchangeable

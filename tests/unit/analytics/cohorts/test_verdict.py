@@ -9,8 +9,10 @@ import pytest
 
 from analytics.cohorts.decision import Decision
 from analytics.cohorts.spec import BY_NAME, Metric, gauge
-from analytics.cohorts.verdict import WHY_LENGTH, Names, Standing, Verdict, judge
+from analytics.cohorts.verdict import WHY_LENGTH, Standing, Verdict, judge
+from analytics.cohorts.verdict_words import Names
 from analytics.cohorts.weighing import NO_EVIDENCE, Late, Ratio, Weight
+from hearthwatch.said import Said
 
 REBOOTS = BY_NAME["unexpected_reboots"]
 NAMES = Names("2.5.0", "2.4.1")
@@ -183,7 +185,7 @@ def test_once_worse_it_stays_so_while_a_late_change_is_seen_whatever_the_whole_i
 
 
 def test_what_would_be_needed_is_part_of_the_reason_until_it_is_decided() -> None:
-    wanted = Decision(4.2, 600, "About 4 more days at this pace, or 600 devices instead of 200, would do.")
+    wanted = Decision(4.2, 600, Said("About 4 more days at this pace, or 600 devices instead of 200, would do."))
     assert wanted.says in say_of(REBOOTS, OPEN, decision=wanted).why
     assert wanted.says not in say_of(REBOOTS, BAD, PAGED, decision=wanted).why
 
