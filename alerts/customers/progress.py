@@ -11,6 +11,7 @@ from alerts.tickets.conversation import surviving
 from hearthwatch.errors import Missing
 from hearthwatch.records import technicians
 from hearthwatch.records import tickets as ticket_rows
+from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Notice, Ticket
 
 STEPS = frozenset({"opened", "assigned", "started", "scheduled", "closed", "reopened", "customer", "message"})
@@ -32,6 +33,7 @@ class Progress:
     id: int
     state: str
     opened_at: datetime
+    waiting_for: str | None
     visit_at: datetime | None
     technician: str | None
     closed_at: datetime | None
@@ -70,12 +72,20 @@ def progress_of(connection: Connection, ticket: Ticket) -> Progress:
         id=ticket.id,
         state=ticket.state,
         opened_at=ticket.opened_at,
+        waiting_for=ticket.waiting_for,
         visit_at=datetime.fromisoformat(visits[-1]) if visits and ticket.state == "scheduled" else None,
         technician=_technician(connection, ticket),
         closed_at=ticket.closed_at,
         closing_code=ticket.closing_code,
-        steps=tuple(Step(event.at, event.what) for event in events if event.what in STEPS),
+        steps=tuple(Step(event.at, event.what) for event in events if event.what in STEPS and not _is_of_others(event)),
     )
+
+
+def _is_of_others(event: TicketEvent) -> bool:
+    """Whether it only looks like something of the customer's: what staff asked them, or what a stranger wrote about their device."""
+    if event.what == "message":
+        return event.detail.get("verified") is False
+    return event.what == "customer" and not event.actor.startswith("customer:")
 
 
 def _technician(connection: Connection, ticket: Ticket) -> str | None:

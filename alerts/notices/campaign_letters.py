@@ -120,7 +120,7 @@ def _advisory(say: Speaker, told: Advised) -> Body:
         headline=headline,
         opening=say(phrases.ADVISORY_REPEATED) if told.repeated else "",
         picture="",
-        facts=(),
+        facts=((say(phrases.YOUR_DEVICE), named(told.devices)), (say(phrases.REFERENCE), plain(told.reference))),
         sections=tuple(_of_advisory(say, told)),
         closing_words=say(phrases.ADVISORY_MACHINE, url=machine) if machine else "",
         severe=False,
@@ -164,8 +164,8 @@ def _of_advisory(say: Speaker, told: Advised) -> list[Section]:
             sections.append(Section(say(phrases.ADVISORY_UNTIL_THEN), mitigation))
     else:
         sections.append(Section(say(phrases.WHAT_TO_DO), mitigation, "action"))
-    numbers = ", ".join(plain(one) for one in (*told.weaknesses, told.reference) if one)
-    sections.append(Section(say(phrases.ADVISORY_NUMBERS), (numbers,)))
+    numbers = ", ".join(plain(one) for one in told.weaknesses)
+    sections.append(Section(say(phrases.ADVISORY_NUMBERS), (numbers,) if numbers else ()))
     sections.append(_contact(say, told.phone, told.url))
     return [one for one in sections if one.lines]
 

@@ -119,7 +119,8 @@ class Section:
     """A part of the page: what it shows on a link, and what its buttons do.
 
     ``show`` returns what the template ``customer/<name>.html`` needs, or None where this link has nothing of it. The template also has
-    ``say`` (the customer's language), ``look``, ``form`` (where its form posts to) and ``nonce`` (a hidden field of it).
+    ``say`` (the customer's language), ``look``, ``form`` (where its form posts to) and ``nonce`` (a hidden field of it). With a true
+    ``asks`` in what it shows it stands right below the letter: we wait for the reader's answer.
     ``acts`` are by the values of its buttons named ``action``, unique over all sections. ``said`` are sentences said back, by key.
     ``steps``: where the address has one of these as ``step``, this section stands on the page alone.
     """

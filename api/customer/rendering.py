@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from api.customer.look import Look, phrase
-from api.customer.sections import SAID, headline, on_page
+from api.customer.sections import LETTERS, SAID, headline, on_page
 from api.customer.speech import Speech, own_names
 from api.errors import status_of
 from api.templating import page
@@ -26,6 +28,7 @@ def rendered(look: Look, nonce: str, *, problem: str = "", status: int = 200) ->
     """The page of a link. ``problem`` is the sentence that says why a button did nothing."""
     say = look.say
     parts = [(section.name, shown) for section in on_page(look) if (shown := section.show(look)) is not None]
+    parts.sort(key=_place)
     return page(
         "customer.html",
         status=status,
@@ -42,6 +45,12 @@ def rendered(look: Look, nonce: str, *, problem: str = "", status: int = 200) ->
     )
 
 
+def _place(part: tuple[str, Mapping[str, Any]]) -> int:
+    """What the letter says comes first, then what we ask, then the rest in its order."""
+    name, shown = part
+    return 0 if name in LETTERS else 1 if shown.get("asks") else 2
+
+
 def _languages(look: Look) -> list[tuple[str, str, str]]:
     """Each language as its name, its own word for itself, and the address of this page in it."""
     return [(name, own, f"{look.path}?lang={name}") for name, own in own_names().items()]
@@ -56,13 +65,14 @@ def sorry(say: Speech, settings: Settings, error: HearthwatchError) -> Response:
         say=say,
         title=say(AWAY if away else GONE),
         note=say(AWAY_NOTE if away else GONE_NOTE),
+        languages=[(name, own, f"?lang={name}") for name, own in own_names().items()],
         **maker(settings),
     )
 
 
 def note(say: Speech, settings: Settings, title: str, text: str) -> Response:
     """A page of two sentences, given in English."""
-    return page("customer_note.html", say=say, title=say(title), note=say(text), **maker(settings))
+    return page("customer_note.html", say=say, title=say(title), note=say(text), languages=(), **maker(settings))
 
 
 def maker(settings: Settings) -> dict[str, Any]:
@@ -71,5 +81,6 @@ def maker(settings: Settings) -> dict[str, Any]:
     return {
         "brand": settings.brand_name,
         "phone": settings.brand_phone,
+        "call": re.sub(r"[^0-9+]", "", settings.brand_phone),
         "privacy": privacy if privacy.startswith(("https://", "http://")) else "",
     }

@@ -37,6 +37,9 @@ SECTIONS: tuple[Section, ...] = (
     ownership.SECTION,
 )
 
+LETTERS = (campaign.SECTION.name, notice.SECTION.name)
+"""Sections that say what a letter said."""
+
 ACTS: Mapping[str, tuple[Section, Act]] = {
     action: (section, act) for section in SECTIONS for action, act in section.acts.items()
 }

@@ -43,8 +43,7 @@ def show(look: Look) -> Mapping[str, Any] | None:
     asked = _question(look, ticket)
     if asked is not None:
         paragraphs = [look.say.on_the_page(one) for one in asked.paragraphs]
-        until = look.say.date(asked.approval.expires_at)
-        return {"question": asked, "paragraphs": paragraphs, "until": until}
+        return {"question": asked, "paragraphs": paragraphs, "asks": True}
     newest = next(iter(ticket_approvals.of_ticket(look.connection, ticket.id)), None)
     if newest is None:
         return None

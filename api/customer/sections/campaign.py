@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 from alerts.campaigns import answers, letters
 from alerts.campaigns.answers import Concerning
 from alerts.campaigns.content import parse
+from alerts.customers import offers
 from alerts.notices.campaign_letters import Body, body
 from alerts.notices.kinds import OF_CAMPAIGNS
 from alerts.notices.speech import Speaker
 from api.customer.look import Look, Press, Section, phrase
 from api.routes.findings import mail_of
 from hearthwatch.errors import Conflict
-from hearthwatch.records import devices
+from hearthwatch.records import devices, update_installs
+from hearthwatch.values import Notice
 
 CHOICES: Mapping[str, str] = {
     "repair": phrase("I want a repair"),
@@ -48,6 +50,8 @@ ENDED: Mapping[str, str] = {
     "disposed": phrase("out of use"),
     "not_affected": phrase("checked: not affected"),
 }
+INSTALL = phrase("Install version {version}")
+LATER = phrase("Version {version} is not ready for your device yet. As soon as it is, you can install it here.")
 PREFIX = "campaign_"
 
 
@@ -58,19 +62,35 @@ def show(look: Look) -> Mapping[str, Any] | None:
     if notice is None or found is None or notice.kind not in OF_CAMPAIGNS:
         return None
     told = _told(look, found)
+    over = found.campaign.state != "running" or found.settled
+    install, later = _update(look, notice)
     return {
         "severe": notice.kind == "recall",
         "opening": told.opening,
         "facts": told.facts,
         "sections": [
-            (one.label, [look.say.on_the_page(line) for line in one.lines], one.tone) for one in told.sections
+            (one.label, [look.say.on_the_page(line) for line in one.lines], one.tone)
+            for one in told.sections
+            if not over or one.tone == "danger"  # what to do is said to those who still have to
         ],
         "closing": told.closing_words,
         "devices": [(one.device_id, look.say(ENDED.get(one.remedy or "", ""))) for one in found.members],
-        "over": found.campaign.state != "running" or found.settled,
+        "over": over,
+        "later": later,
         "chosen": look.say(CHOSEN.get(found.answered or "", "")),
-        "buttons": [(PREFIX + choice, look.say(CHOICES[choice])) for choice in found.choices],
+        "buttons": install + [(PREFIX + choice, look.say(CHOICES[choice])) for choice in found.choices],
     }
+
+
+def _update(look: Look, notice: Notice) -> tuple[list[tuple[str, str]], str]:
+    """The button that installs what a security notice asks for, foremost; else what is to be said of a version that is not ready yet."""
+    wanted = answers.update_of(look.connection, notice)
+    if wanted is None or notice.answer == "not_mine" or update_installs.of_notice(look.connection, notice.id):
+        return [], ""
+    offered = offers.offer(look.connection, notice, look.now)
+    if offered is None:
+        return [], look.say(LATER, version=wanted[0])
+    return [("update_install", look.say(INSTALL, version=offered.version))], ""
 
 
 def headline(look: Look) -> str | None:

@@ -23,6 +23,7 @@ def show(look: Look) -> Mapping[str, Any] | None:
     return {
         "texts": [(one.direction, look.say.moment(one.at), one.text) for one in written if one.erased_at is None],
         "waits": ticket.waiting_for == "customer",
+        "asks": ticket.waiting_for == "customer" or (look.notice is not None and look.notice.kind == "ticket_message"),
         "can_cancel": _can_cancel(ticket),
         "longest": conversation.LONGEST_TEXT,
     }

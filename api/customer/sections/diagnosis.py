@@ -16,7 +16,7 @@ def show(look: Look) -> Mapping[str, Any] | None:
     """The question, where it was asked and the case is open."""
     ticket = _ticket(look)
     word = permission.standing(look.connection, ticket) if ticket is not None else None
-    return {"word": word} if word is not None else None
+    return {"word": word, "asks": word == permission.ASKED} if word is not None else None
 
 
 def _ticket(look: Look) -> Ticket | None:

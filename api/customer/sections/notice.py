@@ -10,6 +10,7 @@ from alerts.notices.kinds import OF_CAMPAIGNS
 from api.customer.letter import Told
 from api.customer.letter import told as letter_of
 from api.customer.look import Look, Press, Section, phrase
+from api.customer.sections import approval
 from hearthwatch.errors import Conflict
 from hearthwatch.records import update_installs
 
@@ -40,9 +41,12 @@ def show(look: Look) -> Mapping[str, Any] | None:
         return None
     say, view = look.say, customer.view(look.connection, look.opened, look.notice, look.now)
     text = letter_of(look.connection, view, say.language)
+    asked = approval.show(look) if look.notice.kind == "approval" else None
+    said_below = asked is not None and asked["question"] is not None
     return {
         "greeting": text.greeting,
-        "paragraphs": [say.on_the_page(paragraph) for paragraph in text.paragraphs],
+        "paragraphs": [] if said_below else [say.on_the_page(paragraph) for paragraph in text.paragraphs],
+        "over": look.notice.kind in customer.WARNINGS and not view.actions and not view.answered,
         "devices": text.devices,
         "outcome": _outcome(look, view.answered),
         "answered": view.answered,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alerts.customers.progress import Progress, progress_of, ticket_about
+from alerts.customers.progress import Progress, Step, progress_of, ticket_about
 from api.customer.look import Look, Section, phrase
 from hearthwatch.values import Ticket
 
@@ -14,9 +14,15 @@ STATES: Mapping[str, str] = {
     "assigned": phrase("A technician is taking care of it."),
     "in_progress": phrase("We are working on it."),
     "scheduled": phrase("A visit is arranged."),
-    "waiting": phrase("We are waiting for something we need, such as a spare part."),
+    "waiting": phrase("We are waiting for somebody whose help we need."),
     "closed": phrase("This is settled."),
 }
+WAITING: Mapping[str, str] = {
+    "customer": phrase("We are waiting for your answer."),
+    "approval": phrase("We are waiting for your answer about the price."),
+    "part": phrase("We are waiting for a spare part."),
+}
+"""By what a case waits for; of everything else, as of a case that waits."""
 STEPS: Mapping[str, str] = {
     "opened": phrase("We opened the case"),
     "assigned": phrase("A technician took it over"),
@@ -39,10 +45,14 @@ def show(look: Look) -> Mapping[str, Any] | None:
     say = look.say
     return {
         "progress": progress,
-        "state": say(STATES[progress.state]),
-        "steps": [f"{say.date(step.at)}: {say(STEPS[step.what])}" for step in progress.steps],
+        "state": say(WAITING.get(progress.waiting_for or "", STATES[progress.state])),
+        "steps": list(dict.fromkeys(_step(look, step) for step in progress.steps)),  # twice on a day is told once
         "visit": _visit(look, progress),
     }
+
+
+def _step(look: Look, step: Step) -> str:
+    return look.say("{day}: {step}", day=look.say.date(step.at), step=look.say(STEPS[step.what]))
 
 
 def _ticket(look: Look) -> Ticket | None:

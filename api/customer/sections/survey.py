@@ -25,7 +25,7 @@ def show(look: Look) -> Mapping[str, Any] | None:
     answered = surveys.of_ticket(look.connection, ticket.id) is not None
     if not answered and look.now - ticket.closed_at > OPEN_FOR:
         return None
-    return {"answered": answered, "scores": range(1, 6), "longest": survey.LONGEST_COMMENT}
+    return {"answered": answered, "scores": range(1, 6), "longest": survey.LONGEST_COMMENT, "asks": not answered}
 
 
 def _ticket(look: Look) -> Ticket | None:

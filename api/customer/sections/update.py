@@ -22,8 +22,10 @@ SENTENCES: Mapping[str, str] = {
         "{device}: the update is on its way to your device. It installs version {version} by itself and restarts once; please leave it "
         "switched on."
     ),
-    "running": phrase("{device} runs version {version} since {when}. We keep an eye on whether all is well."),
-    "healthy": phrase("{device} runs version {version} since {when}, and all is well."),
+    "running": phrase(
+        "{device} has been running version {version} since {when}. We keep an eye on whether all is well."
+    ),
+    "healthy": phrase("{device} has been running version {version} since {when}, and all is well."),
     "failed": phrase(
         "{device}: the update to version {version} did not work. Our service knows and looks into it; you can also try it once more."
     ),
@@ -31,20 +33,16 @@ SENTENCES: Mapping[str, str] = {
 }
 """By how it stands; ``offline``: the device has not been reached yet."""
 
-INSTALL = phrase("Install version {version}")
-
 
 def show(look: Look) -> Mapping[str, Any] | None:
     """The updates that were accepted: of the link's notice, or of the devices the link is about."""
     found = _installs(look)
     offered = offers.offer(look.connection, look.notice, look.now) if look.notice is not None else None
-    of_advisory = look.notice is not None and look.notice.kind == "advisory" and not found
-    if not found and not (of_advisory and offered):
+    if not found:
         return None
     return {
         "told": [_told(look, install) for install in found],
         "again": offered is not None and any(install.state == "failed" for install in found),
-        "install": look.say(INSTALL, version=offered.version) if offered is not None and of_advisory else "",
     }
 
 
@@ -79,7 +77,7 @@ def again(pressed: Press) -> str | None:
 
 
 def install(pressed: Press) -> str | None:
-    """Accept the version that a security notice asks for; of other notices the button stands with the notice."""
+    """Accept the version that a security notice asks for; its button stands with the notice, as those of other notices do."""
     look = pressed.look
     if look.notice is None or look.notice.kind != "advisory":
         raise Conflict("this link offers nothing to install")

@@ -84,6 +84,7 @@ def test_when_it_is_over_nothing_is_left_to_choose(page: TestClient, world: Worl
     assert "This is over for your device." in shown
     assert "campaign_" not in shown
     assert "repaired" in shown
+    assert "Stop using" not in shown, "that is said to those who still have to"
 
 
 def test_an_advisory_without_an_update_asks_whether_it_was_done(page: TestClient, world: World) -> None:

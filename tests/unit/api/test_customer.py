@@ -385,6 +385,7 @@ def test_the_way_of_the_ticket_is_told_in_plain_words(page: TestClient, world: W
         )
     settled = look(page, token)
     assert "This is settled." in settled.words
+    assert settled.words.index("This is over for your device.") < settled.words.index("Please do this by")
     assert settled.actions == ["survey_send", "conversation_send"]
 
 

@@ -116,9 +116,11 @@ def test_what_is_written_goes_both_ways_and_notes_do_not(desk: Desk, page: TestC
     desk.reply(ticket, "Which light does it show?", wait_until=desk.later(days=3))
     text = shown(page, token)
     assert "Which light does it show?" in text
-    assert "We are waiting for your answer." in text
+    assert f"Service case {ticket.id}: We are waiting for your answer." in text
+    assert text.index("conversation_send") < text.index("How it is going"), "what we wait for comes first"
     assert "difficult" not in text
     assert "0900" not in text
+    assert "We heard from you" not in text, "a stranger wrote, not they"
     assert press(page, token, "conversation_send", text="") == 422
     assert press(page, token, "conversation_send", text="A <b>red</b> one.") == 303
     assert "&lt;b&gt;red" in page.get(f"/c/{token}").text
@@ -151,6 +153,10 @@ def test_the_letter_about_a_price_leads_to_the_page_where_it_is_agreed_to(desk: 
     (letter,) = [one for one in desk.world.letters("mailbox://c-1") if "€20.00" in one.text]
     (own,) = re.findall(r"http://hw\.test/c/(\S+)", letter.text)
     assert "warranty ended" in letter.text
+    text = shown(page, own)
+    assert text.count("The price is €20.00") == 1, "it is asked once, however it was come to"
+    assert "We are waiting for your answer about the price." in text
+    assert 'value="visit"' not in text
     approval = hidden(shown(page, own), "approval")
     assert press(page, own, "approval_agree", approval=approval) == 303
     assert desk.start(desk.world.ticket()).state == "in_progress"
@@ -169,3 +175,6 @@ def test_an_answer_of_the_service_reaches_the_customer_once_and_a_note_never(des
     texts = [one.text for one in desk.world.letters()]
     assert sum("Which light does it show?" in text for text in texts) == 1
     assert not any("difficult" in text for text in texts)
+    text = shown(page, desk.world.token())
+    assert 'value="visit"' not in text, "the letter asks for an answer, not for a visit"
+    assert text.index("conversation_send") < text.index("How it is going")

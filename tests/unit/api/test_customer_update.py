@@ -66,7 +66,11 @@ def test_the_page_says_how_it_stands(page: TestClient, world: World, token: str)
     at: Mapping[str, Any] = {"reported_at": world.now}
     for changes, english, chinese in (
         ({"state": "waiting"}, "waits for its turn", "正在排队"),
-        ({"state": "running", **at}, "runs version 2.4.2 since May 1, 2026. We keep an eye", "我们正在观察"),
+        (
+            {"state": "running", **at},
+            "has been running version 2.4.2 since May 1, 2026. We keep an eye",
+            "我们正在观察",
+        ),
         ({"state": "healthy"}, "and all is well", "一切正常"),
         ({"state": "cancelled"}, "is not installed for now", "暂不安装"),
         ({"state": "failed"}, "did not work", "未成功"),
@@ -99,7 +103,9 @@ def test_what_did_not_work_can_be_tried_once_more(page: TestClient, world: World
 
 def test_a_security_notice_s_update_is_installed_from_its_page(page: TestClient, world: World) -> None:
     link = run(world, advisory(), "advisory")
-    assert f"Install version {FIX}" in words(page, link)
+    shown = words(page, link)
+    assert shown.index(f"Install version {FIX}") < shown.index("I do not have this device")
+    assert not re.search(r"<section[^>]*>\s*</section>", shown)
     assert "the update is on its way" in press(page, link, "update_install")
     assert "update_install" not in words(page, link)
     (command,) = [item for item in world.outbox() if item.kind == "command"]
