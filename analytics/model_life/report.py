@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,18 @@ QUESTIONS = {
 }
 ALARMS = {"calibration": 20.0, "scores": 100.0, "no_fault": 20.0, "race": 20.0}
 """The evidence from which on each is acted upon."""
+
+
+class Say(Protocol):
+    """Says a sentence with its ``{names}`` filled in, in some language."""
+
+    def __call__(self, sentence: str, /, **names: object) -> str:
+        """The sentence."""
+
+
+def in_english(sentence: str, /, **names: object) -> str:
+    """The sentence as it stands."""
+    return sentence.format(**names) if names else sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,54 +102,72 @@ def as_markdown(report: ModelReport) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def facts(report: ModelReport) -> dict[str, str]:
+def facts(report: ModelReport, say: Say = in_english) -> dict[str, str]:
     """Data cut, sizes, code, libraries and digest."""
     card, made = report.card, report.card.get("provenance", {})
     libraries = ", ".join(f"{name} {version}" for name, version in made.get("libraries", {}).items())
     commit = f", commit {made['commit'][:12]}" if made.get("commit") else ""
     told = {
-        "Data": f"{card.get('data_from', '?')} to {card.get('data_until', '?')}",
-        "Devices": _number(card.get("devices")),
-        "Device-days": _number(card.get("device_days")),
-        "Rows learned from": _number(card.get("rows")),
-        "Failures": _number(card.get("failures")),
-        "Horizons": ", ".join(f"{days} d" for days in card.get("horizons_days", ())),
-        "Calibration": "; ".join(_calibrated(days, one) for days, one in card.get("calibration", {}).items()),
-        "Code": f"Hearthwatch {made['hearthwatch']}{commit}, Python {made['python']}" if made else "",
-        "Libraries": libraries,
+        say("Data"): say("{since} to {until}", since=card.get("data_from", "?"), until=card.get("data_until", "?")),
+        say("Devices"): _number(card.get("devices")),
+        say("Device-days"): _number(card.get("device_days")),
+        say("Rows learned from"): _number(card.get("rows")),
+        say("Failures"): _number(card.get("failures")),
+        say("Horizons"): say(", ").join(say("{days} d", days=days) for days in card.get("horizons_days", ())),
+        say("Calibration"): say("; ").join(
+            _calibrated(say, days, one) for days, one in card.get("calibration", {}).items()
+        ),
+        say("Code"): f"Hearthwatch {made['hearthwatch']}{commit}, Python {made['python']}" if made else "",
+        say("Libraries"): libraries,
         "SHA-256": report.sha256,
-        "Size": f"{report.bytes:,} bytes",
+        say("Size"): say("{count} bytes", count=f"{report.bytes:,}"),
     }
     return {name: text for name, text in told.items() if text}
 
 
-def worth(card: Mapping[str, Any]) -> dict[str, str]:
+def worth(card: Mapping[str, Any], say: Say = in_english) -> dict[str, str]:
     """The evaluation beside its baseline, in words."""
     report = card.get("evaluation", {})
     test, unseen, baseline = (report.get(part, {}) for part in ("test", "unseen_devices", "baseline"))
     told = {}
     for key, name in (("average_precision", "Average precision"), ("auc", "AUC"), ("brier", "Brier score")):
         if test.get(key) is not None:
-            told[name] = (
-                f"{test[key]:.3g} (unseen devices {_short(unseen.get(key))}, age alone {_short(baseline.get(key))})"
+            told[say(name)] = say(
+                "{value} (unseen devices {unseen}, age alone {by_age})",
+                value=f"{test[key]:.3g}",
+                unseen=_short(unseen.get(key)),
+                by_age=_short(baseline.get(key)),
             )
     kept = report.get("observed_expected")
     if kept and kept.get("ratio") is not None:
-        worth_of = kept["independent_failures"]
-        told["Observed / expected"] = (
-            f"{kept['ratio']:.2f} (95 % {_short(kept['low'])} to {_short(kept['high'])}; {worth_of:g} independent failures)"
+        told[say("Observed / expected")] = say(
+            "{ratio} (95 % {low} to {high}; {count} independent failures)",
+            ratio=f"{kept['ratio']:.2f}",
+            low=_short(kept["low"]),
+            high=_short(kept["high"]),
+            count=f"{kept['independent_failures']:g}",
         )
     if report:
-        told["Tested on"] = (
-            f"days from {report.get('cut', '?')} on, {_number(report.get('failing_devices'))} failing devices"
+        told[say("Tested on")] = say(
+            "days from {cut} on, {count} failing devices",
+            cut=report.get("cut", "?"),
+            count=_number(report.get("failing_devices")),
         )
-        told["Better than age alone"] = "yes" if card.get("beats_age_alone") else "no"
-        gain = report.get("gain_over_age")
-        if gain:
-            told["Better than age alone"] += (
-                f" (squared errors less by {gain['squared_error']:.3g}, standard error {gain['standard_error']:.3g})"
-            )
+        told[say("Better than age alone")] = _beats_age(card, say)
     return told
+
+
+def _beats_age(card: Mapping[str, Any], say: Say) -> str:
+    answer = say("yes") if card.get("beats_age_alone") else say("no")
+    gain = card.get("evaluation", {}).get("gain_over_age")
+    if not gain:
+        return answer
+    return say(
+        "{answer} (squared errors less by {gain}, standard error {error})",
+        answer=answer,
+        gain=f"{gain['squared_error']:.3g}",
+        error=f"{gain['standard_error']:.3g}",
+    )
 
 
 def _seen(report: ModelReport) -> Iterator[str]:
@@ -154,12 +184,13 @@ def _decided(one: ModelDecision) -> str:
     return f"- {one.at:%Y-%m-%d %H:%M} UTC: version {one.version_id} {one.what} by {_plain(one.by)}: {_plain(one.why)}"
 
 
-def _calibrated(days: str, one: Any) -> str:
+def _calibrated(say: Say, days: str, one: Any) -> str:
     if not isinstance(one, Mapping):
-        return f"{days} d: {one}"
+        return say("{days} d: {how}", days=days, how=one)
     if one.get("taken_from_days"):
-        return f"{days} d: that of {one['taken_from_days']} d"
-    return f"{days} d: {one['kind']} by {one['independent_failures']:g} independent failures"
+        return say("{days} d: that of {other} d", days=days, other=one["taken_from_days"])
+    count = f"{one['independent_failures']:g}"
+    return say("{days} d: {kind} by {count} independent failures", days=days, kind=say(one["kind"]), count=count)
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -8,43 +8,42 @@ from typing import Any
 from nicegui import ui
 
 from api.pages.charts import GRID, INK, PALETTE, SHORT, Options, rounded, show
+from api.pages.language import Speaker
 
 OURS, AGE, MISSED, FALSE = PALETTE[0], PALETTE[1], "#c9c4b6", PALETTE[5]
 Rows = Sequence[Mapping[str, Any]]
 
 
-def by_budget(budgets: Rows) -> ui.echart:
+def by_budget(say: Speaker, budgets: Rows) -> ui.echart:
     """Failures foretold at each budget, by our model and by age alone."""
     series = [
-        _bars("foretold", [one["foretold"] for one in budgets], OURS),
-        _bars("by age alone", [one["by_age"] for one in budgets], AGE),
+        _bars(say("foretold"), [one["foretold"] for one in budgets], OURS),
+        _bars(say("by age alone"), [one["by_age"] for one in budgets], AGE),
     ]
     names = [f"{one['budget']:g}" for one in budgets]
-    return show(
-        _chart(names, series, "alerts per 1,000 device-weeks"), label="Failures foretold at each budget of alerts"
-    )
+    below, label = say("alerts per 1,000 device-weeks"), say("Failures foretold at each budget of alerts.")
+    return show(_chart(names, series, below), label=label)
 
 
-def by_lead(leads: Rows) -> ui.echart:
+def by_lead(say: Speaker, leads: Rows) -> ui.echart:
     """How many failures were foretold how many days ahead."""
-    series = [_bars("failures", [one["failures"] for one in leads], OURS)]
+    series = [_bars(say("failures"), [one["failures"] for one in leads], OURS)]
     names = [str(one["days"]) for one in leads]
-    return show(_chart(names, series, "days ahead"), label="How early failures were foretold")
+    return show(_chart(names, series, say("days ahead")), label=say("How early failures were foretold"))
 
 
-def by_week(weeks: Rows) -> ui.echart:
+def by_week(say: Speaker, weeks: Rows) -> ui.echart:
     """Failures foretold and missed, and false alarms, of each week after the cut."""
     series = [
-        {**_bars("foretold", [one["foretold"] for one in weeks], OURS), "stack": "failures"},
-        {**_bars("missed", [one["missed"] for one in weeks], MISSED), "stack": "failures"},
-        _bars("false alarms", [one["false_alarms"] for one in weeks], FALSE),
+        {**_bars(say("foretold"), [one["foretold"] for one in weeks], OURS), "stack": "failures"},
+        {**_bars(say("missed"), [one["missed"] for one in weeks], MISSED), "stack": "failures"},
+        _bars(say("false alarms"), [one["false_alarms"] for one in weeks], FALSE),
     ]
-    return show(
-        _chart([one["from"] for one in weeks], series, "week from"), label="Failures and false alarms of each week"
-    )
+    below, label = say("week from"), say("Failures and false alarms of each week")
+    return show(_chart([one["from"] for one in weeks], series, below), label=label)
 
 
-def by_risk(bands: Rows) -> ui.echart:
+def by_risk(say: Speaker, bands: Rows) -> ui.echart:
     """What was said against what happened, band by band, on logarithmic axes; on the line they agree."""
     points = [
         [rounded(one["said"]), rounded(one["observed"])] for one in bands if one["said"] > 0 and one["observed"] > 0
@@ -64,7 +63,7 @@ def by_risk(bands: Rows) -> ui.echart:
         "tooltip": {"trigger": "item", "confine": True},
         "xAxis": {
             **axis,
-            "name": "probability said",
+            "name": say("probability said"),
             "nameLocation": "middle",
             "nameGap": 26,
             "nameTextStyle": {"color": INK},
@@ -73,7 +72,7 @@ def by_risk(bands: Rows) -> ui.echart:
         "series": [
             {
                 "type": "scatter",
-                "name": "share that failed",
+                "name": say("share that failed"),
                 "data": points,
                 "symbolSize": 9,
                 "itemStyle": {"color": OURS},
@@ -87,7 +86,7 @@ def by_risk(bands: Rows) -> ui.echart:
             },
         ],
     }
-    return show(options, label="Probabilities said against the share that failed")
+    return show(options, label=say("Probabilities said against the share that failed"))
 
 
 def _bars(name: str, values: Sequence[int], color: str) -> Options:

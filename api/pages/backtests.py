@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +15,8 @@ from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, refused, sentence
 from api.pages.going_on import watch
-from api.pages.tables import table
+from api.pages.language import Speaker, speaker
+from api.pages.tables import table, worded
 from api.pages.wording import moment
 from api.routes.backtests import NewBacktest, question_of
 from api.security import ENGINEERS
@@ -30,32 +33,35 @@ STATE_COLORS = {
     "failed": "negative",
     "interrupted": "warning",
 }
-HORIZONS = {7: "7 days", 14: "14 days", 30: "30 days", 90: "90 days"}
+HORIZONS = (7, 14, 30, 90)
+"""Days within which a failure may count."""
 COLUMNS = (
-    ("history", "History", "left"),
+    ("history", "History of a fleet", "left"),
     ("state", "State", "left"),
     ("foretold", "Foretold", "right"),
     ("lead", "Half of them ahead by", "right"),
     ("false", "False per 1,000 device-weeks", "right"),
     ("horizon", "Horizon", "right"),
     ("asked", "Asked (UTC)", "left"),
-    ("by", "By", "left"),
+    ("by", "Asked by", "left"),
 )
 PICKER = """
 <div style="display:flex;flex-wrap:wrap;gap:.75rem;align-items:end">
-  <div><label for="hw-folder" class="hw-quiet text-sm">Folder</label><br>
+  <div><label for="hw-folder" class="hw-quiet text-sm">{folder}</label><br>
     <input id="hw-folder" type="text" maxlength="100" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*" placeholder="drives"
       style="border:1px solid #b9b5a8;border-radius:6px;padding:.4rem .6rem;max-width:14rem"></div>
-  <div><label for="hw-files" class="hw-quiet text-sm">CSV, CSV.gz, Parquet, and a mapping (.toml)</label><br>
+  <div><label for="hw-files" class="hw-quiet text-sm">{files}</label><br>
     <input id="hw-files" type="file" multiple accept=".csv,.gz,.parquet,.toml" style="max-width:100%"></div>
 </div>
 <div id="hw-upload" role="status" class="hw-quiet text-sm" style="margin-top:.5rem"></div>
 """
 UPLOAD = """async () => {
+  const words = WORDS;
+  const told = (text, names) => text.replace(/{(\\w+)}/g, (_, name) => names[name]);
   const say = text => { document.getElementById('hw-upload').textContent = text; };
   const folder = document.getElementById('hw-folder').value.trim();
   const files = [...document.getElementById('hw-files').files];
-  if (!folder || !files.length) { say('Name a folder and choose files.'); return; }
+  if (!folder || !files.length) { say(words.choose); return; }
   const size = 16 * 1024 * 1024;
   for (const [number, file] of files.entries()) {
     let offset = 0;
@@ -66,14 +72,15 @@ UPLOAD = """async () => {
       let answer;
       try {
         answer = await fetch(`${address}?offset=${offset}&last=${last}`, {method: 'PUT', body: piece});
-      } catch (error) { say(`${file.name}: the server did not answer`); return; }
+      } catch (error) { say(told(words.silent, {file: file.name})); return; }
       if (!answer.ok) {
         const problem = await answer.json().catch(() => ({}));
         say(`${file.name}: ${problem.detail || problem.title || answer.status}`);
         return;
       }
       offset += piece.size;
-      say(`${number + 1} of ${files.length}: ${file.name}, ${Math.round(offset / 1048576)} of ${Math.round(file.size / 1048576)} MB`);
+      const [done, whole] = [offset, file.size].map(bytes => Math.round(bytes / 1048576));
+      say(told(words.going, {number: number + 1, of: files.length, file: file.name, done, whole}));
     } while (offset < file.size);
   }
   location.reload();
@@ -91,21 +98,24 @@ class Shown:
 
 async def backtests_page(visit: Visit) -> None:
     """All backtests, the newest first, and the ways to another."""
+    say = speaker(visit.request)
     shown = await visit.load(_load)
     sentence(
-        "How many failures of your own history would have been foretold, how early, at how many false alarms, and why."
+        say(
+            "How many failures of your own history would have been foretold, how early, at how many false alarms, and why."
+        )
     )
     if shown.asked:
-        table(COLUMNS, [row(one) for one in shown.asked], links=("history",), badges=("state",))
+        table(worded(say, COLUMNS), [row(say, one) for one in shown.asked], links=("history",), badges=("state",))
     else:
-        sentence("No backtest yet.")
+        sentence(say("No backtest yet."))
     if visit.person.role in ENGINEERS:
-        _start(visit, shown)
-        _bring()
+        _start(visit, say, shown)
+        _bring(say)
     watch(visit, {one.id: one.state for one in shown.asked if one.state in OPEN}, backtests.get)
 
 
-def row(one: Backtest) -> dict[str, Any]:
+def row(say: Speaker, one: Backtest) -> dict[str, Any]:
     """A backtest as a row of a table."""
     answer: Mapping[str, Any] = (one.report or {}).get("answer") or {}
     lead = (answer.get("lead_days") or {}).get("median")
@@ -114,32 +124,39 @@ def row(one: Backtest) -> dict[str, Any]:
         "id": one.id,
         "history": one.folder,
         "history_to": f"/backtests/{one.id}",
-        "state": one.state,
+        "state": say.word(one.state),
         "state_color": STATE_COLORS[one.state],
-        "foretold": f"{answer['foretold']} of {answer['of']}" if answer else "–",
-        "lead": f"{lead:g} days" if lead is not None else "–",
+        "foretold": say("{part} of {whole}", part=answer["foretold"], whole=answer["of"]) if answer else "–",
+        "lead": say("{days} days", days=f"{lead:g}") if lead is not None else "–",
         "false": f"{false:.1f}" if false is not None else "–",
-        "horizon": f"{one.horizon_days} days",
+        "horizon": say("{days} days", days=one.horizon_days),
         "asked": moment(one.asked_at),
         "by": one.asked_by,
     }
 
 
-def _start(visit: Visit, shown: Shown) -> None:
-    note = f"Histories lie on the server below {shown.place}, each in a folder of its own with its mapping file."
-    with card("Start a backtest", note):
+def _start(visit: Visit, say: Speaker, shown: Shown) -> None:
+    note = say(
+        "Histories lie on the server below {place}, each in a folder of its own with its mapping file.",
+        place=shown.place,
+    )
+    with card(say("Start a backtest"), note):
         if not any(one.mappings and one.files for one in shown.shelf):
-            sentence("There is no folder with data and a mapping yet. Bring one below, or copy it there.")
+            sentence(say("There is no folder with data and a mapping yet. Bring one below, or copy it there."))
             return
         folders = {one.folder: one for one in shown.shelf if one.mappings and one.files}
         first = next(iter(folders.values()))
         with ui.row().classes("items-end gap-4"):
             folder = ui.select(
-                {name: _named(one) for name, one in folders.items()}, value=first.folder, label="Folder"
+                {name: _named(say, one) for name, one in folders.items()}, value=first.folder, label=say("Folder")
             ).classes("w-64")
-            mapping = ui.select(list(first.mappings), value=first.mappings[0], label="Mapping").classes("w-48")
-            horizon = ui.select(HORIZONS, value=7, label="A failure counts within").classes("w-40")
-            cut = ui.input("Learn until (empty: 60 % of it)", placeholder="2026-03-01").classes("w-56")
+            mapping = ui.select(list(first.mappings), value=first.mappings[0], label=say("Mapping")).classes("w-48")
+            horizon = ui.select(
+                {days: say("{days} days", days=days) for days in HORIZONS},
+                value=7,
+                label=say("A failure counts within"),
+            ).classes("w-40")
+            cut = ui.input(say("Learn until (empty: 60 % of it)"), placeholder="2026-03-01").classes("w-56")
 
             def turned() -> None:
                 mapping.set_options(list(folders[folder.value].mappings), value=folders[folder.value].mappings[0])
@@ -169,13 +186,16 @@ def _start(visit: Visit, shown: Shown) -> None:
                         detail=detail,
                     )
 
-                await perform(visit.context, work, "It waits for its turn")
+                await perform(visit.context, work, say("It waits for its turn"))
 
-            ui.button("Start", on_click=start).props("no-caps unelevated")
+            ui.button(say("Start"), on_click=start).props("no-caps unelevated")
 
 
-def _named(one: Shelved) -> str:
-    return f"{one.folder} ({one.files} file{'' if one.files == 1 else 's'}, {one.bytes / 1e6:,.1f} MB)"
+def _named(say: Speaker, one: Shelved) -> str:
+    size = f"{one.bytes / 1e6:,.1f} MB"
+    if one.files == 1:
+        return say("{folder} (1 file, {size})", folder=one.folder, size=size)
+    return say("{folder} ({count} files, {size})", folder=one.folder, count=one.files, size=size)
 
 
 def _date(text: str | None) -> datetime | None:
@@ -188,14 +208,24 @@ def _date(text: str | None) -> datetime | None:
     return given.replace(tzinfo=UTC) if given.tzinfo is None else given
 
 
-def _bring() -> None:
-    note = (
+def _bring(say: Speaker) -> None:
+    note = say(
         "A mapping file says what the columns mean; “hearthwatch mapping suggest PATH” proposes one. What is uploaded is only for "
         "backtests: it becomes telemetry by “hearthwatch import”."
     )
-    with card("Bring a history", note):
-        ui.html(PICKER, sanitize=False)
-        ui.button("Upload").props("no-caps outline").on("click", js_handler=UPLOAD)
+    words = {
+        "choose": say("Name a folder and choose files."),
+        "silent": say("{file}: the server did not answer"),
+        "going": say("{number} of {of}: {file}, {done} of {whole} MB"),
+    }
+    with card(say("Bring a history"), note):
+        labels = {
+            "folder": html.escape(say("Folder")),
+            "files": html.escape(say("CSV, CSV.gz, Parquet, and a mapping (.toml)")),
+        }
+        ui.html(PICKER.format(**labels), sanitize=False)
+        script = UPLOAD.replace("WORDS", json.dumps(words))
+        ui.button(say("Upload")).props("no-caps outline").on("click", js_handler=script)
 
 
 def _load(context: ApiContext) -> Shown:

@@ -21,7 +21,8 @@ from api.pages import tickets as ticket_pages
 from api.pages.callers import caller_card
 from api.pages.charts import Points, lines
 from api.pages.frame import Visit, card, facts, sentence
-from api.pages.tables import served_table, table
+from api.pages.language import Speaker, speaker
+from api.pages.tables import served_table, table, worded
 from api.pages.wording import day, metric, moment, since
 from hearthwatch.records import (
     aliases,
@@ -55,6 +56,12 @@ COLUMNS = (
     ("state", "State", "left"),
     ("last_seen", "Last seen", "left"),
 )
+EVENTS = (
+    ("at", "At (UTC)", "left"),
+    ("kind", "Kind", "left"),
+    ("code", "Code", "left"),
+    ("firmware", "Firmware", "left"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Portrait:
 
     device: Device
     ids: Sequence[str]
-    owner: str
+    owner: str | None
     parts: Sequence[InstalledPart]
     prognoses: Sequence[Prognosis]
     findings: Sequence[Finding]
@@ -77,7 +84,7 @@ class Portrait:
     events: pa.Table
 
 
-def row(device: Device, known: Liveness | None, now: datetime) -> dict[str, Any]:
+def row(say: Speaker, device: Device, known: Liveness | None, now: datetime) -> dict[str, Any]:
     """A device as a row of a table."""
     return {
         "id": device.id,
@@ -87,13 +94,14 @@ def row(device: Device, known: Liveness | None, now: datetime) -> dict[str, Any]
         "hardware": device.hardware or "–",
         "version": device.version or device.firmware or "–",
         "region": device.region or "–",
-        **liveness_pages.cells(known),
-        "last_seen": since(device.last_seen, now),
+        **liveness_pages.cells(say, known),
+        "last_seen": since(say, device.last_seen, now),
     }
 
 
 async def devices_page(visit: Visit) -> None:
     """All devices, found by id, model, firmware or state."""
+    say = speaker(visit.request)
     names = ("model", "version", "hardware", "search", "state")
     wanted = {name: visit.request.query_params.get(name) or None for name in names}
     if wanted["state"] not in liveness.STATES:
@@ -101,31 +109,40 @@ async def devices_page(visit: Visit) -> None:
     asked = visit.request.query_params.get("incident") or ""
     incident = int(asked) if asked.isdecimal() and len(asked) < 18 else None
     counts, blind = await visit.load(_states)
-    liveness_pages.blind_notice(blind)
-    liveness_pages.chips(counts, wanted["state"])
+    liveness_pages.blind_notice(say, blind)
+    liveness_pages.chips(say, counts, wanted["state"])
 
     def search() -> None:
         ui.navigate.to(f"/devices?search={box.value or ''}")
 
     with ui.row().classes("items-center gap-2 w-full"):
-        box = ui.input("Search by id", value=wanted["search"] or "").classes("w-72").props("dense outlined clearable")
+        box = (
+            ui.input(say("Search by id"), value=wanted["search"] or "")
+            .classes("w-72")
+            .props("dense outlined clearable")
+        )
         box.on("keydown.enter", search)
-        ui.button("Search", on_click=search).props("no-caps outline")
+        ui.button(say("Search"), on_click=search).props("no-caps outline")
         if incident is not None:
-            ui.link(f"part of incident {incident}", f"/findings/{incident}").classes("hw-link")
-        chosen = " · ".join(f"{name} {value}" for name, value in wanted.items() if value and name != "search")
+            ui.link(say("part of incident {number}", number=incident), f"/findings/{incident}").classes("hw-link")
+        chosen = " · ".join(_chosen(say, name, value) for name, value in wanted.items() if value and name != "search")
         if chosen:
             ui.label(chosen).classes("hw-quiet")
-            ui.link("show all", "/devices").classes("hw-link")
+            ui.link(say("show all"), "/devices").classes("hw-link")
 
     def fetch(offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
         with visit.context.database.reading() as connection:
             found, total = devices.numbered_page(connection, offset=offset, limit=limit, incident=incident, **wanted)
             known = liveness.find(connection, [device.id for device in found])
         now = visit.context.clock.now()
-        return [row(device, known.get(device.id), now) for device in found], total
+        return [row(say, device, known.get(device.id), now) for device in found], total
 
-    await served_table(COLUMNS, fetch, links=("device",), badges=("state",))
+    await served_table(worded(say, COLUMNS), fetch, links=("device",), badges=("state",))
+
+
+def _chosen(say: Speaker, name: str, value: str) -> str:
+    label = next(label for field, label, _ in COLUMNS if field == name)
+    return say("{what}: {value}", what=say(label), value=say.word(value) if name == "state" else value)
 
 
 def _states(context: ApiContext) -> tuple[dict[str, int], BlindSpan | None]:
@@ -135,63 +152,65 @@ def _states(context: ApiContext) -> tuple[dict[str, int], BlindSpan | None]:
 
 async def device_page(visit: Visit) -> None:
     """One device: who it is, how it does, what was found, what was done."""
+    say = speaker(visit.request)
     shown = await visit.load(_load, visit.request.path_params["device_id"])
     with ui.row().classes("w-full gap-4 items-stretch"):
         with ui.column().classes("grow basis-80"), card(shown.device.id):
-            _identity(visit.context, shown)
+            _identity(visit.context, say, shown)
         with (
             ui.column().classes("grow basis-80 min-w-0"),
-            card("Risk of failure", "Probability that a part fails, and from what that is known (docs/prognosis.md)."),
+            card(
+                say("Risk of failure"),
+                say("Probability that a part fails, and from what that is known (docs/prognosis.md)."),
+            ),
         ):
-            prognosis_pages.parts_at_risk(shown.prognoses)
-    liveness_pages.liveness_card(shown.live, shown.changes)
-    liveness_pages.reporting_form(visit.context, visit.person, shown.device.id, shown.plan)
+            prognosis_pages.parts_at_risk(say, shown.prognoses)
+    liveness_pages.liveness_card(say, shown.live, shown.changes)
+    liveness_pages.reporting_form(visit.context, say, visit.person, shown.device.id, shown.plan)
     await hold_out_pages.device_note(visit, shown.device.id)
-    with card("Findings and tickets"):
+    _findings_and_tickets(say, shown, visit.context.clock.now())
+    command_pages.device_card(visit, shown.device, shown.kinds, shown.asked)
+    caller_card(visit, shown.device.id)
+    _charts(say, shown)
+    _events(say, shown)
+
+
+def _findings_and_tickets(say: Speaker, shown: Portrait, now: datetime) -> None:
+    with card(say("Findings and tickets")):
         if shown.findings:
             table(
-                finding_pages.COLUMNS,
-                [finding_pages.row(one) for one in shown.findings],
+                worded(say, finding_pages.COLUMNS),
+                [finding_pages.row(say, one) for one in shown.findings],
                 links=("what",),
                 badges=("severity", "state"),
             )
         if shown.tickets:
-            now = visit.context.clock.now()
             table(
-                ticket_pages.COLUMNS,
-                [ticket_pages.row(one, now) for one in shown.tickets],
+                worded(say, ticket_pages.COLUMNS),
+                [ticket_pages.row(one, now, say) for one in shown.tickets],
                 links=("title",),
                 badges=("state",),
             )
         if not shown.findings and not shown.tickets:
-            sentence("Nothing was ever found on this device.")
-    command_pages.device_card(visit, shown.device, shown.kinds, shown.asked)
-    caller_card(visit, shown.device.id)
-    _charts(shown)
-    with card("Events", "Of the last 28 days, newest first."):
+            sentence(say("Nothing was ever found on this device."))
+
+
+def _events(say: Speaker, shown: Portrait) -> None:
+    with card(say("What it reported"), say("Of the last 28 days, newest first.")):
         rows = [
             {
                 "id": index,
                 "at": moment(event["at"]),
-                "kind": event["kind"],
-                "code": event["code"],
+                "kind": say.word(event["kind"]),
+                "code": say.word(event["code"]),
                 "firmware": event["firmware"] or "–",
             }
             for index, event in enumerate(reversed(shown.events.to_pylist()))
         ]
         if rows:
-            table(
-                (
-                    ("at", "At (UTC)", "left"),
-                    ("kind", "Kind", "left"),
-                    ("code", "Code", "left"),
-                    ("firmware", "Firmware", "left"),
-                ),
-                rows,
-                page_size=10,
-            )
+            table(worded(say, EVENTS), rows, page_size=10)
         else:
-            sentence("None.")
+            sentence(say("None."))
 
 
 def _load(context: ApiContext, device_id: str) -> Portrait:
@@ -204,7 +223,7 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
         portrait = {
             "device": device,
             "ids": ids,
-            "owner": f"{owner.customer.name} ({owner.customer.id})" if owner else "not known",
+            "owner": f"{owner.customer.name} ({owner.customer.id})" if owner else None,
             "parts": parts.parts_of(connection, device_id),
             "prognoses": prognoses.of_device(connection, device_id),
             "findings": findings.list_findings(connection, subject=device_id),
@@ -225,43 +244,47 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
     )
 
 
-def _identity(context: ApiContext, shown: Portrait) -> None:
+def _identity(context: ApiContext, say: Speaker, shown: Portrait) -> None:
     device = shown.device
+    fitted = [
+        say("{part} since {day}", part=prognosis_pages.part_name(say, one.part), day=day(one.from_at))
+        for one in shown.parts
+        if one.to_at is None
+    ]
     facts(
         {
-            "Model": device.model or "–",
-            "Hardware": device.hardware or "–",
-            "Firmware": device.firmware or "–",
-            "Serial": device.serial or "–",
-            "Made": day(device.made),
-            "Installed": day(device.installed_at or device.first_seen),
-            "Region": device.region or "–",
-            "Owner": shown.owner,
-            "Speaks": device.convention or "–",
-            "Other ids": ", ".join(one for one in shown.ids if one != device.id) or "–",
-            "State": liveness_pages.standing(shown.live, device.last_seen, context.clock.now()),
-            "Parts": ", ".join(f"{one.part} since {day(one.from_at)}" for one in shown.parts if one.to_at is None)
-            or "–",
+            say("Model"): device.model or "–",
+            say("Hardware"): device.hardware or "–",
+            say("Firmware"): device.firmware or "–",
+            say("Serial number"): device.serial or "–",
+            say("Made"): day(device.made),
+            say("Installed"): day(device.installed_at or device.first_seen),
+            say("Region"): device.region or "–",
+            say("Owner"): shown.owner or say("not known"),
+            say("Speaks"): device.convention or "–",
+            say("Other ids"): ", ".join(one for one in shown.ids if one != device.id) or "–",
+            say("State"): liveness_pages.standing(say, shown.live, device.last_seen, context.clock.now()),
+            say("Parts"): say(", ").join(fitted) or "–",
         }
     )
 
 
-def _charts(shown: Portrait) -> None:
+def _charts(say: Speaker, shown: Portrait) -> None:
     by_metric: dict[str, list[tuple[datetime, float | None]]] = defaultdict(list)
     updates: dict[str, datetime] = {}
     for one in shown.daily.sort_by("day").to_pylist():
         by_metric[one["metric"]].append((one["day"], one["mean"]))
     for event in shown.events.to_pylist():
         if event["kind"] == "update":
-            updates[f"update {event['firmware'] or ''}"] = event["at"]
+            updates[say("update {version}", version=event["firmware"] or "–")] = event["at"]
     named = [name for finding in shown.findings for name in finding.evidence.get("metrics", ())]
     order = sorted(by_metric, key=lambda name: (name not in named, name))
-    with card("Telemetry", "Daily means of the last 28 days; metrics that a finding named come first."):
+    with card(say("Telemetry"), say("Daily means of the last 28 days; metrics that a finding named come first.")):
         if not order:
-            sentence("No telemetry in this period.")
+            sentence(say("No telemetry in this period."))
             return
         chosen = (
-            ui.select(order, multiple=True, value=order[:SHOWN_FIRST], label="Metrics")
+            ui.select(order, multiple=True, value=order[:SHOWN_FIRST], label=say("Metrics"))
             .classes("w-full")
             .props("use-chips dense outlined")
         )
@@ -272,8 +295,8 @@ def _charts(shown: Portrait) -> None:
                 for name in chosen.value or []:
                     points: Points = by_metric[name]
                     with ui.column().classes("w-full gap-0"):
-                        ui.label(metric(name)).classes("text-sm font-semibold")
-                        lines({name: points}, height="h-48", moments=updates)
+                        ui.label(metric(say, name)).classes("text-sm font-semibold")
+                        lines({name: points}, height="h-48", moments=updates, label=metric(say, name))
 
         draw()
         chosen.on_value_change(draw.refresh)

@@ -15,7 +15,7 @@ from api.pages.frame import Visit, card, facts, sentence
 from api.pages.language import Speaker, language_of, speaker
 from api.pages.notice_why import finding_card
 from api.pages.reasons import show, waiting_card
-from api.pages.tables import table
+from api.pages.tables import table, worded
 from api.pages.wording import COLORS, metric, mode, moment, number, share
 from api.security import STAFF, Person
 from hearthwatch.failure_modes import MASS_SILENCE
@@ -49,18 +49,18 @@ def subject_name(finding: Finding) -> str:
     return finding.subject
 
 
-def row(finding: Finding) -> dict[str, Any]:
-    """A finding as a row of a table."""
+def row(say: Speaker, finding: Finding) -> dict[str, Any]:
+    """A finding as a row of a table, in the reader's language."""
     return {
         "id": finding.id,
-        "what": mode(finding.mode),
+        "what": say(mode(finding.mode)),
         "what_to": f"/findings/{finding.id}",
-        "kind": finding.kind,
+        "kind": say.word(finding.kind),
         "subject": subject_name(finding),
         "subject_to": subject_link(finding),
-        "severity": finding.severity,
+        "severity": say.word(finding.severity),
         "severity_color": COLORS.get(finding.severity),
-        "state": finding.state,
+        "state": say.word(finding.state),
         "state_color": COLORS.get(finding.state),
         "first_seen": moment(finding.first_seen),
         "last_seen": moment(finding.last_seen),
@@ -70,7 +70,7 @@ def row(finding: Finding) -> dict[str, Any]:
 COLUMNS = (
     ("severity", "Severity", "left"),
     ("what", "What", "left"),
-    ("subject", "Subject", "left"),
+    ("subject", "Found on", "left"),
     ("kind", "Found by", "left"),
     ("state", "State", "left"),
     ("first_seen", "First seen", "left"),
@@ -93,18 +93,12 @@ async def findings_page(visit: Visit) -> None:
     if not found:
         sentence(say("Nothing here. Findings appear when a device or a release leaves what is normal for it."))
         return
-    columns = [(name, say(label), align) for name, label, align in COLUMNS]
     table(
-        columns,
-        [_worded(say, row(finding)) for finding in found],
+        worded(say, COLUMNS),
+        [row(say, finding) for finding in found],
         links=("what", "subject"),
         badges=("severity", "state"),
     )
-
-
-def _worded(say: Speaker, cells: dict[str, Any]) -> dict[str, Any]:
-    """A row in the reader's language."""
-    return cells | {name: say.word(str(cells[name])) for name in ("what", "kind", "severity", "state")}
 
 
 def _load(context: ApiContext, state: str | None) -> tuple[list[Finding], list[Prognosis]]:
@@ -124,7 +118,7 @@ async def finding_page(visit: Visit) -> None:
         seen = say("{first} to {last} UTC", first=moment(finding.first_seen), last=moment(finding.last_seen))
         facts(
             {
-                say("Subject"): subject_name(finding),
+                say("Found on"): subject_name(finding),
                 say("Found by"): say.word(finding.kind),
                 say("Severity"): say.word(finding.severity),
                 say("State"): say.word(finding.state) + muted,
@@ -140,7 +134,7 @@ async def finding_page(visit: Visit) -> None:
         show(finding.evidence, language_of(visit.request))
         named = finding.evidence.get("metrics") or ()
         if named:
-            metrics = say("Metrics: {names}", names=", ".join(metric(str(name)) for name in named))
+            metrics = say("Metrics: {names}", names=", ".join(metric(say, str(name)) for name in named))
             ui.label(metrics).classes("hw-quiet text-sm")
         told = {"alarm"} if finding.evidence.get("decision") else set()  # the decision's sentence says it
         numbers = {

@@ -19,7 +19,8 @@ from api.pages import liveness as liveness_pages
 from api.pages import prognoses as prognosis_pages
 from api.pages.charts import lines
 from api.pages.frame import Visit, card, figure, sentence
-from api.pages.tables import table
+from api.pages.language import Speaker, speaker
+from api.pages.tables import table, worded
 from api.pages.wording import number, reasons, share
 from hearthwatch.records import (
     blindness,
@@ -68,24 +69,27 @@ class Overview:
 
 async def fleet_page(visit: Visit) -> None:
     """All of it on one screen."""
+    say = speaker(visit.request)
     shown = await visit.load(_load)
     if not shown.groups:
-        sentence("No devices yet. They appear here with their first message, or with an imported history.")
+        sentence(say("No devices yet. They appear here with their first message, or with an imported history."))
         return
-    liveness_pages.blind_notice(shown.blind)
-    _figures(shown)
-    liveness_pages.chips(shown.states, None)
+    liveness_pages.blind_notice(say, shown.blind)
+    _figures(say, shown)
+    liveness_pages.chips(say, shown.states, None)
     with ui.row().classes("w-full gap-4 items-stretch"):
-        with ui.column().classes("grow basis-96 min-w-0"), card("Needs attention"):
-            _attention(shown.open_findings)
+        with ui.column().classes("grow basis-96 min-w-0"), card(say("Needs attention")):
+            _attention(say, shown.open_findings)
         with (
             ui.column().classes("grow basis-96 min-w-0"),
-            card("Most likely to fail", "Within 30 days; what is known by age or use alone opens no finding."),
+            card(
+                say("Most likely to fail"), say("Within 30 days; what is known by age or use alone opens no finding.")
+            ),
         ):
-            _riskiest(shown.riskiest)
-    with card("Groups", "Vitals of the last seven days. Groups with open findings come first."):
-        _groups(shown)
-    _reboot_chart(shown.rows)
+            _riskiest(say, shown.riskiest)
+    with card(say("Groups"), say("Vitals of the last seven days. Groups with open findings come first.")):
+        _groups(say, shown)
+    _reboot_chart(say, shown.rows)
 
 
 def _load(context: ApiContext) -> Overview:
@@ -133,7 +137,7 @@ def _key(thing: Device | Group) -> GroupKey:
     return (thing.model or UNKNOWN, thing.hardware or UNKNOWN, thing.version or UNKNOWN)
 
 
-def _figures(shown: Overview) -> None:
+def _figures(say: Speaker, shown: Overview) -> None:
     total = sum(group.devices for group in shown.groups)
     there = shown.states.get("online", 0) + shown.states.get("asleep", 0)
     critical = sum(finding.severity == "critical" for finding in shown.open_findings)
@@ -143,51 +147,52 @@ def _figures(shown: Overview) -> None:
             whole[name] += value
     measured = ratios(whole)
     with ui.row().classes("w-full gap-4"):
-        figure("Devices", f"{total:,}", f"{there:,} online or asleep")
-        figure("Open findings", f"{len(shown.open_findings):,}", f"{critical} critical")
-        figure("Open tickets", f"{shown.open_tickets:,}")
-        figure("Notices sent", f"{shown.sent:,}", "last seven days")
-        figure("Crash-free hours", share(measured.get("crash_free_hours"), 2), "last seven days")
-        figure("Connectivity", share(measured.get("connectivity"), 1), "last seven days")
+        lately = say("last seven days")
+        figure(say("Devices"), f"{total:,}", say("{count} online or asleep", count=f"{there:,}"))
+        figure(say("Open findings"), f"{len(shown.open_findings):,}", say("{count} critical", count=critical))
+        figure(say("Open tickets"), f"{shown.open_tickets:,}")
+        figure(say("Notices sent"), f"{shown.sent:,}", lately)
+        figure(say("Crash-free hours"), share(measured.get("crash_free_hours"), 2), lately)
+        figure(say("Connectivity"), share(measured.get("connectivity"), 1), lately)
 
 
-def _attention(standing: Sequence[Finding]) -> None:
+def _attention(say: Speaker, standing: Sequence[Finding]) -> None:
     if not standing:
-        sentence("Nothing stands open.")
+        sentence(say("Nothing stands open."))
         return
     order = {"critical": 0, "warning": 1, "info": 2}
     gravest = sorted(standing, key=lambda finding: (order[finding.severity], finding.subject_type == "device"))[:SHOWN]
     table(
-        (("severity", "Severity", "left"), ("what", "What", "left"), ("subject", "Subject", "left")),
-        [finding_pages.row(finding) for finding in gravest],
+        worded(say, [column for column in finding_pages.COLUMNS if column[0] in {"severity", "what", "subject"}]),
+        [finding_pages.row(say, finding) for finding in gravest],
         links=("what", "subject"),
         badges=("severity",),
     ).props("wrap-cells")
     if len(standing) > SHOWN:
-        ui.link(f"All {len(standing)}", "/findings").classes("hw-link")
+        ui.link(say("All {count}", count=len(standing)), "/findings").classes("hw-link")
 
 
-def _riskiest(known: Sequence[Prognosis]) -> None:
+def _riskiest(say: Speaker, known: Sequence[Prognosis]) -> None:
     if not known:
-        sentence("No prognosis yet: it needs failures to learn from (hearthwatch import, or closed tickets).")
+        sentence(say("No prognosis yet: it needs failures to learn from (hearthwatch import, or closed tickets)."))
         return
     table(
         (
-            ("device", "Device", "left"),
-            ("part", "Part", "left"),
-            ("p30", "30 days", "right"),
-            ("origin", "Known from", "left"),
-            ("why", "Why", "left"),
+            ("device", say("Device"), "left"),
+            ("part", say("Part"), "left"),
+            ("p30", say("{days} days", days=30), "right"),
+            ("origin", say("Known from"), "left"),
+            ("why", say("Why"), "left"),
         ),
         [
             {
                 "id": f"{one.device_id}/{one.part}",
                 "device": one.device_id,
                 "device_to": f"/devices/{one.device_id}",
-                "part": one.part or "device",
+                "part": prognosis_pages.part_name(say, one.part),
                 "p30": share(one.p30),
-                "origin": prognosis_pages.origin(one),
-                "why": "; ".join(reasons({"reasons": one.reasons}, brief=True)[:1]),
+                "origin": prognosis_pages.origin(say, one),
+                "why": "".join(reasons({"reasons": one.reasons}, brief=True, language=say.reasons)[:1]),
             }
             for one in known
         ],
@@ -196,20 +201,20 @@ def _riskiest(known: Sequence[Prognosis]) -> None:
     ).props("wrap-cells")
 
 
-def _groups(shown: Overview) -> None:
+def _groups(say: Speaker, shown: Overview) -> None:
     rows = sorted(
-        (_group_row(group, shown) for group in shown.groups), key=lambda row: (-row["findings"], -row["devices"])
+        (_group_row(say, group, shown) for group in shown.groups), key=lambda row: (-row["findings"], -row["devices"])
     )
     table(
         (
-            ("model", "Model", "left"),
-            ("hardware", "Hardware", "left"),
-            ("version", "Firmware", "left"),
-            ("devices", "Devices", "right"),
-            ("online", "Online", "right"),
-            ("findings", "Findings", "right"),
-            ("failures", "Failures so far", "right"),
-            *((vital.name, vital.heading, "right") for vital in VITALS),
+            ("model", say("Model"), "left"),
+            ("hardware", say("Hardware"), "left"),
+            ("version", say("Firmware"), "left"),
+            ("devices", say("Devices"), "right"),
+            ("online", say("Online"), "right"),
+            ("findings", say("Findings"), "right"),
+            ("failures", say("Failures so far"), "right"),
+            *((vital.name, say(vital.heading), "right") for vital in VITALS),
         ),
         rows,
         links=("model",),
@@ -217,12 +222,12 @@ def _groups(shown: Overview) -> None:
     )
 
 
-def _group_row(group: Group, shown: Overview) -> dict[str, Any]:
+def _group_row(say: Speaker, group: Group, shown: Overview) -> dict[str, Any]:
     key = _key(group)
     measured = ratios(shown.week.get(key, {}))
     return {
         "id": "/".join(key),
-        "model": group.model or "unknown",
+        "model": group.model or say("unknown"),
         "model_to": f"/devices?model={group.model or ''}&version={group.version or ''}",
         "hardware": group.hardware or "–",
         "version": group.version or "–",
@@ -237,7 +242,7 @@ def _group_row(group: Group, shown: Overview) -> dict[str, Any]:
     }
 
 
-def _reboot_chart(rows: Sequence[VitalsRow]) -> None:
+def _reboot_chart(say: Speaker, rows: Sequence[VitalsRow]) -> None:
     daily: dict[tuple[str, datetime], dict[str, float]] = defaultdict(lambda: defaultdict(float))
     devices_of: Counter[str] = Counter()
     for row in rows:
@@ -256,8 +261,8 @@ def _reboot_chart(rows: Sequence[VitalsRow]) -> None:
         ]
         for name in largest
     }
-    with card("Unexpected reboots by firmware", "Per 1,000 device-hours and day."):
+    with card(say("Unexpected reboots by firmware"), say("Per 1,000 device-hours and day.")):
         if any(value for points in series.values() for _, value in points):
-            lines(series)
+            lines(series, label=say("Unexpected reboots by firmware"))
         else:
-            sentence("None were reported.")
+            sentence(say("None were reported."))

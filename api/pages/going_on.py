@@ -27,11 +27,14 @@ class Work(Protocol):
         """What it does at the moment."""
 
 
+Told = Callable[[str], str]
 Read = Callable[[Connection, int], Work]
 
 
-def watch(visit: Visit, states: Mapping[int, str], read: Read, progress: ui.label | None = None) -> None:
-    """Read the page anew once one that waits or runs has gone on; until then tell its ``progress``."""
+def watch(
+    visit: Visit, states: Mapping[int, str], read: Read, progress: ui.label | None = None, told: Told = str
+) -> None:
+    """Read the page anew once one that waits or runs has gone on; until then tell its ``progress``, worded by ``told``."""
     if not states:
         return
 
@@ -43,7 +46,7 @@ def watch(visit: Visit, states: Mapping[int, str], read: Read, progress: ui.labe
         if any(now[number].state != state for number, state in states.items()):
             ui.navigate.reload()
         elif progress is not None:
-            progress.set_text(" ".join(one.progress for one in now.values()))
+            progress.set_text(" ".join(told(one.progress) for one in now.values()))
 
     ui.timer(ASK_EVERY_S, ask, immediate=False)
 

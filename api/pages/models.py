@@ -8,7 +8,8 @@ from typing import Any
 
 from api.context import ApiContext
 from api.pages.frame import Visit, card, sentence
-from api.pages.tables import table
+from api.pages.language import Speaker, speaker
+from api.pages.tables import table, worded
 from api.pages.wording import evidence, moment, number
 from hearthwatch.records import model_decisions, model_looks, model_versions
 from hearthwatch.records.model_decisions import ModelDecision
@@ -27,6 +28,8 @@ COLORS = {
     "demoted": "negative",
     "alarm": "warning",
 }
+MACHINES = ("training", "race", "watch")
+"""What decides by itself; all else that decides is a person."""
 VERSIONS = (
     ("name", "Model", "left"),
     ("version", "Version", "right"),
@@ -46,7 +49,7 @@ DECISIONS = (
     ("version", "Version", "right"),
     ("what", "Decision", "left"),
     ("why", "Why", "left"),
-    ("by", "By", "left"),
+    ("by", "Decided by", "left"),
 )
 
 
@@ -61,37 +64,43 @@ class Shown:
 
 async def models_page(visit: Visit) -> None:
     """Every model that works or waits, the retired ones below, and the newest decisions."""
+    say = speaker(visit.request)
     shown = await visit.load(_load)
     if not shown.versions:
         sentence(
-            "No model has been trained yet. That happens once a week, for each part that has failed often enough, or at once by: "
-            "hearthwatch train. Until then devices are judged by age and use."
+            say(
+                "No model has been trained yet. That happens once a week, for each part that has failed often enough, or at once by: "
+                "hearthwatch train. Until then devices are judged by age and use."
+            )
         )
         return
-    note = (
+    note = say(
         "A champion speaks; a challenger is scored beside it, unheard, until it has shown to be better. e is evidence: from 20 on "
         "(100 for scores) something is done about it."
     )
-    with card("At work and waiting", note):
+    with card(say("At work and waiting"), note):
         standing = [one for one in shown.versions if one.role != "retired"]
         if standing:
-            versions_table(standing, shown.looks)
+            versions_table(say, standing, shown.looks)
         else:
-            sentence("No version works: its devices are judged by age and use.")
+            sentence(say("No version works: its devices are judged by age and use."))
     retired = [one for one in shown.versions if one.role == "retired"]
     if retired:
-        with card("Retired"):
-            versions_table(retired[:SHOWN_RETIRED], shown.looks)
-    with card("Decisions", "By whom, and why; the numbers of each are in the API under /api/v1/models/decisions."):
-        decisions_table(shown.decisions)
+        with card(say("Retired")):
+            versions_table(say, retired[:SHOWN_RETIRED], shown.looks)
+    note = say(
+        "By whom, and why; the numbers of each are in the API under {address}.", address="/api/v1/models/decisions"
+    )
+    with card(say("Decisions"), note):
+        decisions_table(say, shown.decisions)
 
 
-def versions_table(versions: Sequence[ModelVersion], looks: Mapping[tuple[int, str], ModelLook]) -> None:
+def versions_table(say: Speaker, versions: Sequence[ModelVersion], looks: Mapping[tuple[int, str], ModelLook]) -> None:
     """Versions with their worth and the evidence against them."""
-    table(VERSIONS, [_version(one, looks) for one in versions], links=("name",), badges=("role",))
+    table(worded(say, VERSIONS), [_version(say, one, looks) for one in versions], links=("name",), badges=("role",))
 
 
-def decisions_table(decisions: Sequence[ModelDecision], *, named: bool = True) -> None:
+def decisions_table(say: Speaker, decisions: Sequence[ModelDecision], *, named: bool = True) -> None:
     """Decisions as they were taken; ``named``: with the name of the model."""
     rows = [
         {
@@ -101,18 +110,20 @@ def decisions_table(decisions: Sequence[ModelDecision], *, named: bool = True) -
             "name_to": f"/models/{one.version_id}",
             "version": one.version_id,
             "version_to": None if named else f"/models/{one.version_id}",
-            "what": one.what,
+            "what": say.word(one.what),
             "what_color": COLORS.get(one.what),
-            "why": one.why,
-            "by": one.by,
+            "why": say.retell(one.why),
+            "by": say.word(one.by) if one.by in MACHINES else one.by,
         }
         for one in decisions
     ]
     given = DECISIONS if named else tuple(column for column in DECISIONS if column[0] != "name")
-    table(given, rows, links=("name", "version"), badges=("what",), prose=("why",)).props("wrap-cells" if named else "")
+    table(worded(say, given), rows, links=("name", "version"), badges=("what",), prose=("why",)).props(
+        "wrap-cells" if named else ""
+    )
 
 
-def _version(one: ModelVersion, looks: Mapping[tuple[int, str], ModelLook]) -> dict[str, Any]:
+def _version(say: Speaker, one: ModelVersion, looks: Mapping[tuple[int, str], ModelLook]) -> dict[str, Any]:
     report = one.card.get("evaluation", {})
     kept = report.get("observed_expected") or {}
     told = {name: looks.get((one.id, kind)) for name, kind in _LOOKS}
@@ -121,7 +132,7 @@ def _version(one: ModelVersion, looks: Mapping[tuple[int, str], ModelLook]) -> d
         "name": one.name,
         "name_to": f"/models/{one.id}",
         "version": one.id,
-        "role": one.role,
+        "role": say.word(one.role),
         "role_color": COLORS.get(one.role),
         "trained": f"{one.trained_at:%Y-%m-%d}",
         "failures": one.card.get("failures", "–"),

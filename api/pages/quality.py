@@ -10,8 +10,9 @@ from typing import Any
 from nicegui import ui
 
 from api.context import ApiContext
-from api.pages.frame import Visit, card, figure, refused, sentence
-from api.pages.tables import table
+from api.pages.frame import DISMISS, Visit, card, figure, refused, sentence
+from api.pages.language import Speaker, speaker
+from api.pages.tables import table, worded
 from api.pages.wording import moment
 from api.replays import replay_quarantine
 from api.security import ENGINEERS
@@ -24,6 +25,55 @@ from hearthwatch.records.quarantine import HeldItem
 
 SHOWN = 200
 LATE_PERIOD = timedelta(days=30)
+SAMPLES = ("received", "stored", "duplicate", "quarantined", "ignored", "in_flight")
+"""The counts of the ledger."""
+JOB_WORDS: Mapping[str, str] = {
+    "liveness": "Who is there",
+    "rollup": "Hourly and daily sums",
+    "vitals": "Vitals of the groups",
+    "train": "Training of models",
+    "anomalies": "Unusual behaviour",
+    "prognose": "Prognoses",
+    "models": "Watch over models",
+    "cohorts": "Comparisons of firmware",
+    "rollouts": "Gates of roll-outs",
+    "recover": "Recoveries",
+    "policy": "Round of the policy",
+    "follow_up": "Follow-up of tickets",
+    "campaigns": "Recalls",
+    "sla": "Clocks of service levels",
+    "commands": "Questions to devices",
+    "deliver": "Sending",
+    "mirrors": "Outside desks",
+    "mail": "Inbound mail",
+    "reporters": "Answers to reports",
+    "backtests": "Backtests",
+    "replays": "Trials of policies",
+    "expire": "Deletion of what is old",
+}
+"""What each job is for, beside the name that commands and settings know it by."""
+PROCESSES = (
+    ("id", "Process", "left"),
+    ("role", "Process role", "left"),
+    ("state", "State", "left"),
+    ("started", "Started", "left"),
+    ("report", "Last report", "left"),
+    ("says", "Says", "left"),
+)
+HELD = (
+    ("at", "Received", "left"),
+    ("topic", "Topic", "left"),
+    ("part", "Part", "left"),
+    ("reason", "Reason", "left"),
+    ("seen", "Times", "right"),
+    ("state", "State", "left"),
+)
+JOBS = (
+    ("job", "Job", "left"),
+    ("state", "State", "left"),
+    ("started", "Started", "left"),
+    ("result", "Result", "left"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +91,17 @@ class Quality:
 
 async def quality_page(visit: Visit) -> None:
     """Is what comes in complete, and is what should run running?"""
+    say = speaker(visit.request)
     shown = await visit.load(_load)
     ledger = shown.samples
     if ledger:
         with ui.row().classes("w-full gap-4"):
-            for name in ("received", "stored", "duplicate", "quarantined", "ignored", "in_flight"):
-                figure(name.replace("_", " "), f"{ledger.get(name, 0):,}", "samples")
-    _late(shown.late)
-    _processes(shown.processes, shown.now)
-    _quarantine(visit, shown)
-    _jobs(shown.jobs)
+            for name in SAMPLES:
+                figure(say.word(name), f"{ledger.get(name, 0):,}", say("samples"))
+    _late(say, shown.late)
+    _processes(say, shown.processes, shown.now)
+    _quarantine(visit, say, shown)
+    _jobs(say, shown.jobs)
 
 
 def _load(context: ApiContext) -> Quality:
@@ -73,139 +124,142 @@ def _samples(context: ApiContext, known: list[Process], now: datetime) -> dict[s
     return processes.samples([process for process in known if process.reports(now)])
 
 
-def _late(late: Lateness) -> None:
+def _late(say: Speaker, late: Lateness) -> None:
     if late.days:
         with card(
-            "Late data", "Of the last 30 days; it came after the morning that judged its day (docs/reliability.md)."
+            say("Late data"),
+            say("Of the last 30 days; it came after the morning that judged its day (docs/reliability.md)."),
         ):
-            devices = f"{late.devices:,} device{'s' if late.devices > 1 else ''}"
-            sentence(f"{late.days:,} device-days of {devices}, the newest at {moment(late.last_at)} UTC.")
+            told = say(
+                "{days} device-days of {devices}, the newest at {at} UTC.",
+                days=f"{late.days:,}",
+                devices=say("1 device") if late.devices == 1 else say("{count} devices", count=f"{late.devices:,}"),
+                at=moment(late.last_at),
+            )
+            sentence(told)
 
 
-def _processes(known: Sequence[Process], now: datetime) -> None:
+def _processes(say: Speaker, known: Sequence[Process], now: datetime) -> None:
     if not known:
         return
-    with card("Processes", "What runs, as each process reports it every ten seconds."):
+    with card(say("Processes"), say("What runs, as each process reports it every ten seconds.")):
         table(
-            (
-                ("id", "Process", "left"),
-                ("role", "Role", "left"),
-                ("state", "State", "left"),
-                ("started", "Started", "left"),
-                ("report", "Last report", "left"),
-                ("says", "Says", "left"),
-            ),
-            [_process_row(process, now) for process in known],
+            worded(say, PROCESSES),
+            [_process_row(say, process, now) for process in known],
             badges=("state",),
+            prose=("says",),
         ).props("wrap-cells")
 
 
-def _process_row(process: Process, now: datetime) -> dict[str, Any]:
+def _process_row(say: Speaker, process: Process, now: datetime) -> dict[str, Any]:
     well = all(part.get("ok", True) for part in process.health.values() if isinstance(part, Mapping))
-    state, color = ("well", "positive") if well else ("troubled", "warning")
-    says = [_says(name, part) for name, part in process.health.items() if isinstance(part, Mapping)]
+    state, color = (say("well"), "positive") if well else (say("troubled"), "warning")
+    says = [_says(say, name, part) for name, part in process.health.items() if isinstance(part, Mapping)]
     if not process.reports(now):
-        state, color, says = "silent", "negative", ["ended without a word, or cannot reach the records"]
+        state, color, says = say("silent"), "negative", [say("ended without a word, or cannot reach the records")]
     return {
         "id": process.id,
-        "role": process.role,
+        "role": say.word(process.role),
         "state": state,
         "state_color": color,
         "started": moment(process.started_at),
-        "report": f"{max(0.0, (now - process.seen_at).total_seconds()):.0f} s ago",
-        "says": "; ".join(says),
+        "report": say("{count} s ago", count=f"{max(0.0, (now - process.seen_at).total_seconds()):.0f}"),
+        "says": say("; ").join(says),
     }
 
 
-def _says(name: str, part: Mapping[str, Any]) -> str:
+def _says(say: Speaker, name: str, part: Mapping[str, Any]) -> str:
     if name == "jobs":
-        return "works the jobs" if part.get("leads") else "stands by for the jobs"
-    words = [f"{part.get('samples', {}).get('received', 0):,} samples received"]
+        return say("works the jobs") if part.get("leads") else say("stands by for the jobs")
+    words = [say("{count} samples received", count=f"{part.get('samples', {}).get('received', 0):,}")]
     if (gaps := part.get("gaps")) and gaps["lost"]:
-        words.append(f"{gaps['lost']:,} messages never came, by what devices number; last of {gaps['last']['device']}")
+        lost = say(
+            "{count} messages never came, by what devices number; last of {device}",
+            count=f"{gaps['lost']:,}",
+            device=gaps["last"]["device"],
+        )
+        words.append(lost)
     if sessions := part.get("sessions"):
-        words.append("sessions " + ", ".join(sorted(sessions)))
+        words.append(say("sessions {names}", names=", ".join(sorted(sessions))))
     if left := part.get("sessions_left"):
-        words.append("left by others: " + ", ".join(left))
+        words.append(say("left by others: {names}", names=", ".join(left)))
     if part.get("last_error"):
-        words.append(str(part["last_error"]))
-    return ", ".join(words)
+        words.append(say.retell(str(part["last_error"])))
+    return say(", ").join(words)
 
 
-def _quarantine(visit: Visit, shown: Quality) -> None:
+def _quarantine(visit: Visit, say: Speaker, shown: Quality) -> None:
     held, by_state = shown.held, shown.held_by_state
-    note = "What could not be taken in, with the reason. After a fix, of a mapping file say, try it again."
-    with card("Quarantine", note):
+    note = say("What could not be taken in, with the reason. After a fix, of a mapping file say, try it again.")
+    with card(say("Quarantine"), note):
         if held:
-            states = ", ".join(f"{by_state.get(state, 0):,} {state}" for state in ("held", "replayed", "discarded"))
-            sentence(f"{states}. At most {quarantine.MAX_ITEMS:,} are kept; the oldest leave first.")
+            told = say(
+                "{held} held, {replayed} replayed, {discarded} discarded. At most {most} are kept; the oldest leave first.",
+                **{state: f"{by_state.get(state, 0):,}" for state in ("held", "replayed", "discarded")},
+                most=f"{quarantine.MAX_ITEMS:,}",
+            )
+            sentence(told)
             if by_state.get("held") and visit.person.role in ENGINEERS:
-                ui.button("Try again", on_click=lambda: _try_again(visit)).props("no-caps outline")
+                ui.button(say("Try again"), on_click=lambda: _try_again(visit, say)).props("no-caps outline")
             table(
-                (
-                    ("at", "Received", "left"),
-                    ("topic", "Topic", "left"),
-                    ("part", "Part", "left"),
-                    ("reason", "Reason", "left"),
-                    ("seen", "Times", "right"),
-                    ("state", "State", "left"),
-                ),
+                worded(say, HELD),
                 [
                     {
                         "id": item.id,
                         "at": moment(item.received_at),
                         "topic": item.topic,
-                        "part": item.part or "all of it",
-                        "reason": item.reason,
+                        "part": item.part or say("all of it"),
+                        "reason": say.retell(item.reason),
                         "seen": item.seen,
-                        "state": item.state,
+                        "state": say.word(item.state),
                     }
                     for item in held
                 ],
+                prose=("reason",),
             ).props("wrap-cells")
         else:
-            sentence("Nothing. Every message could be read.")
+            sentence(say("Nothing. Every message could be read."))
 
 
-async def _try_again(visit: Visit) -> None:
+async def _try_again(visit: Visit, say: Speaker) -> None:
     try:
         answer = await visit.load(replay_quarantine, visit.person.name)
     except HearthwatchError as error:
         refused(error)
         return
-    said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in answer.items())
-    ui.notify(said, type="positive", multi_line=True, close_button="Close")
+    said = say(", ").join(say("{what}: {value}", what=say.word(name), value=count) for name, count in answer.items())
+    ui.notify(said, type="positive", multi_line=True, close_button=DISMISS)
     ui.navigate.reload()
 
 
-def _jobs(jobs: Sequence[JobRun]) -> None:
-    with card("Jobs", "The newest run of each."):
+def _jobs(say: Speaker, jobs: Sequence[JobRun]) -> None:
+    with card(say("Jobs"), say("The newest run of each.")):
         table(
-            (
-                ("job", "Job", "left"),
-                ("state", "State", "left"),
-                ("started", "Started", "left"),
-                ("result", "Result", "left"),
-            ),
+            worded(say, JOBS),
             [
                 {
                     "id": run_of.id,
-                    "job": run_of.job,
-                    "state": run_of.state,
+                    "job": _job(say, run_of.job),
+                    "state": say.word(run_of.state),
                     "state_color": "negative"
                     if run_of.state == "failed"
                     else "positive"
                     if run_of.state == "done"
                     else "primary",
                     "started": moment(run_of.started_at),
-                    "result": run_of.error
-                    or ", ".join(
-                        f"{name} {value}"
-                        for name, value in (run_of.result or {}).items()
-                        if not isinstance(value, (dict, list))
-                    ),
+                    "result": say.retell(run_of.error) if run_of.error else _result(say, run_of.result or {}),
                 }
                 for run_of in jobs
             ],
             badges=("state",),
+            prose=("result",),
         ).props("wrap-cells")
+
+
+def _job(say: Speaker, name: str) -> str:
+    return f"{say(JOB_WORDS[name])} ({name})" if name in JOB_WORDS else name
+
+
+def _result(say: Speaker, result: Mapping[str, Any]) -> str:
+    told = {name: value for name, value in result.items() if not isinstance(value, (dict, list))}
+    return say(", ").join(f"{say.word(name)} {value}" for name, value in told.items())

@@ -1,7 +1,7 @@
 """Sentences that the records keep in English (why a model was demoted, what a backtest found), said in another language.
 
 They are known by their patterns: messages with the context ``kept`` in the catalogues. A name in braces stands for what differs; what it
-holds is retold in turn, and a name that ends in ``_list`` holds several things with commas between them.
+holds is retold in turn. A name that ends in ``_list`` holds several things with commas between them, one that ends in ``count`` a number.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 
 CONTEXT = "kept"
-LIST = "_list"
+LIST, COUNT = "_list", "count"
 COMMA = ", "
+NUMBER = r"-?[\d.,]+(?:e[-+]?\d+)?"
 NAME = re.compile(r"\{(\w+)\}")
 
 
@@ -43,8 +44,10 @@ class Retelling:
 def _pattern(kept: str) -> re.Pattern[str]:
     """What a sentence looks like, with a group for each of its names."""
     texts = NAME.split(kept)
+    held = [NUMBER if name.endswith(COUNT) else ".+?" for name in texts]
     return re.compile(
-        "".join(f"(?P<{one}>.+?)" if place % 2 else re.escape(one) for place, one in enumerate(texts)), re.DOTALL
+        "".join(f"(?P<{one}>{held[place]})" if place % 2 else re.escape(one) for place, one in enumerate(texts)),
+        re.DOTALL,
     )
 
 

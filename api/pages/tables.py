@@ -8,6 +8,8 @@ from typing import Any
 from nicegui import run, ui
 from nicegui.events import GenericEventArguments
 
+from api.pages.language import Speaker
+
 Row = Mapping[str, Any]
 Column = tuple[str, str, str]
 """Field, heading, and alignment (``left`` or ``right``)."""
@@ -35,6 +37,11 @@ def columns(*given: Column) -> list[dict[str, Any]]:
         {"name": field, "label": label, "field": field, "align": align, "sortable": False}
         for field, label, align in given
     ]
+
+
+def worded(say: Speaker, given: Sequence[Column]) -> list[Column]:
+    """Columns with their headings in the reader's language; one without a heading keeps none."""
+    return [(field, say(label) if label else "", align) for field, label, align in given]
 
 
 def table(

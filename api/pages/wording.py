@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from api.pages.language import Speaker
 from hearthwatch.anomaly_words import anomaly_sentence
 from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
 from hearthwatch.metrics import BY_NAME
@@ -59,18 +60,18 @@ def day(at: datetime | None) -> str:
     return at.strftime("%Y-%m-%d") if at else "–"
 
 
-def since(at: datetime | None, now: datetime) -> str:
+def since(say: Speaker, at: datetime | None, now: datetime) -> str:
     """How long ago, in the largest unit that says enough."""
     if at is None:
-        return "never"
+        return say("never")
     passed = now - at
     if passed < timedelta(minutes=2):
-        return "just now"
+        return say("just now")
     if passed < timedelta(hours=2):
-        return f"{passed // timedelta(minutes=1)} min ago"
+        return say("{count} min ago", count=passed // timedelta(minutes=1))
     if passed < timedelta(days=2):
-        return f"{passed // timedelta(hours=1)} h ago"
-    return f"{passed // timedelta(days=1)} d ago"
+        return say("{count} h ago", count=passed // timedelta(hours=1))
+    return say("{count} d ago", count=passed // timedelta(days=1))
 
 
 def share(value: float | None, digits: int = 1) -> str:
@@ -96,10 +97,10 @@ def mode(name: str) -> str:
     return name.replace("_", " ") if known is None else known.meaning.rstrip(".")
 
 
-def metric(name: str) -> str:
+def metric(say: Speaker, name: str) -> str:
     """A metric with its unit."""
     known = BY_NAME.get(name)
-    return f"{name} [{known.unit}]" if known else name
+    return f"{name} [{say.word(known.unit)}]" if known else name
 
 
 def reasons(evidence: Mapping[str, Any], *, brief: bool = False, language: str = "en") -> Sequence[str]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import ast
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
 
+from analytics.model_life import report
+from analytics.vital_ratios import VITALS
+from api.pages import backtest, backtests, liveness, model, models, prognoses, quality
 from api.pages.frame import NAVIGATION
 from hearthwatch.catalogues import read_catalogues
+from hearthwatch.records import access
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -65,13 +70,104 @@ def test_a_translated_page_has_the_same_headings_and_tables(page: str) -> None:
 def said_in_pages() -> dict[str, str]:
     """Every sentence that a staff page gives to its speaker as a literal, with the file it stands in."""
     found: dict[str, str] = {}
-    for path in sorted((ROOT / "api" / "pages").rglob("*.py")):
+    for path in (*sorted((ROOT / "api" / "pages").rglob("*.py")), ROOT / "analytics" / "model_life" / "report.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say" and node.args:
                 first = node.args[0]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.setdefault(first.value, path.name)
     return found
+
+
+COVERED = (
+    "backtest",
+    "backtest_charts",
+    "backtests",
+    "charts",
+    "devices",
+    "findings",
+    "fleet",
+    "liveness",
+    "model",
+    "models",
+    "prognoses",
+    "quality",
+    "tables",
+)
+"""Pages on which nothing may be shown that was not given to a speaker first."""
+SHOWING = frozenset(
+    {"card", "figure", "sentence", "quiet", "facts", "pairs", "label", "button", "link", "notify", "badge"}
+)
+SHOWING_TOO = frozenset({"expansion", "input", "select", "number"})
+NAMES = frozenset({"label", "placeholder"})
+
+
+def asked_of(path: Path) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+
+
+def called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+def written(node: ast.expr) -> str:
+    """The words that stand in an expression itself, not in what it calls."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.JoinedStr(values=parts):
+            return " ".join(written(part) for part in parts)
+        case ast.Dict(keys=keys, values=values):
+            return " ".join(written(one) for one in (*keys, *values) if one is not None)
+        case ast.IfExp(body=body, orelse=other):
+            return f"{written(body)} {written(other)}"
+        case ast.BoolOp(values=values):
+            return " ".join(written(one) for one in values)
+    return ""
+
+
+def words_in(text: str) -> list[str]:
+    """What a reader would have to translate: words of small letters; addresses, numbers and units are none."""
+    return re.findall(r"(?<![\w/:.-])[A-Za-z]?[a-z]{2,}(?![\w/-])", text)
+
+
+@pytest.mark.parametrize("page", COVERED)
+def test_a_covered_page_shows_nothing_that_no_speaker_said(page: str) -> None:
+    shown = []
+    for call in asked_of(ROOT / "api" / "pages" / f"{page}.py"):
+        if called(call) in SHOWING | SHOWING_TOO:
+            given = [*call.args[:2], *(one.value for one in call.keywords if one.arg in NAMES)]
+            shown += [f"{call.lineno}: {word}" for one in given for word in words_in(written(one))]
+    assert shown == []
+
+
+@pytest.mark.parametrize("page", COVERED)
+def test_the_headings_of_a_covered_page_are_translated(page: str) -> None:
+    chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
+    headings = set()
+    for node in ast.walk(ast.parse((ROOT / "api" / "pages" / f"{page}.py").read_text(encoding="utf-8"))):
+        match node:
+            case ast.Tuple(elts=[_, ast.Constant(value=str() as heading), ast.Constant(value="left" | "right")]) if (
+                heading
+            ):
+                headings.add(heading)
+    assert [heading for heading in sorted(headings) if words_in(heading) and chinese.gettext(heading) == heading] == []
+
+
+def codes_of_pages() -> Iterator[str]:
+    """Words that pages keep in tables of their own, and codes that they say as words."""
+    for told in (prognoses.FROM, prognoses.STATES, model.ROLES, quality.JOB_WORDS, report.QUESTIONS):
+        yield from told.values()
+    yield from (words for pair in backtest.EXAMPLES.values() for words in pair)
+    yield from (vital.heading for vital in VITALS)
+    codes = (*liveness.STATES, *liveness.POWER_CLASSES, *models.COLORS, *models.MACHINES, *quality.SAMPLES)
+    for code in (*codes, *backtests.STATE_COLORS, *access.ROLES):
+        yield code.replace("_", " ")
+
+
+def test_words_that_pages_keep_in_tables_are_translated() -> None:
+    chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
+    assert [word for word in codes_of_pages() if chinese.gettext(word) == word] == []
 
 
 def test_every_sentence_of_a_staff_page_has_its_chinese() -> None:
