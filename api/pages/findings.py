@@ -11,8 +11,9 @@ from nicegui import ui
 from api.context import ApiContext
 from api.pages import hold_outs as hold_out_pages
 from api.pages.actions import perform
+from api.pages.finding_figures import figures, rollout_link
 from api.pages.frame import Visit, card, facts, sentence
-from api.pages.language import Speaker, language_of, speaker
+from api.pages.language import Speaker, speaker
 from api.pages.notice_why import finding_card
 from api.pages.reasons import show, waiting_card
 from api.pages.tables import table, worded
@@ -83,7 +84,7 @@ async def findings_page(visit: Visit) -> None:
     state = visit.request.query_params.get("state", "open")
     say = speaker(visit.request)
     found, waiting = await visit.load(_load, state if state in STATES else None)
-    waiting_card(waiting)
+    waiting_card(say, waiting)
     with ui.row().classes("gap-2"):
         for name in (*STATES, "all"):
             chosen = name == state or (name == "all" and state not in STATES)
@@ -131,19 +132,17 @@ async def finding_page(visit: Visit) -> None:
         ui.link(say("Show the subject"), subject_link(finding)).classes("hw-link")
     await hold_out_pages.finding_card(visit, identifier)
     with card(say("Why")):
-        show(finding.evidence, language_of(visit.request))
+        show(say, finding.evidence)
         named = finding.evidence.get("metrics") or ()
         if named:
             metrics = say("Metrics: {names}", names=", ".join(metric(say, str(name)) for name in named))
             ui.label(metrics).classes("hw-quiet text-sm")
-        told = {"alarm"} if finding.evidence.get("decision") else set()  # the decision's sentence says it
-        numbers = {
-            name: number(value, 3)
-            for name, value in finding.evidence.items()
-            if isinstance(value, float) and name not in told
-        }
+        numbers = figures(say, finding.evidence) if finding.kind == "cohort" else _numbers(finding)
         if numbers:
             facts(numbers)
+        stopped = rollout_link(finding.evidence)
+        if stopped:
+            ui.link(say("The roll-out that was stopped"), stopped).classes("hw-link")
     await finding_card(visit, identifier)
     if finding.state != "recovered" and visit.person.role in STAFF:
         _answers(visit.context, visit.person, finding, say)
@@ -151,6 +150,15 @@ async def finding_page(visit: Visit) -> None:
         for event in events:
             done = say("{at}  {what} by {who}", at=moment(event.at), what=say.word(event.what), who=event.actor)
             ui.label(done).classes("text-sm")
+
+
+def _numbers(finding: Finding) -> dict[str, str]:
+    told = {"alarm"} if finding.evidence.get("decision") else set()  # the decision's sentence says it
+    return {
+        name: number(value, 3)
+        for name, value in finding.evidence.items()
+        if isinstance(value, float) and name not in told
+    }
 
 
 def _answers(context: ApiContext, person: Person, finding: Finding, say: Speaker) -> None:

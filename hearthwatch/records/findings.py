@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Invalid, Missing
 from hearthwatch.records.database import batched, insert_missing, update_at_revision
+from hearthwatch.records.json_text import JsonText
+from hearthwatch.records.statements import insert_into
 from hearthwatch.records.tables import finding_events, finding_sights, findings
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import Finding, Observation
@@ -22,6 +24,8 @@ RECOVERING_KINDS = ("anomaly", "prognosis", "incident", "mismatch")
 """Kinds that recover by silence; a cohort's finding recovers when its verdict says so."""
 
 _COLUMNS = tuple(findings.c[name] for name in Finding.__dataclass_fields__)
+_EVIDENCE = [column.name for column in _COLUMNS].index("evidence")
+_LAZILY = tuple(sa.cast(column, sa.Text) if column is findings.c.evidence else column for column in _COLUMNS)
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -178,6 +182,16 @@ def expect(
     return _decide(connection, finding_id, revision, "expected", actor, now, note)
 
 
+def expect_no_more(connection: Connection, finding_id: int, now: datetime, reason: str) -> Finding:
+    """Open an expected finding again: what a person expected has gone further. Others stay as they are. Raises `Missing`."""
+    finding = _locked(connection, finding_id)
+    if finding.state != "expected":
+        return finding
+    update_at_revision(connection, findings, {"id": finding_id}, None, {"state": "open"})
+    add_event(connection, finding_id, now, "reopened", DETECTOR, {"reason": reason})
+    return get(connection, finding_id)
+
+
 def mute(
     connection: Connection, finding_id: int, revision: int | None, until: datetime, actor: str, now: datetime
 ) -> Finding:
@@ -239,15 +253,30 @@ def list_findings(
         query = query.where(findings.c.state.in_(states))
     if after is not None:
         query = query.where(findings.c.id < after)
-    return [Finding(*row) for row in connection.execute(query)]
+    return [Finding(*row) for row in connection.execute(query).all()]
+
+
+def in_states(connection: Connection, states: Sequence[str]) -> list[Finding]:
+    """All findings in some states, oldest first. Their evidence is read as it is looked at: most of it never is."""
+    query = sa.select(*_LAZILY).where(findings.c.state.in_(states)).order_by(findings.c.id)
+    return _lazily(connection.execute(query).all())
+
+
+def _lazily(rows: Sequence[sa.Row[Any]]) -> list[Finding]:
+    found = []
+    for row in rows:
+        values = list(row)
+        values[_EVIDENCE] = JsonText(values[_EVIDENCE])
+        found.append(Finding(*values))
+    return found
 
 
 def of_subjects(connection: Connection, subjects: Sequence[str], states: Sequence[str]) -> list[Finding]:
     """The findings about some subjects that are in some states, oldest first."""
     found: list[Finding] = []
     for some in batched(subjects):
-        query = sa.select(*_COLUMNS).where(findings.c.subject.in_(some), findings.c.state.in_(states))
-        found.extend(Finding(*row) for row in connection.execute(query))
+        query = sa.select(*_LAZILY).where(findings.c.subject.in_(some), findings.c.state.in_(states))
+        found.extend(_lazily(connection.execute(query).all()))
     return sorted(found, key=lambda one: one.id)
 
 
@@ -278,4 +307,4 @@ def add_event(
 ) -> None:
     """Write an entry into a finding's history."""
     row = {"finding_id": finding_id, "at": at, "what": what, "actor": actor[:120], "detail": dict(detail)}
-    connection.execute(sa.insert(finding_events).values(row))
+    connection.execute(insert_into(finding_events), row)
