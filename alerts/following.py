@@ -10,16 +10,16 @@ from sqlalchemy import Connection
 
 from alerts import ticket_news
 from alerts.learning import survey
-from alerts.notices import all_clears, issue, reminders
+from alerts.notices import all_clears, issue, reminders, withdrawing
 from alerts.notices.issue import Draft, Mail
 from alerts.policy.file import Policy, parse
 from alerts.tickets import closing, ending, repairs
 from alerts.tickets.ledger import record
-from hearthwatch.records import customer_links, notices, outbox, ticket_approvals, tickets
+from hearthwatch.records import customer_links, notices, ticket_approvals, tickets
 from hearthwatch.records.policies import PolicyVersion
-from hearthwatch.values import Notice
 
 POLICY = "policy"
+RECOVERED = "the finding has recovered"
 NONCES_KEPT = timedelta(days=2)
 
 
@@ -38,7 +38,7 @@ def carry_out(connection: Connection, version: PolicyVersion, mail: Mail, now: d
     policy, live = parse(version.text), version.mode == "live"
     done: Counter[str] = Counter()
     for notice in notices.overtaken(connection):
-        done["cancelled"] += _cancel(connection, notice, now)
+        done["cancelled"] += withdrawing.take_back(connection, notice, RECOVERED, POLICY, now)
     done["approvals_over"] = repairs.expire(connection, now)
     for ticket in tickets.waited_enough(connection, now):
         record(connection, ticket, "resumed", POLICY, now, {"why": "until"})
@@ -69,13 +69,3 @@ def _drafts(connection: Connection, policy: Policy, now: datetime) -> Iterator[D
     yield from reminders.drafts(connection, policy, now)
     yield from all_clears.drafts(connection, policy, now)
     yield from survey.drafts(connection, policy, now)
-
-
-def _cancel(connection: Connection, notice: Notice, now: datetime) -> bool:
-    waiting = outbox.of_notice(connection, notice.id)
-    if any(item.state == "claimed" for item in waiting):
-        return False  # it is being sent at this moment
-    outbox.cancel(connection, notice.id, "the finding has recovered")
-    notices.change(connection, notice.id, None, {"state": "cancelled", "reason": "the finding has recovered"})
-    notices.note(connection, notice.id, now, "cancelled", POLICY, {"reason": "the finding has recovered"})
-    return True

@@ -15,6 +15,7 @@ from alerts.notices.wording import Subject
 from alerts.policy import decisions
 from alerts.policy.file import Policy, Rule
 from alerts.tickets.approvals import subject_of
+from alerts.tickets.recalls import SETTLED
 from hearthwatch.records import customers, notices, ticket_approvals, ticket_messages, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import TicketEvent
@@ -43,7 +44,8 @@ def _occasion(event: TicketEvent) -> str:
 
 def _is_told(event: TicketEvent) -> bool:
     if event.what == "closed":
-        return event.detail.get("code") in phrases.TICKET_CLOSED
+        settled = bool(event.detail.get(SETTLED))  # the campaign says so, and what it means
+        return not settled and event.detail.get("code") in phrases.TICKET_CLOSED
     return not event.detail.get("delivered")  # by an outside desk, which wrote to the customer itself
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts.campaigns import letters
+from alerts.campaigns import letters, said_before
 from alerts.campaigns.content import AdvisoryContent, Content, parse
 from alerts.campaigns.selection import matching
 from alerts.channels.addresses import usable
@@ -36,6 +36,7 @@ BY = "campaign"
 ALL_CLEAR_WITHIN = timedelta(days=30)
 """How long after its closing a campaign still gives the all-clear."""
 REPEAT = "repeat:"
+AGAIN = "again:"
 AT_ONCE = 250
 """Notices written in one transaction."""
 NO_ADDRESS = "no address that a channel serves"
@@ -132,8 +133,9 @@ def _of(connection: Connection, campaign: Campaign, policy: Policy, mail: Mail, 
     standing = [one for one, member in members.items() if member.remedied_at is None and one not in updated]
     written = notices.of_campaign(connection, campaign.id)
     wanted = this.warnings([*standing, *joining], written) if running else []
-    settled = {one: member.remedy or "" for one, member in members.items() if member.remedied_at is not None}
-    wanted += this.all_clears(settled | dict.fromkeys(updated, "update"), written)
+    settled = {one: member for one, member in members.items() if member.remedied_at is not None}
+    settled |= {one: replace(members[one], remedy="update", remedied_at=now) for one in updated}
+    wanted += this.all_clears(settled, written)
     return Todo(campaign, joining, updated, tuple(wanted))
 
 
@@ -162,13 +164,14 @@ class _Round:
     known: Mapping[str, Device]
 
     def warnings(self, standing: Sequence[str], written: Sequence[CampaignNotice]) -> list[Wanted]:
-        """First notices, later tries of those that found no address, and repeated ones."""
+        """First notices, later tries of those that found no address, and repeated ones; at once where the all-clear came too early."""
         owners = customers.owners_of(self.connection, standing, self.now)
         disowned = notices.disowned(self.connection, standing)
         before: dict[str, list[CampaignNotice]] = defaultdict(list)
         for one in written:
             if one.kind == self.campaign.kind:
                 before[one.customer_id].append(one)
+        cleared = said_before.cleared_last(self.campaign.kind, written)
         theirs: dict[str, list[str]] = defaultdict(list)
         for device in sorted(owners):
             theirs[owners[device].customer.id].append(device)
@@ -178,7 +181,12 @@ class _Round:
             fresh = [one for one in ids if one not in told]
             if fresh:
                 found.append(self._warning(fresh, owners[fresh[0]], disowned))
-            found.extend(self._again(ids, before[customer], owners[ids[0]], disowned))
+            misled = [one for one in ids if one in told and one in cleared[customer]]
+            if misled:
+                repeat = 1 + said_before.repeats(before[customer])
+                found.append(self._warning(misled, owners[misled[0]], disowned, repeat=repeat))
+            else:
+                found.extend(self._again(ids, before[customer], owners[ids[0]], disowned))
         return found
 
     def _warning(
@@ -230,7 +238,7 @@ class _Round:
                     yield self._warning(left, owner, disowned, existing=one)
         tried = [one for one in before if one.state in {"sent", "failed", "queued"}]
         left = [device for device in ids if any(device in one.devices for one in tried)]
-        repeated = sum(bool((one.why or {}).get("repeat")) for one in tried)
+        repeated = said_before.repeats(tried)
         if left and repeated < self.content.repeats and self._unanswered(tried):
             yield self._warning(left, owner, disowned, repeat=repeated + 1)
 
@@ -240,9 +248,19 @@ class _Round:
         waited = self.now - newest >= timedelta(days=self.content.repeat_days)
         return waited and all(one.answer is None for one in tried)
 
-    def all_clears(self, settled: Mapping[str, str], written: Sequence[CampaignNotice]) -> list[Wanted]:
-        """To whoever was warned of a device that is settled now, unless it is somebody else's by now."""
-        cleared = {(device, one.customer_id) for one in written if one.kind == "all_clear" for device in one.devices}
+    def all_clears(self, settled: Mapping[str, Member], written: Sequence[CampaignNotice]) -> list[Wanted]:
+        """To whoever was warned of a device that is settled now, unless it is somebody else's by now.
+
+        A device may be settled again, after its case was opened again: then what was said of the first time does not count.
+        """
+        before = [one for one in written if one.kind == "all_clear"]
+        times = Counter((device, one.customer_id) for one in before for device in one.devices)
+        cleared = {
+            (device, one.customer_id)
+            for one in before
+            for device in one.devices
+            if one.state != "cancelled" and device in settled and one.created_at >= said_before.since(settled[device])
+        }
         warned = {
             (device, one.customer_id): one
             for one in written
@@ -253,9 +271,10 @@ class _Round:
         owners = customers.owners_of(self.connection, sorted({device for device, _ in left}), self.now)
         found = []
         for (device, customer), notice in sorted(left.items()):
-            owner, over = owners.get(device), self._over(settled[device])
+            remedy, again = settled[device].remedy or "", times[device, customer]
+            owner, over = owners.get(device), self._over(remedy)
             if over is not None and (owner is None or owner.customer.id == customer):
-                found.append(Wanted(self._all_clear(device, settled[device], over, owner or self._as_then(notice))))
+                found.append(Wanted(self._all_clear(device, remedy, over, owner or self._as_then(notice), again)))
         return found
 
     def _over(self, remedy: str) -> str | None:
@@ -270,7 +289,7 @@ class _Round:
         home = customers.get_home(self.connection, notice.home_id) if notice.home_id else None
         return Owner(customers.get_customer(self.connection, notice.customer_id), home)
 
-    def _all_clear(self, device: str, remedy: str, over: str, owner: Owner) -> Draft:
+    def _all_clear(self, device: str, remedy: str, over: str, owner: Owner, again: int) -> Draft:
         hours = self.policy.quiet_hours
         at_home = zone(owner.home.timezone if owner.home else None, hours.timezone)
         plan = NoticePlan("queued", None, next_allowed(self.now, hours.start, hours.end, at_home))
@@ -281,7 +300,7 @@ class _Round:
             notices.cause_of(campaign_id=self.campaign.id),
             device,
             "all_clear",
-            "",
+            f"{AGAIN}{again}" if again else "",
             owner,
             Subject("all_clear", "", product, (device,), over=over),
             plan,

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from alerts.tickets import recalls
 from alerts.tickets.ledger import at_revision, record
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records import ticket_messages, tickets
@@ -106,4 +107,5 @@ def _reopen(connection: Connection, ticket: Ticket, message_id: int, author: str
         raise Conflict("it was closed long ago: this is a new matter", where=f"ticket {ticket.id}")
     cleared = dict.fromkeys(("closed_at", "closing_note", "closed_by", "failed_at"))
     detail = {"message_id": message_id, "closed_as": ticket.closing_code, "technician_id": ticket.technician_id}
+    recalls.undo(connection, ticket, author, now)
     record(connection, ticket, "reopened", author, now, detail, also=cleared)

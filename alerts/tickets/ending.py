@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts.notices.wording import plain
-from alerts.tickets import conversation
+from alerts.tickets import conversation, recalls
 from alerts.tickets.ledger import at_revision, record
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records import devices, findings, outcomes, parts, ticket_approvals, tickets
@@ -46,9 +46,9 @@ def close(
     """Close a ticket with what was really wrong. That is a label for the prognosis, and a replaced part is a new part.
 
     ``part`` is what was replaced; without it, ``confirmed`` takes the ticket's own. ``failed_at`` is when the failure really happened; it
-    is the label's time then. The findings of a repaired device recover. ``children`` closes the tickets of the same problem with it, but
-    for those where somebody is on the way. Raises `Missing`, `Stale`, `Conflict` when it is closed, `Invalid` for an unknown code,
-    ``different_fault`` without a part, or a time of failure that can not be.
+    is the label's time then. The findings of a repaired device recover, a recalled one is settled in its campaign. ``children`` closes
+    the tickets of the same problem with it, but for those where somebody is on the way. Raises `Missing`, `Stale`, `Conflict` when it is
+    closed, `Invalid` for an unknown code, ``different_fault`` without a part, or a time of failure that can not be.
     """
     if code not in CLOSING_CODES:
         raise Invalid(f"a ticket closes as {', '.join(CLOSING_CODES)}, not {code!r}", where="code")
@@ -70,6 +70,9 @@ def close(
         detail["failed_at"] = failed_at.isoformat()
     if children:
         detail |= _close_children(connection, ticket, code, note, actor, now)
+    settled = recalls.settle(connection, ticket, code, actor, now)
+    if settled:
+        detail[recalls.SETTLED] = settled
     withdraw(connection, ticket, now)
     also = {"closed_at": now, "closing_note": note, "closed_by": actor[:120], "failed_at": failed_at}
     closed = record(connection, ticket, "closed", actor, now, detail, also=also)
@@ -92,6 +95,7 @@ def reopen(connection: Connection, ticket_id: int, revision: int | None, why: st
         raise Conflict(f"ticket {other.id} is open about this", where=f"ticket {ticket_id}")
     noted = conversation.keep(connection, ticket, "internal", why, actor, now)
     detail = {"message_id": noted, "closed_as": ticket.closing_code, "technician_id": ticket.technician_id}
+    recalls.undo(connection, ticket, actor, now)
     return record(connection, ticket, "reopened", actor, now, detail, also=dict.fromkeys(CLEARED))
 
 

@@ -185,9 +185,17 @@ def members(connection: Connection, campaign_id: int, device_ids: Sequence[str] 
 
 
 def remedy(
-    connection: Connection, campaign_id: int, device_ids: Iterable[str], how: str, *, actor: str, now: datetime
+    connection: Connection,
+    campaign_id: int,
+    device_ids: Iterable[str],
+    how: str,
+    *,
+    actor: str,
+    now: datetime,
+    ticket_id: int | None = None,
 ) -> list[str]:
-    """End some devices' part in a campaign; returns those for which it had not ended before."""
+    """End some devices' part in a campaign, by the end of a ticket or not; returns those for which it had not ended before."""
+    by = actor if ticket_id is None else _of_ticket(ticket_id)
     ended: list[str] = []
     for some in batched(device_ids):
         which = (
@@ -195,14 +203,37 @@ def remedy(
             campaign_devices.c.device_id.in_(some),
             campaign_devices.c.remedied_at.is_(None),
         )
-        values = {"remedied_at": now, "remedy": how, "remedied_by": fitted(campaign_devices.c.remedied_by, actor)}
+        values = {"remedied_at": now, "remedy": how, "remedied_by": fitted(campaign_devices.c.remedied_by, by)}
         update = sa.update(campaign_devices).where(*which).values(values).returning(campaign_devices.c.device_id)
         ended.extend(connection.execute(update).scalars())
     if ended:
         shown = sorted(ended)[:100]
-        detail = {"remedy": how, "count": len(ended), "devices": shown}
+        detail: dict[str, Any] = {"remedy": how, "count": len(ended), "devices": shown}
+        if ticket_id is not None:
+            detail["ticket_id"] = ticket_id
         note(connection, campaign_id, now, "remedied", actor, detail)
     return sorted(ended)
+
+
+def unremedy(
+    connection: Connection, campaign_id: int, device_id: str, *, ticket_id: int, actor: str, now: datetime
+) -> bool:
+    """Let a device be concerned again whose part in a campaign a ticket had ended. Returns whether that ticket had."""
+    which = (
+        campaign_devices.c.campaign_id == campaign_id,
+        campaign_devices.c.device_id == device_id,
+        campaign_devices.c.remedied_by == _of_ticket(ticket_id),
+    )
+    nothing = dict.fromkeys(("remedied_at", "remedy", "remedied_by"))
+    undone = bool(connection.execute(sa.update(campaign_devices).where(*which).values(nothing)).rowcount)
+    if undone:
+        detail = {"count": 1, "devices": [device_id], "ticket_id": ticket_id}
+        note(connection, campaign_id, now, "unremedied", actor, detail)
+    return undone
+
+
+def _of_ticket(ticket_id: int) -> str:
+    return f"ticket:{ticket_id}"
 
 
 def affecting(connection: Connection, device_ids: Iterable[str], now: datetime) -> dict[str, Campaign]:
