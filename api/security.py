@@ -29,6 +29,7 @@ AGENTS = ("agent", "admin")
 STAFF = ("engineer", "agent", "admin")
 FIELD = ("agent", "technician", "admin")
 TICKET_READERS = ("viewer", "engineer", "agent", "technician", "admin")
+PHOTO_READERS = ("engineer", "agent", "technician", "admin")
 ADMINS = ("admin",)
 
 _FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")

@@ -98,9 +98,9 @@ def settle(connection: Connection, item: OutboxItem, notice_id: int, now: dateti
         notices.change(connection, notice_id, None, {"state": "failed", "reason": reason} | first)
         notices.note(connection, notice_id, now, "failed", WORKER, {"reason": reason})
     elif not (arrived or open_):
-        reason = next(one.last_error for one in together if one.id == item.id)
-        notices.change(connection, notice_id, None, {"state": "suppressed", "reason": reason})
-        notices.note(connection, notice_id, now, "suppressed", WORKER, {"reason": reason})
+        told = {"reason": next(one.last_error for one in together if one.id == item.id)}
+        notices.change(connection, notice_id, None, {"state": "suppressed", **told})
+        notices.note(connection, notice_id, now, "suppressed", WORKER, told)
     elif first:
         notices.change(connection, notice_id, None, first)
 

@@ -38,11 +38,12 @@ from api.pages import (
 )
 from api.pages.frame import staff_page
 from api.pages.language import router as language_router
+from api.security import AGENTS, READERS, TICKET_READERS
 
 
 def mount(app: FastAPI, context: ApiContext) -> None:
     """Add every page to an application. NiceGUI keeps its pages per process, so the latest application's context serves them."""
-    for path, title, build in (
+    for path, title, build, *roles in (
         ("/", "Fleet", fleet.fleet_page),
         ("/releases", "Firmware", releases.releases_page),
         ("/releases/{release_id}", "Firmware", release.release_page),
@@ -56,10 +57,10 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/devices/{device_id}", "Device", devices.device_page),
         ("/findings", "Findings", findings.findings_page),
         ("/findings/{finding_id}", "Finding", findings.finding_page),
-        ("/tickets", "Tickets", tickets.tickets_page),
-        ("/tickets/{ticket_id}", "Ticket", ticket.ticket_page),
+        ("/tickets", "Tickets", tickets.tickets_page, *TICKET_READERS),
+        ("/tickets/{ticket_id}", "Ticket", ticket.ticket_page, *TICKET_READERS),
         ("/sla", "Service levels", sla.sla_page),
-        ("/mail", "Inbound mail", mail.mail_page),
+        ("/mail", "Inbound mail", mail.mail_page, *AGENTS),
         ("/campaigns", "Recalls", campaigns.campaigns_page),
         ("/campaigns/{campaign_id}", "Recall or security notice", campaign.campaign_page),
         ("/notices", "Notices", notices.notices_page),
@@ -79,7 +80,7 @@ def mount(app: FastAPI, context: ApiContext) -> None:
         ("/models/{version_id}", "Model", model.model_page),
         ("/quality", "Data quality", quality.quality_page),
     ):
-        staff_page(context, path, title, build)
+        staff_page(context, path, title, build, roles or READERS)
     app.include_router(language_router)
     nicegui_app.config.endpoint_documentation = "none"
     ui.run_with(app, title=context.settings.brand_name, favicon="🏠", show_welcome_message=False)

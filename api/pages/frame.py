@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from nicegui.language import Language
 
 from api.context import ApiContext
 from api.pages.language import Speaker, languages, speaker
-from api.security import Person, person_of
+from api.security import READERS, Person, person_of
 from hearthwatch.catalogues import own_name
 from hearthwatch.errors import HearthwatchError, Missing, Unavailable
 
@@ -88,17 +88,29 @@ class Visit:
 
 Build = Callable[[Visit], Awaitable[None]]
 
+PAGE_ROLES: dict[str, frozenset[str]] = {}
+"""Who may see each page, by its path."""
 
-def staff_page(context: ApiContext, path: str, title: str, build: Build) -> None:
-    """Register a page that needs a session. A foreseen error becomes a sentence on the page, not a stack trace."""
+
+def staff_page(context: ApiContext, path: str, title: str, build: Build, roles: Collection[str] = READERS) -> None:
+    """Register a page that needs a session of one of some roles.
+
+    A foreseen error becomes a sentence on the page, not a stack trace.
+    """
+    PAGE_ROLES[path] = frozenset(roles)
 
     async def guarded(request: Request) -> Response | None:
         person = await run.io_bound(person_of, context, request)
         if person is None:
             return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
+        if person.role not in roles and path == "/":
+            return RedirectResponse("/tickets", status_code=303)
         say = speaker(request)
         _in_language(say, f"{say(title)} · {context.settings.brand_name}")
         with frame(context, person, title, request, say):
+            if person.role not in roles:
+                sentence(say("This page is not for your role: {role}.", role=say.word(person.role)))
+                return None
             try:
                 await build(Visit(context, person, request))
             except Missing as missing:
@@ -139,6 +151,8 @@ def frame(context: ApiContext, person: Person, title: str, request: Request, say
     ui.add_css(STYLE)
     with ui.left_drawer(bordered=True).props("width=210 breakpoint=900") as drawer:
         for address, name, icon in NAVIGATION:
+            if person.role not in PAGE_ROLES.get(address, ()):
+                continue
             here = path == address or (address != "/" and path.startswith(address))
             with (
                 ui.link(target=address)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from babel import Locale, UnknownLocaleError
 from nicegui import ui
+from sqlalchemy import Connection
 
 from api.context import ApiContext
 from api.pages import tickets as list_page
@@ -27,6 +28,8 @@ from api.pages.ticket_remedy import remedy_card
 from api.pages.ticket_sla import sla_card
 from api.pages.ticket_steps import steps_card
 from api.pages.wording import COLORS, day, mode, moment
+from api.routes.tickets import visible
+from api.security import FIELD, Person
 from hearthwatch.errors import Missing
 from hearthwatch.records import commands, customers, devices, findings, technicians, tickets, warranties
 from hearthwatch.records.commands import Command
@@ -57,7 +60,7 @@ class Case:
 async def ticket_page(visit: Visit) -> None:
     """All of a ticket."""
     say = speaker(visit.request)
-    case = await visit.load(_load, number_in_path(visit.request, "ticket_id"))
+    case = await visit.load(_load, visit.person, number_in_path(visit.request, "ticket_id"))
     ticket, now = case.ticket, visit.context.clock.now()
     _facts_card(say, case, now)
     steps_card(visit, say, ticket, len([one for one in case.children if one.state != "closed"]))
@@ -77,9 +80,9 @@ async def ticket_page(visit: Visit) -> None:
     await history_card(visit, say, ticket)
 
 
-def _load(context: ApiContext, identifier: int) -> Case:
+def _load(context: ApiContext, person: Person, identifier: int) -> Case:
     with context.database.reading() as connection:
-        ticket = tickets.get(connection, identifier)
+        ticket = visible(connection, person, identifier)
         device = devices.find(connection, [ticket.device_id]).get(ticket.device_id) if ticket.device_id else None
         owner = customers.owner_of(connection, ticket.device_id, context.clock.now()) if ticket.device_id else None
         home = owner.home if owner is not None else None
@@ -87,7 +90,7 @@ def _load(context: ApiContext, identifier: int) -> Case:
             ticket=ticket,
             device=device,
             warranty=warranties.of_device(connection, ticket.device_id) if ticket.device_id else None,
-            customer=_or_none(lambda: customers.get_customer(connection, ticket.customer_id or "")),
+            customer=_customer_of(connection, ticket, person),
             technician=_or_none(lambda: technicians.get(connection, ticket.technician_id or "").name),
             finding=findings.get(connection, ticket.finding_id) if ticket.finding_id else None,
             open_findings=findings.list_findings(
@@ -97,6 +100,13 @@ def _load(context: ApiContext, identifier: int) -> Case:
             diagnostics=commands.of_ticket(connection, ticket),
             home=", ".join(filter(None, (home.region, home.timezone))) if home is not None else None,
         )
+
+
+def _customer_of(connection: Connection, ticket: Ticket, person: Person) -> Customer | None:
+    """Whose it is, for those who may know people by their names."""
+    if ticket.customer_id is None or person.role not in FIELD:
+        return None
+    return _or_none(lambda: customers.get_customer(connection, ticket.customer_id or ""))
 
 
 def _or_none(read: Callable[[], T]) -> T | None:
@@ -175,7 +185,7 @@ def _warranty(say: Speaker, case: Case, now: datetime) -> str:
 
 def _customer(say: Speaker, case: Case) -> str:
     if case.customer is None:
-        return "–"
+        return case.ticket.customer_id or "–"
     told = filter(None, (case.customer.name, _language(say, case.customer.language), case.home))
     return " · ".join(told)
 

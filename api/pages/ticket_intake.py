@@ -19,7 +19,7 @@ from api.pages.frame import Visit, card, facts
 from api.pages.language import Speaker, speaker
 from api.pages.snapshot import show_snapshot
 from api.pages.wording import moment
-from api.security import AGENTS
+from api.security import AGENTS, FIELD, PHOTO_READERS
 from hearthwatch.failure_modes import MODES
 from hearthwatch.reasons import spoken
 from hearthwatch.records import inbound_mails, reports
@@ -41,11 +41,14 @@ class Intake:
 
 
 async def intake_cards(visit: Visit, ticket: Ticket) -> None:
-    """The reports of a ticket, and tickets that may be duplicates; nothing where there are none."""
+    """The reports of a ticket, and tickets that may be duplicates; nothing where there are none.
+
+    Who only reads tickets gets neither what people wrote nor who they are.
+    """
     found = await visit.load(_load, ticket)
-    say = speaker(visit.request)
+    say, reads = speaker(visit.request), visit.person.role in FIELD
     for report in found.reports:
-        _report_card(visit, say, report, found)
+        _report_card(visit, say, report if reads else reports.without_person(report), found)
     if found.candidates and ticket.state != "closed":
         _duplicates_card(visit, say, ticket, found.candidates)
 
@@ -76,10 +79,11 @@ def _report_card(visit: Visit, say: Speaker, report: TicketReport, found: Intake
         facts(_said(say, report))
         if report.text:
             ui.label(report.text).classes("whitespace-pre-wrap break-words")
-        _photos(say, found.photos.get(report.id, ()))
+        if visit.person.role in PHOTO_READERS:
+            _photos(say, found.photos.get(report.id, ()))
         _classification(visit, say, report)
         mail = found.mails.get(report.id)
-        if mail is not None:
+        if mail is not None and visit.person.role in FIELD:
             _mail(say, mail)
         if report.snapshot:
             with ui.expansion(say("The device at that time")).classes("w-full").props("dense"):

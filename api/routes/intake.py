@@ -23,7 +23,7 @@ from api.context import Context
 from api.evidence import desk, recent_events
 from api.paging import Page, Paging
 from api.routes.tickets import visible
-from api.security import Agent, Caller, Staff, TicketReader, allow
+from api.security import FIELD, PHOTO_READERS, Agent, Caller, Staff, TicketReader, allow
 from hearthwatch.errors import Invalid
 from hearthwatch.records import aliases, customers, devices, inbound_mails, report_codes, reports
 from hearthwatch.records.inbound_mails import InboundMail
@@ -33,7 +33,7 @@ from hearthwatch.values import Ticket
 
 router = APIRouter(tags=["intake"])
 
-PhotoReader = Annotated[Caller, Depends(allow("engineer", "agent", "technician", "admin"))]
+PhotoReader = Annotated[Caller, Depends(allow(*PHOTO_READERS))]
 Id = Annotated[int, Path(ge=1, le=2**53)]
 DeviceId = Annotated[str, Path(max_length=64)]
 
@@ -138,10 +138,15 @@ def report_problem(context: Context, caller: Agent, act: Acting, body: ReportBod
 
 @router.get("/tickets/{ticket_id}/reports")
 def list_reports(context: Context, caller: TicketReader, ticket_id: Id) -> Page[ReportWithPhotos]:
-    """What people reported on a ticket, oldest first, each with the device as it was then."""
+    """What people reported on a ticket, oldest first, each with the device as it was then.
+
+    Who only reads tickets gets neither their words nor how to reach them.
+    """
     with context.database.reading() as connection:
         visible(connection, caller, ticket_id)
         found = reports.of_ticket(connection, ticket_id)
+        if caller.role not in FIELD:
+            found = [reports.without_person(one) for one in found]
         pictures_of = reports.photos_of(connection, [one.id for one in found])
     return Page(items=[ReportWithPhotos(report=one, photos=pictures_of.get(one.id, [])) for one in found])
 
@@ -214,7 +219,7 @@ def take_mail(context: Context, caller: Agent, act: Acting) -> Response:
 @router.get("/inbound-mail")
 def list_mail(
     context: Context,
-    _caller: Staff,
+    _caller: Agent,
     paging: Paging,
     state: Annotated[Literal["taken", "ignored", "bounce", "quarantined"] | None, Query()] = None,
 ) -> Page[InboundMail]:

@@ -17,8 +17,9 @@ from api.acts import Acting, tagged
 from api.context import Context
 from api.paging import Page
 from api.revisions import IfMatch
+from api.routes.tickets import visible
 from api.security import Agent, Reader, Staff, TicketReader
-from hearthwatch.records import articles, tickets
+from hearthwatch.records import articles
 from hearthwatch.records.articles import Article
 from hearthwatch.values import Ticket
 
@@ -98,10 +99,10 @@ def retire_article(
 
 
 @router.get("/tickets/{ticket_id}/advice")
-def get_advice(context: Context, _caller: TicketReader, ticket_id: TicketId, language: Wanted = "en") -> dict[str, Any]:
+def get_advice(context: Context, caller: TicketReader, ticket_id: TicketId, language: Wanted = "en") -> dict[str, Any]:
     """Probable cause and next step for a ticket, further articles, and how such cases ended before."""
     with context.database.reading() as connection:
-        found = advise(connection, tickets.get(connection, ticket_id), language)
+        found = advise(connection, visible(connection, caller, ticket_id), language)
     article = found.article
     return {
         "cause": article.cause if article else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -103,6 +103,11 @@ class PhotoFacts:
 _COLUMNS = tuple(ticket_reports.c[name] for name in TicketReport.__dataclass_fields__)
 _FACTS = tuple(report_photos.c[name] for name in PhotoFacts.__dataclass_fields__)
 _TEXTS = ("contact_name", "contact_email", "contact_phone", "language", "complaint", "text", "mode", "actor")
+
+
+def without_person(report: TicketReport) -> TicketReport:
+    """A report for those who may not read what people wrote: what it is about stays."""
+    return replace(report, contact_name=None, contact_email=None, contact_phone=None, text="")
 
 
 def add(connection: Connection, new: NewReport, now: datetime) -> TicketReport:

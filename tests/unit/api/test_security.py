@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,17 @@ from fastapi.testclient import TestClient
 
 from api import sign_in
 from api.app import ApiContext, create_app
-from api.security import COOKIE, EVERYONE
+from api.security import (
+    ADMINS,
+    AGENTS,
+    COOKIE,
+    ENGINEERS,
+    EVERYONE,
+    FIELD,
+    PHOTO_READERS,
+    READERS,
+    STAFF,
+)
 from api.sign_in import GUESSES, local_path
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Unavailable
@@ -25,60 +36,116 @@ HERE = {"base_url": "http://127.0.0.1:8080", "address": "127.0.0.1"}
 SIGNED = {("post", "/service-desk/zammad"), ("post", "/service-desk/reports")}
 OPEN = {("get", "/health"), ("post", "/session"), ("delete", "/session"), *SIGNED}
 
-VIEWER, ENGINEER, AGENT, TECHNICIAN, ADMIN = EVERYONE
-READ = {VIEWER, ENGINEER, AGENT, ADMIN}
-MATRIX: dict[tuple[str, str], set[str]] = {
-    ("GET", "/devices"): READ,
-    ("GET", "/groups"): READ,
-    ("GET", "/findings"): READ,
-    ("GET", "/releases"): READ,
-    ("GET", "/policies"): READ,
-    ("GET", "/notices"): READ,
-    ("GET", "/outbox"): READ,
-    ("GET", "/jobs"): READ,
-    ("GET", "/quarantine"): READ,
-    ("GET", "/models"): READ,
-    ("GET", "/models/1"): READ,
-    ("GET", "/models/1/card.md"): READ,
-    ("GET", "/models/decisions"): READ,
-    ("GET", "/prognoses"): READ,
-    ("GET", "/vitals"): READ,
-    ("GET", "/outages"): READ,
-    ("GET", "/technicians"): READ,
-    ("GET", "/customers"): {AGENT, ADMIN},
-    ("GET", "/customers/c-1"): {AGENT, ADMIN},
-    ("PUT", "/customers/c-1"): {AGENT, ADMIN},
-    ("POST", "/customers/c-1/consents"): {AGENT, ADMIN},
-    ("POST", "/customers/import"): {AGENT, ADMIN},
-    ("GET", "/mailbox"): {AGENT, ADMIN},
-    ("GET", "/audit"): {ADMIN},
-    ("PATCH", "/devices/d-1"): {ENGINEER, ADMIN},
-    ("POST", "/releases"): {ENGINEER, ADMIN},
-    ("PATCH", "/releases/1"): {ENGINEER, ADMIN},
-    ("POST", "/outages"): {ENGINEER, ADMIN},
-    ("POST", "/findings/1/acknowledge"): {ENGINEER, AGENT, ADMIN},
-    ("GET", "/findings/1/preview"): {ENGINEER, AGENT, ADMIN},
-    ("POST", "/findings/1/test-notice"): {AGENT, ADMIN},
-    ("GET", "/findings/1"): READ,
-    ("POST", "/findings/1/mute"): {ENGINEER, ADMIN},
-    ("POST", "/findings/1/expect"): {ENGINEER, ADMIN},
-    ("POST", "/policies"): {ENGINEER, ADMIN},
-    ("POST", "/policies/1/mode"): {ADMIN},
-    ("POST", "/outbox/pause"): {ENGINEER, AGENT, ADMIN},
-    ("POST", "/outbox/resume"): {AGENT, ADMIN},
-    ("POST", "/rounds/1/release"): {ADMIN},
-    ("PUT", "/technicians/t-1"): {AGENT, ADMIN},
-    ("PUT", "/spare-parts/p-1"): {AGENT, ADMIN},
-    ("PATCH", "/quarantine/1"): {ENGINEER, ADMIN},
-    ("POST", "/models/1/promote"): {ENGINEER, ADMIN},
+MAY: dict[tuple[str, ...], str] = {
+    READERS: """
+        GET /aliases /articles /articles/search /articles/{slug}/{language} /backtests /backtests/{backtest_id}
+            /backtests/{backtest_id}/remarks.csv /blind-spans /campaigns /campaigns/{campaign_id} /campaigns/{campaign_id}/check
+            /campaigns/{campaign_id}/csaf /campaigns/{campaign_id}/devices /campaigns/{campaign_id}/events
+            /campaigns/{campaign_id}/progress /channels /commands /comparisons /comparisons/values /comparisons/{comparison_id}
+            /comparisons/{comparison_id}/looks /comparisons/{comparison_id}/looks.csv /device-models /device-models/{model_id} /devices
+            /devices.csv /devices/{device_id} /devices/{device_id}/addresses /devices/{device_id}/aliases /devices/{device_id}/attributes
+            /devices/{device_id}/commands /devices/{device_id}/commands/offered /devices/{device_id}/commands/{command_id}
+            /devices/{device_id}/events /devices/{device_id}/findings /devices/{device_id}/latest /devices/{device_id}/liveness
+            /devices/{device_id}/liveness/changes /devices/{device_id}/owners /devices/{device_id}/parts /devices/{device_id}/presence
+            /devices/{device_id}/prognoses /devices/{device_id}/warranty /devices/{device_id}/window /feedback /feedback.csv /findings
+            /findings.csv /findings/{finding_id} /findings/{finding_id}/events /findings/{finding_id}/reasons /findings/{finding_id}/why
+            /groups /history /hold-outs /hold-outs/result /jobs /jobs/runs /late-days /liveness /looks /mirrors /models /models/decisions
+            /models/{version_id} /models/{version_id}/card.md /notice-kinds /notices /notices/{notice_id} /notices/{notice_id}/deliveries
+            /notices/{notice_id}/events /notices/{notice_id}/html /notices/{notice_id}/why /outages /outbox /outbox/{item_id}
+            /outbox/{item_id}/attempts /policies /policies/replays /policies/replays/{replay_id} /policies/replays/{replay_id}/notices.csv
+            /policies/replays/{replay_id}/tickets.csv /policies/{version} /policies/{version}/difference /policies/{version}/explanation
+            /processes /prognoses /quarantine /quarantine/counts /releases /releases/{release_id} /releases/{release_id}/looks
+            /releases/{release_id}/looks.csv /releases/{release_id}/verdict /reporting-plans /reporting-plans/{scope}/{subject} /rollouts
+            /rollouts/{rollout_id} /rollouts/{rollout_id}/assignment /rollouts/{rollout_id}/decisions /rollouts/{rollout_id}/devices
+            /rounds /service-desk /service-figures /service-figures.csv /sla /sla/compliance /sla/compliance.csv /spare-parts
+            /spare-parts/{part_id} /technicians /technicians/{technician_id} /tickets/{ticket_id}/mirror /vitals
+        POST /policies/validate
+    """,
+    ENGINEERS: """
+        POST /backtests /backtests/{backtest_id}/again /comparisons /comparisons/{comparison_id}/end /findings/{finding_id}/expect
+            /findings/{finding_id}/mute /models/{version_id}/promote /outages /policies /policies/replays /quarantine/replay /releases
+            /rollouts /rollouts/{rollout_id}/deferrals
+        PUT /device-models/{model_id} /devices/{device_id}/aliases/{alias_id} /history/{folder}/{name} /releases/{release_id}/image
+            /reporting-plans/{scope}/{subject}
+        PATCH /devices/{device_id} /devices/{device_id}/attributes /quarantine/{item_id} /releases/{release_id} /rollouts/{rollout_id}
+        DELETE /devices/{device_id}/aliases/{alias_id}
+    """,
+    STAFF: """
+        GET /campaigns/{campaign_id}/letter /devices/{device_id}/report-codes /findings/{finding_id}/preview /notice-kinds/{kind}/sample
+        POST /campaigns /campaigns/{campaign_id}/approve /campaigns/{campaign_id}/remedied /campaigns/{campaign_id}/submit
+            /campaigns/{campaign_id}/test-letter /campaigns/{campaign_id}/{step} /channels/{name}/pause /devices/{device_id}/commands
+            /devices/{device_id}/commands/{command_id}/cancel /devices/{device_id}/report-codes /findings/{finding_id}/acknowledge
+            /findings/{finding_id}/end-hold-out /outbox/pause
+        PUT /articles/{slug}/{language} /campaigns/{campaign_id}
+        DELETE /articles/{slug}/{language} /devices/{device_id}/report-codes/{code_id}
+    """,
+    AGENTS: """
+        GET /customers /customers/{customer_id} /customers/{customer_id}/consents /customers/{customer_id}/export /inbound-mail
+            /inbound-mail/{mail_id}/raw /mailbox /surveys
+        POST /channels/{name}/resume /customers/import /customers/{customer_id}/consents /customers/{customer_id}/links
+            /devices/{device_id}/transfer /findings/{finding_id}/test-notice /inbound-mail /inbound-mail/{mail_id}/settle
+            /notice-kinds/{kind}/test /outbox/resume /outbox/retry /outbox/{item_id}/cancel /outbox/{item_id}/retry
+            /reports/{report_id}/classification /tickets/reports /tickets/{ticket_id}/approvals/{approval_id}/answer
+            /tickets/{ticket_id}/assign /tickets/{ticket_id}/diagnosis-permission /tickets/{ticket_id}/merge
+            /tickets/{ticket_id}/mirror/retry /tickets/{ticket_id}/reopen /tickets/{ticket_id}/take
+        PUT /customers/{customer_id} /devices/{device_id}/warranty /spare-parts/{part_id} /technicians/{technician_id}
+        DELETE /report-photos/{photo_id} /reports/{report_id}/person
+    """,
+    EVERYONE: """
+        GET /session /tickets /tickets/{ticket_id} /tickets/{ticket_id}/advice /tickets/{ticket_id}/approvals
+            /tickets/{ticket_id}/commands /tickets/{ticket_id}/duplicates /tickets/{ticket_id}/events /tickets/{ticket_id}/remedies
+            /tickets/{ticket_id}/reports /tickets/{ticket_id}/sla
+    """,
+    FIELD: """
+        GET /tickets/{ticket_id}/messages
+        POST /tickets/{ticket_id}/approvals /tickets/{ticket_id}/close /tickets/{ticket_id}/diagnose /tickets/{ticket_id}/note
+            /tickets/{ticket_id}/remedy /tickets/{ticket_id}/reply /tickets/{ticket_id}/resume /tickets/{ticket_id}/schedule
+            /tickets/{ticket_id}/start /tickets/{ticket_id}/wait
+    """,
+    ADMINS: """
+        GET /audit /erasures
+        POST /backups /customers/{customer_id}/erase /policies/{version}/mode /rounds/{round_id}/release
+    """,
+    PHOTO_READERS: """
+        GET /report-photos/{photo_id}
+    """,
 }
+"""Who may do what: every endpoint stands here once; a new one is put where it belongs."""
+DOES = {("POST", "/backups"), ("PUT", "/history/{folder}/{name}")}
+"""What writes files even where nothing is there: only that others are refused is tried."""
+
+
+def endpoints() -> dict[tuple[str, str], tuple[str, ...]]:
+    """Who may call each method of each path."""
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for roles, text in MAY.items():
+        method = ""
+        for word in text.split():
+            method = method if word.startswith("/") else word
+            if word.startswith("/"):
+                assert (method, word) not in found, f"{method} {word} stands here twice"
+                found[method, word] = roles
+    return found
+
+
+def test_every_endpoint_says_who_may_call_it(client: Client) -> None:
+    described = {
+        (method.upper(), path)
+        for path, methods in client().get("/api/v1/openapi.json").json()["paths"].items()
+        for method in methods
+        if (method, path) not in {*OPEN, ("get", "/metrics")}
+    }
+    assert described == set(endpoints())
 
 
 @pytest.mark.parametrize("role", EVERYONE)
 def test_each_role_may_do_its_own_work_and_nothing_else(client: Client, role: str) -> None:
+    """What a role may do is tried for two of them; the others' own work is what all tests of the API do."""
     caller = client(role)
-    for (method, path), allowed in MATRIX.items():
-        status = caller.request(method, f"/api/v1{path}").status_code
+    for (method, path), allowed in endpoints().items():
+        if role in allowed and ((method, path) in DOES or role not in {"admin", "technician"}):
+            continue
+        status = caller.request(method, "/api/v1" + re.sub(r"\{\w+\}", "1", path)).status_code
         assert (status == 403) == (role not in allowed), f"{role}: {method} {path} gave {status}"
 
 
