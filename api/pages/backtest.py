@@ -11,7 +11,7 @@ from nicegui import ui
 from api.context import ApiContext
 from api.pages import backtest_charts
 from api.pages.actions import perform
-from api.pages.backtests import STATE_COLORS
+from api.pages.backtests import STATE_COLORS, state_in_words
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, figure, sentence
 from api.pages.going_on import watch
@@ -81,7 +81,7 @@ async def backtest_page(visit: Visit) -> None:
 def _head(visit: Visit, say: Speaker, one: Backtest) -> None:
     with card(one.folder):
         with ui.row().classes("items-center gap-3"):
-            ui.badge(say.word(one.state), color=STATE_COLORS[one.state]).classes("text-sm q-pa-sm")
+            ui.badge(state_in_words(say, one.state), color=STATE_COLORS[one.state]).classes("text-sm q-pa-sm")
             progress = (
                 ui.label(say.retell(one.progress or one.why or "")).classes("min-w-0 break-words").props("role=status")
             )
@@ -175,7 +175,7 @@ def _tables(say: Speaker, report: Mapping[str, Any]) -> None:
     with card(say("Budgets")):
         table(worded(say, BUDGETS), [_budget(say, one) for one in report["budgets"]], key="budget")
     for title, name, key in (
-        (say("By model"), say("Model"), "by_model"),
+        (say("By model"), say("Device model"), "by_model"),
         (say("By part"), say("Part"), "by_part"),
     ):
         if report[key]:

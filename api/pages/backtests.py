@@ -124,7 +124,7 @@ def row(say: Speaker, one: Backtest) -> dict[str, Any]:
         "id": one.id,
         "history": one.folder,
         "history_to": f"/backtests/{one.id}",
-        "state": say.word(one.state),
+        "state": state_in_words(say, one.state),
         "state_color": STATE_COLORS[one.state],
         "foretold": say("{part} of {whole}", part=answer["foretold"], whole=answer["of"]) if answer else "–",
         "lead": say("{days} days", days=f"{lead:g}") if lead is not None else "–",
@@ -133,6 +133,11 @@ def row(say: Speaker, one: Backtest) -> dict[str, Any]:
         "asked": moment(one.asked_at),
         "by": one.asked_by,
     }
+
+
+def state_in_words(say: Speaker, state: str) -> str:
+    """How a backtest stands; one that is refused was not forbidden, it had too little to judge by."""
+    return say("too little data") if state == "refused" else say.word(state)
 
 
 def _start(visit: Visit, say: Speaker, shown: Shown) -> None:

@@ -49,7 +49,7 @@ PERIOD = timedelta(days=28)
 SHOWN_FIRST = 4
 COLUMNS = (
     ("device", "Device", "left"),
-    ("model", "Model", "left"),
+    ("model", "Device model", "left"),
     ("hardware", "Hardware", "left"),
     ("version", "Firmware", "left"),
     ("region", "Region", "left"),
@@ -253,7 +253,7 @@ def _identity(context: ApiContext, say: Speaker, shown: Portrait) -> None:
     ]
     facts(
         {
-            say("Model"): device.model or "–",
+            say("Device model"): device.model or "–",
             say("Hardware"): device.hardware or "–",
             say("Firmware"): device.firmware or "–",
             say("Serial number"): device.serial or "–",

@@ -180,7 +180,7 @@ def _riskiest(say: Speaker, known: Sequence[Prognosis]) -> None:
         (
             ("device", say("Device"), "left"),
             ("part", say("Part"), "left"),
-            ("p30", say("{days} days", days=30), "right"),
+            ("p30", say("{days} days", days=30).replace(" ", prognosis_pages.NARROW), "right"),
             ("origin", say("Known from"), "left"),
             ("why", say("Why"), "left"),
         ),
@@ -207,7 +207,7 @@ def _groups(say: Speaker, shown: Overview) -> None:
     )
     table(
         (
-            ("model", say("Model"), "left"),
+            ("model", say("Device model"), "left"),
             ("hardware", say("Hardware"), "left"),
             ("version", say("Firmware"), "left"),
             ("devices", say("Devices"), "right"),

@@ -165,7 +165,7 @@ def reporting_form(
 def _step(say: Speaker, one: Change) -> dict[str, Any]:
     return {
         "id": one.id,
-        "at": moment(one.at).replace("-", "\N{NON-BREAKING HYPHEN}"),
+        "at": moment(one.at),
         "state": say.word(one.state),
         "state_color": COLORS[one.state],
         "why": sentence(one.why, say.language),

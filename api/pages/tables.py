@@ -27,8 +27,12 @@ STATE_CELL = """
 """
 
 
-PROSE = "min-width: 16rem; white-space: normal"
+PROSE = "min-width: 16rem; white-space: normal; word-break: normal"
 """A cell that holds sentences: on a phone it must not become a column of single words."""
+WHOLE = "word-break: keep-all"
+"""Other cells: Chinese words stay whole where a column is narrow, they would stand one sign a line."""
+MOMENTS = frozenset({"at", "started", "asked", "trained", "first_seen", "last_seen", "opened", "due"})
+"""Columns of times, which are not broken at a hyphen."""
 
 
 def columns(*given: Column) -> list[dict[str, Any]]:
@@ -61,6 +65,8 @@ def table(
         column["sortable"] = True
         if column["name"] in prose:
             column["style"] = PROSE
+        elif column["name"] in MOMENTS:
+            column["style"] = "white-space: nowrap"
     pagination = {"rowsPerPage": page_size} if len(rows) > page_size else {"rowsPerPage": 0}
     made = ui.table(columns=described, rows=[dict(row) for row in rows], row_key=key, pagination=pagination)
     if len(rows) <= page_size:
@@ -110,5 +116,5 @@ def _dressed(made: ui.table, links: Sequence[str], badges: Sequence[str]) -> ui.
         made.add_slot(f"body-cell-{field}", LINK_CELL.format(field=field))
     for field in badges:
         made.add_slot(f"body-cell-{field}", STATE_CELL.format(field=field))
-    made.classes("w-full hw-card").props("flat dense")
+    made.classes("w-full hw-card").style(WHOLE).props("flat dense")
     return made
