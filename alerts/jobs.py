@@ -15,10 +15,11 @@ from alerts.delivery.events import Endpoint, announce
 from alerts.delivery.patience import Patience
 from alerts.notices.issue import Mail
 from alerts.notices.wording import Brand
+from alerts.policy.cases import Survey
 from alerts.policy.file import Policy, default_text, parse
-from alerts.policy.survey import survey
+from alerts.policy.survey import STANDING, survey
 from hearthwatch.ports import Channel
-from hearthwatch.records import policies
+from hearthwatch.records import policies, policy_decisions
 from hearthwatch.records.database import Database
 
 
@@ -27,20 +28,29 @@ def apply_policy(
 ) -> Mapping[str, int]:
     """Do what the policy says about the findings that stand. Returns counts of what was done, nothing where nothing was.
 
-    First it only reads; the writer's turn is taken when there is something to do, and what is to be done is then looked at again.
+    First it only reads; the writer's turn is taken when there is something to do, and what is to be done is then looked at again. The
+    first round of a policy version has all its reasons to write, so that it is looked once, in the writer's turn.
     """
     with database.reading() as connection:
         seen = policies.current(connection)
-        found = survey(connection, seen, now) if seen is not None else None
-    if found is None or found.idle:
+        if seen is None:
+            return {}
+        first = policy_decisions.none_yet(connection, seen.version, STANDING)
+        subjects = None if first else _concerned(survey(connection, seen, now))
+    if not first and subjects is None:
         return {}
     mail = Mail(brand, public_url, link_life)
     with database.transaction() as connection:
         version = policies.current(connection)
         if version is None:
             return {}
-        again = survey(connection, version, now, found.subjects if version == seen else None)
-        return dict(rounds.carry_out(connection, again, version, mail, now))
+        again = survey(connection, version, now, subjects if version == seen else None)
+        return {} if again.idle else dict(rounds.carry_out(connection, again, version, mail, now))
+
+
+def _concerned(found: Survey) -> frozenset[str] | None:
+    """Whom a survey found something to do about; None where there is nothing."""
+    return None if found.idle else found.subjects
 
 
 def follow_up(

@@ -18,8 +18,13 @@ WORKER = "delivery"
 
 def mark(connection: Connection, results: Sequence[Result], now: datetime) -> None:
     """Write down how it went; where the claim was lost meanwhile, another worker does."""
+    arrived = [one.item for one in results if one.what == "delivered"]
+    held = outbox.complete(connection, arrived, now) if arrived else set()
     for result in results:
-        _mark_one(connection, result, now)
+        if result.what != "delivered":
+            _mark_one(connection, result, now)
+        elif result.item.id in held:
+            _arrived(connection, result.item, now)
     tried = [
         Attempt(one.item.id, one.item.channel, one.item.attempts, now, one.outcome, one.reason or None)
         for one in results
@@ -30,10 +35,7 @@ def mark(connection: Connection, results: Sequence[Result], now: datetime) -> No
 
 def _mark_one(connection: Connection, result: Result, now: datetime) -> None:
     item = result.item
-    if result.what == "delivered":
-        if outbox.complete(connection, item, now):
-            _arrived(connection, item, now)
-    elif result.what in {"refused", "given_up"}:
+    if result.what in {"refused", "given_up"}:
         if outbox.fail(connection, item, result.reason, now, outcome=result.outcome):
             gave_up(connection, item, result.reason, now)
     elif result.what == "unwanted":

@@ -17,7 +17,7 @@ from alerts.policy.decisions import Addressee, NoticePlan
 from alerts.policy.facts import Facts
 from alerts.policy.file import Policy, Rule
 from alerts.policy.fixes import Fixes
-from alerts.policy.judgement import Judgement
+from alerts.policy.judgement import Judgement, Like, Reasons
 from hearthwatch.records import budgets, consents, devices, notices
 from hearthwatch.records.campaigns import Campaign
 from hearthwatch.records.consents import Standing
@@ -58,25 +58,29 @@ class Round:
     """(device, customer) that have their notice from shortly before."""
     remarks: dict[int, str] = field(default_factory=dict)
     """By finding, what became of the notice that its rule asks for: written, no_owner, told, recent, campaign, closed, covered."""
-    _rules: dict[tuple[object, ...], Rule | None] = field(default_factory=dict)
-    _tried: dict[tuple[object, ...], Mapping[str, Any]] = field(default_factory=dict)
+    reasons: Reasons = field(init=False)
+    _rules: dict[Like, Rule | None] = field(default_factory=dict)
+    _tried: dict[Like, Mapping[str, Any]] = field(default_factory=dict)
     _consents: dict[str, Standing] = field(default_factory=dict)
     _spent: dict[tuple[str, str], int] = field(default_factory=dict)
     _learned: set[tuple[str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str]] = field(default_factory=set)
     _fleet: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        self.reasons = Reasons(self.policy)
+
     def rule_of(self, finding: Finding, about: Facts, prior: Prior | None) -> Rule | None:
         """The rule that fits a finding; like findings are asked once."""
         held = prior.rule if prior else None
-        key = (*_likeness(finding), about, held)
+        key = (*judgement.likeness(finding), about, held)
         if key not in self._rules:
             self._rules[key] = decisions.rule_for(self.policy, finding, about, held)
         return self._rules[key]
 
     def tried(self, finding: Finding, about: Facts) -> Mapping[str, Any]:
         """Why no rule fits a finding; like findings share the answer."""
-        key = (*_likeness(finding), about)
+        key = (*judgement.likeness(finding), about)
         if key not in self._tried:
             self._tried[key] = judgement.no_rule(self.policy, finding, about)
         return self._tried[key]
@@ -165,11 +169,6 @@ class Round:
         if customer_id not in self._consents:
             self._learn_consents([customer_id])
         return self._consents[customer_id]
-
-
-def _likeness(finding: Finding) -> tuple[object, ...]:
-    """All that rules ask of a finding itself."""
-    return finding.kind, finding.mode, finding.part, finding.severity, finding.probability
 
 
 def household(owner: Owner) -> tuple[str, str]:

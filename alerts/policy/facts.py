@@ -52,9 +52,9 @@ def of_devices(
     sold = models.find(connection, {one.model for one in found if one.model}) if "model" in asked else {}
     ends = warranties.of_devices(connection, ids) if "warranty" in asked else {}
     told = attributes.present(connection, ids) if "groups" in asked else {}
-    return {
-        one.id: _facts(one, sold.get(one.model or ""), ends.get(one.id), told.get(one.id, {}), now) for one in found
-    }
+    known: dict[Facts, Facts] = {}  # like devices share theirs: what is decided by them is found again by identity
+    made = {one.id: _facts(one, sold.get(one.model or ""), ends.get(one.id), told.get(one.id), now) for one in found}
+    return {device: known.setdefault(about, about) for device, about in made.items()}
 
 
 def _facts(

@@ -42,15 +42,60 @@ class Judgement:
     why: Mapping[str, Any] = field(default_factory=dict)
 
 
-def judge(policy: Policy, finding: Finding, rule: Rule | None, around: Around, now: datetime) -> Judgement:
-    """Judge a finding that the given rule fits (None: no rule does)."""
+Like = tuple[object, ...]
+"""All that the reasons of a finding depend on; what is made of one holds for all that are like it."""
+
+
+class Reasons:
+    """Reasons that like findings share: they are made, and later compared, once for all of them."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._made: dict[Like, Mapping[str, Any]] = {}
+        self._sums: dict[Like, Account] = {}
+
+    def of_rule(self, finding: Finding, rule: Rule | None, around: Around) -> Mapping[str, Any]:
+        """What a rule matched, and what it asks for; with the silence where there is one."""
+        key = (*likeness(finding), around.facts, rule.name if rule else None, around.silence)
+        made = self._made.get(key)
+        if made is None:
+            silent = {"silence": around.silence} if around.silence is not None else {}
+            made = self._made[key] = {**_of_rule(self._policy, finding, rule, around), **silent}
+        return made
+
+    def with_cost(self, finding: Finding, rule: Rule, around: Around) -> tuple[Mapping[str, Any], Account]:
+        """As `of_rule`, with the sums; and the sums."""
+        key = (*likeness(finding), around.facts, rule.name, "cost")
+        made = self._made.get(key)
+        if made is None:
+            sums = self._sums[key] = account_of(self._policy, finding, rule)
+            made = self._made[key] = {
+                **self.of_rule(finding, rule, around),
+                "cost": told_cost(self._policy, sums),
+            }
+        return made, self._sums[key]
+
+
+def likeness(finding: Finding) -> Like:
+    """All that rules ask of a finding itself."""
+    return finding.kind, finding.mode, finding.part, finding.severity, finding.probability
+
+
+def judge(
+    policy: Policy,
+    finding: Finding,
+    rule: Rule | None,
+    around: Around,
+    now: datetime,
+    reasons: Reasons | None = None,
+) -> Judgement:
+    """Judge a finding that the given rule fits (None: no rule does). ``reasons`` are of the same policy and round."""
+    shared = reasons or Reasons(policy)
     if around.silence is not None:
-        return Judgement(
-            finding, rule, "silent", why={**_of_rule(policy, finding, rule, around), "silence": around.silence}
-        )
+        return Judgement(finding, rule, "silent", why=shared.of_rule(finding, rule, around))
     if rule is None:
         return Judgement(finding, None, "no_rule", why=no_rule(policy, finding, around.facts))
-    why = _of_rule(policy, finding, rule, around)
+    why = shared.of_rule(finding, rule, around)
     if not decisions.stands(finding, rule, now):
         return Judgement(finding, rule, "held", why={**why, "until": _text(finding.first_seen + rule.hold)})
     until = None if rule.is_safety else waits_until(policy, finding, around.coming, now)
@@ -59,10 +104,10 @@ def judge(policy: Policy, finding: Finding, rule: Rule | None, around: Around, n
         return Judgement(finding, rule, "waits_for_fix", why={**why, "fix": waits})
     if not rule.worth_it:
         return Judgement(finding, rule, "acts", pays=True, why=why)
-    sums = account_of(policy, finding, rule)
+    told, sums = shared.with_cost(finding, rule, around)
     stood = around.prior is not None and around.prior.pays and around.prior.rule == rule.name
     pays = sums.pays(policy.hysteresis.probability if stood else 0.0)
-    return Judgement(finding, rule, "acts" if pays else "costs", pays, {**why, "cost": told_cost(policy, sums)})
+    return Judgement(finding, rule, "acts" if pays else "costs", pays, told)
 
 
 def no_rule(policy: Policy, finding: Finding, about: Facts) -> Mapping[str, Any]:

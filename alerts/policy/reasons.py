@@ -60,16 +60,15 @@ def _of_notice(this: Round, case: NoticeCase, about: Facts | None) -> dict[str, 
 def to_keep(this: Round, version: int, cases: Iterable[DeviceCase]) -> Iterable[Decision]:
     """The decisions whose reasons are not those of the last look."""
     by_finding = {case.finding.id: case for case in cases}
-    marks: dict[tuple[str, int], str] = {}  # of reasons that like findings share
+    marks: dict[tuple[str, int], tuple[str, Mapping[str, Any]]] = {}  # of reasons that like findings share
     told: dict[tuple[int, str], Mapping[str, Any]] = {}
     for number, one in this.judged.items():
         outcome, why = _outcome(this, one, by_finding.get(number), told)
         rule, prior = one.rule.name if one.rule else None, this.priors.get(number)
-        mark = marks.get((outcome, id(why)))
-        if mark is None:
-            mark = judgement.digest(outcome, why)
-            if why is one.why or (id(one.why), this.remarks.get(number)) in told:  # these live as long as the marks
-                marks[outcome, id(why)] = mark
+        key = (outcome, id(why))
+        if key not in marks:
+            marks[key] = judgement.digest(outcome, why), why  # which lives on, so that nothing else gets its id
+        mark = marks[key][0]
         if prior is None or (prior.digest, prior.rule, prior.pays) != (mark, rule, one.pays):
             since = prior.since if prior is not None and prior.rule == rule else this.now
             yield Decision(number, rule, outcome, one.pays, mark, why, since, this.now, version)

@@ -81,7 +81,7 @@ def survey(
 
 def _standing(connection: Connection, subjects: Collection[str] | None) -> list[Finding]:
     if subjects is None:
-        return findings.list_findings(connection, states=STANDING, limit=ALL)[::-1]
+        return findings.in_states(connection, STANDING)
     others = (
         finding
         for kind in ("release", "group")
@@ -132,7 +132,8 @@ def _judge(this: Round, finding: Finding, device: Device | None) -> Judgement:
     coming = this.fixes.coming(device, finding.mode) if this.policy.suppression.wait_for_fix_days else None
     if rule is None and silence is None:
         return Judgement(finding, None, "no_rule", why=this.tried(finding, about))
-    return judgement.judge(this.policy, finding, rule, Around(device, about, silence, coming, prior), this.now)
+    around = Around(device, about, silence, coming, prior)
+    return judgement.judge(this.policy, finding, rule, around, this.now, this.reasons)
 
 
 def _worse_release(this: Round, finding: Finding, ticket: Ticket | None) -> WorseRelease | None:
@@ -201,8 +202,11 @@ def _device_cases(
         cause = by_firmware.get((device.model or "", device.version or "")) if device and by_firmware else None
         if cause is not None and (rule.is_safety or not decisions.covered(this.policy, finding)):
             cause = None
-        case = DeviceCase(finding, rule, device, None, linked.get(finding.id), "none", cause)
-        cases.append(_with_step(this, case) if this.live else case)
+        ticket = linked.get(finding.id)
+        step = (
+            decisions.ticket_step(this.policy, finding, rule, ticket, cover=cause is not None) if this.live else "none"
+        )
+        cases.append(DeviceCase(finding, rule, device, None, ticket, step, cause))
     return _with_engineers(this, cases)
 
 
@@ -220,13 +224,11 @@ def _with_owners(this: Round, cases: Sequence[DeviceCase]) -> list[DeviceCase]:
     owners = customers.owners_of(this.connection, sorted(concerned), this.now) if concerned else {}
     this.campaigns = campaigns.affecting(this.connection, sorted(concerned), this.now) if concerned else {}
     return [
-        replace(case, owner=owners.get(case.finding.subject), wants_notice=case.finding.id in wanting) for case in cases
+        replace(case, owner=owners.get(case.finding.subject), wants_notice=case.finding.id in wanting)
+        if case.finding.subject in concerned
+        else case
+        for case in cases
     ]
-
-
-def _with_step(this: Round, case: DeviceCase) -> DeviceCase:
-    step = decisions.ticket_step(this.policy, case.finding, case.rule, case.ticket, cover=case.cause is not None)
-    return replace(case, step=step)
 
 
 def _with_engineers(this: Round, cases: Sequence[DeviceCase]) -> list[DeviceCase]:

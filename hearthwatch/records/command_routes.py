@@ -34,10 +34,14 @@ def route_to(connection: Connection, device: Device) -> Route | None:
 
 def aliases_of(connection: Connection, device_id: str) -> list[str]:
     """The other ids that a device is known by."""
-    query = sa.select(device_aliases.c.alias).where(
-        device_aliases.c.device == device_id, device_aliases.c.state == "joined"
-    )
-    return list(connection.execute(query.order_by(device_aliases.c.alias)).scalars())
+    return list(connection.execute(_ALIASES, {"one": device_id}).scalars())
+
+
+_ALIASES = (
+    sa.select(device_aliases.c.alias)
+    .where(device_aliases.c.device == sa.bindparam("one"), device_aliases.c.state == "joined")
+    .order_by(device_aliases.c.alias)
+)
 
 
 def _search(connection: Connection, convention: str | None, ids: list[str]) -> Route | None:

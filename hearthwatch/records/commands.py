@@ -93,13 +93,21 @@ def _command(row: sa.RowMapping) -> Command:
     return Command(**{**dict(row), "answered_by": tuple(row["answered_by"])})
 
 
+_WAITS = sa.and_(
+    commands.c.device_id == sa.bindparam("device"),
+    commands.c.kind == sa.bindparam("kind"),
+    commands.c.state.in_(PENDING),
+)
+_WAITING = sa.select(*_COLUMNS).where(_WAITS)
+_SAME = commands.c.request_id == sa.bindparam("request")
+_SAME_OR_WAITING = sa.select(*_COLUMNS).where(sa.or_(_SAME, _WAITS)).order_by(_SAME.desc()).limit(1)
+
+
 def put(connection: Connection, new: NewCommand, now: datetime) -> tuple[Command, bool]:
     """The command, and whether this call wrote it down; else it is the one that waits already, or has this request's id."""
     added = insert_missing(connection, commands, [_row(new, now)]) == 1
-    same = commands.c.request_id == new.request_id
-    waits = sa.and_(commands.c.device_id == new.device_id, commands.c.kind == new.kind, commands.c.state.in_(PENDING))
-    query = sa.select(*_COLUMNS).where(sa.or_(same, waits)).order_by(same.desc()).limit(1)
-    found = connection.execute(query).mappings().one_or_none()
+    sought = {"request": new.request_id, "device": new.device_id, "kind": new.kind}
+    found = connection.execute(_SAME_OR_WAITING, sought).mappings().one_or_none()
     if found is None:  # what stood in the way ended in this moment
         raise Conflict("another command of this kind was under way; try again", where=f"device {new.device_id}")
     return _command(found), added
@@ -177,10 +185,7 @@ def of_ticket(connection: Connection, ticket: Ticket, *, limit: int = 50) -> lis
 
 def pending(connection: Connection, device_id: str, kind: str) -> Command | None:
     """The command of this kind that waits for a device, if any."""
-    query = sa.select(*_COLUMNS).where(
-        commands.c.device_id == device_id, commands.c.kind == kind, commands.c.state.in_(PENDING)
-    )
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(_WAITING, {"device": device_id, "kind": kind}).mappings().one_or_none()
     return _command(row) if row is not None else None
 
 

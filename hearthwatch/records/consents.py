@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records.database import batched
+from hearthwatch.records.statements import among
 from hearthwatch.records.tables import consent_events, notices
 from hearthwatch.records.tables.columns import fitted
 
@@ -123,6 +124,13 @@ def grant_many(connection: Connection, grants: Iterable[Grant], at: datetime, so
     return withdrawn
 
 
+_STANDING = (
+    sa.select(*(consent_events.c[name] for name in ("customer_id", "purpose", "granted", "channel")))
+    .where(among(consent_events.c.customer_id))
+    .order_by(consent_events.c.at, consent_events.c.id)
+)
+
+
 def standing(connection: Connection, customer_id: str) -> Standing:
     """What holds for a customer now."""
     return standings(connection, [customer_id])[customer_id]
@@ -132,9 +140,8 @@ def standings(connection: Connection, customer_ids: Iterable[str]) -> dict[str, 
     """What holds for some customers now; of each that is asked."""
     found = dict.fromkeys(customer_ids, Standing())
     for some in batched(sorted(found)):
-        query = sa.select(consent_events).where(consent_events.c.customer_id.in_(some))
-        for row in connection.execute(query.order_by(consent_events.c.at, consent_events.c.id)):
-            found[row.customer_id] = found[row.customer_id].after(row.purpose, row.granted, row.channel)
+        for customer, purpose, granted, channel in connection.execute(_STANDING, {"some": some}).all():
+            found[customer] = found[customer].after(purpose, granted, channel)
     return found
 
 

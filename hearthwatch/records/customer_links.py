@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Denied, Missing
 from hearthwatch.records.database import insert_missing
+from hearthwatch.records.statements import insert_into
 from hearthwatch.records.tables import customer_links, notices, tickets, used_nonces
 
 TOKEN_BYTES = 32
@@ -47,7 +48,7 @@ def create(
     """Make a link and return its token, which is not kept and cannot be shown again. Raises `Conflict` for a link to two matters."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
     row = {"customer_id": customer_id, "notice_id": notice_id, "ticket_id": ticket_id, "expires_at": expires_at}
-    connection.execute(sa.insert(customer_links).values(token_hash=_hash(token), **row))
+    connection.execute(insert_into(customer_links), {"token_hash": _hash(token), **row})
     return token
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.records.database import batched, containing, insert_for, insert_missing
+from hearthwatch.records.statements import among
 from hearthwatch.records.tables import customers, homes, ownerships
 
 
@@ -231,15 +232,23 @@ def owners_of(connection: Connection, ids: Sequence[str], at: datetime) -> dict[
     """Whose some devices are at a time; devices of unknown owners are absent."""
     held: list[Ownership] = []
     for some in batched(ids):
-        query = sa.select(*_OWNERSHIP).where(ownerships.c.device_id.in_(some), *_holding(at))
-        query = query.order_by(ownerships.c.device_id, ownerships.c.from_at)
-        held.extend(Ownership(**row) for row in connection.execute(query).mappings())
+        held.extend(Ownership(*row) for row in connection.execute(_HELD, {"some": some, "at": at}).all())
     people = {row["id"]: _customer(row) for row in _rows(connection, customers, {one.customer_id for one in held})}
     houses = {row["id"]: Home(**row) for row in _rows(connection, homes, {one.home_id for one in held} - {None})}
     return {one.device_id: Owner(people[one.customer_id], houses.get(one.home_id or "")) for one in held}
 
 
 _OWNERSHIP = tuple(ownerships.c[name] for name in Ownership.__dataclass_fields__)
+_HELD = (
+    sa.select(*_OWNERSHIP)
+    .where(
+        among(ownerships.c.device_id),
+        ownerships.c.from_at <= sa.bindparam("at"),
+        sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > sa.bindparam("at")),
+    )
+    .order_by(ownerships.c.device_id, ownerships.c.from_at)
+)
+_SOME = {table: sa.select(table).where(among(table.c.id)) for table in (customers, homes)}
 
 
 def _present(connection: Connection, device_id: str, at: datetime) -> Ownership | None:
@@ -256,7 +265,7 @@ def _rows(connection: Connection, table: sa.Table, ids: set[Any]) -> list[Any]:
     return [
         row
         for some in batched(sorted(ids))
-        for row in connection.execute(sa.select(table).where(table.c.id.in_(some))).mappings()
+        for row in connection.execute(_SOME[table], {"some": some}).mappings().all()
     ]
 
 

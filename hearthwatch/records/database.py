@@ -26,6 +26,7 @@ from sqlalchemy.pool import StaticPool
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale, Unavailable
 from hearthwatch.records.json_text import json_text
 from hearthwatch.records.postgresql import Contended, meaning, postgresql_engine, take_turn
+from hearthwatch.records.statements import insert_missing_into, updated
 
 T = TypeVar("T")
 
@@ -224,12 +225,23 @@ def update_at_revision(
 
     ``revision`` is the one the caller read, or None to change whatever is there. Raises `Missing` or `Stale`.
     """
+    row = row_at_revision(connection, table, key, revision, changes, (table.c.revision,))
+    return int(row.revision)
+
+
+def row_at_revision(
+    connection: Connection,
+    table: sa.Table,
+    key: Mapping[str, Any],
+    revision: int | None,
+    changes: Mapping[str, Any],
+    columns: tuple[sa.Column[Any], ...],
+) -> sa.Row[Any]:
+    """As `update_at_revision`; returns some columns of the row as it is then."""
+    row = updated(connection, table, key, revision, changes, columns)
+    if row is not None:
+        return row
     where = [table.c[name] == value for name, value in key.items()]
-    guard = [*where, table.c.revision == revision] if revision is not None else where
-    update = sa.update(table).where(*guard).values({**changes, "revision": table.c.revision + 1})
-    new: int | None = connection.execute(update.returning(table.c.revision)).scalar_one_or_none()
-    if new is not None:
-        return new
     current = connection.execute(sa.select(table.c.revision).where(*where)).scalar_one_or_none()
     if current is None:
         raise Missing(f"no such row in {table.name}", where=str(dict(key)))
@@ -244,7 +256,7 @@ def insert_missing(connection: Connection, table: sa.Table, rows: Sequence[Mappi
     new = 0
     # One statement serves all rows that give the same columns.
     for _, alike in groupby(rows, key=_column_names):
-        new += connection.execute(insert_for(connection, table).on_conflict_do_nothing(), list(alike)).rowcount
+        new += connection.execute(insert_missing_into(connection, table), list(alike)).rowcount
     return new
 
 

@@ -16,6 +16,7 @@ from hearthwatch.errors import Invalid, Missing
 from hearthwatch.firmware import version as normalised
 from hearthwatch.records import attributes, liveness, models, parts
 from hearthwatch.records.database import batched, containing, insert_for, update_at_revision
+from hearthwatch.records.statements import among
 from hearthwatch.records.tables import device_liveness, devices, installed_parts
 from hearthwatch.records.tables.columns import fitted
 from hearthwatch.values import DEVICE_ID, Device, Identity, Observation
@@ -254,9 +255,11 @@ def find(connection: Connection, ids: Sequence[str]) -> dict[str, Device]:
     """The devices that exist of some ids."""
     found: dict[str, Device] = {}
     for some in batched(ids):
-        query = sa.select(*_COLUMNS).where(devices.c.id.in_(some)).order_by(devices.c.id)
-        found.update((row.id, Device(*row)) for row in connection.execute(query))
+        found.update((row[0], Device(*row)) for row in connection.execute(_SOME, {"some": some}).all())
     return found
+
+
+_SOME = sa.select(*_COLUMNS).where(among(devices.c.id)).order_by(devices.c.id)
 
 
 def list_devices(

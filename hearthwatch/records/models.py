@@ -69,9 +69,12 @@ def add_missing(connection: Connection, ids: Iterable[str]) -> int:
     return insert_missing(connection, models, [{"id": one, "name": one} for one in sorted(set(ids))])
 
 
+_BY_ID = sa.select(models).where(models.c.id == sa.bindparam("one"))
+
+
 def get(connection: Connection, model_id: str) -> Model:
     """One model. Raises `Missing`."""
-    row = connection.execute(sa.select(models).where(models.c.id == model_id)).mappings().one_or_none()
+    row = connection.execute(_BY_ID, {"one": model_id}).mappings().one_or_none()
     if row is None:
         raise Missing("no such model", where=model_id)
     return Model(**row)

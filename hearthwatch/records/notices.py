@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
-from hearthwatch.records.database import batched, insert_missing, update_at_revision
+from hearthwatch.records.database import batched, insert_missing, row_at_revision
+from hearthwatch.records.statements import among, insert_into
 from hearthwatch.records.tables import (
     devices,
     findings,
@@ -105,6 +106,17 @@ def cause_of(*, finding_id: int | None = None, ticket_id: int | None = None, cam
 
 
 _COLUMNS = tuple(notices.c[name] for name in Notice.__dataclass_fields__)
+_BY_ID = sa.select(*_COLUMNS).where(notices.c.id == sa.bindparam("one"))
+_KEY = ("cause", "device_id", "customer_id", "kind", "occasion")
+_BY_KEY: sa.Select[Any] = sa.select(*_COLUMNS).where(*(notices.c[name] == sa.bindparam(name) for name in _KEY))
+_OF_FINDINGS = (
+    sa.select(*_COLUMNS)
+    .where(among(notices.c.finding_id), notices.c.occasion == sa.bindparam("on"))
+    .order_by(notices.c.id)
+)
+_DISOWNED = sa.select(notices.c.device_id, notices.c.customer_id).where(
+    among(notices.c.device_id), notices.c.answer == "not_mine"
+)
 
 
 def write(
@@ -129,8 +141,7 @@ def write(
     }
     if not insert_missing(connection, notices, [row]):
         return None
-    key = [notices.c[name] == row[name] for name in ("cause", "device_id", "customer_id", "kind", "occasion")]
-    notice = Notice(**connection.execute(sa.select(*_COLUMNS).where(*key)).mappings().one())
+    notice = Notice(*connection.execute(_BY_KEY, {name: row[name] for name in _KEY}).one())
     note(connection, notice.id, now, "written", "policy", {"state": state, "reason": reason})
     return notice
 
@@ -139,8 +150,7 @@ def change(connection: Connection, notice_id: int, revision: int | None, changes
     """Change a notice, at ``revision`` if given. Raises `Missing` or `Stale`."""
     if "reason" in changes:
         changes = {**changes, "reason": fitted(notices.c.reason, changes["reason"])}
-    update_at_revision(connection, notices, {"id": notice_id}, revision, changes)
-    return get(connection, notice_id)
+    return Notice(*row_at_revision(connection, notices, {"id": notice_id}, revision, changes, _COLUMNS))
 
 
 def note(
@@ -149,15 +159,15 @@ def note(
     """Append to the ledger of a notice."""
     who = fitted(notice_events.c.actor, actor)
     row = {"notice_id": notice_id, "at": at, "what": what, "actor": who, "detail": dict(detail)}
-    connection.execute(sa.insert(notice_events).values(row))
+    connection.execute(insert_into(notice_events), row)
 
 
 def get(connection: Connection, notice_id: int) -> Notice:
     """One notice. Raises `Missing`."""
-    row = connection.execute(sa.select(*_COLUMNS).where(notices.c.id == notice_id)).mappings().one_or_none()
+    row = connection.execute(_BY_ID, {"one": notice_id}).one_or_none()
     if row is None:
         raise Missing("no such notice", where=f"notice {notice_id}")
-    return Notice(**row)
+    return Notice(*row)
 
 
 def html(connection: Connection, notice_id: int) -> str:
@@ -198,6 +208,21 @@ def occasions_of_devices(connection: Connection, device_ids: Iterable[str]) -> s
     return found
 
 
+def unsent_of_tickets(connection: Connection, kind: str) -> list[tuple[Notice, str]]:
+    """Notices of a kind about tickets that have not left yet, oldest first, each with the occasion that it was written on."""
+    query = sa.select(*_COLUMNS, notices.c.occasion.label("on")).where(
+        notices.c.kind == kind, notices.c.ticket_id.is_not(None), notices.c.state.in_(("waiting", "held", "queued"))
+    )
+    rows = connection.execute(query.order_by(notices.c.id)).mappings()
+    return [(Notice(**{name: row[name] for name in Notice.__dataclass_fields__}), str(row["on"])) for row in rows]
+
+
+def states_of_ticket(connection: Connection, ticket_id: int) -> dict[str, str]:
+    """The states of a ticket's notices, by the occasion that each was written on."""
+    query = sa.select(notices.c.occasion, notices.c.state).where(notices.c.ticket_id == ticket_id)
+    return {occasion: state for occasion, state in connection.execute(query.order_by(notices.c.id))}  # noqa: C416
+
+
 def events(connection: Connection, notice_id: int) -> list[NoticeEvent]:
     """What became of a notice, oldest first."""
     query = sa.select(notice_events).where(notice_events.c.notice_id == notice_id).order_by(notice_events.c.id)
@@ -233,8 +258,7 @@ def of_findings(connection: Connection, finding_ids: Iterable[int], *, occasion:
     """The notices about some findings on one occasion, oldest first."""
     found: list[Notice] = []
     for some in batched(finding_ids):
-        query = sa.select(*_COLUMNS).where(notices.c.finding_id.in_(some), notices.c.occasion == occasion)
-        found.extend(Notice(**row) for row in connection.execute(query.order_by(notices.c.id)).mappings())
+        found.extend(Notice(*row) for row in connection.execute(_OF_FINDINGS, {"some": some, "on": occasion}).all())
     return found
 
 
@@ -357,7 +381,8 @@ def without_all_clear(connection: Connection, since: datetime, *, modes: Sequenc
     cleared = sa.exists().where(theirs, later.c.cause == notices.c.cause, later.c.kind == "all_clear")
     ended = (
         sa.exists()
-        .where(theirs, later.c.kind == "ticket_update", later.c.ticket_id == ticket_findings.c.ticket_id)
+        .where(theirs, later.c.kind == "ticket_update", later.c.state != "cancelled")
+        .where(later.c.ticket_id == ticket_findings.c.ticket_id)
         .where(ticket_findings.c.finding_id == notices.c.finding_id, later.c.created_at >= findings.c.recovered_at)
     )
     query = (
@@ -428,8 +453,5 @@ def disowned(connection: Connection, device_ids: Iterable[str]) -> set[tuple[str
     """(device, customer) pairs where the customer answered that the device is not theirs."""
     found: set[tuple[str, str]] = set()
     for some in batched(device_ids):
-        query = sa.select(notices.c.device_id, notices.c.customer_id).where(
-            notices.c.device_id.in_(some), notices.c.answer == "not_mine"
-        )
-        found.update((one, other) for one, other in connection.execute(query))
+        found.update((one, other) for one, other in connection.execute(_DISOWNED, {"some": some}).all())
     return found

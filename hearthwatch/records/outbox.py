@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Missing
 from hearthwatch.records.database import batched, insert_missing, update_at_revision
+from hearthwatch.records.statements import among
 from hearthwatch.records.tables import outbox
 from hearthwatch.records.tables.columns import fitted
 
@@ -56,6 +57,19 @@ class OutboxItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """Something to be written into the outbox, to leave not before ``next_at``; ``key`` is its idempotency key."""
+
+    kind: str
+    channel: str
+    address: str
+    payload: Mapping[str, Any]
+    key: str
+    next_at: datetime
+    notice_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """What waits in one channel: how many things, since when the oldest that is due, and how many were given up."""
 
@@ -84,20 +98,29 @@ def put(
     notice_id: int | None = None,
 ) -> bool:
     """Write down a thing to send, not before ``next_at``; False where one with this key is there already."""
-    row = {
-        "kind": kind,
-        "notice_id": notice_id,
-        "channel": channel,
-        "address": address,
-        "payload": dict(payload),
-        "idempotency_key": key,
-        "state": "pending",
-        "created_at": now,
-        "next_at": next_at or now,
-        "due_at": next_at or now,
-        "message_ref": message_ref(key),
-    }
-    return insert_missing(connection, outbox, [row]) == 1
+    leaving = Leaving(kind, channel, address, payload, key, next_at or now, notice_id)
+    return put_all(connection, [leaving], now) == 1
+
+
+def put_all(connection: Connection, wanted: Iterable[Leaving], now: datetime) -> int:
+    """Write down things to send, but those whose key is there already; returns how many were new."""
+    rows = [
+        {
+            "kind": one.kind,
+            "notice_id": one.notice_id,
+            "channel": one.channel,
+            "address": one.address,
+            "payload": dict(one.payload),
+            "idempotency_key": one.key,
+            "state": "pending",
+            "created_at": now,
+            "next_at": one.next_at,
+            "due_at": one.next_at,
+            "message_ref": message_ref(one.key),
+        }
+        for one in wanted
+    ]
+    return sum(insert_missing(connection, outbox, some) for some in batched(rows))
 
 
 def due_channels(connection: Connection, now: datetime) -> list[str]:
@@ -180,11 +203,20 @@ def still_claimed(connection: Connection, items: Sequence[OutboxItem]) -> set[in
     return {item.id for item in items if revisions.get(item.id) == item.revision}
 
 
-def complete(connection: Connection, item: OutboxItem, now: datetime) -> bool:
-    """Mark a claimed thing as delivered and drop its text, which may hold a customer's link. False where the claim was lost."""
-    kept = {name: value for name, value in item.payload.items() if name not in PASSING}
-    changes = {"state": "delivered", "delivered_at": now, "last_error": None, "payload": kept, "outcome": "delivered"}
-    return _mark(connection, item, changes)
+def complete(connection: Connection, items: Sequence[OutboxItem], now: datetime) -> set[int]:
+    """Mark claimed things as delivered and drop their texts, which may hold a customer's link. Returns those whose claim held, by id."""
+    held: set[int] = set()
+    for token in dict.fromkeys(item.claim_token for item in items):
+        claimed = [item.id for item in items if item.claim_token == token]
+        held.update(connection.execute(_HOLDS, {"some": claimed, "token": token}).scalars())
+    done = [{"one": item.id, "at": now, "kept": _kept(item.payload)} for item in items if item.id in held]
+    if done:
+        connection.execute(_COMPLETE, done)
+    return held
+
+
+def _kept(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if name not in PASSING}
 
 
 def retry(
@@ -385,18 +417,23 @@ def forget_people(connection: Connection, notice_ids: Iterable[int]) -> int:
 
 def of_notice(connection: Connection, notice_id: int) -> list[OutboxItem]:
     """What was written for one notice, oldest first."""
-    rows = connection.execute(sa.select(outbox).where(outbox.c.notice_id == notice_id).order_by(outbox.c.id))
-    return [OutboxItem(**row) for row in rows.mappings()]
+    return of_notices(connection, [notice_id]).get(notice_id, [])
 
 
 def of_notices(connection: Connection, notice_ids: Iterable[int]) -> dict[int, list[OutboxItem]]:
     """What was written for some notices, oldest first."""
     found: dict[int, list[OutboxItem]] = {}
     for some in batched(notice_ids):
-        query = sa.select(outbox).where(outbox.c.notice_id.in_(some)).order_by(outbox.c.id)
-        for row in connection.execute(query).mappings():
-            found.setdefault(row["notice_id"], []).append(OutboxItem(**row))
+        for row in connection.execute(_OF_NOTICES, {"some": some}).all():
+            found.setdefault(row.notice_id, []).append(OutboxItem(*row))
     return found
+
+
+_OF_NOTICES = (
+    sa.select(*(outbox.c[name] for name in OutboxItem.__dataclass_fields__))
+    .where(among(outbox.c.notice_id))
+    .order_by(outbox.c.id)
+)
 
 
 def channels_of_notices(connection: Connection) -> list[str]:
@@ -427,9 +464,35 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def _mark(connection: Connection, item: OutboxItem, changes: Mapping[str, Any]) -> bool:
-    freed = {"claimed_by": None, "claim_token": None, "claimed_until": None, "revision": outbox.c.revision + 1}
     mine = (outbox.c.id == item.id, outbox.c.state == "claimed", outbox.c.claim_token == item.claim_token)
-    return connection.execute(sa.update(outbox).where(*mine).values({**changes, **freed})).rowcount == 1
+    return connection.execute(sa.update(outbox).where(*mine).values({**changes, **_FREED})).rowcount == 1
+
+
+_FREED: Mapping[str, Any] = {
+    "claimed_by": None,
+    "claim_token": None,
+    "claimed_until": None,
+    "revision": outbox.c.revision + 1,
+}
+_HOLDS = (
+    sa.select(outbox.c.id)
+    .where(among(outbox.c.id), outbox.c.state == "claimed", outbox.c.claim_token == sa.bindparam("token"))
+    .with_for_update()
+)
+_COMPLETE = (
+    sa.update(outbox)
+    .where(outbox.c.id == sa.bindparam("one"))
+    .values(
+        {
+            "state": "delivered",
+            "delivered_at": sa.bindparam("at"),
+            "last_error": None,
+            "outcome": "delivered",
+            "payload": sa.bindparam("kept"),
+            **_FREED,
+        }
+    )
+)
 
 
 def _error(text: str) -> str:

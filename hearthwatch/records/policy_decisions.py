@@ -46,7 +46,7 @@ class Decision:
 def standing(connection: Connection, states: Sequence[str]) -> dict[int, Prior]:
     """The last look's words about the findings in some states, by finding."""
     query = _priors().join(findings, findings.c.id == policy_decisions.c.finding_id)
-    return dict(_as_prior(row) for row in connection.execute(query.where(findings.c.state.in_(states))))
+    return dict(_as_prior(row) for row in connection.execute(query.where(findings.c.state.in_(states))).all())
 
 
 def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int, Prior]:
@@ -54,12 +54,20 @@ def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int,
     found: dict[int, Prior] = {}
     for some in batched(finding_ids):
         rows = connection.execute(_priors().where(policy_decisions.c.finding_id.in_(some)))
-        found.update(_as_prior(row) for row in rows)
+        found.update(_as_prior(row) for row in rows.all())
     return found
 
 
+def none_yet(connection: Connection, policy_version: int, states: Sequence[str]) -> bool:
+    """Whether there are findings in some states, and nothing was decided under a policy version yet."""
+    decided = sa.exists().where(policy_decisions.c.policy_version == policy_version)
+    standing_now = sa.exists().where(findings.c.state.in_(states))
+    return bool(connection.execute(sa.select(sa.and_(standing_now, sa.not_(decided)))).scalar_one())
+
+
 def _as_prior(row: sa.Row[tuple[int, str | None, bool, str, datetime]]) -> tuple[int, Prior]:
-    return row.finding_id, Prior(row.rule, row.pays, row.digest, row.since)
+    finding, rule, pays, digest, since = row
+    return finding, Prior(rule, pays, digest, since)
 
 
 def _priors() -> sa.Select[tuple[int, str | None, bool, str, datetime]]:

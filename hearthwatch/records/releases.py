@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -129,7 +130,7 @@ def set_assignment(connection: Connection, release_id: int, assignment: str) -> 
 
 def fix_for(connection: Connection, model: str, what: str) -> Release | None:
     """The newest release of a model, not withdrawn, that says it fixes ``what``: a failure mode or a version in any spelling."""
-    for release in _select(connection, releases.c.model == model, releases.c.status != "withdrawn"):
+    for release in _releases(connection.execute(_STANDING, {"model": model})):
         if what in release.fixes or _spelling(what) in {_spelling(fixed) for fixed in release.fixes}:
             return release
     return None
@@ -140,6 +141,16 @@ def _spelling(version: str) -> str | None:
 
 
 def _select(connection: Connection, *where: sa.ColumnElement[bool]) -> list[Release]:
-    order = (releases.c.model, releases.c.version_key.desc(), releases.c.id.desc())
-    rows = connection.execute(sa.select(*_COLUMNS).where(*where).order_by(*order)).mappings()
-    return [Release(**{**row, "fixes": tuple(row["fixes"])}) for row in rows]
+    return _releases(connection.execute(sa.select(*_COLUMNS).where(*where).order_by(*_NEWEST)))
+
+
+def _releases(found: sa.CursorResult[Any]) -> list[Release]:
+    return [Release(**{**row, "fixes": tuple(row["fixes"])}) for row in found.mappings()]
+
+
+_NEWEST = (releases.c.model, releases.c.version_key.desc(), releases.c.id.desc())
+_STANDING = (
+    sa.select(*_COLUMNS)
+    .where(releases.c.model == sa.bindparam("model"), releases.c.status != "withdrawn")
+    .order_by(*_NEWEST)
+)

@@ -87,8 +87,14 @@ def get(connection: Connection, approval_id: int) -> Approval:
 
 def of_ticket(connection: Connection, ticket_id: int) -> list[Approval]:
     """The questions about a ticket, newest first."""
-    query = sa.select(*_COLUMNS).where(ticket_approvals.c.ticket_id == ticket_id)
-    return [Approval(**row) for row in connection.execute(query.order_by(ticket_approvals.c.id.desc())).mappings()]
+    return [Approval(*row) for row in connection.execute(_OF_TICKET, {"one": ticket_id}).all()]
+
+
+_OF_TICKET = (
+    sa.select(*_COLUMNS)
+    .where(ticket_approvals.c.ticket_id == sa.bindparam("one"))
+    .order_by(ticket_approvals.c.id.desc())
+)
 
 
 def asked(connection: Connection, ticket_id: int) -> Approval | None:

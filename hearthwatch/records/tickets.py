@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
-from hearthwatch.records.database import batched, insert_for, insert_missing, update_at_revision
+from hearthwatch.records.database import batched, insert_for, insert_missing, row_at_revision
+from hearthwatch.records.statements import among, insert_into
 from hearthwatch.records.tables import findings, ticket_events, ticket_findings, tickets
 from hearthwatch.records.tables.columns import Instant, fitted
 from hearthwatch.values import Ticket
@@ -85,6 +86,33 @@ class Sought(TypedDict, total=False):
 NEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
 _DUE = sa.func.coalesce(tickets.c.due_at, sa.literal(NEVER_DUE, Instant()))
 _COLUMNS = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)
+_BY_ID = sa.select(*_COLUMNS).where(tickets.c.id == sa.bindparam("one"))
+_MINE, _STANDING = tickets.c.cause == sa.bindparam("cause"), tickets.c.stem == sa.bindparam("stem")
+_OPEN = sa.and_(_STANDING, tickets.c.state != "closed")
+_OF_CAUSE: sa.Select[Any] = sa.select(*_COLUMNS).where(sa.or_(_MINE, _OPEN)).order_by(_OPEN.desc(), _MINE.desc()).limit(1)
+_OF_STEM = sa.select(*_COLUMNS).where(_STANDING, tickets.c.kind == sa.bindparam("kind")).order_by(tickets.c.id)
+_OF_STEM_AND_DEVICE = _OF_STEM.where(tickets.c.device_id == sa.bindparam("device"))
+_OF_FINDINGS = (
+    sa.select(ticket_findings.c.finding_id, *_COLUMNS)
+    .join(tickets, tickets.c.id == ticket_findings.c.ticket_id)
+    .where(among(ticket_findings.c.finding_id))
+)
+_LINKED = (
+    sa.select(ticket_findings.c.ticket_id, *(findings.c[name] for name in LinkedFinding.__dataclass_fields__))
+    .join(findings, findings.c.id == ticket_findings.c.finding_id)
+    .where(among(ticket_findings.c.ticket_id))
+    .order_by(ticket_findings.c.at, findings.c.id)
+)
+_EVENTS = (
+    sa.select(*(ticket_events.c[name] for name in TicketEvent.__dataclass_fields__))
+    .where(among(ticket_events.c.ticket_id))
+    .order_by(ticket_events.c.id)
+)
+_LOADS = (
+    sa.select(tickets.c.technician_id, sa.func.count())
+    .where(tickets.c.state != "closed", tickets.c.technician_id.is_not(None))
+    .group_by(tickets.c.technician_id)
+)
 
 
 def open_once(
@@ -99,9 +127,7 @@ def open_once(
     stem = stem_of(new.cause)
     row |= {"stem": stem, "title": fitted(tickets.c.title, new.title), "state": "open", "opened_at": now}
     opened = insert_missing(connection, tickets, [row]) == 1
-    mine, standing = tickets.c.cause == new.cause, sa.and_(tickets.c.stem == stem, tickets.c.state != "closed")
-    query = sa.select(*_COLUMNS).where(sa.or_(mine, standing)).order_by(standing.desc(), mine.desc()).limit(1)
-    ticket = Ticket(**connection.execute(query).mappings().one())
+    ticket = Ticket(*connection.execute(_OF_CAUSE, {"cause": new.cause, "stem": stem}).one())
     if opened:
         note(connection, ticket.id, now, "opened", actor, {**_born(new), **detail})
     return ticket, opened
@@ -120,8 +146,7 @@ def _born(new: NewTicket) -> dict[str, Any]:
 
 def change(connection: Connection, ticket_id: int, revision: int | None, changes: Mapping[str, Any]) -> Ticket:
     """Change a ticket, at ``revision`` if given. Raises `Missing` or `Stale`."""
-    update_at_revision(connection, tickets, {"id": ticket_id}, revision, changes)
-    return get(connection, ticket_id)
+    return Ticket(*row_at_revision(connection, tickets, {"id": ticket_id}, revision, changes, _COLUMNS))
 
 
 def note(
@@ -130,21 +155,20 @@ def note(
     """Append to the ledger of a ticket."""
     who = fitted(ticket_events.c.actor, actor)
     row = {"ticket_id": ticket_id, "at": at, "what": what, "actor": who, "detail": dict(detail)}
-    connection.execute(sa.insert(ticket_events).values(row))
+    connection.execute(insert_into(ticket_events), row)
 
 
 def get(connection: Connection, ticket_id: int) -> Ticket:
     """One ticket. Raises `Missing`."""
-    row = connection.execute(sa.select(*_COLUMNS).where(tickets.c.id == ticket_id)).mappings().one_or_none()
+    row = connection.execute(_BY_ID, {"one": ticket_id}).one_or_none()
     if row is None:
         raise Missing("no such ticket", where=f"ticket {ticket_id}")
-    return Ticket(**row)
+    return Ticket(*row)
 
 
 def events(connection: Connection, ticket_id: int) -> list[TicketEvent]:
     """What was done with a ticket, oldest first."""
-    query = sa.select(ticket_events).where(ticket_events.c.ticket_id == ticket_id).order_by(ticket_events.c.id)
-    return [TicketEvent(**row) for row in connection.execute(query).mappings()]
+    return [TicketEvent(*row) for row in connection.execute(_EVENTS, {"some": [ticket_id]})]
 
 
 def news(connection: Connection, since: datetime, whats: Iterable[str]) -> list[tuple[TicketEvent, Ticket]]:
@@ -180,7 +204,7 @@ def list_tickets(
     query = sa.select(*_COLUMNS).where(*_wanted(sought)).order_by(tickets.c.id.desc()).limit(limit)
     if after is not None:
         query = query.where(tickets.c.id < after)
-    return [Ticket(**row) for row in connection.execute(query).mappings()]
+    return [Ticket(*row) for row in connection.execute(query).all()]
 
 
 def list_by_due(
@@ -252,38 +276,36 @@ def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int,
     """The ticket of each finding that has one."""
     found: dict[int, Ticket] = {}
     for some in batched(finding_ids):
-        query = (
-            sa.select(ticket_findings.c.finding_id.label("of_finding"), *_COLUMNS)
-            .join(tickets, tickets.c.id == ticket_findings.c.ticket_id)
-            .where(ticket_findings.c.finding_id.in_(some))
-        )
-        for finding, *ticket in connection.execute(query):
-            found[finding] = Ticket(*ticket)
+        for row in connection.execute(_OF_FINDINGS, {"some": some}).all():
+            found[row[0]] = Ticket(*row[1:])
+    return found
+
+
+def ids_of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int, int]:
+    """The number of the ticket of each finding that has one."""
+    found: dict[int, int] = {}
+    for some in batched(finding_ids):
+        query = sa.select(ticket_findings.c.finding_id, ticket_findings.c.ticket_id)
+        rows = connection.execute(query.where(ticket_findings.c.finding_id.in_(some))).all()
+        found.update((finding, ticket) for finding, ticket in rows)
     return found
 
 
 def standing(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, list[LinkedFinding]]:
     """What each ticket's findings are like now, in the order they came."""
     found: dict[int, list[LinkedFinding]] = {}
-    columns = (findings.c[name] for name in LinkedFinding.__dataclass_fields__)
-    base = (
-        sa.select(ticket_findings.c.ticket_id, *columns)
-        .join(findings, findings.c.id == ticket_findings.c.finding_id)
-        .order_by(ticket_findings.c.at, findings.c.id)
-    )
     for some in batched(ticket_ids):
-        for row in connection.execute(base.where(ticket_findings.c.ticket_id.in_(some))).mappings():
-            linked = LinkedFinding(**{name: row[name] for name in LinkedFinding.__dataclass_fields__})
-            found.setdefault(row["ticket_id"], []).append(linked)
+        for row in connection.execute(_LINKED, {"some": some}).all():
+            found.setdefault(row[0], []).append(LinkedFinding(*row[1:]))
     return found
 
 
 def with_stem(connection: Connection, stem: str, *, kind: str, device_id: str | None = None) -> list[Ticket]:
     """Every ticket whose cause is ``stem`` with a number behind it (``device:d-1/battery/``), oldest first."""
-    query = sa.select(*_COLUMNS).where(tickets.c.stem == stem.removesuffix("/"), tickets.c.kind == kind)
-    if device_id is not None:
-        query = query.where(tickets.c.device_id == device_id)
-    return [Ticket(**row) for row in connection.execute(query.order_by(tickets.c.id)).mappings()]
+    sought = {"stem": stem.removesuffix("/"), "kind": kind}
+    if device_id is None:
+        return [Ticket(*row) for row in connection.execute(_OF_STEM, sought)]
+    return [Ticket(*row) for row in connection.execute(_OF_STEM_AND_DEVICE, {**sought, "device": device_id})]
 
 
 def open_of_stem(connection: Connection, stem: str) -> Ticket | None:
@@ -303,9 +325,4 @@ def waited_enough(connection: Connection, now: datetime) -> list[Ticket]:
 
 def load_by_technician(connection: Connection) -> dict[str, int]:
     """How many open tickets each technician has; those without any are absent."""
-    query = (
-        sa.select(tickets.c.technician_id, sa.func.count())
-        .where(tickets.c.state != "closed", tickets.c.technician_id.is_not(None))
-        .group_by(tickets.c.technician_id)
-    )
-    return {technician: count for technician, count in connection.execute(query) if technician is not None}
+    return {technician: count for technician, count in connection.execute(_LOADS) if technician is not None}

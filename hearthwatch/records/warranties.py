@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Invalid
 from hearthwatch.records.database import batched, insert_for
+from hearthwatch.records.statements import among
 from hearthwatch.records.tables import device_warranties, devices, models
 from hearthwatch.records.tables.columns import fitted
 
@@ -103,26 +104,34 @@ def of_devices(connection: Connection, device_ids: Iterable[str]) -> dict[str, W
     """The warranties of some devices; every id asked for is answered."""
     wanted = list(device_ids)
     found = {one: Warranty(one, None, "unknown") for one in wanted}
-    own = device_warranties.c
     for some in batched(wanted):
-        query = (
-            sa.select(devices.c.id, devices.c.installed_at, models.c.warranty_months, own.until, own.purchased_at)
-            .join(models, models.c.id == devices.c.model, isouter=True)
-            .join(device_warranties, own.device_id == devices.c.id, isouter=True)
-            .where(devices.c.id.in_(some))
-        )
-        found.update({row["id"]: _of(row) for row in connection.execute(query).mappings()})
+        found.update({row[0]: _of(*row) for row in connection.execute(_OF_DEVICES, {"some": some}).all()})
     return found
 
 
-def _of(row: Mapping[Any, Any]) -> Warranty:
-    device, purchased, months = row["id"], row["purchased_at"], row["warranty_months"]
-    if row["until"] is not None:
-        return Warranty(device, row["until"], "told", purchased)
+_OF_DEVICES = (
+    sa.select(
+        devices.c.id,
+        devices.c.installed_at,
+        models.c.warranty_months,
+        device_warranties.c.until,
+        device_warranties.c.purchased_at,
+    )
+    .join(models, models.c.id == devices.c.model, isouter=True)
+    .join(device_warranties, device_warranties.c.device_id == devices.c.id, isouter=True)
+    .where(among(devices.c.id))
+)
+
+
+def _of(
+    device: str, installed: datetime | None, months: int | None, until: datetime | None, purchased: datetime | None
+) -> Warranty:
+    if until is not None:
+        return Warranty(device, until, "told", purchased)
     if months is not None and purchased is not None:
         return Warranty(device, months_after(purchased, months), "purchase", purchased)
-    if months is not None and row["installed_at"] is not None:
-        return Warranty(device, months_after(row["installed_at"], months), "installation", purchased)
+    if months is not None and installed is not None:
+        return Warranty(device, months_after(installed, months), "installation", purchased)
     return Warranty(device, None, "unknown", purchased)
 
 

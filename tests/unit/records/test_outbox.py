@@ -56,7 +56,7 @@ def test_a_lost_claim_marks_nothing(database: Database) -> None:
         put(connection, "a")
         (first,) = outbox.claim(connection, "one", START, lease=LEASE, limit=1)
         (second,) = outbox.claim(connection, "two", START + LEASE, lease=LEASE, limit=1)
-        assert not outbox.complete(connection, first, START)
+        assert not outbox.complete(connection, [first], START)
         assert not outbox.retry(connection, first, START, "x")
         assert not outbox.give_back(connection, first)
         assert outbox.retry(connection, second, START + LEASE, "x" * 1000 + "\x00")
@@ -69,7 +69,7 @@ def test_what_was_delivered_is_counted_by_channel_and_keeps_no_text(database: Da
         put(connection, "a")
         put(connection, "b", channel="mailbox")
         for item in outbox.claim(connection, "w", START, lease=LEASE, limit=9):
-            assert outbox.complete(connection, item, START)
+            assert outbox.complete(connection, [item], START)
         assert outbox.count_delivered(connection, channel="mqtt") == 1
         assert outbox.counts(connection) == {"delivered": 2}
         assert all(
@@ -107,6 +107,6 @@ def test_whoever_takes_over_sends_at_once_what_another_had_claimed(database: Dat
         assert outbox.take_over(connection, "next", START) == 1
         (again,) = outbox.claim(connection, "next", START, lease=LEASE, limit=1)
         assert again.idempotency_key == killed.idempotency_key
-        assert not outbox.complete(connection, killed, START)
+        assert not outbox.complete(connection, [killed], START)
         assert outbox.take_over(connection, "next", START) == 0  # its own claims stay
-        assert outbox.complete(connection, again, START)
+        assert outbox.complete(connection, [again], START)

@@ -95,9 +95,9 @@ def test_a_worker_whose_claim_ran_out_marks_nothing(world: World) -> None:
     world.pass_time(minutes=2)
     with world.database.transaction() as connection:
         (second,) = outbox.claim(connection, "quick", world.now, lease=timedelta(minutes=1), limit=9)
-        assert not outbox.complete(connection, first, world.now)
+        assert not outbox.complete(connection, [first], world.now)
         assert not outbox.fail(connection, first, "no", world.now)
-        assert outbox.complete(connection, second, world.now)
+        assert outbox.complete(connection, [second], world.now)
     assert second.attempts == 2
 
 
