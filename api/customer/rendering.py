@@ -20,6 +20,10 @@ GONE = phrase("This link is no longer valid")
 GONE_NOTE = phrase(
     "It has run out, was withdrawn, or the device is somebody else's now. A newer letter holds a newer link."
 )
+CODE_GONE = phrase("This code is no longer valid")
+CODE_GONE_NOTE = phrase(
+    "It was replaced or withdrawn, or it was not read whole. Please scan it once more, or get in touch with us."
+)
 AWAY = phrase("The page is away for a moment")
 AWAY_NOTE = phrase("Please try again in a few minutes.")
 
@@ -56,15 +60,16 @@ def _languages(look: Look) -> list[tuple[str, str, str]]:
     return [(name, own, f"{look.path}?lang={name}") for name, own in own_names().items()]
 
 
-def sorry(say: Speech, settings: Settings, error: HearthwatchError) -> Response:
-    """A link that is not good, for whatever reason, looks the same to everybody; a store that is away says so."""
+def sorry(say: Speech, settings: Settings, error: HearthwatchError, *, of_code: bool = False) -> Response:
+    """A link (or a device's code) that is not good, for whatever reason, looks the same to everybody; a store that is away says so."""
+    gone, gone_note = (CODE_GONE, CODE_GONE_NOTE) if of_code else (GONE, GONE_NOTE)
     away = isinstance(error, Unavailable)
     return page(
         "customer_note.html",
         status=status_of(error) if away else status_of(Missing("")),
         say=say,
-        title=say(AWAY if away else GONE),
-        note=say(AWAY_NOTE if away else GONE_NOTE),
+        title=say(AWAY if away else gone),
+        note=say(AWAY_NOTE if away else gone_note),
         languages=[(name, own, f"?lang={name}") for name, own in own_names().items()],
         **maker(settings),
     )

@@ -135,9 +135,9 @@ def followed(
     )
 
 
-def sorry(context: ApiContext, language: str, error: HearthwatchError) -> Response:
+def sorry(context: ApiContext, language: str, error: HearthwatchError, *, of_code: bool = False) -> Response:
     """A code or link that is not good, for whatever reason, looks the same to everybody."""
-    return rendering.sorry(Speech(language, ZoneInfo("UTC")), context.settings, error)
+    return rendering.sorry(Speech(language, ZoneInfo("UTC")), context.settings, error, of_code=of_code)
 
 
 def _address(path: str, wanted: str | None) -> str:

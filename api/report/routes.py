@@ -117,7 +117,7 @@ def _opened(visitor: Visitor, sent: Sent | None = None, problem: Problem | None 
         with context.database.reading() as connection:
             door = visitor.opener(connection)
     except HearthwatchError as error:
-        return pages.sorry(context, visitor.language(), error)
+        return _sorry(visitor, error)
     nonce = nonces.make(door.name, context.clock.now(), context.secret_key)
     return pages.form(context, door, visitor.language(door.language), visitor.wanted, nonce, sent, problem)
 
@@ -133,7 +133,7 @@ def _sent(visitor: Visitor, sent: Sent | None) -> Response:
         problem = form.problem_of(error)
         if problem is not None:
             return _opened(visitor, sent, problem)
-        return pages.sorry(visitor.context, visitor.language(), error)
+        return _sorry(visitor, error)
     chosen = {"lang": visitor.wanted} if visitor.wanted else {}
     told = {"n": str(done.report.id)} if done else {}
     danger = {"danger": "1"} if done and done.report.danger else {}
@@ -198,13 +198,17 @@ def _link(connection: Connection, context: ApiContext, door: Door, done: Reporte
     return customer_links.create(connection, customer_id=door.customer_id, ticket_id=done.ticket.id, expires_at=until)
 
 
+def _sorry(visitor: Visitor, error: HearthwatchError) -> Response:
+    return pages.sorry(visitor.context, visitor.language(), error, of_code=visitor.code is not None)
+
+
 def _thanked(visitor: Visitor, request: Request) -> Response:
     context = visitor.context
     try:
         with context.database.reading() as connection:
             door = visitor.opener(connection)
     except HearthwatchError as error:
-        return pages.sorry(context, visitor.language(), error)
+        return _sorry(visitor, error)
     query = request.query_params
     number = query.get("n", "")
     return pages.thanks(

@@ -104,7 +104,7 @@ SECTION = Section(
     lambda look: _with_form(show(look)),
     {"approval_agree": agree, "approval_decline": decline},
     {
-        "agreed": phrase("Thank you. We begin with the repair."),
+        "agreed": phrase("Thank you. We will begin with the repair."),
         "declined": phrase("We have noted that you do not want this. Nothing is repaired at your cost."),
     },
 )

@@ -85,6 +85,6 @@ SECTION = Section(
     "choices",
     show,
     {"save_choices": save},
-    {"saved": phrase("Thank you. We keep to what you chose from now on.")},
+    {"saved": phrase("Thank you. From now on we will keep to what you chose.")},
     steps=(STEP,),
 )

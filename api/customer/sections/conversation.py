@@ -70,6 +70,6 @@ SECTION = Section(
     {"conversation_send": send, "conversation_no_visit": cancel_visit},
     {
         "sent": phrase("Thank you. We have your message."),
-        "cancelled": phrase("We have noted that you do not need the visit, and call it off."),
+        "cancelled": phrase("We have noted that you do not need the visit, and will call it off."),
     },
 )

@@ -39,7 +39,7 @@ SECTION = Section(
     show,
     {"diagnosis_allow": answer, "diagnosis_refuse": answer},
     {
-        "allowed": phrase("Thank you. We ask your device now; you need not do anything."),
-        "refused": phrase("All right. We do not ask your device."),
+        "allowed": phrase("Thank you. We are asking your device now; you need not do anything."),
+        "refused": phrase("All right. We will not ask your device."),
     },
 )

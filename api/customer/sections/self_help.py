@@ -81,7 +81,7 @@ SECTION = Section(
     show,
     {"self_help_helped": tried, "self_help_failed": tried},
     {
-        "helped": phrase("Good to hear. We keep an eye on it, and close the case when it stays well."),
-        "did_not_help": phrase("Thank you for trying. We take care of it from here."),
+        "helped": phrase("Good to hear. We will keep an eye on it, and close the case if it stays well."),
+        "did_not_help": phrase("Thank you for trying. We will take care of it from here."),
     },
 )

@@ -58,7 +58,9 @@ SECTION = Section(
     {"survey_send": send},
     {
         "thanks": phrase("Thank you for your answer."),
-        "reopened": phrase("We are sorry that it is not solved. We have opened the case again and take care of it."),
-        "request": phrase("We are sorry that you are not content. Somebody will contact you within two days."),
+        "reopened": phrase(
+            "We are sorry that it is not solved. We have opened the case again and will take care of it."
+        ),
+        "request": phrase("We are sorry that you are not satisfied. Somebody will contact you within two days."),
     },
 )

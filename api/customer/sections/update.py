@@ -23,7 +23,7 @@ SENTENCES: Mapping[str, str] = {
         "switched on."
     ),
     "running": phrase(
-        "{device} has been running version {version} since {when}. We keep an eye on whether all is well."
+        "{device} has been running version {version} since {when}. We are keeping an eye on whether all is well."
     ),
     "healthy": phrase("{device} has been running version {version} since {when}, and all is well."),
     "failed": phrase(
@@ -90,5 +90,5 @@ SECTION = Section(
     "update",
     show,
     {"update_again": again, "update_install": install},
-    {"again": phrase("All right. We try it once more.")},
+    {"again": phrase("All right. We will try it once more.")},
 )

@@ -146,7 +146,7 @@ def test_a_letter_s_page_shows_the_choices_only_when_they_are_asked_for(page: Te
 
 def test_withdrawing_everything_is_one_form(page: TestClient, world: World) -> None:
     shown = save(page, world.token())
-    assert "We keep to what you chose" in shown
+    assert "From now on we will keep to what you chose" in shown
     assert not any(holds(world).allows("service", way) for way in (None, *consents.CHANNELS))
     with world.database.reading() as connection:
         words = [(one.purpose, one.granted, one.channel) for one in consents.history(connection, "c-1")]

@@ -68,7 +68,7 @@ def test_the_page_says_how_it_stands(page: TestClient, world: World, token: str)
         ({"state": "waiting"}, "waits for its turn", "正在排队"),
         (
             {"state": "running", **at},
-            "has been running version 2.4.2 since May 1, 2026. We keep an eye",
+            "has been running version 2.4.2 since May 1, 2026. We are keeping an eye",
             "我们正在观察",
         ),
         ({"state": "healthy"}, "and all is well", "一切正常"),

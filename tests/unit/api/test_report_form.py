@@ -109,6 +109,7 @@ def test_a_code_that_never_was_looks_like_one_that_was_revoked(page: TestClient,
         assert report_codes.revoke(connection, "lock-1", "ann", world.now) == 1
     gone, never = page.get(f"/r/{code}"), page.get("/r/AAAAAAAAAAAAAAAAAAAAAA")
     assert (gone.status_code, gone.text) == (404, never.text)
+    assert "This code is no longer valid" in never.text
     assert page.post(f"/r/{code}", data={"text": "x"}).status_code == 404
     assert page.get(f"/r/{code}/sent?n=1").text == never.text
 
