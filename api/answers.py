@@ -44,12 +44,17 @@ def _said(kind: str, value: Any) -> str:
     if number is None:
         return _plain(value)
     if kind == "uptime" and 0 <= number < 10**10:
-        return str(timedelta(seconds=int(number)))
+        return _span(timedelta(seconds=int(number)))
     if kind == "signal":
         return f"{number} dBm"
     if kind == "memory":
         return f"{number / _KIB:.1f} KiB"
     return f"{number} KiB" if kind == "heap" else str(number)
+
+
+def _span(span: timedelta) -> str:
+    hours, minutes = divmod(span.seconds // 60, 60)
+    return f"{span.days} d {hours} h" if span.days else f"{hours} h {minutes} min"
 
 
 def answer_lines(answer: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

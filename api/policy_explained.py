@@ -42,8 +42,11 @@ def consequences(say: Say, rule: Rule) -> list[str]:
             "replacement": say("proposes the customer to replace the part"),
             "check_up": say("asks the customer for a check-up"),
         }
-        days = f"{rule.act_within_days:g}"
-        done.append(say("{notice}, to be done within {days} days", notice=kinds[rule.notice], days=days))
+        notice, days = kinds[rule.notice], f"{rule.act_within_days:g}"
+        if days == "1":
+            done.append(say("{notice}, to be done within a day", notice=notice))
+        else:
+            done.append(say("{notice}, to be done within {days} days", notice=notice, days=days))
     if rule.is_safety:
         done.append(say("as a matter of safety: neither budgets nor quiet hours nor a parent hold it back"))
     elif rule.urgent:

@@ -90,6 +90,12 @@ def _form(context: ApiContext, say: Speaker, person: str, device: Device, kinds:
         ui.label(say("Diagnostics need the owner's consent to service.")).classes("hw-quiet text-xs")
 
 
+def _why(say: Speaker, command: Command) -> str:
+    if command.asked_by == "policy" and command.ticket_id is not None:
+        return say("because ticket {number} opened", number=command.ticket_id)
+    return say.retell(command.why)
+
+
 def show_command(say: Speaker, command: Command) -> None:
     """One question with its answer, folded up."""
     words, color = STATES[command.state]
@@ -100,16 +106,17 @@ def show_command(say: Speaker, command: Command) -> None:
         with ui.row().classes("items-center gap-2 w-full"):
             ui.badge(f"{say(words)}{late}", color=color)
             ui.label(say(NAMES.get(command.kind, command.kind))).classes("font-semibold")
-            ui.label(say("{when} by {who}", when=moment(command.created_at), who=command.asked_by)).classes(
-                "hw-quiet text-sm"
-            )
-        ui.label(command.why).classes("text-sm")
+            who = say("by itself") if command.asked_by == "policy" else command.asked_by
+            ui.label(say("{when} by {who}", when=moment(command.created_at), who=who)).classes("hw-quiet text-sm")
+        ui.label(_why(say, command)).classes("text-sm break-words min-w-0")
         if command.reason:
-            ui.label(command.reason).classes("text-sm hw-quiet")
+            ui.label(say.retell(command.reason)).classes("text-sm hw-quiet")
         if command.answer:
             first = headlines(command.answer)
             if first:
-                ui.label(" · ".join(f"{name} {value}" for name, value in first.items())).classes("text-sm")
+                ui.label(" · ".join(f"{say(name)} {say.retell(value)}" for name, value in first.items())).classes(
+                    "text-sm"
+                )
             with (
                 ui.expansion(say("Answer of {when}", when=moment(command.answered_at))).props("dense").classes("w-full")
             ):

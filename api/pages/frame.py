@@ -142,11 +142,11 @@ def frame(context: ApiContext, person: Person, title: str, request: Request, say
     path = request.url.path
     ui.colors(
         primary="#17605a",
-        secondary="#b4692b",
+        secondary="#96531d",
         accent="#b4692b",
         positive="#2f7d4f",
         negative="#b3362b",
-        warning="#c98a1b",
+        warning="#8f6110",
     )
     ui.add_css(STYLE)
     with ui.left_drawer(bordered=True).props("width=210 breakpoint=900") as drawer:
@@ -211,7 +211,7 @@ def sentence(text: str) -> None:
 
 def facts(pairs: dict[str, str]) -> None:
     """Names and values in two columns."""
-    with ui.grid(columns="max-content 1fr").classes("gap-x-6 gap-y-1"):
+    with ui.grid(columns="fit-content(40%) 1fr").classes("gap-x-6 gap-y-1 w-full"):
         for name, value in pairs.items():
             ui.label(name).classes("hw-quiet")
             ui.label(value).classes("break-words min-w-0")

@@ -18,6 +18,7 @@ from api.pages.language import Speaker, speaker
 from api.pages.notice_why import notice_card
 from api.pages.tables import served_table
 from api.pages.wording import COLORS, moment
+from hearthwatch.catalogues import own_name
 from hearthwatch.records import brakes, delivery_attempts, notice_search, notices, outbox
 from hearthwatch.records.delivery_attempts import Attempt
 from hearthwatch.records.notice_search import Sought
@@ -157,11 +158,11 @@ async def notice_page(visit: Visit) -> None:
     with card(notice.subject):
         facts(
             {
-                say("State"): say.word(notice.state) + (f": {notice.reason}" if notice.reason else ""),
+                say("State"): say.word(notice.state) + (f": {say.retell(notice.reason)}" if notice.reason else ""),
                 say("Kind"): say.word(notice.kind),
                 say("Customer"): notice.customer_id,
                 say("Device"): notice.device_id,
-                say("Language"): notice.language,
+                say("Language"): own_name(notice.language),
                 say("Written"): say(
                     "{at} UTC, policy version {version}", at=moment(notice.created_at), version=notice.policy_version
                 ),
@@ -180,7 +181,8 @@ async def notice_page(visit: Visit) -> None:
     with card(say("History")):
         for event in told.events:
             what = say("{at}  {what} by {who}", at=moment(event.at), what=say.word(event.what), who=event.actor)
-            detail = ", ".join(str(event.detail[name]) for name in ("channel", "reason") if event.detail.get(name))
+            told = [say.retell(str(event.detail[name])) for name in ("channel", "reason") if event.detail.get(name)]
+            detail = ", ".join(told)
             ui.label(what + (f" ({detail})" if detail else "")).classes("text-sm")
 
 

@@ -145,13 +145,18 @@ def _named(say: Speaker, one: PolicyVersion) -> str:
     return say("{name}, version {version} ({mode})", name=one.name, version=one.version, mode=say.word(one.mode))
 
 
+def _state(say: Speaker, one: PolicyReplay) -> str:
+    """A state in words; a clock of a service level is "running", too, and in Chinese that is another word."""
+    return say("in progress") if one.state == "running" else say.word(one.state)
+
+
 def _row(say: Speaker, one: PolicyReplay) -> dict[str, Any]:
     answer: Mapping[str, Any] = (one.report or {}).get("answer") or {}
     return {
         "id": one.id,
         "policy": _title(say, one),
         "policy_to": f"/policy/replay/{one.id}",
-        "state": say.word(one.state),
+        "state": _state(say, one),
         "state_color": STATE_COLORS[one.state],
         "notices": answer.get("notices", "–"),
         "confirmed": answer.get("confirmed", "–"),
@@ -172,7 +177,7 @@ def _title(say: Speaker, one: PolicyReplay) -> str:
 def _head(visit: Visit, say: Speaker, one: PolicyReplay) -> None:
     with card(_title(say, one)):
         with ui.row().classes("items-center gap-3"):
-            ui.badge(say.word(one.state), color=STATE_COLORS[one.state]).classes("text-sm q-pa-sm")
+            ui.badge(_state(say, one), color=STATE_COLORS[one.state]).classes("text-sm q-pa-sm")
             progress = ui.label(one.progress or one.why or "").classes("min-w-0 break-words").props("role=status")
         words = say(
             "As if live from {since} to {until} UTC; asked by {person} at {at}.",

@@ -96,7 +96,7 @@ def attempts_table(say: Speaker, attempts: Sequence[Attempt]) -> None:
             "number": one.number,
             "at": moment(one.at),
             "outcome": outcome_of(say, one.outcome),
-            "reason": one.reason or "–",
+            "reason": say.retell(one.reason) if one.reason else "–",
         }
         for place, one in enumerate(attempts)
     ]

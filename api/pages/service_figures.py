@@ -68,7 +68,7 @@ def _cards(say: Speaker, one: Figures) -> None:
         )
         figure(say("No fault found"), _share(one.no_fault_found), _interval(one.no_fault_found))
         figure(say("Customers: solved"), _share(one.solved), say("{count} answers", count=one.surveys))
-        figure(say("Customers: content"), "–" if one.score is None else f"{one.score:.1f} / 5")
+        figure(say("Customers: satisfied"), "–" if one.score is None else f"{one.score:.1f} / 5")
 
 
 def _columns(say: Speaker) -> tuple[tuple[str, str, str], ...]:
@@ -82,7 +82,7 @@ def _columns(say: Speaker) -> tuple[tuple[str, str, str], ...]:
         ("precision", say("Notices that were right"), "right"),
         ("lead", say("Lead time, median"), "right"),
         ("nff", say("No fault found"), "right"),
-        ("score", say("Customers: content"), "right"),
+        ("score", say("Customers: satisfied"), "right"),
     )
 
 

@@ -137,14 +137,15 @@ def _facts_card(say: Speaker, case: Case, now: datetime) -> None:
             say("Technician"): case.technician or ticket.technician_id or say("nobody yet"),
             say("Came by"): list_page.source(say, ticket.source),
             say("Opened"): f"{moment(ticket.opened_at)} UTC",
-            say("Due"): moment(ticket.due_at),
+            say("Due"): f"{moment(ticket.due_at)} UTC" if ticket.due_at else "–",
         }
         if ticket.visit_at is not None:
             pairs[say("Visit on")] = f"{moment(ticket.visit_at)} UTC"
         if ticket.waiting_until is not None:
             pairs[say("Waits until")] = f"{moment(ticket.waiting_until)} UTC"
         if ticket.state == "closed":
-            said = " · ".join(filter(None, (ticket.closing_part, ticket.closing_note)))
+            part = say.word(ticket.closing_part) if ticket.closing_part else None
+            said = " · ".join(filter(None, (part, ticket.closing_note)))
             pairs[say("Really wrong")] = said or "–"
             if ticket.failed_at is not None:
                 pairs[say("Failed on")] = f"{moment(ticket.failed_at)} UTC"

@@ -42,6 +42,7 @@ def actor(say: Speaker, who: str) -> str:
     kind, _, rest = who.partition(":")
     known = {
         "policy": say("by itself"),
+        "intake": say("by itself"),
         "customer": say("the customer"),
         "reporter": say("somebody who reported"),
         "device": say("the device"),

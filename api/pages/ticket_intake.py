@@ -18,6 +18,7 @@ from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts
 from api.pages.language import Speaker, speaker
 from api.pages.snapshot import show_snapshot
+from api.pages.tickets import titled
 from api.pages.wording import moment
 from api.security import AGENTS, FIELD, PHOTO_READERS
 from hearthwatch.failure_modes import MODES
@@ -177,7 +178,7 @@ def _duplicates_card(visit: Visit, say: Speaker, ticket: Ticket, found: Sequence
     with card(say("Perhaps the same"), say("Open tickets that may be about the same matter.")):
         for one in found:
             with ui.row().classes("items-center gap-3 w-full"):
-                ui.link(f"{one.ticket.id} · {one.ticket.title}", f"/tickets/{one.ticket.id}").classes("hw-link")
+                ui.link(f"{one.ticket.id} · {titled(say, one.ticket)}", f"/tickets/{one.ticket.id}").classes("hw-link")
                 ui.label("; ".join(reasons[why] for why in one.why)).classes("hw-quiet text-sm")
                 if visit.person.role in AGENTS:
                     _merge_button(visit, say, ticket, one.ticket)

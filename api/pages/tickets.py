@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from alerts.intake.complaints import COMPLAINTS
 from alerts.tickets.states import STATES, WaitingFor
 from api.context import ApiContext
 from api.pages import ticket_sla
@@ -19,6 +20,7 @@ from api.pages.language import Speaker, speaker
 from api.pages.tables import served_table
 from api.pages.wording import COLORS, moment
 from api.security import Person
+from hearthwatch.failure_modes import MODES
 from hearthwatch.records import technicians, tickets
 from hearthwatch.records.tickets import Sought
 from hearthwatch.values import Ticket
@@ -70,10 +72,14 @@ def row(ticket: Ticket, now: datetime, say: Speaker | None = None) -> dict[str, 
 
 def titled(say: Speaker, ticket: Ticket) -> str:
     """A ticket's title; what the platform titled by itself is said in the page's language."""
-    if say.language == "en" or ticket.kind != "device" or not ticket.mode or ticket.source != "policy":
+    if say.language == "en":
         return ticket.title
-    model = f" ({ticket.model})" if ticket.model else ""
-    return f"{ticket.device_id}{model}: {say.word(ticket.mode)}"
+    if ticket.kind == "device" and ticket.mode and ticket.source == "policy":
+        model = f" ({ticket.model})" if ticket.model else ""
+        return f"{ticket.device_id}{model}: {say.word(ticket.mode)}"
+    subject, mark, what = ticket.title.partition(": ")
+    names = {one.name("en"): one.name(say.language) for one in COMPLAINTS}
+    return f"{say.retell(subject)}{mark}{say.word(what) if what in MODES else names.get(what) or say.retell(what)}"
 
 
 def waits(say: Speaker, whom: str) -> str:
