@@ -9,6 +9,7 @@ from api import customer, sign_in
 from api.context import ApiContext
 from api.errors import RESPONSES, install_error_handlers
 from api.guard import Guard
+from api.parameters import only_declared
 from api.report import following as report_following
 from api.report import routes as report_form
 from api.routes import (
@@ -66,6 +67,7 @@ Predictive maintenance for makers of smart-home devices.
 * **Errors** are RFC 9457 problem documents (`application/problem+json`); `status` says what to do: 401 sign in, 403/404/409/422 do not
   retry, 412 read again, 429 and 503 retry after `Retry-After`.
 * **Lists** come in pages: `{"items": [...], "next": cursor or null}`; give `next` back as `?cursor=`.
+* **Parameters** that a route does not know are refused (422), never ignored.
 * **Writes** take `If-Match` with the `ETag` you read, and POST takes an `Idempotency-Key`, with which a repeated request does its
   work once.
 * **Times** are ISO 8601 in UTC.
@@ -100,7 +102,7 @@ def _rest(app: FastAPI) -> FastAPI:
         docs_url=None,  # its page would load scripts from another site
         redoc_url=None,
         responses=RESPONSES,
-        dependencies=[Depends(BEARER)],
+        dependencies=[Depends(only_declared), Depends(BEARER)],
     )
     rest.state = app.state
     install_error_handlers(rest)
