@@ -29,6 +29,15 @@ def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"anyOf": [dict(schema), {"type": "null"}], "description": schema["description"]}
 
 
+_SAID = {
+    "type": "object",
+    "description": "A sentence as an English template with {gaps}, and what fills them: text, numbers, or further such sentences.",
+    "properties": {
+        "text": {"type": "string", "description": "The template."},
+        "values": {"type": "object", "description": "What fills its gaps, by name."},
+    },
+}
+
 DETAIL = _object(
     "What the verdict rests on. Looks keep the keys they were written with: old ones lack some. Pairs are (treatment, control).",
     kind={
@@ -44,6 +53,7 @@ DETAIL = _object(
     margin=_described(_NUMBER, "Ratio up to which it is not called worse (where less is worse, down to its reciprocal)."),
     bounds=_described(_PAIR, "Between which ratios the interval must lie for `same`."),
     needed=_described(_NUMBER, "The e-value that makes it `worse` if it is the only one among all streams watched at that time."),
+    said={"type": "array", "description": "The sentences of ``why``, none of them cut.", "items": _SAID},
     watch_list={"type": "boolean", "description": "Whether e-BH chose it for the watch list."},
     late=_or_null(
         _object(
@@ -63,6 +73,7 @@ DETAIL = _object(
             days=_described(_NUMBER_OR_NULL, "Further days; null where it would never come."),
             devices=_described(_NUMBER_OR_NULL, "Devices on the release; null where no number would do."),
             says={"type": "string", "description": "The same in one sentence."},
+            said=_SAID,
         )
     ),
     strata={

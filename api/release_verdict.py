@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 from api.levels import Bounds, Levels, bounds, levels
 from api.look_view import LookView
+from api.policy_words import Say
 from hearthwatch.records.cohort_looks import CohortLook
+from hearthwatch.said import Said
 from hearthwatch.settings import Settings
 from hearthwatch.values import Release
 
@@ -48,14 +50,14 @@ class ReleaseVerdict:
     metrics: Sequence[JudgedMetric]
 
 
-def judged(release: Release, newest: Sequence[CohortLook], settings: Settings) -> ReleaseVerdict:
-    """The verdict on a release from the newest look at each of its metrics."""
+def judged(release: Release, newest: Sequence[CohortLook], settings: Settings, say: Say = Said) -> ReleaseVerdict:
+    """The verdict on a release from the newest look at each of its metrics; its sentence by ``say``."""
     ordered = gravest_first(newest)
     return ReleaseVerdict(
         release=release,
         verdict=ordered[0].verdict if ordered else None,
         at=max((look.at for look in ordered), default=None),
-        says=sentence(release, ordered),
+        says=sentence(release, ordered, say),
         metrics=[
             JudgedMetric(LookView.of(look), levels(look.detail, settings), bounds(look.detail, settings))
             for look in ordered
@@ -68,68 +70,101 @@ def gravest_first(newest: Sequence[CohortLook]) -> list[CohortLook]:
     return sorted(newest, key=lambda look: (_gravity(look.verdict), look.ratio is None, -look.e))
 
 
-def sentence(release: Release, ordered: Sequence[CohortLook]) -> str:
+def sentence(release: Release, ordered: Sequence[CohortLook], say: Say = Said) -> str:
     """The verdict in one sentence. ``ordered`` has the gravest look first."""
-    control = release.replaces or "earlier firmware"
+    names = {"version": release.version, "control": release.replaces or say("earlier firmware")}
     if not ordered:
-        return f"Nothing is known about {release.version} yet: the first look comes with the full hour after a device runs it."
+        return say(
+            "Nothing is known about {version} yet: the first look comes with the full hour after a device runs it.",
+            version=release.version,
+        )
     word = ordered[0].verdict
     alike = [look for look in ordered if look.verdict == word]
     if word == "worse":
-        return f"{release.version} is worse than {control}: {_listed(alike)}{_remainder(ordered, alike)}."
+        return say(
+            "{version} is worse than {control}: {metrics}{remainder}.",
+            **names,
+            metrics=_listed(say, alike),
+            remainder=_remainder(say, ordered, alike),
+        )
     if word == "confounded":
-        return (
-            f"Whether {release.version} is worse than {control} can not be told from {_names(alike)}, because the devices that have it "
-            f"differ from the others by more than the release{_remainder(ordered, alike)}."
+        return say(
+            "Whether {version} is worse than {control} can not be told from {metrics}, because the devices that have it "
+            "differ from the others by more than the release{remainder}.",
+            **names,
+            metrics=_names(say, alike),
+            remainder=_remainder(say, ordered, alike),
         )
     if word == "too_early":
-        return f"It is too early to say whether {release.version} is worse than {control}{_nearest(alike)}."
-    return f"{release.version} is no worse than {control} in anything that is watched: {_listed(ordered)}."
+        return say(
+            "It is too early to say whether {version} is worse than {control}{nearest}.",
+            **names,
+            nearest=_nearest(say, alike),
+        )
+    return say(
+        "{version} is no worse than {control} in anything that is watched: {metrics}.",
+        **names,
+        metrics=_listed(say, ordered),
+    )
 
 
 def _gravity(word: str) -> int:
     return GRAVITY.index(word) if word in GRAVITY else len(GRAVITY)
 
 
-def _listed(looks: Sequence[CohortLook]) -> str:
-    return ", ".join(f"{metric_words(look.metric)} {ratio_words(look)}".strip() for look in looks)
+def _listed(say: Say, looks: Sequence[CohortLook]) -> str:
+    return say(", ").join(f"{metric_words(look.metric, say)} {ratio_words(look, say)}".strip() for look in looks)
 
 
-def _names(looks: Sequence[CohortLook]) -> str:
-    *first, last = [metric_words(look.metric) for look in looks]
-    return f"{', '.join(first)} and {last}" if first else last
+def _names(say: Say, looks: Sequence[CohortLook]) -> str:
+    *first, last = [metric_words(look.metric, say) for look in looks]
+    return say("{first} and {last}", first=say(", ").join(first), last=last) if first else last
 
 
-def _remainder(ordered: Sequence[CohortLook], alike: Sequence[CohortLook]) -> str:
+def _remainder(say: Say, ordered: Sequence[CohortLook], alike: Sequence[CohortLook]) -> str:
     """What of the rest a reader would otherwise assume."""
     open_ = [look for look in ordered if look not in alike and look.verdict in {"too_early", "confounded"}]
-    return f"; {_names(open_)} {'is' if len(open_) == 1 else 'are'} not settled" if open_ else ""
+    if not open_:
+        return ""
+    metrics = _names(say, open_)
+    if len(open_) == 1:
+        return say("; {metrics} is not settled", metrics=metrics)
+    return say("; {metrics} are not settled", metrics=metrics)
 
 
-def _nearest(looks: Sequence[CohortLook]) -> str:
+def _nearest(say: Say, looks: Sequence[CohortLook]) -> str:
     """How far the metric is that speaks loudest against the release, where a test may speak at all."""
     known = [look for look in looks if look.e > 0 and ratio_words(look)]
     if not known:
         return ""
     loudest = max(known, key=lambda look: look.e)
-    return f"; {'most speaks against it in' if loudest.e >= 1 else 'so far'} {_listed([loudest])}"
+    if loudest.e >= 1:
+        return say("; most speaks against it in {metric}", metric=_listed(say, [loudest]))
+    return say("; so far {metric}", metric=_listed(say, [loudest]))
 
 
-def metric_words(metric: str) -> str:
+def metric_words(metric: str, say: Say = Said) -> str:
     """A watched metric as it stands in a sentence."""
-    return metric.replace("_", " ")
+    return say(metric.replace("_", " "))
 
 
-def ratio_words(look: CohortLook) -> str:
+def ratio_words(look: CohortLook, say: Say = Said) -> str:
     """The effect with its interval, or nothing where it is not known; of a late regression, what it is since."""
     late = look.detail.get("late")
     if look.verdict == "worse" and late and late_is_worse(late) and not _clears(look):
-        return f"× {late.get('ratio') or float('nan'):.2f} since {str(late.get('since'))[:10]}"
+        return say("× {ratio} since {day}", ratio=f"{late.get('ratio') or float('nan'):.2f}", day=_day(late))
     if look.ratio is None or look.low is None:
         return ""
-    return (
-        f"× {look.ratio:.2f} (95 %: {look.low:.2f} to {f'{look.high:.2f}' if look.high is not None else 'any number'})"
+    return say(
+        "× {ratio} (95 %: {low} to {high})",
+        ratio=f"{look.ratio:.2f}",
+        low=f"{look.low:.2f}",
+        high=f"{look.high:.2f}" if look.high is not None else say("any number"),
     )
+
+
+def _day(late: Mapping[str, Any]) -> str:
+    return str(late.get("since"))[:10]
 
 
 def late_is_worse(late: Mapping[str, Any]) -> bool:
@@ -137,21 +172,26 @@ def late_is_worse(late: Mapping[str, Any]) -> bool:
     return bool(late.get("needed")) and (late.get("e") or 0.0) >= late["needed"]
 
 
-def late_says(look: Judged) -> str:
+def late_says(look: Judged, say: Say = Said) -> str:
     """What the detector of late regressions has to say, in one sentence; nothing where the watch runs none."""
     late = look.detail.get("late")
     if not late:
         return ""
     if not late.get("alarm"):
-        return "No: nothing suggests that it began well and became worse."
-    since = f" since {str(late['since'])[:10]}" if late.get("since") else ""
-    ratio = f" (× {late['ratio']:.2f})" if late.get("ratio") else ""
+        return say("No: nothing suggests that it began well and became worse.")
+    told = {
+        "since": say(" since {day}", day=_day(late)) if late.get("since") else "",
+        "ratio": f" (× {late['ratio']:.2f})" if late.get("ratio") else "",
+    }
     if not late_adds(look):
-        return f"No: it is as bad{since}{ratio} as over the whole time."
+        return say("No: it is as bad{since}{ratio} as over the whole time.", **told)
     if late_is_worse(late):
-        return f"Yes: it is worse{since}{ratio} than the control in the same time."
-    needed = f", which takes {late['needed']:,.0f}" if late.get("needed") else ""
-    return f"Perhaps: it looks worse{since}{ratio}, enough for the watch list but not to be called worse{needed}."
+        return say("Yes: it is worse{since}{ratio} than the control in the same time.", **told)
+    return say(
+        "Perhaps: it looks worse{since}{ratio}, enough for the watch list but not to be called worse{needed}.",
+        **told,
+        needed=say(", which takes {e}", e=f"{late['needed']:,.0f}") if late.get("needed") else "",
+    )
 
 
 def late_adds(look: Judged) -> bool:

@@ -8,12 +8,14 @@ import tomllib
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from alerts.policy.toml_lines import Place, line_of, lines_of
 from hearthwatch.errors import Invalid
+from hearthwatch.said import Said
 
 SHOWN = 5
 """Faults that the error's message tells; all of them are in ``faults``."""
@@ -23,16 +25,30 @@ _AT_END = " (at end of document)"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong. ``line`` counts from 1, None where the text has no such place; ``rule`` is the name of the rule it is in."""
+    """One thing that is wrong. ``line`` counts from 1, None where the text has no such place; ``rule`` is the name of the rule it is in.
+    ``message`` remembers its gaps, so that a page can tell it in another language."""
 
     key: str
     line: int | None
-    message: str
+    message: Said
     rule: str | None = None
 
     def __str__(self) -> str:
-        place = f"line {self.line}, {self.key}" if self.line and self.key else self.key or f"line {self.line}"
-        return f"{place} (rule {self.rule!r}): {self.message}" if self.rule else f"{place}: {self.message}"
+        return self.told
+
+    @property
+    def told(self) -> Said:
+        """All of it in one sentence."""
+        gaps: dict[str, object] = {"line": self.line, "key": self.key, "rule": repr(self.rule), "message": self.message}
+        if self.line is not None and self.key:
+            return (
+                Said("line {line}, {key} (rule {rule}): {message}", **gaps)
+                if self.rule
+                else Said("line {line}, {key}: {message}", **gaps)
+            )
+        if self.key:
+            return Said("{key} (rule {rule}): {message}", **gaps) if self.rule else Said("{key}: {message}", **gaps)
+        return Said("line {line}: {message}", **gaps) if self.line is not None else self.message
 
 
 class InvalidPolicy(Invalid):
@@ -56,9 +72,12 @@ def as_problem(fault: Fault) -> Mapping[str, Any]:
 def refused(faults: Iterable[Fault]) -> InvalidPolicy:
     """The error that tells of some faults; its message of the first ones."""
     found = sorted(faults, key=lambda one: (one.line or 0, one.key))
-    told = "; ".join(str(fault) for fault in found[:SHOWN])
+    told = reduce(
+        lambda before, fault: Said("{first}; {second}", first=before, second=fault.told), found[1:SHOWN], found[0].told
+    )
     more = len(found) - SHOWN
-    return InvalidPolicy(f"{told}; and {more} more" if more > 0 else told, where="policy", faults=found)
+    message = Said("{faults}; and {more} more", faults=told, more=more) if more > 0 else told
+    return InvalidPolicy(message, where="policy", faults=found)
 
 
 def of_syntax(error: tomllib.TOMLDecodeError, text: str) -> InvalidPolicy:
@@ -66,7 +85,8 @@ def of_syntax(error: tomllib.TOMLDecodeError, text: str) -> InvalidPolicy:
     told = str(error)
     match = _AT_LINE.search(told)
     line = int(match.group(1)) if match else text.count("\n") + 1
-    return refused([Fault("", line, f"not TOML: {_AT_LINE.sub('', told).removesuffix(_AT_END)}")])
+    what = Said(_AT_LINE.sub("", told).removesuffix(_AT_END))
+    return refused([Fault("", line, Said("not TOML: {what}", what=what))])
 
 
 def of_values(error: ValidationError, kind: type[BaseModel], text: str, given: Mapping[str, Any]) -> InvalidPolicy:
@@ -80,7 +100,7 @@ def of_values(error: ValidationError, kind: type[BaseModel], text: str, given: M
     )
 
 
-def fault_at(place: Place, message: str, found: dict[Place, int], given: Mapping[str, Any]) -> Fault:
+def fault_at(place: Place, message: Said, found: dict[Place, int], given: Mapping[str, Any]) -> Fault:
     """A fault at a place of the text."""
     return Fault(".".join(str(step) for step in place), line_of(found, place), message, _rule_at(place, given))
 
@@ -93,25 +113,38 @@ def _rule_at(place: Place, given: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) and name else f"number {place[1] + 1}"
 
 
-def _message(error: Any, kind: type[BaseModel]) -> str:
+def _message(error: Any, kind: type[BaseModel]) -> Said:
     value, place = error["input"], error["loc"]
     if error["type"] == "extra_forbidden":
-        return "there is no such key" + _nearest(str(place[-1]), _keys_at(kind, place[:-1]))
+        return Said("there is no such key{nearest}", nearest=_nearest(str(place[-1]), _keys_at(kind, place[:-1])))
     if error["type"] in {"missing", "too_short"}:
-        return "is missing" if error["type"] == "missing" else "there must be more of them"
+        return Said("is missing") if error["type"] == "missing" else Said("there must be more of them")
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        return f"must be {error['ctx']['expected']}, not {value!r:.60}" + _nearest(str(value), allowed)
+        return Said(
+            "must be {expected}, not {value}{nearest}",
+            expected=_any_of(allowed),
+            value=f"{value!r:.60}",
+            nearest=_nearest(str(value), allowed),
+        )
     if error["type"] == "value_error":
-        return str(error["msg"]).removeprefix("Value error, ")
-    told = str(error["msg"]).replace("Input should be", "must be")
-    return f"{told}, not {value!r:.60}" if isinstance(value, str | int | float | bool) else told
+        (said,) = error["ctx"]["error"].args
+        return said if isinstance(said, Said) else Said(str(said))
+    told = Said(str(error["msg"]).replace("Input should be", "must be"))
+    if isinstance(value, str | int | float | bool):
+        return Said("{what}, not {value}", what=told, value=f"{value!r:.60}")
+    return told
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def _any_of(words: Sequence[str]) -> str:
+    *first, last = [repr(word) for word in words]
+    return Said("{first} or {last}", first=", ".join(first), last=last) if first else last
+
+
+def _nearest(word: str, known: Sequence[str]) -> Said:
     """What was probably meant."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return Said("; did you mean {near}?", near=repr(near[0])) if near else Said("")
 
 
 def _keys_at(kind: type[BaseModel], place: Place) -> list[str]:

@@ -29,6 +29,7 @@ from alerts.policy.terms import (
 from alerts.policy.toml_lines import lines_of
 from alerts.remedies.terms import RemedyTerms
 from alerts.sla.terms import SlaTerms
+from hearthwatch.said import Said
 
 __all__ = ["SEVERITIES", "Fault", "HoldOut", "InvalidPolicy", "Policy", "Rule", "default_text", "digest", "parse"]
 
@@ -85,7 +86,7 @@ def _named_twice(policy: Policy, text: str, given: dict[str, Any]) -> list[Fault
     names = [rule.name for rule in policy.rules]
     found = lines_of(text) if len(set(names)) < len(names) else {}
     return [
-        fault_at(("rules", number, "name"), "another rule has this name already", found, given)
+        fault_at(("rules", number, "name"), Said("another rule has this name already"), found, given)
         for number, name in enumerate(names)
         if name in names[:number]
     ]

@@ -12,6 +12,7 @@ from alerts.policy.section import Section
 from alerts.policy.terms import Purpose
 from hearthwatch.failure_modes import LIVENESS_MODES, MODES, UNUSUAL
 from hearthwatch.records.models import SafetyClass
+from hearthwatch.said import Said
 from hearthwatch.values import Finding
 
 Kind = Literal["anomaly", "prognosis", "cohort", "incident", "mismatch"]
@@ -25,14 +26,19 @@ _RANK: dict[str, int] = {name: number for number, name in enumerate(SEVERITIES)}
 def _failure_mode(mode: str) -> str:
     known = (*MODES, UNUSUAL.id, *LIVENESS_MODES)
     if mode not in known and not mode.endswith("failure"):
-        raise ValueError(f"{mode!r} is no failure mode; there are {', '.join(known)}")
+        raise ValueError(Said("{mode} is no failure mode; there are {known}", mode=repr(mode), known=", ".join(known)))
     return mode
 
 
 def _group(name: str) -> str:
     attribute, _, value = name.rpartition("=")
     if not value or (not attribute and "=" in name):
-        raise ValueError(f"{name!r:.60} is no device group; say pilot, or an attribute and its value: batch=24-07")
+        raise ValueError(
+            Said(
+                "{name} is no device group; say pilot, or an attribute and its value: batch=24-07",
+                name=f"{name!r:.60}",
+            )
+        )
     return f"{attribute or GROUP}={value}"
 
 
@@ -91,9 +97,9 @@ class Rule(Section):
     @model_validator(mode="after")
     def _makes_sense(self) -> Rule:
         if self.pause_rollout and set(self.kinds) != {"cohort"}:
-            raise ValueError("pause_rollout is for rules of kind cohort alone")
+            raise ValueError(Said("pause_rollout is for rules of kind cohort alone"))
         if self.worth_it and self.is_safety:
-            raise ValueError("a rule for safety is not weighed against costs: leave worth_it out")
+            raise ValueError(Said("a rule for safety is not weighed against costs: leave worth_it out"))
         return self
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from alerts.channels.addresses import channel_of
 from alerts.policy.quiet import is_country
 from alerts.policy.section import Section
+from hearthwatch.said import Said
 
 Purpose = Literal["safety", "service"]
 
@@ -27,19 +28,21 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
-        raise ValueError(f"there is no time zone {name!r:.60}") from None
+        raise ValueError(Said("there is no time zone {name}", name=f"{name!r:.60}")) from None
     return name
 
 
 def _served(address: str) -> str:
     if channel_of(address) is None:
-        raise ValueError(f"no channel serves {address.split(':', 1)[0]}:")
+        raise ValueError(Said("no channel serves {scheme}:", scheme=address.split(":", 1)[0]))
     return address
 
 
 def _country(code: str) -> str:
     if not is_country(code):
-        raise ValueError(f"no holidays are known of {code!r:.40}; say a country (DE) or a part of one (DE-BY)")
+        raise ValueError(
+            Said("no holidays are known of {code}; say a country (DE) or a part of one (DE-BY)", code=f"{code!r:.40}")
+        )
     return code
 
 

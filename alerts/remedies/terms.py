@@ -11,13 +11,15 @@ from typing import Annotated, Literal, get_args
 from babel.numbers import is_currency
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from hearthwatch.said import Said
+
 RemedyName = Literal["remote_fix", "update", "ship_part", "swap", "visit", "return"]
 REMEDIES: tuple[RemedyName, ...] = get_args(RemedyName)
 
 
 def _known_currency(code: str) -> str:
     if not is_currency(code):
-        raise ValueError(f"{code!r} is no currency of ISO 4217 (EUR, CNY, USD, ...)")
+        raise ValueError(Said("{code} is no currency of ISO 4217 (EUR, CNY, USD, ...)", code=repr(code)))
     return code
 
 

@@ -14,9 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from hearthwatch.errors import Invalid
+from hearthwatch.said import Said
 
 DAY = timedelta(days=1)
 NOTHING = timedelta(0)
@@ -51,11 +50,13 @@ class Holidays:
 @lru_cache(maxsize=512)
 def _public(country: str, subdivision: str | None, year: int) -> Mapping[date, str]:
     """Raises `Invalid` for a country or a part of it that is not known."""
+    import holidays  # a quarter of a second, which only those pay who keep holidays
+
     try:
         return holidays.country_holidays(country, subdiv=subdivision, years=year, expand=False)
     except NotImplementedError:
-        part = f"-{subdivision}" if subdivision else ""
-        raise Invalid(f"no holidays are known of {country}{part}") from None
+        code = f"{country}-{subdivision}" if subdivision else country
+        raise Invalid(Said("no holidays are known of {code}", code=code)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from pydantic import (
 from alerts.channels.addresses import channel_of
 from alerts.sla.calendar import BusinessCalendar, Holidays, Shift, always
 from hearthwatch.errors import Invalid
+from hearthwatch.said import Said
 
 ClockName = Literal["first_response", "update", "periodic_update", "resolution"]
 CLOCKS: tuple[ClockName, ...] = get_args(ClockName)
@@ -52,7 +53,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
-        raise ValueError("no such time zone") from None
+        raise ValueError(Said("no such time zone")) from None
     return name
 
 
@@ -62,14 +63,14 @@ def _shift(text: Any) -> Any:
     try:
         opens, closes = (time.fromisoformat("00:00" if one == "24:00" else one) for one in str(text).split("-"))
     except ValueError:
-        raise ValueError(f"{text!r} is no time of opening such as 09:00-12:30") from None
+        raise ValueError(Said("{text} is no time of opening such as 09:00-12:30", text=repr(text))) from None
     return Shift(opens, closes)
 
 
 def _in_order(shifts: tuple[Shift, ...]) -> tuple[Shift, ...]:
     for one, other in pairwise(shifts):
         if one.closes <= one.opens or other.opens < one.closes:
-            raise ValueError(f"{_said(other)} begins before {_said(one)} ends")
+            raise ValueError(Said("{later} begins before {earlier} ends", later=_said(other), earlier=_said(one)))
     return shifts
 
 
@@ -79,13 +80,15 @@ def _said(shift: Shift) -> str:
 
 def _receiver(name: str) -> str:
     if name not in ROLES and channel_of(name) is None:
-        raise ValueError(f"neither one of {', '.join(sorted(ROLES))} nor an address that a channel serves")
+        raise ValueError(
+            Said("neither one of {roles} nor an address that a channel serves", roles=", ".join(sorted(ROLES)))
+        )
     return name
 
 
 def _address(address: str) -> str:
     if channel_of(address) is None:
-        raise ValueError(f"no channel serves {address.split(':', 1)[0]}:")
+        raise ValueError(Said("no channel serves {scheme}:", scheme=address.split(":", 1)[0]))
     return address
 
 
@@ -128,12 +131,12 @@ class CalendarTerms(_Part):
     @model_validator(mode="after")
     def _makes_sense(self) -> CalendarTerms:
         if self.subdivision and not self.country:
-            raise ValueError("a subdivision belongs to a country: name it, too")
+            raise ValueError(Said("a subdivision belongs to a country: name it, too"))
         if not any(self.week):
-            raise ValueError("is never open: give it hours")
+            raise ValueError(Said("is never open: give it hours"))
         twice = sorted(set(self.closed) & set(self.days))
         if twice:
-            raise ValueError(f"{twice[0]} is closed and has hours")
+            raise ValueError(Said("{day} is closed and has hours", day=twice[0]))
         try:
             self._holidays()
         except Invalid as unknown:
@@ -279,12 +282,14 @@ class SlaTerms(_Part):
     @model_validator(mode="after")
     def _makes_sense(self, _info: ValidationInfo) -> SlaTerms:
         if ALWAYS in self.calendars:
-            raise ValueError(f"a calendar called {ALWAYS} is there already: it never closes")
+            raise ValueError(Said("a calendar called {name} is there already: it never closes", name=ALWAYS))
         if self.told_in is not None and self.told_in not in {ALWAYS, *self.calendars}:
-            raise ValueError(f"told_in: there is no calendar {self.told_in!r}")
+            raise ValueError(Said("told_in: there is no calendar {name}", name=repr(self.told_in)))
         for term in self.terms:
             if term.calendar not in {ALWAYS, *self.calendars}:
-                raise ValueError(f"term {term.name!r}: there is no calendar {term.calendar!r}")
+                raise ValueError(
+                    Said("term {term}: there is no calendar {name}", term=repr(term.name), name=repr(term.calendar))
+                )
         _refuse_same_names(self.terms)
         _refuse_overlaps(self.terms)
         return self
@@ -322,9 +327,9 @@ def _refuse_same_names(terms: Sequence[Term]) -> None:
     names = [term.name for term in terms]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ValueError(f"two terms are called {twice!r}")
+        raise ValueError(Said("two terms are called {name}", name=repr(twice)))
     if DUE_DAYS in names:
-        raise ValueError(f"{DUE_DAYS!r} is the name of what holds where no term fits")
+        raise ValueError(Said("{name} is the name of what holds where no term fits", name=repr(DUE_DAYS)))
 
 
 Box = Mapping[str, frozenset[Any]]
@@ -336,14 +341,23 @@ def _refuse_overlaps(terms: Sequence[Term]) -> None:
     for index, late in enumerate(boxes):
         for before, early in enumerate(boxes[:index]):
             shared = _shared(early, late)
-            names = f"{terms[before].name!r} and {terms[index].name!r}"
+            names = {"first": repr(terms[before].name), "second": repr(terms[index].name)}
             if shared is not None and _covers(early, late):
-                raise ValueError(f"terms {names}: the second never applies, the first fits all of its tickets")
+                raise ValueError(
+                    Said(
+                        "terms {first} and {second}: the second never applies, the first fits all of its tickets",
+                        **names,
+                    )
+                )
             if shared is None or _covers(late, early):
                 continue
             if not any(_covers(other, shared) for other in boxes[:before]):
                 raise ValueError(
-                    f"terms {names} both fit tickets with {_told(shared)}: say by a term before them what holds there"
+                    Said(
+                        "terms {first} and {second} both fit tickets with {shared}: say by a term before them what holds there",
+                        **names,
+                        shared=_told(shared),
+                    )
                 )
 
 

@@ -166,7 +166,7 @@ def _subject(comparison: Comparison) -> Subject:
 
 def _control(comparison: Comparison) -> str:
     if not comparison.control:
-        return Said("all others")
+        return Said("all {which}", which=Said("others"))  # of the model; tickets have others, too
     return named(comparison.by, f"{' or '.join(comparison.control[:3])}{' …' if len(comparison.control) > 3 else ''}")
 
 

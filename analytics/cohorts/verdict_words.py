@@ -146,9 +146,8 @@ def lacking(metric: Metric, weight: Weight, names: Names, guard: int) -> Sequenc
             exact = Said("only the exact test of first events may speak")
             return [
                 Said(
-                    "{seen} on {few} devices of the smaller arm: below {guard} {exact}.",
-                    seen=_seen(metric),
-                    few=few,
+                    "{seen} of the smaller arm: below {guard} {exact}.",
+                    seen=_seen(metric, few),
                     guard=guard,
                     exact=exact if metric.has_first_events else Said("nothing is said"),
                 )
@@ -167,17 +166,18 @@ def lacking(metric: Metric, weight: Weight, names: Names, guard: int) -> Sequenc
     if few < guard:
         return [
             Said(
-                "{seen} on {few} devices of the smaller arm: {guard} are needed where the waves were not randomised.",
-                seen=_seen(metric),
-                few=few,
+                "{seen} of the smaller arm: {guard} are needed where the waves were not randomised.",
+                seen=_seen(metric, few),
                 guard=guard,
             )
         ]
     return open_
 
 
-def _seen(metric: Metric) -> Said:
-    return Said("Measured") if metric.kind == "mean" else Said("Events")
+def _seen(metric: Metric, few: int) -> Said:
+    if metric.kind == "mean":
+        return Said("Measured on {few} devices", few=few)
+    return Said("Events on {few} devices", few=few)
 
 
 def _number(value: float) -> str:

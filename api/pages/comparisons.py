@@ -14,8 +14,10 @@ from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
+from api.pages.language import Speaker, speaker
 from api.pages.look_card import look_card
-from api.pages.tables import table
+from api.pages.look_tests import interval
+from api.pages.tables import table, worded
 from api.pages.wording import COLORS, evidence, moment, number
 from api.release_verdict import GRAVITY
 from api.security import ENGINEERS
@@ -36,11 +38,6 @@ COLUMNS = (
     ("since", "Since", "left"),
     ("state", "State", "left"),
 )
-BASES = {
-    "exchangeable": "association: no device changed it",
-    "own_past": "each device against its own past",
-    "randomised": "drawn by lot",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,100 +55,125 @@ class Asked:
 
 async def comparisons_page(visit: Visit) -> None:
     """All comparisons, the newest first, each with its gravest verdict."""
+    say = speaker(visit.request)
     asked = await visit.load(_load)
     if not asked:
         sentence(
-            "No comparisons yet. Ask by POST /api/v1/comparisons: a model, by what (hardware, region, made, part:battery, or an "
-            "attribute of devices such as batch), and the value that is in question."
+            say(
+                "No comparisons yet. Ask by POST /api/v1/comparisons: a model, by what (hardware, region, made, part:battery, or an "
+                "attribute of devices such as batch), and the value that is in question."
+            )
         )
         return
-    table(COLUMNS, [row(one) for one in asked], links=("comparison",), badges=("verdict", "state"))
+    rows = [row(say, one) for one in asked]
+    table(worded(say, COLUMNS), rows, links=("comparison",), badges=("verdict", "state"))
 
 
-def row(one: Asked) -> dict[str, Any]:
+def _basis(say: Speaker, look: ComparisonLook | None) -> str:
+    """What a look rests on; empty where that is not known."""
+    words = {
+        "exchangeable": say("association: no device changed it"),
+        "own_past": say("each device against its own past"),
+        "randomised": say("drawn by lot"),
+    }
+    return words.get(str(look.detail.get("basis")), "") if look else ""
+
+
+def row(say: Speaker, one: Asked) -> dict[str, Any]:
     """A comparison as a row of a table."""
     comparison, look = one.comparison, one.gravest
     ended = comparison.ended_at is not None
     return {
         "id": comparison.id,
-        "comparison": title(comparison),
+        "comparison": title(say, comparison),
         "comparison_to": f"/comparisons/{comparison.id}",
-        "against": against(comparison),
-        "verdict": look.verdict.replace("_", " ") if look else "",
+        "against": against(say, comparison),
+        "verdict": say.word(look.verdict) if look else "",
         "verdict_color": COLORS.get(look.verdict) if look else None,
-        "metric": look.metric.replace("_", " ") if look else "–",
+        "metric": say.word(look.metric) if look else "–",
         "ratio": f"× {number(look.ratio)}" if look and look.ratio else "–",
-        "interval": f"{number(look.low)} to {number(look.high)}" if look and look.low is not None else "–",
-        "e": evidence(look.e) if look else "–",
+        "interval": interval(say, look.low, look.high) if look and look.low is not None else "–",
+        "e": say(evidence(look.e)) if look else "–",
         "devices": f"{look.devices_treatment} / {look.devices_control}" if look else "–",
-        "basis": BASES.get(str(look.detail.get("basis")), "–") if look else "–",
+        "basis": _basis(say, look) or "–",
         "since": moment(comparison.since),
-        "state": "ended" if ended else "watched",
+        "state": say("ended") if ended else say("watched"),
         "state_color": "grey-6" if ended else "primary",
     }
 
 
 async def comparison_page(visit: Visit) -> None:
     """One comparison: what it asks, what it rests on, and each metric look by look."""
+    say = speaker(visit.request)
     comparison, series = await visit.load(_load_one, number_in_path(visit.request, "comparison_id"))
     newest = [looks[-1] for looks in series.values()]
-    basis = next((str(look.detail.get("basis")) for look in newest), "")
-    with card(title(comparison)):
+    with card(title(say, comparison)):
         facts(
             {
-                "Against": against(comparison),
-                "Rests on": BASES.get(basis, "nothing yet"),
-                "Counts from": f"{moment(comparison.since)} UTC",
-                "Asked": f"{moment(comparison.created_at)} UTC by {comparison.created_by}",
-                "Ended": f"{moment(comparison.ended_at)} UTC" if comparison.ended_at else "no",
+                say("Against"): against(say, comparison),
+                say("Rests on"): _basis(say, next(iter(newest), None)) or say("nothing yet"),
+                say("Counts from"): f"{moment(comparison.since)} UTC",
+                say("Asked for"): say("{at} UTC by {who}", at=moment(comparison.created_at), who=comparison.created_by),
+                say("Ended"): f"{moment(comparison.ended_at)} UTC" if comparison.ended_at else say("no"),
             }
         )
-        if basis == "exchangeable":
+        if newest and newest[0].detail.get("basis") == "exchangeable":
             sentence(
-                f"What comes out is an association: no device changed its {spoken(comparison.by)}, so whatever else came along with "
-                "it (age, place, use) is in the difference."
+                say(
+                    "What comes out is an association: no device changed its {name}, so whatever else came along with "
+                    "it (age, place, use) is in the difference.",
+                    name=say.said(spoken(comparison.by)),
+                )
             )
         if series:
-            ui.link("All looks as CSV", f"/api/v1/comparisons/{comparison.id}/looks.csv").classes("hw-link")
+            csv = f"/api/v1/comparisons/{comparison.id}/looks.csv"
+            ui.link(say("All looks as CSV"), csv).classes("hw-link")
         if visit.person.role in ENGINEERS and comparison.ended_at is None:
-            _end(visit.context, comparison)
+            _end(visit.context, say, comparison)
     if not series:
-        sentence("No look yet: it comes with the next full hour.")
+        sentence(say("No look yet: it comes with the next full hour."))
     for look in sorted(newest, key=lambda one: (GRAVITY.index(one.verdict), -one.e)):
-        look_card(series[look.metric], visit.context.settings, alike=[_alike(comparison, look)])
+        look_card(say, series[look.metric], visit.context.settings, alike=[_alike(say, comparison, look)])
 
 
-def _alike(comparison: Comparison, look: ComparisonLook) -> str:
+def _alike(say: Speaker, comparison: Comparison, look: ComparisonLook) -> str:
     """Whether the arms were alike before, as far as that can be asked."""
     if look.detail.get("basis") == "exchangeable":
-        return f"No device changed its {spoken(comparison.by)}, so there is no time before it to hold against what is seen."
+        return say(
+            "No device changed its {name}, so there is no time before it to hold against what is seen.",
+            name=say.said(spoken(comparison.by)),
+        )
     if look.detail.get("arms_drifted"):
-        return "The devices were drifting apart before they changed: what they do now can not be laid to the change."
-    before = look.detail.get("before")
-    told = f" Then they did it {number(before)} times as much as the others." if before else ""
-    return f"Each device that changed is held against its own time before {moment(comparison.since)} UTC.{told}"
+        return say(
+            "The devices were drifting apart before they changed: what they do now can not be laid to the change."
+        )
+    since, before = moment(comparison.since), look.detail.get("before")
+    told = [say("Each device that changed is held against its own time before {at} UTC.", at=since)]
+    if before:
+        told.append(say("Then they did it {ratio} times as much as the others.", ratio=number(before)))
+    return say.joined(told)
 
 
-def title(comparison: Comparison) -> str:
+def title(say: Speaker, comparison: Comparison) -> str:
     """What is in question."""
-    return f"{comparison.model}, {named(comparison.by, comparison.treatment)}"
+    return say("{model}, {value}", model=comparison.model, value=say.said(named(comparison.by, comparison.treatment)))
 
 
-def against(comparison: Comparison) -> str:
+def against(say: Speaker, comparison: Comparison) -> str:
     """What it is compared with."""
-    return ", ".join(comparison.control) or "all others of the model"
+    return say(", ").join(comparison.control) or say("all others of the model")
 
 
-def _end(context: ApiContext, comparison: Comparison) -> None:
+def _end(context: ApiContext, say: Speaker, comparison: Comparison) -> None:
     async def end() -> None:
         now = context.clock.now()
         await perform(
             context,
             lambda c: comparisons.end(c, comparison.id, comparison.revision, now),
-            "The comparison has ended",
+            say("The comparison has ended"),
         )
 
-    ui.button("End", on_click=end).props("no-caps outline color=negative")
+    ui.button(say("End"), on_click=end).props("no-caps outline color=negative")
 
 
 def _load(context: ApiContext) -> list[Asked]:

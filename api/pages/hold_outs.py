@@ -11,7 +11,7 @@ from api import hold_out_words as words
 from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.frame import Visit, card
-from api.pages.language import language_of
+from api.pages.language import language_of, speaker
 from api.security import STAFF
 from hearthwatch.records import hold_outs, policies
 from hearthwatch.records.hold_outs import HoldOut
@@ -29,11 +29,12 @@ async def finding_card(visit: Visit, finding_id: int) -> None:
 
 async def device_note(visit: Visit, device_id: str) -> None:
     """One card for what is held out of a device now."""
-    language = language_of(visit.request)
+    say = speaker(visit.request)
+    language = say.reasons
     for one in await visit.load(_of_device, device_id):
         with card(words.HELD_OUT[language]):
             ui.label(words.explained(one)[language])
-            ui.link(f"finding {one.finding_id}", f"/findings/{one.finding_id}").classes("hw-link")
+            ui.link(say("finding {number}", number=one.finding_id), f"/findings/{one.finding_id}").classes("hw-link")
             if visit.person.role in STAFF:
                 _button(visit, one)
 

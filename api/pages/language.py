@@ -5,7 +5,7 @@ Sentences stand in the pages in English, as arguments of `Speaker`; translations
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from gettext import GNUTranslations
 from importlib import resources
@@ -36,7 +36,8 @@ class Speaker:
 
     def __call__(self, sentence: str, /, **names: object) -> str:
         """A sentence with its ``{names}`` filled in; one without a translation comes out in English."""
-        said = sentence if self.language == SOURCE else _catalogue(self.language).gettext(sentence)
+        known = self.language != SOURCE and sentence != ""  # a catalogue's own heading stands under the empty text
+        said = sentence if not known else _catalogue(self.language).gettext(sentence)
         return said.format(**names) if names else said
 
     def word(self, code: str) -> str:
@@ -51,8 +52,9 @@ class Speaker:
         """An English sentence in this language: by its template where it is one that remembers it, else as `retell` does."""
         if not isinstance(text, Said):
             return self.retell(text)
-        if not text.template:
-            return ""
+        if not text.values:
+            told = self(text.template)
+            return self.retell(text) if told == text else told
         values = {name: self.said(one) if isinstance(one, Said) else one for name, one in text.values.items()}
         return self(text.template, **values)
 
@@ -60,8 +62,11 @@ class Speaker:
         """The sentences that a record keeps (`hearthwatch.said`); ``otherwise`` where it is of before they were kept."""
         if not kept:
             return self.retell(otherwise)
-        between = "" if self.reasons == CHINESE else " "
-        return between.join(self.said(of_told(one)) for one in kept)
+        return self.joined(self.said(of_told(one)) for one in kept)
+
+    def joined(self, sentences: Iterable[str]) -> str:
+        """Whole sentences one after the other."""
+        return ("" if self.reasons == CHINESE else " ").join(sentences)
 
     @property
     def reasons(self) -> str:

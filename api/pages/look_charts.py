@@ -14,6 +14,7 @@ from nicegui import ui
 
 from api.levels import ALONE, Bounds
 from api.pages.charts import FRACTIONS, INK, PALETTE, WARNING, Options, Points, line, mark_lines, options, show
+from api.pages.language import Speaker
 from api.pages.wording import evidence, moment, number
 
 WATCH = "#c98a1b"
@@ -62,38 +63,42 @@ class Looked(Protocol):
     def detail(self) -> Mapping[str, Any]: ...
 
 
-def evidence_chart(series: Sequence[Looked], *, watch_share: float | None = None) -> ui.echart:
+def evidence_chart(say: Speaker, series: Sequence[Looked], *, watch_share: float | None = None) -> ui.echart:
     """The e-process of one comparison, and what it must reach: alone, with all comparisons watched at the same time, for the watch list.
 
     ``watch_share`` is the watch list's threshold as a share of the one that pages.
     """
-    drawn = [line("e", [(look.at, _e(look.e)) for look in series], PALETTE[0], width=2.4)]
+    drawn = [line(say("evidence e"), [(look.at, _e(look.e)) for look in series], PALETTE[0], width=2.4)]
     both = any(look.e_rate is not None for look in series) and any(look.e_first is not None for look in series)
     if both:
-        drawn.append(line("rate", [(look.at, _e(look.e_rate)) for look in series], PALETTE[2], width=1))
-        drawn.append(line("first events", [(look.at, _e(look.e_first)) for look in series], PALETTE[1], width=1))
+        drawn.append(line(say("rate"), [(look.at, _e(look.e_rate)) for look in series], PALETTE[2], width=1))
+        drawn.append(line(say("first events"), [(look.at, _e(look.e_first)) for look in series], PALETTE[1], width=1))
     needed = [(look.at, _needed(look)) for look in series]
     if any(value is not None for _, value in needed):
-        drawn.append(_level("worse from", needed, WARNING, "dashed"))
+        drawn.append(_level(say("worse from"), needed, WARNING, "dashed"))
         if watch_share is not None:
             watch: Points = [(at, None if value is None else value * watch_share) for at, value in needed]
-            drawn.append(_level("watch list from", watch, WATCH, "dotted"))
+            drawn.append(_level(say("watch list from"), watch, WATCH, "dotted"))
     drawn.append(
-        _level(f"{ALONE:.0f}: chance 1 in {ALONE:.0f}", [(look.at, ALONE) for look in series], PALETTE[6], "dotted")
+        _level(
+            say("{e}: chance 1 in {e}", e=f"{ALONE:.0f}"), [(look.at, ALONE) for look in series], PALETTE[6], "dotted"
+        )
     )
-    drawn[0]["markLine"] = mark_lines({}, _first_worse(series))
+    drawn[0]["markLine"] = mark_lines({}, _first_worse(say, series))
     last = series[-1]
-    label = f"Evidence that it is worse, look by look; at {moment(last.at)} UTC it was {evidence(last.e)}."
+    label = say(
+        "Evidence that it is worse, look by look; at {at} UTC it was {e}.", at=moment(last.at), e=say(evidence(last.e))
+    )
     values = [value for look in series for value in (look.e, look.e_rate, look.e_first)]
     return show(options(drawn, log=10, low=_decade(values)), label=label)
 
 
-def ratio_chart(series: Sequence[Looked], bounds: Bounds) -> ui.echart:
+def ratio_chart(say: Speaker, series: Sequence[Looked], bounds: Bounds) -> ui.echart:
     """The ratio inside its confidence sequence, on an axis of powers of two, with the equivalence bounds shaded and the margin drawn."""
     low, high = _range(series)
     inside = [(look.at, *_interval(look, low, high)) for look in series]
-    middle = line("ratio", [(look.at, look.ratio) for look in series], PALETTE[0], width=2.4)
-    middle["markLine"] = mark_lines({}, _first_worse(series))
+    middle = line(say("ratio"), [(look.at, look.ratio) for look in series], PALETTE[0], width=2.4)
+    middle["markLine"] = mark_lines({}, _first_worse(say, series))
     middle["markLine"]["data"] += [_reference(value, color, kind) for value, color, kind in _references(bounds)]
     middle["markLine"]["label"] = {"show": False}
     middle["markArea"] = {
@@ -104,35 +109,47 @@ def ratio_chart(series: Sequence[Looked], bounds: Bounds) -> ui.echart:
     drawn = [
         _filled("from", [(at, least) for at, least, _ in inside], opacity=0.0),
         _filled("to", [(at, _difference(least, most)) for at, least, most in inside], opacity=0.16),
-        line("upper end", [(look.at, look.high) for look in series], "#8fb0aa", width=1),
+        line(say("upper end"), [(look.at, look.high) for look in series], "#8fb0aa", width=1),
         middle,
-        line("lower end", [(look.at, look.low) for look in series], "#8fb0aa", width=1),
+        line(say("lower end"), [(look.at, look.low) for look in series], "#8fb0aa", width=1),
     ]
     last = series[-1]
-    label = f"Ratio to the control and its 95 % interval; last {number(last.ratio)}, {number(last.low)} to {number(last.high)}."
+    label = say(
+        "Ratio to the control and its 95 % interval; last {ratio}, {low} to {high}.",
+        ratio=number(last.ratio),
+        low=number(last.low),
+        high=number(last.high),
+    )
     return show(options(drawn, log=2, low=low, high=high, written=FRACTIONS), label=label)
 
 
-def late_chart(series: Sequence[Looked]) -> ui.echart:
+def late_chart(say: Speaker, series: Sequence[Looked]) -> ui.echart:
     """The detector of late regressions, which begins anew every day: its evidence and the level of its alarm."""
     told = [(look.at, look.detail.get("late")) for look in series]
     values: Points = [(at, _e(late.get("e")) if late else None) for at, late in told]
-    drawn = [line("late e", values, PALETTE[3], width=2.4)]
-    for name, key, color in (("worse from", "needed", WARNING), ("watch list from", "threshold", WATCH)):
+    drawn = [line(say("late evidence e"), values, PALETTE[3], width=2.4)]
+    for name, key, color in (
+        (say("worse from"), "needed", WARNING),
+        (say("watch list from"), "threshold", WATCH),
+    ):
         levels: Points = [(at, late.get(key) if late else None) for at, late in told]
         if any(value is not None for _, value in levels):
             drawn.append(_level(name, levels, color, "dashed"))
     low = _decade([value for _, value in values])
-    return show(options(drawn, log=10, low=low), label="Evidence of a late regression, look by look.", height="h-48")
+    return show(
+        options(drawn, log=10, low=low), label=say("Evidence of a late regression, look by look."), height="h-48"
+    )
 
 
-def adoption_chart(series: Sequence[Looked]) -> ui.echart:
+def adoption_chart(say: Speaker, series: Sequence[Looked]) -> ui.echart:
     """How many devices of the model run it."""
     told = [(look.at, look.detail["adoption"]) for look in series if look.detail.get("adoption")]
-    on_it = line("on it", [(at, float(pair[0])) for at, pair in told], PALETTE[0], width=2)
+    on_it = line(say("on it"), [(at, float(pair[0])) for at, pair in told], PALETTE[0], width=2)
     on_it["areaStyle"] = {"opacity": 0.16}
-    drawn = [on_it, line("of the model", [(at, float(pair[1])) for at, pair in told], PALETTE[6], width=1)]
-    label = f"Adoption; last {told[-1][1][0]} of {told[-1][1][1]} devices." if told else "Adoption"
+    drawn = [on_it, line(say("of the model"), [(at, float(pair[1])) for at, pair in told], PALETTE[6], width=1)]
+    label = say("Adoption")
+    if told:
+        label = say("Adoption; last {part} of {all} devices.", part=told[-1][1][0], all=told[-1][1][1])
     return show(options(drawn, low=0), label=label, height="h-48")
 
 
@@ -155,9 +172,9 @@ def _level(name: str, points: Points, color: str, dashed: str) -> Options:
     return {**line(name, points, color, width=1.2, dashed=dashed), "step": "end", "showSymbol": False}
 
 
-def _first_worse(series: Sequence[Looked]) -> dict[str, datetime]:
+def _first_worse(say: Speaker, series: Sequence[Looked]) -> dict[str, datetime]:
     said = next((look.at for look in series if look.verdict == "worse"), None)
-    return {"called worse": said} if said else {}
+    return {say("called worse"): said} if said else {}
 
 
 def _references(bounds: Bounds) -> list[tuple[float, str, str]]:

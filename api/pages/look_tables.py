@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from nicegui import ui
 
+from api.pages.language import Speaker
 from api.pages.tables import table
 from api.pages.wording import number, share
 
@@ -30,27 +31,26 @@ SHARE_CELL = """
 <q-td :props="props"><div class="row items-center no-wrap justify-end gap-2">
 <span>{{ props.value }}</span><div class="hw-bar" aria-hidden="true"><i :style="{width: props.row.part + '%'}"></i></div></div></q-td>
 """
-ARMS = {"treatment": "new", "control": "control"}
 REACH = 4.0
 """The forest's axis goes from a quarter of the control to four times as much."""
 
 
 def strata_table(
-    strata: Sequence[Mapping[str, Any]], *, amounts: str = "Events", less_is_worse: bool = False
+    say: Speaker, strata: Sequence[Mapping[str, Any]], *, mean: bool = False, less_is_worse: bool = False
 ) -> ui.table:
     """Each stratum with its ratio as a number and as a dot: the larger the dot, the more of the result rests on it.
 
-    ``amounts`` is what the events are called.
+    ``mean``: amounts are compared, not events.
     """
     ui.add_css(STYLE)
-    rows = [_stratum(index, one, less_is_worse) for index, one in enumerate(strata)]
+    rows = [_stratum(say, index, one, less_is_worse) for index, one in enumerate(strata)]
     columns = (
-        ("stratum", "Stratum", "left"),
-        ("ratio", "Ratio", "right"),
-        ("forest", "From ÷ 4 to × 4", "left"),
-        ("events", f"{amounts} new / control", "right"),
-        ("devices", "Devices new / control", "right"),
-        ("share", "Share of the result", "right"),
+        ("stratum", say("Stratum"), "left"),
+        ("ratio", say("Ratio"), "right"),
+        ("forest", say("From ÷ 4 to × 4"), "left"),
+        ("events", say("Amount, new and control") if mean else say("Events, new and control"), "right"),
+        ("devices", say("Devices, new and control"), "right"),
+        ("share", say("Share of the result"), "right"),
     )
     made = table(columns, rows)
     made.add_slot("body-cell-forest", FOREST_CELL)
@@ -58,35 +58,35 @@ def strata_table(
     return made
 
 
-def contributors_table(contributors: Sequence[Mapping[str, Any]], *, amounts: str = "Events") -> ui.table:
-    """The devices that move the result most, each with a link to its page. ``amounts`` is what their events are called."""
+def contributors_table(say: Speaker, contributors: Sequence[Mapping[str, Any]], *, mean: bool = False) -> ui.table:
+    """The devices that move the result most, each with a link to its page. ``mean``: amounts are compared, not events."""
     ui.add_css(STYLE)
-    rows = [_contributor(index, one) for index, one in enumerate(contributors)]
+    rows = [_contributor(say, index, one) for index, one in enumerate(contributors)]
     columns = (
-        ("device", "Device", "left"),
-        ("arm", "Arm", "left"),
-        ("events", amounts, "right"),
-        ("expected", "Expected", "right"),
-        ("share", "Share of the result", "right"),
+        ("device", say("Device"), "left"),
+        ("arm", say("Arm"), "left"),
+        ("events", say("Amount") if mean else say("Events seen"), "right"),
+        ("expected", say("Amount expected") if mean else say("Events expected"), "right"),
+        ("share", say("Share of the result"), "right"),
     )
     made = table(columns, rows, links=("device",)).props("wrap-cells")
     made.add_slot("body-cell-share", SHARE_CELL)
     return made
 
 
-def stratum_name(stratum: Mapping[str, Any]) -> str:
+def stratum_name(say: Speaker, stratum: Mapping[str, Any]) -> str:
     """What the devices of a stratum have in common."""
     numbers = {"ratio", "devices", "events", "share"}
     parts = [f"{value}" for name, value in stratum.items() if name not in numbers and value not in (None, "")]
-    return " · ".join(parts) or "all alike"
+    return " · ".join(parts) or say("all alike")
 
 
-def _stratum(index: int, stratum: Mapping[str, Any], less_is_worse: bool) -> dict[str, Any]:
+def _stratum(say: Speaker, index: int, stratum: Mapping[str, Any], less_is_worse: bool) -> dict[str, Any]:
     ratio, part = stratum.get("ratio"), _part(stratum.get("share"))
     drawn = ratio if ratio is not None and ratio > 0 else None
     return {
         "id": index,
-        "stratum": stratum_name(stratum),
+        "stratum": stratum_name(say, stratum),
         "ratio": f"× {number(ratio)}" if ratio is not None else "–",
         "forest": "",
         "place": None if drawn is None else _place(drawn),
@@ -99,13 +99,13 @@ def _stratum(index: int, stratum: Mapping[str, Any], less_is_worse: bool) -> dic
     }
 
 
-def _contributor(index: int, one: Mapping[str, Any]) -> dict[str, Any]:
+def _contributor(say: Speaker, index: int, one: Mapping[str, Any]) -> dict[str, Any]:
     device = str(one.get("device") or "")
     return {
         "id": index,
         "device": device,
         "device_to": f"/devices/{quote(device, safe='')}",
-        "arm": ARMS.get(str(one.get("arm")), "–"),
+        "arm": {"treatment": say("new"), "control": say("control")}.get(str(one.get("arm")), "–"),
         "events": _amount(one.get("events")),
         "expected": _amount(one.get("expected")),
         "share": share(one.get("share"), 0),

@@ -17,7 +17,7 @@ from api.pages.actions import perform
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.language import Speaker, speaker
-from api.pages.policy_form import form_card
+from api.pages.policy_form import fault_lines, form_card
 from api.pages.wording import moment
 from api.security import ADMINS, ENGINEERS
 from hearthwatch.records import policies, policy_decisions
@@ -43,7 +43,7 @@ async def policy_page(visit: Visit) -> None:
         sentence(say("No policy yet."))
         return
     _in_force(visit, say, shown.current)
-    policy = _read(shown.current)
+    policy = _read(say, shown.current)
     if policy is not None:
         _rules(say, policy, shown.counts)
         with card(say("Limits")):
@@ -63,7 +63,7 @@ async def version_page(visit: Visit) -> None:
     if current is not None and current.version != one.version:
         with card(say("Against version {version}, which is in force", version=current.version)):
             _difference(say, current.text, one.text)
-    policy = _read(one)
+    policy = _read(say, one)
     if policy is not None:
         _rules(say, policy, {})
         with card(say("Limits")):
@@ -178,11 +178,12 @@ def _difference(say: Speaker, before: str, after: str) -> None:
             ui.label(line or " ").classes(f"font-mono text-sm whitespace-pre {color}")
 
 
-def _read(one: PolicyVersion) -> Policy | None:
+def _read(say: Speaker, one: PolicyVersion) -> Policy | None:
     try:
         return parse(one.text)
     except InvalidPolicy as error:  # a policy of an earlier release may say what this one no longer reads
-        sentence(str(error))
+        with card(say("This version of the platform can not read its text")):
+            fault_lines(say, error.faults, one.text)
         return None
 
 

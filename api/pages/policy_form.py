@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nicegui import ui
 
 from alerts.policy import versions as policies_of_alerts
@@ -9,6 +11,7 @@ from alerts.policy.file import Fault, InvalidPolicy, parse
 from api.pages.actions import perform
 from api.pages.frame import Visit, card, sentence
 from api.pages.language import Speaker
+from hearthwatch.said import Said
 
 LONGEST = 200_000
 
@@ -30,7 +33,8 @@ def form_card(visit: Visit, say: Speaker, text: str) -> None:
             said.clear()
             faults = faults_of(box.value or "")
             with said:
-                _tell(say, faults, box.value or "")
+                _verdict(say, faults)
+                fault_lines(say, faults, box.value or "")
             return not faults
 
         async def keep() -> None:
@@ -50,7 +54,7 @@ def form_card(visit: Visit, say: Speaker, text: str) -> None:
 def faults_of(text: str) -> tuple[Fault, ...]:
     """What is wrong with a text."""
     if len(text) > LONGEST:
-        return (Fault("", None, f"longer than {LONGEST:,} characters"),)
+        return (Fault("", None, Said("longer than {most} characters", most=f"{LONGEST:,}")),)
     try:
         parse(text)
     except InvalidPolicy as error:
@@ -58,18 +62,26 @@ def faults_of(text: str) -> tuple[Fault, ...]:
     return ()
 
 
-def _tell(say: Speaker, faults: tuple[Fault, ...], text: str) -> None:
+def _verdict(say: Speaker, faults: Sequence[Fault]) -> None:
     if not faults:
         ui.label(say("Nothing is wrong with it.")).classes("text-positive font-semibold").props("role=status")
         return
-    ui.label(say("{count} faults; nothing was kept.", count=len(faults))).classes("text-negative font-semibold").props(
-        "role=alert"
+    counted = (
+        say("1 fault; nothing was kept.")
+        if len(faults) == 1
+        else say("{count} faults; nothing was kept.", count=len(faults))
     )
+    ui.label(counted).classes("text-negative font-semibold").props("role=alert")
+
+
+def fault_lines(say: Speaker, faults: Sequence[Fault], text: str) -> None:
+    """Each fault of a text: line, rule and key, what is wrong in the reader's language, and the line itself."""
     lines = text.splitlines()
     for fault in faults:
         place = say("Line {line}", line=fault.line) if fault.line else say("The whole text")
         rule = say(", rule “{rule}”", rule=fault.rule) if fault.rule else ""
         key = f" · {fault.key}" if fault.key else ""
-        ui.label(f"{place}{rule}{key}: {fault.message}").classes("text-sm break-words")
+        told = say("{place}: {what}", place=f"{place}{rule}{key}", what=say.said(fault.message))
+        ui.label(told).classes("text-sm break-words")
         if fault.line and fault.line <= len(lines):
             sentence(lines[fault.line - 1].strip()[:160])

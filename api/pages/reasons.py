@@ -11,16 +11,17 @@ from typing import Any
 from nicegui import ui
 
 from api.pages.frame import card
+from api.pages.language import Speaker
 from api.pages.tables import table
 from api.pages.wording import reasons, share
 from hearthwatch.reason_words import decision_sentences, part_sentence, sentence
-from hearthwatch.reasons import ENGLISH
 from hearthwatch.records.prognoses import Prognosis
 
 
-def show(evidence: Mapping[str, Any], language: str = ENGLISH) -> None:
+def show(say: Speaker, evidence: Mapping[str, Any]) -> None:
     """The reasons of a finding as a list, with what only a prognosis has: counter-evidence, probable part, decision."""
-    for reason in reasons(evidence, language=language):
+    language = say.reasons
+    for reason in _sentences(say, evidence):
         ui.label(f"• {reason}")
     if evidence.get("against"):
         ui.label(f"◦ {sentence(evidence['against'], language)}").classes("hw-quiet")
@@ -30,7 +31,13 @@ def show(evidence: Mapping[str, Any], language: str = ENGLISH) -> None:
         ui.label(line).classes("hw-quiet text-sm")
 
 
-def waiting_card(waiting: Sequence[Prognosis]) -> None:
+def _sentences(say: Speaker, evidence: Mapping[str, Any]) -> Sequence[str]:
+    if evidence.get("said"):
+        return [say.told(evidence["said"], "")]
+    return [say.retell(reason) for reason in reasons(evidence, language=say.reasons)]
+
+
+def waiting_card(say: Speaker, waiting: Sequence[Prognosis]) -> None:
     """What is above its line and waits because the week's findings are used up, the best first; nothing where nothing waits."""
     if not waiting:
         return
@@ -39,20 +46,21 @@ def waiting_card(waiting: Sequence[Prognosis]) -> None:
             "id": f"{one.device_id}/{one.part}",
             "device": one.device_id,
             "device_to": f"/devices/{one.device_id}",
-            "part": one.part,
+            "part": say.word(one.part),
             "p30": share(one.p30),
             "saves": _saves(one.decision or {}),
         }
         for one in sorted(waiting, key=lambda one: -float((one.decision or {}).get("net_benefit", one.p30 or 0.0)))
     ]
     columns = (
-        ("device", "Device", "left"),
-        ("part", "Part", "left"),
-        ("p30", "30 days", "right"),
-        ("saves", "Acting saves", "right"),
+        ("device", say("Device"), "left"),
+        ("part", say("Part"), "left"),
+        ("p30", say("30 days"), "right"),
+        ("saves", say("Acting saves"), "right"),
     )
     with card(
-        f"Waiting for the week's budget: {len(rows)}", "Above their line; the best become findings as there is room."
+        say("Waiting for the week's budget: {count}", count=len(rows)),
+        say("Above their line; the best become findings as there is room."),
     ):
         table(columns, rows, links=("device",), page_size=10)
 

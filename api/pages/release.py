@@ -14,6 +14,7 @@ from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
+from api.pages.language import Speaker, speaker
 from api.pages.look_card import look_card
 from api.pages.look_charts import adoption_chart
 from api.pages.look_tests import placebo_says
@@ -48,26 +49,27 @@ class Portrait:
 
 async def release_page(visit: Visit) -> None:
     """One release against its concurrent control, for an engineer who watches it roll out."""
-    shown = await visit.load(_load, number_in_path(visit.request, "release_id"))
-    _news(visit, shown)
-    _verdict(shown.verdict)
+    say = speaker(visit.request)
+    shown = await visit.load(_load, say, number_in_path(visit.request, "release_id"))
+    _news(visit, say, shown)
+    _verdict(say, shown.verdict)
     with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
-        _identity(visit, shown)
-        _adoption(shown)
+        _identity(visit, say, shown)
+        _adoption(say, shown)
     settings = visit.context.settings
     for one in shown.verdict.metrics:
-        alike = placebo_says(shown.release, one.look, settings.cohort_guard)
+        alike = placebo_says(say, shown.release, one.look, settings.cohort_guard)
         sample = shown.series[one.look.metric]
-        look_card(sample.looks, settings, alike=alike, total=sample.total)
+        look_card(say, sample.looks, settings, alike=alike, total=sample.total)
     if len(shown.siblings) > 1:
-        _siblings(shown.release, shown.siblings)
+        _siblings(say, shown.release, shown.siblings)
 
 
-def _news(visit: Visit, shown: Portrait) -> None:
+def _news(visit: Visit, say: Speaker, shown: Portrait) -> None:
     """A line that appears on an open page once there is a newer look than it shows."""
     with ui.row().classes("hw-card w-full q-pa-sm items-center gap-3").props("role=alert") as line:
-        ui.label("There is a newer look.")
-        ui.button("Show it", on_click=ui.navigate.reload).props("no-caps dense outline")
+        ui.label(say("There is a newer look."))
+        ui.button(say("Show it"), on_click=ui.navigate.reload).props("no-caps dense outline")
     line.set_visibility(False)
 
     async def ask() -> None:
@@ -85,13 +87,13 @@ def _times(context: ApiContext, identifier: int) -> list[datetime]:
         return [look.at for look in cohort_looks.latest(connection, [identifier])]
 
 
-def _verdict(verdict: ReleaseVerdict) -> None:
+def _verdict(say: Speaker, verdict: ReleaseVerdict) -> None:
     """One sentence, and a way to each metric."""
     release = verdict.release
     with card(f"{release.model} {release.version}"):
         with ui.row().classes("items-center gap-3 no-wrap"):
             if verdict.verdict:
-                ui.badge(verdict.verdict.replace("_", " "), color=COLORS.get(verdict.verdict, "grey-7")).classes(
+                ui.badge(say.word(verdict.verdict), color=COLORS.get(verdict.verdict, "grey-7")).classes(
                     "text-sm q-pa-sm"
                 )
             ui.label(verdict.says.replace("95 %", "95\N{NO-BREAK SPACE}%")).classes("text-lg min-w-0").style(
@@ -100,96 +102,118 @@ def _verdict(verdict: ReleaseVerdict) -> None:
         if len(verdict.metrics) > 1:
             with ui.row().classes("gap-x-4 gap-y-1"):
                 for one in verdict.metrics:
-                    said = f"{metric_words(one.look.metric)}: {one.look.verdict.replace('_', ' ')}"
+                    said = say(
+                        "{metric}: {verdict}",
+                        metric=metric_words(one.look.metric, say),
+                        verdict=say.word(one.look.verdict),
+                    )
                     ui.link(said, f"#{one.look.metric}").classes("hw-link")
 
 
-def _identity(visit: Visit, shown: Portrait) -> None:
+def _identity(visit: Visit, say: Speaker, shown: Portrait) -> None:
     release = shown.release
-    with card("The release"):
+    with card(say("The release")):
         facts(
             {
-                "Replaces": release.replaces or "whatever ran before",
-                "Waves": release.assignment,
-                "Status": release.status,
-                "Released": f"{moment(release.released_at)} UTC",
-                "Fixes": ", ".join(release.fixes) or "–",
+                say("Replaces"): release.replaces or say("whatever ran before"),
+                say("Waves"): say.word(release.assignment),
+                say("Status"): say.word(release.status),
+                say("Released"): f"{moment(release.released_at)} UTC",
+                say("Fixes"): say(", ").join(say.word(fix) for fix in release.fixes) or "–",
             }
-            | ({"Notes": shown.notes} if shown.notes else {})
+            | ({say("Notes"): shown.notes} if shown.notes else {})
         )
         with ui.row().classes("gap-4"):
             asked = urlencode({"model": release.model, "version": release.version})
-            ui.link("Devices on it", f"/devices?{asked}").classes("hw-link")
+            ui.link(say("Devices on it"), f"/devices?{asked}").classes("hw-link")
             if shown.rollout:
-                ui.link("Its roll-out", f"/rollouts/{shown.rollout}").classes("hw-link")
+                ui.link(say("Its roll-out"), f"/rollouts/{shown.rollout}").classes("hw-link")
             if shown.series:
-                ui.link("All looks as CSV", f"/api/v1/releases/{release.id}/looks.csv").classes("hw-link")
+                ui.link(say("All looks as CSV"), f"/api/v1/releases/{release.id}/looks.csv").classes("hw-link")
         if visit.person.role in ENGINEERS and release.status != "withdrawn":
-            _brakes(visit.context, release)
+            _brakes(visit.context, say, release)
 
 
-def _brakes(context: ApiContext, release: Release) -> None:
+def _brakes(context: ApiContext, say: Speaker, release: Release) -> None:
     async def change(status: str) -> None:
         await perform(
             context,
             lambda c: releases.set_status(c, release.id, release.revision, status),
-            f"The release is {status}",
+            say("The release is {status}", status=say.word(status)),
         )
 
     with ui.row().classes("gap-2"):
         if release.status == "paused":
-            ui.button("Go on", on_click=lambda: change("rolling")).props("no-caps outline")
+            ui.button(say("Go on"), on_click=lambda: change("rolling")).props("no-caps outline")
         else:
-            ui.button("Pause roll-out", on_click=lambda: change("paused")).props("no-caps outline")
-        ui.button("Withdraw", on_click=lambda: change("withdrawn")).props("no-caps outline color=negative")
+            ui.button(say("Pause roll-out"), on_click=lambda: change("paused")).props("no-caps outline")
+        ui.button(say("Withdraw"), on_click=lambda: change("withdrawn")).props("no-caps outline color=negative")
 
 
-def _adoption(shown: Portrait) -> None:
+def _adoption(say: Speaker, shown: Portrait) -> None:
     """Who runs it, over time; looks of earlier versions did not tell it."""
     series = max((sample.looks for sample in shown.series.values()), key=len, default=())
-    with card("Adoption"):
+    with card(say("Adoption")):
         told = [look for look in series if look.detail.get("adoption")]
         if told:
             on_it, of_model = told[-1].detail["adoption"]
             part = share(on_it / of_model if of_model else None, 0)
-            ui.label(f"{on_it:,} of {of_model:,} devices of the model run it ({part}).")
-            adoption_chart(told)
+            ui.label(
+                say(
+                    "{part} of {all} devices of the model run it ({share}).",
+                    part=f"{on_it:,}",
+                    all=f"{of_model:,}",
+                    share=part,
+                )
+            )
+            adoption_chart(say, told)
         elif series:
             last = series[-1]
-            ui.label(f"{last.devices_treatment:,} devices were compared on it, {last.devices_control:,} beside it.")
+            ui.label(
+                say(
+                    "{new} devices were compared on it, {control} beside it.",
+                    new=f"{last.devices_treatment:,}",
+                    control=f"{last.devices_control:,}",
+                )
+            )
         else:
-            sentence("No device has been seen on it.")
+            sentence(say("No device has been seen on it."))
 
 
-def _siblings(release: Release, siblings: Sequence[Watched]) -> None:
+def _siblings(say: Speaker, release: Release, siblings: Sequence[Watched]) -> None:
     """The model's releases side by side: one row each, one column a metric."""
     metrics = list(dict.fromkeys(look.metric for one in siblings for look in one.looks))
-    columns = [("release", "Release", "left"), ("replaces", "Replaces", "left"), ("waves", "Waves", "left")]
-    columns += [(metric, metric_words(metric), "left") for metric in metrics]
-    with card(f"Releases of {release.model}", "Each against its own control; the newest look at each metric."):
-        table(columns, [_sibling(one) for one in siblings], links=("release",), badges=metrics)
+    columns = [
+        ("release", say("Release"), "left"),
+        ("replaces", say("Replaces"), "left"),
+        ("waves", say("Waves"), "left"),
+        *((metric, metric_words(metric, say), "left") for metric in metrics),
+    ]
+    title = say("Releases of {model}", model=release.model)
+    with card(title, say("Each against its own control; the newest look at each metric.")):
+        table(columns, [_sibling(say, one) for one in siblings], links=("release",), badges=metrics)
 
 
-def _sibling(one: Watched) -> dict[str, Any]:
+def _sibling(say: Speaker, one: Watched) -> dict[str, Any]:
     cells = {
         "id": one.release.id,
         "release": one.release.version,
         "release_to": f"/releases/{one.release.id}",
         "replaces": one.release.replaces or "–",
-        "waves": one.release.assignment,
+        "waves": say.word(one.release.assignment),
     }
     for look in one.looks:
-        cells[look.metric] = f"{look.verdict.replace('_', ' ')} {ratio_words(look)}".strip()
+        cells[look.metric] = f"{say.word(look.verdict)} {ratio_words(look, say)}".strip()
         cells[f"{look.metric}_color"] = COLORS.get(look.verdict, "grey-7")
     return cells
 
 
-def _load(context: ApiContext, identifier: int) -> Portrait:
+def _load(context: ApiContext, say: Speaker, identifier: int) -> Portrait:
     with context.database.reading() as connection:
         release = releases.get(connection, identifier)
         notes = releases.notes_of(connection, identifier)
         rollout = rollouts.of_release(connection, identifier)
         series = sampled_looks(connection, identifier, most=POINTS)
-    verdict = judged(release, [sample.newest for sample in series.values()], context.settings)
+    verdict = judged(release, [sample.newest for sample in series.values()], context.settings, say)
     siblings = load_watched(context, release.model)
     return Portrait(release, notes, verdict, series, siblings, rollout.id if rollout else None)

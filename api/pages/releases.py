@@ -9,7 +9,9 @@ from typing import Any
 
 from api.context import ApiContext
 from api.pages.frame import Visit, sentence
-from api.pages.tables import table
+from api.pages.language import Speaker, speaker
+from api.pages.look_tests import interval
+from api.pages.tables import table, worded
 from api.pages.wording import COLORS, evidence, moment, number
 from api.release_verdict import gravest_first, metric_words
 from hearthwatch.records import cohort_looks, releases
@@ -19,10 +21,10 @@ from hearthwatch.values import Release
 COLUMNS = (
     ("release", "Release", "left"),
     ("verdict", "Verdict", "left"),
-    ("metric", "In", "left"),
-    ("ratio", "Ratio to control (95 %, all looks)", "right"),
+    ("metric", "Seen in", "left"),
+    ("ratio", "Ratio to the control (95 %, all looks)", "right"),
     ("e", "Evidence e", "right"),
-    ("devices", "Devices new / control", "right"),
+    ("devices", "Devices, new and control", "right"),
     ("status", "Status", "left"),
     ("assignment", "Waves", "left"),
     ("released", "Released", "left"),
@@ -44,36 +46,38 @@ class Watched:
 
 async def releases_page(visit: Visit) -> None:
     """All releases, newest first, each with its gravest verdict."""
+    say = speaker(visit.request)
     watched = await visit.load(load_watched)
     if not watched:
-        sentence("No releases yet. A maker's CI announces them by POST /api/v1/releases.")
+        sentence(say("No releases yet. A maker's CI announces them by POST /api/v1/releases."))
         return
-    table(COLUMNS, [row(one) for one in watched], links=("release",), badges=("verdict", "status"))
+    rows = [row(say, one) for one in watched]
+    table(worded(say, COLUMNS), rows, links=("release",), badges=("verdict", "status"))
 
 
-def row(one: Watched) -> dict[str, Any]:
+def row(say: Speaker, one: Watched) -> dict[str, Any]:
     """A release as a row of a table."""
     look = one.gravest
     return {
         "id": one.release.id,
         "release": f"{one.release.model} {one.release.version}",
         "release_to": f"/releases/{one.release.id}",
-        "verdict": look.verdict.replace("_", " ") if look else "",
+        "verdict": say.word(look.verdict) if look else "",
         "verdict_color": COLORS.get(look.verdict) if look else None,
-        "metric": metric_words(look.metric) if look else "–",
-        "ratio": _ratio(look) if look and look.ratio else "–",
-        "e": evidence(look.e) if look else "–",
+        "metric": metric_words(look.metric, say) if look else "–",
+        "ratio": _ratio(say, look) if look and look.ratio else "–",
+        "e": say(evidence(look.e)) if look else "–",
         "devices": f"{look.devices_treatment} / {look.devices_control}" if look else "–",
-        "status": one.release.status,
+        "status": say.word(one.release.status),
         "status_color": COLORS.get(one.release.status),
-        "assignment": one.release.assignment,
+        "assignment": say.word(one.release.assignment),
         "released": moment(one.release.released_at),
     }
 
 
-def _ratio(look: CohortLook) -> str:
-    interval = f" ({number(look.low)} to {number(look.high)})" if look.low is not None else ""
-    return f"× {number(look.ratio)}{interval}"
+def _ratio(say: Speaker, look: CohortLook) -> str:
+    within = f" ({interval(say, look.low, look.high)})" if look.low is not None else ""
+    return f"× {number(look.ratio)}{within}"
 
 
 def load_watched(context: ApiContext, model: str | None = None) -> list[Watched]:

@@ -15,13 +15,14 @@ from api.context import ApiContext
 from api.pages.actions import perform
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, figure, sentence
-from api.pages.rollouts import COLORS, wrapped
-from api.pages.tables import table
+from api.pages.language import Speaker, speaker
+from api.pages.rollouts import COLORS, status_words, why_decided, wrapped
+from api.pages.tables import table, worded
 from api.pages.wording import moment, share
 from api.rollout_view import RolloutView, WaveView, view
 from api.security import ENGINEERS
 from hearthwatch.records import rollout_decisions, rollout_devices, rollouts
-from hearthwatch.records.rollout_decisions import Decision
+from hearthwatch.records.rollout_decisions import GATE, Decision
 from hearthwatch.records.rollout_devices import FAILURES, Member
 
 SHOWN_DECISIONS = 100
@@ -32,15 +33,10 @@ BUTTONS = (
     ("continue", "Open the next wave now", "outline"),
     ("stop", "Stop", "outline color=negative"),
 )
-SAYS = {
-    "planned": "It waits for the gate's next look.",
-    "running": "Devices of open waves are offered the release.",
-    "complete": "All waves have passed.",
-}
 WAVES = (
     ("number", "Wave", "left"),
     ("share", "Of each stratum", "right"),
-    ("opened", "Opened", "left"),
+    ("opened", "Open since", "left"),
     ("hours", "Heard for", "right"),
     ("devices", "Devices", "right"),
     ("offered", "Offered", "right"),
@@ -56,7 +52,7 @@ DECISIONS = (
     ("wave", "Wave", "right"),
     ("decision", "Decision", "left"),
     ("why", "Why", "left"),
-    ("by", "By", "left"),
+    ("by", "Decided by", "left"),
 )
 DEVICES = (
     ("device", "Device", "left"),
@@ -79,62 +75,93 @@ class Shown:
 
 async def rollout_page(visit: Visit) -> None:
     """A roll-out, for an engineer who watches it and may have to stop it."""
+    say = speaker(visit.request)
     shown = await visit.load(_load, number_in_path(visit.request, "rollout_id"))
     of_it = shown.of_it
-    _standing(of_it)
-    _figures(of_it)
+    _standing(say, shown)
+    _figures(say, of_it)
     if visit.person.role in ENGINEERS and of_it.status != "complete":
-        _steering(visit, of_it)
+        _steering(visit, say, of_it)
     with card(
-        "Waves", "Shares are cumulative. A wave passes when it was heard long enough and surely enough updates succeed."
+        say("Waves"),
+        say("Shares are cumulative. A wave passes when it was heard long enough and surely enough updates succeed."),
     ):
-        table(WAVES, [_wave(one) for one in of_it.waves], key="number")
-    with card("Decisions", "Newest first; written once and never changed."):
+        table(worded(say, WAVES), [_wave(say, one) for one in of_it.waves], key="number")
+    with card(say("Decisions"), say("Newest first; written once and never changed.")):
         if shown.decisions:
-            rows = [_decision(one) for one in shown.decisions]
-            wrapped(table(DECISIONS, rows, badges=("decision",), key="number"), "why")
+            rows = [_decision(say, one) for one in shown.decisions]
+            wrapped(table(worded(say, DECISIONS), rows, badges=("decision",), key="number"), "why")
         else:
-            sentence("None yet: the gate looks every hour.")
+            sentence(say("None yet: the gate looks every hour."))
     if shown.failed:
-        with card("Devices that failed"):
-            wrapped(table(DEVICES, [_device(one) for one in shown.failed], links=("device",), key="device"), "why")
+        with card(say("Devices that failed")):
+            rows = [_device(say, one) for one in shown.failed]
+            wrapped(table(worded(say, DEVICES), rows, links=("device",), key="device"), "why")
     with ui.grid().classes("w-full grid-cols-1 lg:grid-cols-2 gap-4"):
-        _plan(of_it)
-        _deployment(of_it)
+        _plan(say, of_it)
+        _deployment(say, of_it)
 
 
-def _standing(of_it: RolloutView) -> None:
+def _standing(say: Speaker, shown: Shown) -> None:
+    of_it = shown.of_it
     with card(f"{of_it.release.model} {of_it.release.version}"):
+        last, said = of_it.decision, _why_it_stands(say, shown)
         with ui.row().classes("items-center gap-3 no-wrap"):
-            ui.badge(of_it.status, color=COLORS[of_it.status]).classes("text-sm q-pa-sm")
-            said = of_it.reason or SAYS.get(of_it.status) or (of_it.decision.why if of_it.decision else "")
+            ui.badge(status_words(say, of_it.status), color=COLORS[of_it.status]).classes("text-sm q-pa-sm")
             ui.label(said).classes("text-lg").props("role=status")
-        last = of_it.decision
-        if last is not None and last.why != said:
-            sentence(f"Decided last, {moment(last.at)} UTC by {last.by}: {last.why}")
-        ui.link("Is the release worse?", f"/releases/{of_it.release.id}").classes("hw-link")
+        if last is not None and (why := why_decided(say, last)) != said:
+            sentence(say("Decided last, {at} UTC by {who}: {why}", at=moment(last.at), who=_by(say, last.by), why=why))
+        ui.link(say("Is the release worse?"), f"/releases/{of_it.release.id}").classes("hw-link")
 
 
-def _figures(of_it: RolloutView) -> None:
+def _why_it_stands(say: Speaker, shown: Shown) -> str:
+    of_it = shown.of_it
+    if of_it.reason:
+        decided = next((one for one in shown.decisions if one.why == of_it.reason), None)
+        return why_decided(say, decided) if decided is not None else say.retell(of_it.reason)
+    says = {
+        "planned": say("It waits for the gate's next look."),
+        "running": say("Devices of open waves are offered the release."),
+        "complete": say("All waves have passed."),
+    }
+    return says.get(of_it.status) or (why_decided(say, of_it.decision) if of_it.decision else "")
+
+
+def _by(say: Speaker, who: str) -> str:
+    """Who decided: the gate, or a person by name."""
+    return say("the gate") if who == GATE else who
+
+
+def _figures(say: Speaker, of_it: RolloutView) -> None:
     newest = of_it.waves[of_it.open_wave - 1] if of_it.open_wave else None
     took = sum(one.updated for one in of_it.waves)
     total = sum(one.devices for one in of_it.waves)
     with ui.row().classes("w-full gap-4"):
-        figure("Wave", f"{of_it.open_wave} of {len(of_it.waves)}", share(newest.share, 0) if newest else "none is open")
-        figure("Took it", f"{took:,}", f"of {total:,} devices in waves")
+        waves = say("{part} of {all}", part=of_it.open_wave, all=len(of_it.waves))
+        figure(say("Wave"), waves, share(newest.share, 0) if newest else say("none is open"))
+        figure(say("Took it"), f"{took:,}", say("of {count} devices in waves", count=f"{total:,}"))
         if newest is not None:
-            least = f"of {newest.due:,} that are due: surely at least {share(newest.success_at_least)}"
-            figure("This wave", f"{newest.successes:,} healthy", least if newest.due else "none is due yet")
+            least = say(
+                "of {count} that are due: surely at least {share}",
+                count=f"{newest.due:,}",
+                share=share(newest.success_at_least),
+            )
+            healthy = say("{count} healthy", count=f"{newest.successes:,}")
+            figure(say("This wave"), healthy, least if newest.due else say("none is due yet"))
         failed = sum(one.counts[name] for one in of_it.waves for name in FAILURES)
-        figure("Failed", f"{failed:,}", "silent or not healthy")
+        figure(say("Failed"), f"{failed:,}", say("silent or not healthy"))
 
 
-def _steering(visit: Visit, of_it: RolloutView) -> None:
+def _steering(visit: Visit, say: Speaker, of_it: RolloutView) -> None:
     context, actor = visit.context, visit.person.name
     with card(
-        "What you can do", "The reason goes into the ledger. Resuming overrules the gate until a further wave opens."
+        say("What you can do"),
+        say("The reason goes into the ledger. Resuming overrules the gate until a further wave opens."),
     ):
-        reason = ui.input("Reason", validation={"Too long": lambda said: len(said) <= LONGEST_REASON}).classes("w-full")
+        too_long = say("At most {most} characters", most=LONGEST_REASON)
+        reason = ui.input(say("Reason"), validation={too_long: lambda said: len(said) <= LONGEST_REASON}).classes(
+            "w-full"
+        )
 
         async def act(action: str) -> None:
             given = str(reason.value or "")
@@ -150,92 +177,108 @@ def _steering(visit: Visit, of_it: RolloutView) -> None:
                     now=context.clock.now(),
                     announce=_announcing(context),
                 ),
-                "Done; it is in the ledger",
+                say("Done; it is in the ledger"),
             )
 
         with ui.row().classes("gap-2"):
             for action, label, look in BUTTONS:
                 if of_it.status in ALLOWED[action]:
-                    ui.button(label, on_click=lambda action=action: act(action)).props(f"no-caps {look}")
+                    ui.button(say(label), on_click=lambda action=action: act(action)).props(f"no-caps {look}")
 
 
 def _announcing(context: ApiContext) -> Announcing:
     return Announcing(webhook=bool(context.settings.rollout_webhook.get_secret_value()))
 
 
-def _wave(one: WaveView) -> dict[str, Any]:
+def _wave(say: Speaker, one: WaveView) -> dict[str, Any]:
     counts = one.counts
-    enough = "" if one.devices >= one.needed else f" (needs {one.needed}, has {one.devices})"
+    enough = ""
+    if one.devices < one.needed:
+        enough = say(" (needs {needed}, has {devices})", needed=one.needed, devices=one.devices)
     return {
         "number": one.number,
         "share": share(one.share, 0),
         "opened": moment(one.opened_at),
-        "hours": "–" if one.hours is None else f"{one.hours:.0f} of {one.min_hours:g} h",
+        "hours": "–"
+        if one.hours is None
+        else say("{part} of {all} h", part=f"{one.hours:.0f}", all=f"{one.min_hours:g}"),
         "devices": one.devices,
         "offered": counts["offered"],
         "deferred": counts["deferred"],
         "updated": one.updated,
         "success": counts["success"],
         "failed": sum(counts[name] for name in FAILURES),
-        "least": f"{share(one.success_at_least, 0)} of {share(one.success_share, 0)}{enough}",
+        "least": say("{part} of {all}", part=share(one.success_at_least, 0), all=share(one.success_share, 0)) + enough,
     }
 
 
-def _decision(one: Decision) -> dict[str, Any]:
+def _decision(say: Speaker, one: Decision) -> dict[str, Any]:
     return {
         "number": one.number,
         "at": moment(one.at),
         "wave": one.wave,
-        "decision": one.decision,
+        "decision": say.word(one.decision),
         "decision_color": COLORS[one.decision],
-        "why": one.why,
-        "by": one.by,
+        "why": why_decided(say, one),
+        "by": _by(say, one.by),
     }
 
 
-def _device(one: Member) -> dict[str, Any]:
+def _device(say: Speaker, one: Member) -> dict[str, Any]:
     return {
         "device": one.device_id,
         "device_to": f"/devices/{one.device_id}",
         "wave": one.wave,
         "stratum": one.stratum,
-        "outcome": one.outcome,
-        "why": one.why or "",
+        "outcome": say("fell silent") if one.outcome == "silent" else say("not healthy"),
+        "why": say.retell(one.why or ""),
         "at": moment(one.decided_at),
     }
 
 
-def _plan(of_it: RolloutView) -> None:
-    with card("The plan"):
+def _plan(say: Speaker, of_it: RolloutView) -> None:
+    strata = say(" and ").join(say.word(name) for name in of_it.strata)
+    with card(say("The plan")):
         facts(
             {
-                "A success": f"reports the release and is healthy for {of_it.healthy_hours:g} h",
-                "Silent": f"not heard for {of_it.silent_hours:g} h, or three times its own interval",
-                "Allowed to fall silent": f"{share(of_it.silence_share)} more than the control",
-                "Drawn within": " and ".join(of_it.strata) or "the whole fleet",
-                "Held out": f"{of_it.held_out:,} devices",
-                "Error of each test": share(of_it.alpha),
-                "Planned": f"{moment(of_it.created_at)} UTC by {of_it.created_by}",
+                say("A success"): say(
+                    "reports the release and is healthy for {hours} h", hours=f"{of_it.healthy_hours:g}"
+                ),
+                say("Silent"): say(
+                    "not heard for {hours} h, or three times its own interval", hours=f"{of_it.silent_hours:g}"
+                ),
+                say("Allowed to fall silent"): say("{share} more than the control", share=share(of_it.silence_share)),
+                say("Drawn within"): strata or say("the whole fleet"),
+                say("Held out"): say("{count} devices", count=f"{of_it.held_out:,}"),
+                say("Error of each test"): share(of_it.alpha),
+                say("Planned"): say("{at} UTC by {who}", at=moment(of_it.created_at), who=of_it.created_by),
             }
         )
 
 
-def _deployment(of_it: RolloutView) -> None:
+def _deployment(say: Speaker, of_it: RolloutView) -> None:
     claims = {
-        "open": "too few have updated to say",
-        "followed": "those who have it are those who were drawn",
-        "withdrawn": "not a random choice",
+        "open": say("too few have updated to say"),
+        "followed": say("those who have it are those who were drawn"),
+        "withdrawn": say("not a random choice"),
     }
-    with card("Who deploys"):
-        told = {"Assignment": f"{claims[of_it.claim]}{f': {of_it.claim_why}' if of_it.claim_why else ''}"}
+    with card(say("Who deploys")):
+        claim = claims[of_it.claim]
+        if of_it.claim_why:
+            claim = say("{claim}: {why}", claim=claim, why=say.retell(of_it.claim_why))
+        told = {say("Assignment"): claim}
         if of_it.service == NONE:
-            told["Deployed by"] = "Hearthwatch's own offers, or a system that reads the assignment"
+            told[say("Deployed by")] = say("Hearthwatch's own offers, or a system that reads the assignment")
         else:
-            told["Deployed by"] = f"{of_it.service}, its roll-out {of_it.service_id}"
-            told["State there"] = of_it.service_state or "–"
-            told["It said"] = f"{of_it.service_said or '–'} ({moment(of_it.service_at)} UTC)"
+            told[say("Deployed by")] = say(
+                "{service}, its roll-out {number}", service=of_it.service, number=of_it.service_id
+            )
+            told[say("State there")] = of_it.service_state or "–"
+            told[say("It said")] = say(
+                "{what} ({at} UTC)", what=say.retell(of_it.service_said or "–"), at=moment(of_it.service_at)
+            )
         facts(told)
-        ui.link("Assignment as JSON", f"/api/v1/rollouts/{of_it.id}/assignment").classes("hw-link")
+        ui.link(say("Assignment as JSON"), f"/api/v1/rollouts/{of_it.id}/assignment").classes("hw-link")
 
 
 def _load(context: ApiContext, rollout_id: int) -> Shown:

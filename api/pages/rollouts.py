@@ -10,11 +10,13 @@ from nicegui import ui
 
 from api.context import ApiContext
 from api.pages.frame import Visit, sentence
-from api.pages.tables import table
+from api.pages.language import Speaker, speaker
+from api.pages.tables import table, worded
 from api.pages.wording import moment, share
 from hearthwatch.records import releases, rollout_decisions, rollout_devices, rollouts
 from hearthwatch.records.rollout_decisions import Decision
 from hearthwatch.records.rollout_devices import TAKEN
+from hearthwatch.records.rollout_steps import SAID
 from hearthwatch.records.rollouts import Rollout, Wave
 from hearthwatch.values import Release
 
@@ -36,7 +38,7 @@ COLUMNS = (
     ("share", "Open to", "right"),
     ("progress", "Took it", "right"),
     ("why", "Decided last", "left"),
-    ("at", "At", "left"),
+    ("at", "At (UTC)", "left"),
 )
 
 
@@ -53,11 +55,13 @@ class Line:
 
 async def rollouts_page(visit: Visit) -> None:
     """All roll-outs, the newest first."""
+    say = speaker(visit.request)
     lines = await visit.load(_load)
     if not lines:
-        sentence("No roll-outs yet. One is planned for a release by POST /api/v1/rollouts; see docs/rollouts.md.")
+        sentence(say("No roll-outs yet. One is planned for a release by POST /api/v1/rollouts; see docs/rollouts.md."))
         return
-    wrapped(table(COLUMNS, [_row(one) for one in lines], links=("release",), badges=("status",)), "why")
+    rows = [_row(say, one) for one in lines]
+    wrapped(table(worded(say, COLUMNS), rows, links=("release",), badges=("status",)), "why")
 
 
 def wrapped(made: ui.table, field: str) -> None:
@@ -68,7 +72,25 @@ def wrapped(made: ui.table, field: str) -> None:
     made.update()
 
 
-def _row(line: Line) -> dict[str, Any]:
+def status_words(say: Speaker, status: str) -> str:
+    """How a roll-out stands, as people read it."""
+    words = {
+        "planned": say("planned"),
+        "running": say("rolling out"),
+        "held": say("on hold"),
+        "paused": say("paused"),
+        "stopped": say("stopped"),
+        "complete": say("complete"),
+    }
+    return words.get(status, status)
+
+
+def why_decided(say: Speaker, decision: Decision) -> str:
+    """Why it was decided, in the reader's language; what people wrote stays as they wrote it."""
+    return say.told(decision.evidence.get(SAID), decision.why)
+
+
+def _row(say: Speaker, line: Line) -> dict[str, Any]:
     newest = rollouts.open_wave(line.waves)
     took = sum(count for of_wave in line.counts.values() for outcome, count in of_wave.items() if outcome in TAKEN)
     total = sum(sum(of_wave.values()) - of_wave["left"] for of_wave in line.counts.values())
@@ -76,12 +98,12 @@ def _row(line: Line) -> dict[str, Any]:
         "id": line.rollout.id,
         "release": f"{line.release.model} {line.release.version}",
         "release_to": f"/rollouts/{line.rollout.id}",
-        "status": line.rollout.status,
+        "status": status_words(say, line.rollout.status),
         "status_color": COLORS[line.rollout.status],
-        "wave": f"{newest} of {len(line.waves)}",
+        "wave": say("{part} of {all}", part=newest, all=len(line.waves)),
         "share": share(line.waves[newest - 1].share if newest else 0.0, 0),
-        "progress": f"{took:,} of {total:,}",
-        "why": line.decision.why if line.decision else "Nothing yet: the gate looks every hour.",
+        "progress": say("{part} of {all}", part=f"{took:,}", all=f"{total:,}"),
+        "why": why_decided(say, line.decision) if line.decision else say("Nothing yet: the gate looks every hour."),
         "at": moment(line.decision.at) if line.decision else "–",
     }
 

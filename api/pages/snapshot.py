@@ -47,7 +47,7 @@ def _finding(say: Speaker, finding: Mapping[str, Any]) -> None:
             ui.label(
                 f"{say.word(finding['severity'])} · {say.word(finding['state'])} · {moment(_at(finding['last_seen']))}"
             ).classes("hw-quiet text-sm")
-        show(finding["evidence"], say.reasons)
+        show(say, finding["evidence"])
 
 
 def _lines(say: Speaker, kept: Mapping[str, Any]) -> None:

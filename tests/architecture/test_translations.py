@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
+from analytics.cohorts.spec import METRICS
 from analytics.model_life import report
 from analytics.vital_ratios import VITALS
-from api.pages import backtest, backtests, liveness, model, models, prognoses, quality
+from api.pages import backtest, backtests, model, models, prognoses, quality, rollout
 from api.pages.frame import NAVIGATION
+from api.release_verdict import GRAVITY
 from hearthwatch.catalogues import read_catalogues
-from hearthwatch.records import access
+from hearthwatch.records import access, releases
+from hearthwatch.records import liveness as records_liveness
+from hearthwatch.records.rollout_decisions import DECISIONS
+from hearthwatch.records.rollouts import STRATA
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -70,7 +75,8 @@ def test_a_translated_page_has_the_same_headings_and_tables(page: str) -> None:
 def said_in_pages() -> dict[str, str]:
     """Every sentence that a staff page gives to its speaker as a literal, with the file it stands in."""
     found: dict[str, str] = {}
-    for path in (*sorted((ROOT / "api" / "pages").rglob("*.py")), ROOT / "analytics" / "model_life" / "report.py"):
+    further = (ROOT / "analytics" / "model_life" / "report.py", ROOT / "api" / "release_verdict.py")
+    for path in (*sorted((ROOT / "api" / "pages").rglob("*.py")), *further):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say" and node.args:
                 first = node.args[0]
@@ -79,19 +85,46 @@ def said_in_pages() -> dict[str, str]:
     return found
 
 
+def kept_sentences() -> dict[str, str]:
+    """Every sentence that records or errors keep with its gaps (`hearthwatch.said`), with the file it stands in."""
+    found: dict[str, str] = {}
+    for package in ("alerts", "analytics", "api", "hearthwatch"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for call in asked_of(path):
+                match call:
+                    case ast.Call(func=ast.Name(id="Said" | "Wrong"), args=[ast.Constant(value=str() as text), *_]) if (
+                        text
+                    ):
+                        found.setdefault(text, path.name)
+    return found
+
+
 COVERED = (
     "backtest",
     "backtest_charts",
     "backtests",
     "charts",
+    "comparisons",
     "devices",
     "findings",
     "fleet",
+    "hold_outs",
     "liveness",
+    "look_card",
+    "look_charts",
+    "look_tables",
+    "look_tests",
     "model",
     "models",
+    "policies",
+    "policy_form",
     "prognoses",
     "quality",
+    "reasons",
+    "release",
+    "releases",
+    "rollout",
+    "rollouts",
     "tables",
 )
 """Pages on which nothing may be shown that was not given to a speaker first."""
@@ -160,19 +193,34 @@ def codes_of_pages() -> Iterator[str]:
         yield from told.values()
     yield from (words for pair in backtest.EXAMPLES.values() for words in pair)
     yield from (vital.heading for vital in VITALS)
-    codes = (*liveness.STATES, *liveness.POWER_CLASSES, *models.COLORS, *models.MACHINES, *quality.SAMPLES)
-    for code in (*codes, *backtests.STATE_COLORS, *access.ROLES):
+    codes = (
+        *records_liveness.STATES,
+        *records_liveness.POWER_CLASSES,
+        *models.COLORS,
+        *models.MACHINES,
+        *quality.SAMPLES,
+    )
+    gate = (*DECISIONS, *releases.ASSIGNMENTS, *releases.STATUSES, *GRAVITY, *STRATA)
+    watched = (code for metric in METRICS for code in (metric.name, metric.says, metric.how, metric.unit))
+    for code in (*codes, *backtests.STATE_COLORS, *access.ROLES, *gate, *watched):
         yield code.replace("_", " ")
+    yield from (label for _, label, _ in rollout.BUTTONS)
 
 
 def test_words_that_pages_keep_in_tables_are_translated() -> None:
     chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
-    assert [word for word in codes_of_pages() if chinese.gettext(word) == word] == []
+    assert [word for word in codes_of_pages() if words_in(word) and chinese.gettext(word) == word] == []
 
 
 def test_every_sentence_of_a_staff_page_has_its_chinese() -> None:
     chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
     untranslated = {f"{file}: {one}" for one, file in said_in_pages().items() if chinese.gettext(one) == one}
+    assert not untranslated
+
+
+def test_every_sentence_that_is_kept_with_its_figures_has_its_chinese() -> None:
+    chinese = read_catalogues(ROOT / "api" / "locale", "zh_Hans")
+    untranslated = {f"{file}: {one}" for one, file in kept_sentences().items() if chinese.gettext(one) == one}
     assert not untranslated
 
 
