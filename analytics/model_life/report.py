@@ -147,14 +147,38 @@ def worth(card: Mapping[str, Any], say: Say = in_english) -> dict[str, str]:
             high=_short(kept["high"]),
             count=f"{kept['independent_failures']:g}",
         )
+    if report.get("rmse_days") is not None:
+        told |= _of_lives(report, say)
     if report:
-        told[say("Tested on")] = say(
-            "days from {cut} on, {count} failing devices",
-            cut=report.get("cut", "?"),
-            count=_number(report.get("failing_devices")),
-        )
+        if report.get("cut"):
+            told[say("Tested on")] = say(
+                "days from {cut} on, {count} failing devices",
+                cut=report["cut"],
+                count=_number(report.get("failing_devices")),
+            )
         told[say("Better than age alone")] = _beats_age(card, say)
     return told
+
+
+def _of_lives(report: Mapping[str, Any], say: Say) -> dict[str, str]:
+    """How well remaining lives were told, each by a model that had not seen the device."""
+    shares = {name: f"{report[name]:.0%}" for name in ("p10_to_p90_holds", "sooner_than_p10", "later_than_p90")}
+    return {
+        say("Tested on"): say(
+            "{count} lives left out, {failures} of which ended",
+            count=_number(report["left_out_units"]),
+            failures=_number(report["left_out_failures"]),
+        ),
+        say("Root mean square error"): say(
+            "{days} days (age alone {by_age})",
+            days=f"{report['rmse_days']:g}",
+            by_age=f"{report['rmse_days_by_age_alone']:g}",
+        ),
+        say("Within P10 to P90"): say(
+            "{p10_to_p90_holds} (sooner {sooner_than_p10}, later {later_than_p90})",
+            **shares,
+        ),
+    }
 
 
 def _beats_age(card: Mapping[str, Any], say: Say) -> str:

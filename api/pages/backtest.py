@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -293,9 +294,15 @@ def _quality(say: Speaker, one: Backtest, quality: Mapping[str, Any]) -> None:
 def _remark(say: Speaker, remark: Mapping[str, Any]) -> Row:
     row = say("row {number}", number=remark["row"]) if remark["row"] else None
     column = say("column {name}", name=remark["column"]) if remark["column"] else None
-    parts = [part for part in (remark["file"], row, column, remark["example"]) if part]
+    parts = [part for part in (remark["file"], row, column, _example_of(say, remark["example"])) if part]
     said, done = (say.retell(remark[name]) for name in ("said", "done"))
     return {"said": said, "done": done, "where": say(", ").join(parts)}
+
+
+def _example_of(say: Speaker, example: str | None) -> str | None:
+    """A value as it stands in the data, or a device with its day."""
+    found = re.fullmatch(r"(.+) on (\d{4}-\d\d-\d\d)", example or "")
+    return say("{device} on {day}", device=found[1], day=found[2]) if found else example
 
 
 def _further(say: Speaker, one: Backtest, report: Mapping[str, Any]) -> None:

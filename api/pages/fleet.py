@@ -81,7 +81,7 @@ async def fleet_page(visit: Visit) -> None:
         with ui.column().classes("grow basis-96 min-w-0"), card(say("Needs attention")):
             _attention(say, shown.open_findings)
         with (
-            ui.column().classes("grow basis-96 min-w-0"),
+            ui.column().classes("grow-[2] basis-96 min-w-0"),
             card(
                 say("Most likely to fail"), say("Within 30 days; what is known by age or use alone opens no finding.")
             ),
@@ -180,7 +180,7 @@ def _riskiest(say: Speaker, known: Sequence[Prognosis]) -> None:
         (
             ("device", say("Device"), "left"),
             ("part", say("Part"), "left"),
-            ("p30", say("{days} days", days=30).replace(" ", prognosis_pages.NARROW), "right"),
+            ("p30", say("{days} days", days=30), "right"),
             ("origin", say("Known from"), "left"),
             ("why", say("Why"), "left"),
         ),

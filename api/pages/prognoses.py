@@ -21,7 +21,6 @@ STATES = {
     "unconfirmed": "first day above the line, becomes a finding if it stays",
     "waiting": "above the line, waits for the weekly budget of findings",
 }
-NARROW = "\N{NO-BREAK SPACE}"
 _TRACK = "position:relative;height:10px;border-radius:5px;background:#e4e1d8;width:100%"
 _BAND = "position:absolute;top:0;bottom:0;left:{left:.1f}%;width:{width:.1f}%;border-radius:5px;background:#8fb9b3"
 _TICK = (
@@ -42,10 +41,7 @@ def parts_at_risk(say: Speaker, known: Sequence[Prognosis]) -> None:
     table(
         (
             ("part", say("Part"), "left"),
-            *(
-                (name, say("{days} days", days=days).replace(" ", NARROW), "right")
-                for name, days in (("p7", 7), ("p30", 30), ("p90", 90))
-            ),
+            *((name, say("{days} days", days=days), "right") for name, days in (("p7", 7), ("p30", 30), ("p90", 90))),
             ("origin", say("Known from"), "left"),
             ("why", say("Why"), "left"),
         ),

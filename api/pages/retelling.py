@@ -12,6 +12,8 @@ from collections.abc import Mapping
 CONTEXT = "kept"
 LIST, COUNT = "_list", "count"
 COMMA = ", "
+WHERE = ": "
+"""Before it errors name the place; that is not retold."""
 NUMBER = r"-?[\d.,]+(?:e[-+]?\d+)?"
 NAME = re.compile(r"\{(\w+)\}")
 
@@ -33,7 +35,9 @@ class Retelling:
             found = pattern.fullmatch(text)
             if found is not None:
                 return said.format(**{name: self._part(name, held) for name, held in found.groupdict().items()})
-        return text
+        where, colon, message = text.partition(WHERE)
+        told = self(message) if colon else message
+        return f"{where}{colon}{told}" if told != message else text
 
     def _part(self, name: str, held: str) -> str:
         if name.endswith(LIST):

@@ -31,14 +31,16 @@ PROSE = "min-width: 16rem; white-space: normal; word-break: normal"
 """A cell that holds sentences: on a phone it must not become a column of single words."""
 WHOLE = "word-break: keep-all"
 """Other cells: Chinese words stay whole where a column is narrow, they would stand one sign a line."""
+ONE_LINE = "white-space: nowrap"
+"""Headings, which else part with their arrow, and times, which else break at a hyphen."""
 MOMENTS = frozenset({"at", "started", "asked", "trained", "first_seen", "last_seen", "opened", "due"})
-"""Columns of times, which are not broken at a hyphen."""
+"""Columns of times."""
 
 
 def columns(*given: Column) -> list[dict[str, Any]]:
     """Quasar's column objects."""
     return [
-        {"name": field, "label": label, "field": field, "align": align, "sortable": False}
+        {"name": field, "label": label, "field": field, "align": align, "sortable": False, "headerStyle": ONE_LINE}
         for field, label, align in given
     ]
 
@@ -66,7 +68,7 @@ def table(
         if column["name"] in prose:
             column["style"] = PROSE
         elif column["name"] in MOMENTS:
-            column["style"] = "white-space: nowrap"
+            column["style"] = ONE_LINE
     pagination = {"rowsPerPage": page_size} if len(rows) > page_size else {"rowsPerPage": 0}
     made = ui.table(columns=described, rows=[dict(row) for row in rows], row_key=key, pagination=pagination)
     if len(rows) <= page_size:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from analytics.backtest import TooLittle, backtest
 from analytics.evaluation import alerts_within
+from tests.kept_sentences import left_in_english
 from tests.unit.analytics.test_backtest import WEEK, write
 
 
@@ -32,6 +33,16 @@ def answer(folder: Path) -> dict[str, Any]:
     return backtest(folder, folder / "mapping.toml", cut=None, horizon=WEEK)
 
 
+def test_every_sentence_of_a_report_can_be_read_in_chinese(answer: dict[str, Any]) -> None:
+    shown = [one for lot in answer["examples"].values() for one in lot]
+    reasons = [reason["text"] for one in shown for reason in one["reasons"]]
+    remarks = [one[name] for one in answer["quality"]["remarks"] for name in ("said", "done")]
+    refused = [one[name] for one in answer["refused"] for name in ("why", "missing")]
+    missed = [one["why"] for one in answer["examples"]["missed"]]
+    assert reasons
+    assert left_in_english([*answer["answer"]["words"], *reasons, *missed, *remarks, *refused]) == []
+
+
 # -- what is refused -----------------------------------------------------------------------------------------------------
 
 
@@ -43,6 +54,7 @@ def test_where_both_sides_have_too_few_failures_both_are_named_and_the_data_are_
     report = little.value.report
     assert report is not None
     assert [one["figure"] for one in report["refused"]] == ["test", "test"]
+    assert left_in_english(one[name] for one in report["refused"] for name in ("why", "missing")) == []
     assert all("more device" in one["missing"] and "the cut" in one["missing"] for one in report["refused"])
     assert report["test"] is None
     assert report["answer"] is None

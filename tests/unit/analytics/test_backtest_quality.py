@@ -16,6 +16,7 @@ from analytics.backtest import TooLittle, backtest
 from analytics.history_panel import panel_of_history
 from hearthwatch.errors import Invalid
 from hearthwatch.history import History, Survey, parse_mapping, read_history
+from tests.kept_sentences import left_in_english
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 START = date(2026, 1, 1)
@@ -77,6 +78,9 @@ def told(folder: Path, mapping: dict[str, Any] | None = None) -> dict[str, Any]:
         backtest(folder, folder / "mapping.toml", cut=None, horizon=timedelta(days=7), now=NOW)
     assert little.value.report is not None
     quality: dict[str, Any] = little.value.report["quality"]
+    remarks, refused = quality["remarks"], little.value.report["refused"]
+    assert left_in_english(one[name] for one in remarks for name in ("said", "done")) == []
+    assert left_in_english(one[name] for one in refused for name in ("why", "missing")) == []
     return quality
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.prognosis.remaining import WORDS
+from analytics.training.fitting import INTENDED_USE, LIMITS
 from api.pages.language import Speaker
 from api.pages.retelling import Retelling
+from tests.kept_sentences import left_in_english
 
 PATTERNS = {
     ", ": "、",
@@ -40,6 +43,19 @@ def test_the_things_of_a_list_are_joined_as_the_language_does() -> None:
     assert retell("it stood out by heat, age") == "因heat、age突出"
 
 
+def test_an_error_keeps_the_place_it_names() -> None:
+    assert retell("--horizon: the part was watched too shortly") == "--horizon: 观察时间过短"
+    assert retell("--horizon: nobody knows") == "--horizon: nobody knows"
+
+
 def test_english_readers_read_what_was_kept() -> None:
     assert Speaker("en").retell("no such device") == "no such device"
     assert Speaker("zh_Hans").retell("no such device") == "没有此设备"
+
+
+def test_what_models_are_for_and_why_they_are_silent_can_be_read_in_chinese() -> None:
+    assert left_in_english([INTENDED_USE, *LIMITS, *WORDS.values()]) == []
+
+
+def test_a_sentence_of_which_words_stay_english_is_found() -> None:
+    assert left_in_english(["no such device", "the dog ate it"]) == ["the dog ate it"]

@@ -34,6 +34,17 @@ def test_a_card_with_nothing_but_its_part_is_still_a_page(database: Database) ->
     assert "<b>" not in text
 
 
+def test_a_wear_model_tells_how_far_its_lives_were_off_and_of_no_test_it_never_had(database: Database) -> None:
+    lives = {"left_out_units": 156, "left_out_failures": 47, "rmse_days": 21.5, "rmse_days_by_age_alone": 40.25}
+    shares = {"p10_to_p90_holds": 0.8, "sooner_than_p10": 0.125, "later_than_p90": 0.075}
+    version = add_version(database, evaluation=lives | shares)
+    with database.reading() as connection:
+        text = as_markdown(read_report(connection, version.id, LATER))
+    assert "| Tested on | 156 lives left out, 47 of which ended |" in text
+    assert "| Root mean square error | 21.5 days (age alone 40.25) |" in text
+    assert "| Within P10 to P90 | 80% (sooner 12%, later 8%) |" in text
+
+
 def test_the_newest_look_of_each_kind_is_told(database: Database) -> None:
     version = add_version(database)
     looks = [ModelLook(NAME, version.id, "scores", at(day), e) for day, e in ((1, 3.0), (2, 7.5))]
