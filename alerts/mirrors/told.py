@@ -29,6 +29,7 @@ PHRASES = {
     "recovered": "The device has been well again",
     "merged": "Goes on as ticket {into}",
     "closed": "Closed as {code} ({part})",
+    "corrected": "It was not {was} but {code} ({part})",
     "reopened": "Opened again",
     "customer": "The customer wishes: {wish}",
 }
@@ -36,7 +37,7 @@ PHRASES = {
 ERASED = "(erased at the person's request)"
 SPOKEN: Mapping[str, WordKind] = {"note": "note", "replied": "reply", "message": "message"}
 """Events with a text of somebody."""
-CODES = ("for", "remedy", "mode", "code", "wish")
+CODES = ("for", "remedy", "mode", "code", "was", "wish")
 """Details that are codes of ours and read as words."""
 
 

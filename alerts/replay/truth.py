@@ -11,6 +11,7 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from hearthwatch.records.outcomes import HOLDS
 from hearthwatch.records.tables import findings, outcomes, ticket_findings, tickets
 from hearthwatch.values import Span
 
@@ -96,7 +97,7 @@ def read(source: Connection, until: datetime) -> Truth:
         finding: (code, at if at is not None else closed_at) for finding, code, at, closed_at in source.execute(closed)
     }
     failed = sa.select(outcomes.c.device_id, outcomes.c.part, outcomes.c.at).where(
-        outcomes.c.outcome == "failure", outcomes.c.at <= until
+        outcomes.c.outcome == "failure", outcomes.c.at <= until, HOLDS
     )
     failures: dict[str, list[Failure]] = {}
     for device, part, at in source.execute(failed.order_by(outcomes.c.at, outcomes.c.id)):

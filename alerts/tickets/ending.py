@@ -63,9 +63,8 @@ def close(
         raise Conflict(f"it was closed as {ticket.closing_code}", where=f"ticket {ticket_id}")
     if code == "different_fault" and not part:
         raise Invalid("say which part it was", where="part")
-    _check_failed_at(connection, ticket, code, failed_at, now)
-    replaced = part or (ticket.part if code == "confirmed" else None)
-    detail: dict[str, object] = {"code": code, "part": plain(replaced, 64) if replaced else None}
+    check_failed_at(connection, ticket, code, failed_at, now)
+    detail: dict[str, object] = {"code": code, "part": replaced_part(ticket, code, part)}
     if failed_at is not None:
         detail["failed_at"] = failed_at.isoformat()
     if children:
@@ -76,9 +75,9 @@ def close(
     withdraw(connection, ticket, now)
     also = {"closed_at": now, "closing_note": note, "closed_by": actor[:120], "failed_at": failed_at}
     closed = record(connection, ticket, "closed", actor, now, detail, also=also)
-    _learn(connection, closed, now)
+    learn(connection, closed, now)
     if code in SETTLING and closed.kind != "cohort":
-        _settle(connection, closed, now)
+        settle_findings(connection, closed, now)
     return closed
 
 
@@ -107,9 +106,10 @@ def withdraw(connection: Connection, ticket: Ticket, now: datetime) -> bool:
     return asked is not None
 
 
-def _check_failed_at(
+def check_failed_at(
     connection: Connection, ticket: Ticket, code: str, failed_at: datetime | None, now: datetime
 ) -> None:
+    """Raise `Invalid` for a time of failure that can not be; ``now`` is when the ticket closes."""
     if failed_at is None:
         return
     if code not in FAILURES:
@@ -135,20 +135,39 @@ def _close_children(
     return {"children": sorted(closed), "left": sorted(left)}
 
 
-def _learn(connection: Connection, ticket: Ticket, now: datetime) -> None:
-    """Write the label, and the new part into the device."""
+def replaced_part(ticket: Ticket, code: str, part: str | None) -> str | None:
+    """What was replaced, as it is kept: what somebody says, else the ticket's own part where that was at fault."""
+    replaced = part or (ticket.part if code == "confirmed" else None)
+    return plain(replaced, 64) if replaced else None
+
+
+def label_of(ticket: Ticket) -> Outcome | None:
+    """The label of a closed ticket; None where nobody looked at a device."""
     label = LABELS.get(ticket.closing_code or "")
-    if ticket.device_id is None or label is None:
+    at = ticket.failed_at or ticket.closed_at
+    if ticket.device_id is None or label is None or at is None:
+        return None
+    part = ticket.closing_part or ("" if label == "failure" else ticket.part or "")
+    return Outcome(ticket.device_id, part, at, label, f"ticket:{ticket.id}")
+
+
+def source_of_part(ticket: Ticket) -> str:
+    """What is noted beside a part that a ticket put in."""
+    return f"ticket {ticket.id}"
+
+
+def learn(connection: Connection, ticket: Ticket, closed_at: datetime) -> None:
+    """Write the label of a closed ticket, and the new part into its device."""
+    label = label_of(ticket)
+    if label is None:
         return
-    failed = label == "failure"
-    part = ticket.closing_part or ("" if failed else ticket.part or "")
-    at = ticket.failed_at or now
-    outcomes.add(connection, [Outcome(ticket.device_id, part, at, label, f"ticket:{ticket.id}")])
-    if failed and part:
-        parts.install(connection, ticket.device_id, part, now, f"ticket {ticket.id}")
+    outcomes.add(connection, [label])
+    if label.outcome == "failure" and label.part:
+        parts.install(connection, label.device_id, label.part, closed_at, source_of_part(ticket))
 
 
-def _settle(connection: Connection, ticket: Ticket, now: datetime) -> None:
+def settle_findings(connection: Connection, ticket: Ticket, now: datetime) -> None:
+    """Let the findings of a ticket recover: what they told of was put right."""
     for finding in tickets.standing(connection, [ticket.id]).get(ticket.id, ()):
         if finding.state != "recovered":
             findings.recover_one(connection, finding.id, now, f"ticket {ticket.id} was closed as {ticket.closing_code}")

@@ -201,6 +201,15 @@ def _reopened(now: Standing, detail: Detail, _at: datetime) -> Standing:
     )
 
 
+def _corrected(now: Standing, detail: Detail, _at: datetime) -> Standing:
+    if now.merged_into is not None:
+        raise Conflict(f"it goes on as ticket {now.merged_into}")
+    code = detail.get("code")
+    if code not in CLOSING_CODES:
+        raise Invalid(f"a ticket closes as {', '.join(CLOSING_CODES)}, not {code!r}", where="code")
+    return replace(now, closing_code=code, closing_part=detail.get("part"))
+
+
 WORKED = frozenset({"open", "assigned", "in_progress", "scheduled"})
 EVENTS: Mapping[str, Move] = {
     "opened": Move(frozenset(), ANYBODY, _opened),
@@ -221,6 +230,7 @@ EVENTS: Mapping[str, Move] = {
     "recovered": Move(OPEN, frozenset({"policy"})),
     "merged": Move(OPEN, frozenset({"staff"}), _merged),
     "closed": Move(OPEN, HANDS, _closed),
+    "corrected": Move(frozenset({"closed"}), frozenset({"staff"}), _corrected),
     "reopened": Move(frozenset({"closed"}), ANYBODY, _reopened),
     "note": Move(EVERY, HANDS),
     "replied": Move(EVERY, HANDS),
@@ -230,7 +240,8 @@ EVENTS: Mapping[str, Move] = {
     **{answer: Move(EVERY, frozenset({"device"})) for answer in ("diagnostics", "check_update", "update")},
 }
 """Every event a ledger may hold. ``approval_over``: nobody answered in time, or it was withdrawn. ``recovered``: the device has been well
-again while somebody is at it or on the way. ``message`` is the customer's, also where staff wrote it down for them."""
+again while somebody is at it or on the way.
+``corrected``: its outcome was another one. ``message`` is the customer's, also where staff wrote it down for them."""
 
 
 def party_of(actor: str) -> Party:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from nicegui import ui
 
-from alerts.tickets import acts, ending, states
+from alerts.tickets import acts, correcting, ending, states
 from alerts.tickets.states import WaitingFor
 from api.context import ApiContext
 from api.pages.frame import Visit, card
@@ -31,6 +31,7 @@ def steps_card(visit: Visit, say: Speaker, ticket: Ticket, open_children: int) -
         if leads and ticket.merged_into is None:
             with card(say("Next step")):
                 _reopen(visit, say, ticket)
+                _correct(visit, say, ticket)
         return
     with card(say("Next step")):
         with ui.row().classes("gap-2 items-center"):
@@ -218,3 +219,43 @@ def _reopen(visit: Visit, say: Speaker, ticket: Ticket) -> None:
             )
 
         ui.button(say("Open it again"), on_click=reopen).props("no-caps outline")
+
+
+def _correct(visit: Visit, say: Speaker, ticket: Ticket) -> None:
+    with ui.expansion(say("Correct the outcome"), icon="edit_note").classes(PANEL), ui.column().classes("gap-2 w-full"):
+        codes = {one: say.word(one) for one in CLOSING_CODES if one != correcting.NOT_CHOSEN}
+        with ui.row().classes(FIELDS):
+            code = (
+                ui.select(codes, label=say("What was really wrong"), value=ticket.closing_code)
+                .classes("w-56")
+                .props("dense outlined")
+            )
+            part = ui.input(say("Part"), value=ticket.closing_part or "").props("dense outlined maxlength=64")
+            failed = _moment_input(say("When it really failed (UTC)"))
+        why = ui.input(say("How that is known")).classes("w-full").props("dense outlined maxlength=4000")
+
+        async def correct() -> None:
+            failed_at = time_in(failed.value)
+            if failed.value and failed_at is None:
+                ui.notify(say("Write the time as 2026-05-01 09:00 (UTC)"), type="warning")
+                return
+            await act(
+                visit,
+                ticket,
+                "correct",
+                lambda c, now: correcting.correct(
+                    c,
+                    ticket.id,
+                    ticket.revision,
+                    code=str(code.value),
+                    part=part.value or None,
+                    why=why.value or "",
+                    actor=visit.person.name,
+                    now=now,
+                    failed_at=failed_at,
+                ),
+                say("Corrected: labels and figures follow"),
+                {"code": code.value},
+            )
+
+        ui.button(say("Correct it"), on_click=correct).props("no-caps outline")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from alerts.tickets import acts as work
-from alerts.tickets import conversation, ending, merging
+from alerts.tickets import conversation, correcting, ending, merging
 from alerts.tickets.states import WaitingFor
 from api.acts import Act, Acting
 from api.context import Context
@@ -90,6 +90,15 @@ class Duplicate(_Body):
 class Reason(_Body):
     """Why."""
 
+    why: Text
+
+
+class Correction(_Body):
+    """What was really wrong with what was closed as something else, and why that is known now."""
+
+    code: Code
+    part: Annotated[str | None, Field(max_length=64)] = None
+    failed_at: AwareDatetime | None = None
     why: Text
 
 
@@ -241,6 +250,28 @@ def close_ticket(
         )
 
     return _do(context, act, caller, ticket_id, "close", close, {"code": body.code})
+
+
+@router.post("/tickets/{ticket_id}/correct", response_model=Ticket)
+def correct_ticket(
+    context: Context, caller: Agent, act: Acting, if_match: IfMatch, ticket_id: TicketId, body: Correction
+) -> Response:
+    """Say what was really wrong where a ticket was closed with something else; labels and figures follow."""
+
+    def correct(connection: Connection, now: datetime) -> Ticket:
+        return correcting.correct(
+            connection,
+            ticket_id,
+            if_match,
+            code=body.code,
+            part=body.part,
+            why=body.why,
+            actor=caller.name,
+            now=now,
+            failed_at=body.failed_at,
+        )
+
+    return _do(context, act, caller, ticket_id, "correct", correct, {"code": body.code})
 
 
 @router.post("/tickets/{ticket_id}/reopen", response_model=Ticket)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.failure_modes import mode_of_part
 from hearthwatch.records.database import batched
+from hearthwatch.records.outcomes import HOLDS
 from hearthwatch.records.tables import outcomes, ticket_events, ticket_reports, tickets
 
 TICKET = "ticket:"
@@ -31,7 +32,7 @@ class FieldEvent:
 def labelled(connection: Connection, outcome: str, since: datetime, until: datetime) -> list[FieldEvent]:
     """Outcomes of a kind (failure, no_fault_found, user_error, environment, fixed_by_update) in [since, until)."""
     query = sa.select(outcomes.c.device_id, outcomes.c.at, outcomes.c.part, outcomes.c.source).where(
-        outcomes.c.outcome == outcome, outcomes.c.at >= since, outcomes.c.at < until
+        outcomes.c.outcome == outcome, outcomes.c.at >= since, outcomes.c.at < until, HOLDS
     )
     rows = list(connection.execute(query.order_by(outcomes.c.at, outcomes.c.id)))
     numbers = {row.source: int(row.source.removeprefix(TICKET)) for row in rows if _is_ticket(row.source)}

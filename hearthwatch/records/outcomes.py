@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.records.database import insert_missing
-from hearthwatch.records.tables import outcomes
+from hearthwatch.records.tables import outcomes, superseded_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,38 @@ class Outcome:
 _COLUMNS = tuple(outcomes.c[name] for name in Outcome.__dataclass_fields__)
 
 
+HOLDS = sa.not_(sa.exists().where(superseded_outcomes.c.outcome_id == outcomes.c.id))
+"""Of the rows of the table: those that nobody has corrected since."""
+
+
 def add(connection: Connection, rows: Sequence[Outcome]) -> int:
-    """Append outcomes; those already there (device, part, time, outcome) are left. Returns how many were new."""
-    return insert_missing(connection, outcomes, [asdict(row) for row in rows])
+    """Append outcomes; those already there (device, part, time, outcome) are left. Returns how many were new.
+
+    One that was superseded and is said again holds again.
+    """
+    new = insert_missing(connection, outcomes, [asdict(row) for row in rows])
+    if new < len(rows):
+        for row in rows:
+            same = sa.select(outcomes.c.id).where(*_is(row))
+            again = sa.delete(superseded_outcomes).where(superseded_outcomes.c.outcome_id.in_(same))
+            connection.execute(again)
+    return new
+
+
+def supersede(connection: Connection, row: Outcome, now: datetime) -> bool:
+    """Let an outcome count no more, for another one holds; it stays as it was written. Returns whether this source had said it."""
+    mine = sa.select(outcomes.c.id).where(*_is(row), outcomes.c.source == row.source)
+    ids = list(connection.execute(mine).scalars())
+    return bool(insert_missing(connection, superseded_outcomes, [{"outcome_id": one, "at": now} for one in ids]))
+
+
+def _is(row: Outcome) -> list[sa.ColumnElement[bool]]:
+    return [outcomes.c[name] == getattr(row, name) for name in ("device_id", "part", "at", "outcome")]
 
 
 def list_outcomes(connection: Connection, *, until: datetime | None = None, device: str | None = None) -> list[Outcome]:
-    """Outcomes in order of time; ``until`` leaves out those at or after it."""
-    query = sa.select(*_COLUMNS).order_by(outcomes.c.at, outcomes.c.id)
+    """Outcomes that hold, in order of time; ``until`` leaves out those at or after it."""
+    query = sa.select(*_COLUMNS).where(HOLDS).order_by(outcomes.c.at, outcomes.c.id)
     if until is not None:
         query = query.where(outcomes.c.at < until)
     if device is not None:

@@ -45,6 +45,18 @@ def install(connection: Connection, device_id: str, part: str, at: datetime, det
     connection.execute(sa.update(installed_parts).where(*where, installed_parts.c.from_at < at, ended).values(to_at=at))
 
 
+def take_back(connection: Connection, device_id: str, part: str, detail: str) -> int:
+    """Part ``part`` was not replaced after all where ``detail`` says so: the one before is still in there. Returns how many were noted."""
+    where = (installed_parts.c.device_id == device_id, installed_parts.c.part == part)
+    query = sa.select(installed_parts).where(*where, installed_parts.c.detail == detail)
+    wrong = [InstalledPart(**row) for row in connection.execute(query).mappings()]
+    for one in wrong:
+        connection.execute(sa.delete(installed_parts).where(installed_parts.c.id == one.id))
+        before = (*where, installed_parts.c.to_at == one.from_at)
+        connection.execute(sa.update(installed_parts).where(*before).values(to_at=one.to_at))
+    return len(wrong)
+
+
 def parts_of(connection: Connection, device_id: str) -> list[InstalledPart]:
     """All parts a device has or had, oldest first."""
     query = sa.select(installed_parts).where(installed_parts.c.device_id == device_id)

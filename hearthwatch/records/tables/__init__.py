@@ -57,6 +57,7 @@ from hearthwatch.records.tables.results import (
     model_versions,
     outcomes,
     prognoses,
+    superseded_outcomes,
     vitals,
 )
 from hearthwatch.records.tables.rollouts import rollout_decisions, rollout_devices, rollout_waves, rollouts
@@ -183,6 +184,7 @@ __all__ = [
     "sla_events",
     "sla_states",
     "spare_parts",
+    "superseded_outcomes",
     "surveys",
     "technicians",
     "ticket_approvals",

@@ -137,6 +137,13 @@ outcomes = Table(
     ),
 )
 
+superseded_outcomes = Table(
+    "superseded_outcomes",
+    metadata,
+    Column("outcome_id", BigId, ForeignKey("outcomes.id"), primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),  # since when another outcome holds
+)
+
 job_runs = Table(
     "job_runs",
     metadata,

@@ -196,6 +196,8 @@ def test_a_test_letter_goes_to_a_colleague_and_its_link_opens_nothing(client: Cl
         ("merge", {"other_id": 99}, 404),
         ("merge", {"other_id": 2}, 409),
         ("reopen", {"why": "x"}, 409),
+        ("correct", {"code": "user_error", "why": "x"}, 409),
+        ("correct", {"code": "user_error"}, 422),
         ("remedy", {"remedy": "prayer"}, 422),
         ("remedy", {"remedy": "swap", "price": 49.5}, 422),
         ("remedy", {"remedy": "swap", "price": 4900}, 422),
@@ -218,7 +220,7 @@ def test_what_can_not_be_done_is_said_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "act", ["take", "start", "wait", "resume", "diagnose", "reply", "merge", "reopen", "remedy", "approvals"]
+    "act", ["take", "start", "wait", "resume", "diagnose", "reply", "merge", "reopen", "correct", "remedy", "approvals"]
 )
 @pytest.mark.parametrize("role", ["viewer", "engineer"])
 def test_who_only_reads_does_none_of_it(client: Client, world: World, role: str, act: str) -> None:
@@ -259,6 +261,19 @@ def test_a_ticket_is_worked_from_the_beginning_to_its_outcome(client: Client, wo
     assert [one["action"].removeprefix("ticket.") for one in trail][::-1] == [
         "take", "start", "wait", "resume", "diagnose", "close", "reopen",
     ]  # fmt: skip
+
+
+def test_a_wrong_outcome_is_corrected_by_an_agent_and_by_no_technician(client: Client, world: World) -> None:
+    agent, body = client("agent"), {"code": "no_fault_found", "why": "the workshop found nothing"}
+    agent.post(f"{TICKETS}/1/close", json={"code": "confirmed"})
+    assert client("technician").post(f"{TICKETS}/1/correct", json=body).status_code == 403
+    told = agent.post(f"{TICKETS}/1/correct", json=body).json()
+    assert (told["state"], told["closing_code"], told["closing_part"]) == ("closed", "no_fault_found", None)
+    events = agent.get(f"{TICKETS}/1/events").json()
+    entries = events["items"] if isinstance(events, dict) else events
+    assert (entries[-1]["what"], entries[-1]["detail"]["was"]) == ("corrected", "confirmed")
+    with world.database.reading() as connection:
+        assert [one.outcome for one in outcomes.list_outcomes(connection)] == ["no_fault_found"]
 
 
 def test_remedies_are_told_with_cost_and_reason_and_a_paid_one_waits_for_the_customer(

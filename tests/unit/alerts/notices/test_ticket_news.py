@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from alerts.learning import survey
 from alerts.tickets import conversation, ending
 from alerts.tickets.ledger import record
-from hearthwatch.records import consents, ticket_messages, tickets
+from hearthwatch.records import consents, notices, ticket_messages, tickets
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Ticket
 from tests.unit.alerts.world import MODEL, World
@@ -128,3 +129,96 @@ def test_a_ticket_that_is_opened_again_is_told(world: World) -> None:
         conversation.message(connection, ticket.id, text="again", author="customer:c-1", now=world.now, verified=True)
     world.follow_up()
     assert [one.subject for one in world.notices()] == ["Your LOCK-2: we are on it again"]
+
+
+# -- turns of a case that overtake one another
+
+
+def close(world: World, ticket: Ticket) -> None:
+    with world.database.transaction() as connection:
+        ending.close(connection, ticket.id, None, code="confirmed", part="x", note=None, actor="ann", now=world.now)
+
+
+def reopen(world: World, ticket: Ticket) -> None:
+    with world.database.transaction() as connection:
+        ending.reopen(connection, ticket.id, None, "too early", "ann", world.now)
+
+
+def news(world: World) -> list[tuple[str, str]]:
+    return [(one.subject.split(": ")[-1], one.state) for one in world.notices() if one.kind == "ticket_update"]
+
+
+def closed_and_heard(world: World) -> Ticket:
+    world.home(1)
+    world.policy()
+    ticket = asked(world)
+    close(world, ticket)
+    world.run()
+    assert news(world) == [("this is settled", "sent")]
+    return ticket
+
+
+def test_opened_again_by_a_bad_survey_and_closed_before_the_next_round_only_the_end_is_told(world: World) -> None:
+    ticket = closed_and_heard(world)
+    with world.database.transaction() as connection:
+        now = tickets.get(connection, ticket.id)
+        survey.answer(connection, now, solved=False, score=1, comment="", actor="customer:c-1", now=world.now)
+    close(world, ticket)
+    for _ in range(2):
+        world.run()
+    assert news(world)[1:] == [("we are on it again", "cancelled"), ("this is settled", "sent")]
+    reason = "overtaken: the case was closed again before this was sent"
+    assert [one.reason for one in world.notices() if one.state == "cancelled"] == [reason]
+    assert len(world.customers_letters()) == 2
+
+
+def test_of_letters_that_wait_for_the_morning_the_overtaken_one_is_taken_back(world: World) -> None:
+    ticket = closed_and_heard(world)
+    world.pass_time(hours=10)  # 22:00
+    reopen(world, ticket)
+    world.run()
+    assert news(world)[1:] == [("we are on it again", "queued")]
+    world.pass_time(hours=1)
+    close(world, ticket)
+    world.run()
+    world.pass_time(hours=12)
+    world.run()
+    assert news(world)[1:] == [("we are on it again", "cancelled"), ("this is settled", "sent")]
+    assert [item.state for item in world.outbox()] == ["delivered", "cancelled", "delivered"]
+    (cancelled,) = [one for one in world.notices() if one.state == "cancelled"]
+    with world.database.reading() as connection:
+        noted = notices.events(connection, cancelled.id)[-1]
+    assert (noted.what, noted.detail["reason"]) == ("cancelled", cancelled.reason)
+
+
+def test_an_end_that_nobody_heard_of_and_that_is_none_is_not_told_at_all(world: World) -> None:
+    world.home(1)
+    world.policy()
+    ticket = asked(world)
+    close(world, ticket)
+    reopen(world, ticket)
+    world.run()
+    assert news(world) == [("this is settled", "cancelled"), ("we are on it again", "cancelled")]
+    assert world.customers_letters() == []
+    close(world, ticket)
+    world.run()
+    assert news(world)[2:] == [("this is settled", "sent")]
+
+
+def test_who_heard_of_the_end_hears_that_it_goes_on_however_often_it_turned_since(world: World) -> None:
+    ticket = closed_and_heard(world)
+    reopen(world, ticket)
+    close(world, ticket)
+    reopen(world, ticket)
+    world.run()
+    assert [state for _, state in news(world)[1:]] == ["cancelled", "cancelled", "sent"]
+    assert news(world)[-1] == ("we are on it again", "sent")
+
+
+def test_what_was_sent_in_an_earlier_round_is_overtaken_by_nothing(world: World) -> None:
+    ticket = closed_and_heard(world)
+    reopen(world, ticket)
+    world.run()
+    close(world, ticket)
+    world.run()
+    assert [state for _, state in news(world)] == ["sent"] * 3

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from alerts.tickets import acts, approvals, conversation, ending, merging, repairs, requests, states
+from alerts.tickets import acts, approvals, conversation, correcting, ending, merging, repairs, requests, states
 from hearthwatch.records import devices, ticket_approvals, ticket_messages, tickets, warranties
 from hearthwatch.records.ticket_approvals import Approval
 from hearthwatch.records.ticket_messages import TicketMessage
@@ -112,6 +112,12 @@ class Desk:
 
     def reopen(self, ticket: Ticket, why: str = "closed too early") -> Ticket:
         return self.do(lambda c: ending.reopen(c, ticket.id, None, why, ANN, self.now))
+
+    def correct(self, ticket: Ticket, code: str = "user_error", part: str | None = None, **more: Any) -> Ticket:
+        told = {"why": "the workshop's report", **more}
+        return self.do(
+            lambda c: correcting.correct(c, ticket.id, None, code=code, part=part, actor=ANN, now=self.now, **told)
+        )
 
     def merge(self, ticket: Ticket, other: Ticket) -> Ticket:
         return self.do(lambda c: merging.merge(c, ticket.id, None, other.id, ANN, self.now))

@@ -29,6 +29,7 @@ DETAILS: dict[str, dict[str, Any]] = {
     "diagnosed": {"part": "motor", "mode": "motor_wear"},
     "merged": {"into": 7},
     "closed": {"code": "confirmed", "part": "battery"},
+    "corrected": {"code": "user_error", "part": None},
 }
 
 

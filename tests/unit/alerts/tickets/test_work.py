@@ -14,8 +14,7 @@ from alerts.tickets import acts, states
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale
 from hearthwatch.records import technicians, tickets
-from hearthwatch.records.database import open_database
-from tests.conftest import restore
+from tests.conftest import records_in_memory
 from tests.unit.alerts.tickets.desk import ANN, Desk
 from tests.unit.alerts.world import NOON, World
 
@@ -205,24 +204,22 @@ def test_tickets_of_two_customers_and_what_somebody_is_at_are_not_merged(desk: D
 
 # -- the law -----------------------------------------------------------------------------------------------------------------
 
-ACTS = ["assign", "start", "schedule", "wait", "resume", "note", "reply", "message", "close", "reopen", "choose", "ask", "agree", "decline",
-        "run", "days", "recover", "relapse", "diagnose"]  # fmt: skip
+ACTS = ["assign", "start", "schedule", "wait", "resume", "note", "reply", "message", "close", "reopen", "correct", "choose", "ask", "agree",
+        "decline", "run", "days", "recover", "relapse", "diagnose"]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(ACTS), max_size=12))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_tickets_row_is_what_its_ledger_says(migrated: bytes, tries: list[str]) -> None:
-    database = open_database("sqlite://")
-    restore(database, migrated)
-    desk = Desk(World(database, SteppedClock(NOON)))
-    ticket = desk.ticket()
-    for what in tries:
-        with contextlib.suppress(HearthwatchError):
-            attempt(desk, what)
-        for one in desk.world.tickets():
-            assert desk.folded(one) == states.of(one)
-    assert ticket.id == desk.world.tickets()[0].id
-    database.close()
+    with records_in_memory(migrated) as database:
+        desk = Desk(World(database, SteppedClock(NOON)))
+        ticket = desk.ticket()
+        for what in tries:
+            with contextlib.suppress(HearthwatchError):
+                attempt(desk, what)
+            for one in desk.world.tickets():
+                assert desk.folded(one) == states.of(one)
+        assert ticket.id == desk.world.tickets()[0].id
 
 
 def attempt(desk: Desk, what: str) -> None:
@@ -230,6 +227,7 @@ def attempt(desk: Desk, what: str) -> None:
     plain = {
         "assign": desk.assign, "start": desk.start, "schedule": desk.schedule, "resume": desk.resume, "note": desk.note,
         "reply": desk.reply, "message": desk.message, "close": desk.close, "reopen": desk.reopen, "ask": desk.ask,
+        "correct": desk.correct,
     }  # fmt: skip
     if what in plain:
         plain[what](ticket)  # type: ignore[operator]
