@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,8 @@ from hearthwatch.records.campaigns import REMEDIES, Campaign
 
 SHOWN = 5
 """Problems that an error names."""
+REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a campaign is called in letters, and in the address of its CSAF document."""
 
 
 def draft(
@@ -30,7 +33,12 @@ def draft(
     actor: str,
     now: datetime,
 ) -> Campaign:
-    """Begin a campaign. Raises `Invalid` for a content that names what is not there, `Conflict` for a reference that is taken."""
+    """Begin a campaign.
+
+    Raises `Invalid` for a reference that is none and a content that names what is not there, `Conflict` for a reference that is taken.
+    """
+    if REFERENCE.fullmatch(reference) is None:
+        raise Invalid("a reference is 1 to 64 letters and digits, with . _ - between them", where="reference")
     made = campaigns.create(
         connection,
         reference=reference,

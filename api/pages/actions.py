@@ -13,15 +13,23 @@ from api.pages.frame import refused
 from hearthwatch.errors import HearthwatchError
 
 
-async def perform(context: ApiContext, work: Callable[[Connection], Any], done: str) -> bool:
-    """Run ``work(connection)`` in a transaction off the event loop; tell the person how it went."""
+async def perform(
+    context: ApiContext, work: Callable[[Connection], Any], done: str, *, then: Callable[[], str] | None = None
+) -> bool:
+    """Run ``work(connection)`` in a transaction off the event loop; tell the person how it went, and read the page anew.
+
+    ``then`` names the page to go to instead.
+    """
     try:
         await run.io_bound(_in_transaction, context, work)
     except HearthwatchError as error:
         refused(error)
         return False
     ui.notify(done, type="positive")
-    ui.navigate.reload()
+    if then is None:
+        ui.navigate.reload()
+    else:
+        ui.navigate.to(then())
     return True
 
 

@@ -46,7 +46,10 @@ async def feedback_page(visit: Visit) -> None:
     for line in worse(say, found):
         ui.label(line[:1].upper() + line[1:]).classes("font-semibold")
     # By model, the model is the value.
-    table([one for one in _columns(say) if one[0] != "value" or found.by != "model"], [_row(say, one) for one in found.rows])
+    table(
+        [one for one in _columns(say) if one[0] != "value" or found.by != "model"],
+        [_row(say, one) for one in found.rows],
+    )
     _trend(say, found)
 
 

@@ -92,7 +92,7 @@ async def article_page(visit: Visit) -> None:
         for one in languages():
             if one != language:
                 ui.link(own_name(one), f"/knowledge/{slug}?language={one}").classes("hw-link")
-    article = await visit.load(_load_one, slug, language)
+    (article,) = await visit.load(_load_one, slug, language)
     if article is None and slug != "new":
         sentence(say("It is not written in this language yet."))
     if article is not None:
@@ -101,9 +101,9 @@ async def article_page(visit: Visit) -> None:
         _form(visit, say, "" if slug == "new" else slug, language, article)
 
 
-def _load_one(context: ApiContext, slug: str, language: str) -> Article | None:
+def _load_one(context: ApiContext, slug: str, language: str) -> tuple[Article | None]:
     with context.database.reading() as connection:
-        return articles.find(connection, slug, language)
+        return (articles.find(connection, slug, language),)
 
 
 def _show(say: Speaker, article: Article) -> None:
@@ -139,12 +139,12 @@ def _form(visit: Visit, say: Speaker, slug: str, language: str, article: Article
             written = {key: str(field.value or "") for key, field in inputs.items()}
             written |= {"body": str(body.value or ""), "self_help": str(help_.value or "")}
             revision = article.revision if article else None
+            named = str(name.value or "").strip()
             await perform(
                 visit.context,
-                lambda c: library.write(
-                    c, str(name.value or "").strip(), language, revision, _draft(written), person, now
-                ),
+                lambda c: library.write(c, named, language, revision, _draft(written), person, now),
                 say("Saved"),
+                then=lambda: f"/knowledge/{named}?language={language}",
             )
 
         async def retire() -> None:

@@ -57,7 +57,7 @@ def row(ticket: Ticket, now: datetime, say: Speaker | None = None) -> dict[str, 
     return {
         "id": ticket.id,
         "priority": ticket.priority,
-        "title": titled(say, ticket),
+        "title": f"{ticket.id} · {titled(say, ticket)}",
         "title_to": f"/tickets/{ticket.id}",
         "device": ticket.device_id or ticket.model or "–",
         "device_to": f"/devices/{ticket.device_id}" if ticket.device_id else None,

@@ -35,7 +35,7 @@ CampaignId = Annotated[int, Path(ge=1, le=2**53)]
 Kind = Literal["recall", "advisory"]
 State = Literal["draft", "submitted", "running", "closed", "dropped"]
 Remedy = Literal["update", "repair", "replacement", "refund", "disposed", "not_affected"]
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Reference = Annotated[str, Field(pattern=f"^(?:{lifecycle.REFERENCE.pattern})$")]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 LanguageWanted = Annotated[str, Query(max_length=35)]
 CSAF = "application/json"

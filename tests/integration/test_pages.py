@@ -30,7 +30,11 @@ from tests.conftest import restore
 from tests.integration.conftest import HOSTILE, PHONE, Server, opened
 from tests.unit.alerts.world import NOON, World
 
-PAGES = ("/", "/releases", "/devices", "/findings", "/tickets", "/notices", "/policy", "/quality")
+PAGES = (
+    *("/", "/releases", "/devices", "/findings", "/quality"),
+    *("/tickets", "/tickets/1", "/sla", "/mail", "/knowledge", "/knowledge/battery-fade", "/feedback", "/service-figures"),
+    *("/notices", "/notices/1", "/notice-kinds", "/campaigns", "/outbox", "/policy", "/policy/replay"),
+)
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,19 @@ def test_an_agent_asks_for_a_price_and_notes_and_answers_stay_apart(site: Site, 
     assert [one.direction for one in said] == ["internal", "out", "internal"]
 
 
+def test_an_article_is_written_on_its_page_once_nothing_of_it_is_empty(site: Site, browser: Browser) -> None:
+    page = opened(browser, f"{site.url}/knowledge/new")
+    page.get_by_label("Name in addresses").fill("lock-stuck")
+    for label in ("Title", "Probable cause", "Next step"):
+        page.get_by_label(label, exact=True).fill("The bolt rubs")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("body: it is empty")).to_be_visible()
+    page.get_by_label("For staff").fill("Look at the strike plate.")
+    page.get_by_role("button", name="Save").click()
+    expect(page).to_have_url(f"{site.url}/knowledge/lock-stuck?language=en")
+    expect(page.get_by_text("Probable cause: The bolt rubs")).to_be_visible()
+
+
 def test_the_policy_is_switched_only_after_a_question(site: Site, browser: Browser) -> None:
     page = opened(browser, f"{site.url}/policy")
     page.get_by_role("button", name="Set to observe").click()
@@ -244,11 +261,15 @@ def test_with_an_account_the_pages_ask_who_you_are(site: Site, browser: Browser)
     expect(page.get_by_text("ann · admin")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_no_page_is_wider_than_a_phone(site: Site, browser: Browser, path: str) -> None:
-    page = opened(browser, f"{site.url}{path}", PHONE)
-    page.get_by_role("heading").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+def test_no_page_is_wider_than_a_phone_in_either_language(site: Site, browser: Browser) -> None:
+    wide = {}
+    for language in ("en", "zh_Hans"):
+        page = opened(browser, f"{site.url}/language/{language}?to=/", PHONE)
+        for path in PAGES:
+            page.goto(f"{site.url}{path}")
+            page.get_by_role("heading").first.wait_for()
+            wide[language, path] = page.evaluate("document.documentElement.scrollWidth")
+    assert {where: width for where, width in wide.items() if width > PHONE["width"]} == {}
 
 
 def test_a_customer_asks_for_a_visit_without_javascript(site: Site, browser: Browser) -> None:

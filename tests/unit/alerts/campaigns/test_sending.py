@@ -10,6 +10,7 @@ from alerts.campaigns import answers, sending
 from alerts.notices.issue import Mail
 from alerts.policy import brakes
 from alerts.policy.file import default_text, parse
+from hearthwatch.errors import Invalid
 from hearthwatch.records import campaigns, customers, devices, findings, notices
 from hearthwatch.records.customers import own
 from tests.unit.alerts.campaigns.conftest import Desk, advisory, recall
@@ -29,6 +30,12 @@ def update(world: World, device: str, firmware: str) -> None:
 def choose(world: World, number: int, choice: str) -> None:
     with world.database.transaction() as connection:
         answers.answer(connection, notices.get(connection, number), choice, world.now)
+
+
+@pytest.mark.parametrize("reference", ["", " ", "a b", "../x", "-1", "x" * 65])
+def test_a_reference_that_can_not_stand_in_an_address_begins_nothing(desk: Desk, reference: str) -> None:
+    with pytest.raises(Invalid, match="reference"):
+        desk.draft(recall(), reference=reference)
 
 
 def test_a_draft_and_what_only_one_person_wants_reach_nobody(world: World, desk: Desk) -> None:
