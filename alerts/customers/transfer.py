@@ -14,7 +14,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts.tickets import ending, ledger
+from alerts.tickets import ending, ledger, repairs
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records import (
     audit,
@@ -25,6 +25,7 @@ from hearthwatch.records import (
     devices,
     notices,
     outbox,
+    ticket_messages,
     tickets,
     update_installs,
 )
@@ -34,6 +35,7 @@ REASONS: Mapping[str, bool] = {"sold": True, "swapped": False, "decommissioned":
 """Why a device leaves its owner, and whether it goes on with somebody else."""
 OF_THE_DEVICE = ("service", "analytics")
 """Purposes that are about having a device."""
+POLICY = "policy"
 MOST = 10_000
 """Rows about one device and owner that are looked at."""
 WAITING = ("observed", "waiting", "held", "queued")
@@ -193,7 +195,7 @@ def _end_tickets(
             _go_on(connection, ticket, reason, actor, now)
             kept.append(ticket.id)
         else:
-            who = "policy" if actor.startswith("customer:") else actor
+            who = POLICY if actor.startswith("customer:") else actor
             note = None if reason == "erased" else f"the device was {reason}"
             ending.close(
                 connection, ticket.id, None, code="customer_declined", part=None, note=note, actor=who, now=now
@@ -203,10 +205,17 @@ def _end_tickets(
 
 
 def _go_on(connection: Connection, ticket: Ticket, reason: str, actor: str, now: datetime) -> None:
-    """The fault is the device's and goes on with it; what its owner wrote and arranged does not go to the next."""
+    """The fault is the device's and goes on with it; what its owner wrote, agreed to and arranged does not go to the next."""
     detail = {"wish": "ownership_ended", "reason": reason}
     who = actor if actor.startswith("customer:") else f"staff:{actor}"
-    ledger.record(connection, ticket, "customer", who, now, detail, also={"customer_id": None, "home_id": None})
+    nobodys = {"customer_id": None, "home_id": None}
+    ticket = ledger.record(connection, ticket, "customer", who, now, detail, also=nobodys)
+    ticket = repairs.take_back(connection, ticket, "ownership_ended", POLICY, now)
+    if ticket.state == "scheduled":
+        ticket = ledger.record(connection, ticket, "visit_off", POLICY, now, {"why": "ownership_ended"})
+    if ticket.state == "waiting" and ticket.waiting_for == "customer":
+        ledger.record(connection, ticket, "resumed", POLICY, now, {"why": "ownership_ended"})
+    ticket_messages.hide(connection, ticket.id)
 
 
 def _end_consents(connection: Connection, owner: str, now: datetime, actor: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ PHRASES = {
     "assigned": "Assigned to {technician_id}",
     "started": "Work has begun",
     "scheduled": "A visit is arranged for {at}",
+    "visit_off": "The visit is off",
     "waiting": "Waits for: {for}",
     "resumed": "Goes on",
     "raised": "Priority {from} became {to}",

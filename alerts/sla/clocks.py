@@ -27,7 +27,7 @@ ANSWERS = frozenset({"replied", "scheduled", "approval_asked"})
 """What the customer hears of, besides the closing. Notes are internal and answer nobody."""
 CONTACTS = frozenset({"message", "customer"})
 """What comes from the customer."""
-WORKED_ON = frozenset({"resumed", "started", "reopened"})
+WORKED_ON = frozenset({"resumed", "started", "reopened", "visit_off"})
 DUPLICATE = "duplicate"
 BY_ITSELF = "policy"
 """The source of tickets that nobody asked for."""
@@ -422,7 +422,7 @@ class _Folding:
         """How it all stands."""
         clocks = {name: self._clock(one, now) for name, one in self.clocks.items()}
         instants = [one.due_at for one in clocks.values() if one.due_at and not one.breached_at]
-        if self.waiting_until is not None:
+        if self.waiting_until is not None and any(clock.state == "paused" for clock in self.clocks.values()):
             instants.append(self.waiting_until)
         version, priority = self.application.version, self.application.facts.priority
         return Folded(clocks, tuple(self.entries), min(instants, default=None), self.level, version, priority)

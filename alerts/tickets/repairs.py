@@ -87,7 +87,7 @@ def choose(
         detail["message_id"] = conversation.keep(connection, ticket, "internal", why, actor, now)
     ticket = _note_proposal(connection, ticket, found, actor, now)
     if (ticket.remedy, ticket.remedy_price, ticket.remedy_currency) != (remedy, amount, found.currency):
-        ticket = _take_back(connection, ticket, actor, now)
+        ticket = take_back(connection, ticket, "changed", actor, now)
     return record(connection, ticket, "remedy_chosen", actor, now, detail)
 
 
@@ -174,13 +174,13 @@ def _price(found: Proposal, option: Option, given: int | None) -> int:
     return option.price
 
 
-def _take_back(connection: Connection, ticket: Ticket, actor: str, now: datetime) -> Ticket:
-    """What the customer was asked, or agreed to, is no longer what is to be done."""
+def take_back(connection: Connection, ticket: Ticket, why: str, actor: str, now: datetime) -> Ticket:
+    """What the customer was asked, or agreed to, does not hold any more. ``why`` is a code for the ledger."""
     asked = ticket_approvals.asked(connection, ticket.id)
     withdrawn = withdraw(connection, ticket, now)
     if not withdrawn and ticket.approved_until is None:
         return ticket
-    detail = {**(_told(asked) if asked else {}), "why": "changed"}
+    detail = {**(_told(asked) if asked else {}), "why": why}
     return _end_wait(connection, ticket, detail, actor, now)
 
 

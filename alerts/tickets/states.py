@@ -111,6 +111,10 @@ def _scheduled(now: Standing, detail: Detail, at: datetime) -> Standing:
     return replace(now, state="scheduled", visit_at=_time(detail["at"]))
 
 
+def _visit_off(now: Standing, _detail: Detail, _at: datetime) -> Standing:
+    return replace(now, state="open" if now.technician_id is None else "assigned", visit_at=None)
+
+
 def _waiting(now: Standing, detail: Detail, _at: datetime) -> Standing:
     whom = detail.get("for")
     if whom not in get_args(WaitingFor):
@@ -217,6 +221,7 @@ EVENTS: Mapping[str, Move] = {
     "assigned": Move(OPEN, HANDS, _assigned),
     "started": Move(frozenset({"open", "assigned", "scheduled"}), HANDS, _started),
     "scheduled": Move(WORKED, HANDS, _scheduled),
+    "visit_off": Move(frozenset({"scheduled"}), HANDS, _visit_off),
     "waiting": Move(OPEN, HANDS, _waiting),
     "resumed": Move(frozenset({"waiting"}), ANYBODY, _resumed),
     "raised": Move(OPEN, HANDS, _raised),
@@ -239,9 +244,9 @@ EVENTS: Mapping[str, Move] = {
     "mirrored": Move(EVERY, HANDS),
     **{answer: Move(EVERY, frozenset({"device"})) for answer in ("diagnostics", "check_update", "update")},
 }
-"""Every event a ledger may hold. ``approval_over``: nobody answered in time, or it was withdrawn. ``recovered``: the device has been well
-again while somebody is at it or on the way.
-``corrected``: its outcome was another one. ``message`` is the customer's, also where staff wrote it down for them."""
+"""Every event a ledger may hold. ``visit_off``: whoever it was arranged with is not there any more. ``approval_over``: nobody answered in
+time, or it was withdrawn. ``recovered``: the device has been well again while somebody is at it or on the way. ``corrected``: its outcome
+was another one. ``message`` is the customer's, also where staff wrote it down for them."""
 
 
 def party_of(actor: str) -> Party:

@@ -64,6 +64,7 @@ def _sentences(say: Speaker, detail: dict[str, Any]) -> dict[str, Callable[[], s
         "assigned": lambda: say("assigned to {who}", who=detail.get("technician_id")),
         "started": lambda: say("work has begun"),
         "scheduled": lambda: say("a visit was agreed for {when} UTC", when=when),
+        "visit_off": lambda: say("the visit is off"),
         "waiting": lambda: waits(say, str(detail.get("for"))) + (f" ({when} UTC)" if when else ""),
         "resumed": lambda: say("goes on"),
         "raised": lambda: say("priority {before} became {after}", before=detail.get("from"), after=detail.get("to")),

@@ -98,6 +98,22 @@ def their_tickets(person: Person) -> sa.Select[Any]:
     return sa.select(tickets.c.id).where(sa.or_(tickets.c.customer_id == person.id, *went_on))
 
 
+def their_messages(person: Person) -> sa.ColumnElement[bool]:
+    """Texts that a person wrote, or that were written on tickets of theirs; of a device's ticket only while the device was theirs."""
+    held = [one.device_id for one in person.ownerships]
+    other = sa.or_(tickets.c.device_id.is_(None), tickets.c.device_id.not_in(held))
+    whole = sa.select(tickets.c.id).where(tickets.c.customer_id == person.id, other)
+    spans = [
+        sa.and_(
+            ticket_messages.c.ticket_id.in_(sa.select(tickets.c.id).where(tickets.c.device_id == one.device_id)),
+            ticket_messages.c.at >= one.from_at,
+            *([ticket_messages.c.at <= one.to_at] if one.to_at else []),
+        )
+        for one in person.ownerships
+    ]
+    return sa.or_(ticket_messages.c.author == f"customer:{person.id}", ticket_messages.c.ticket_id.in_(whole), *spans)
+
+
 def their_reports(person: Person) -> sa.Select[Any]:
     """Ids of the reports a person wrote."""
     theirs = [ticket_reports.c.customer_id == person.id, ticket_reports.c.contact_email.in_(list(person.emails))]
@@ -133,9 +149,8 @@ def parts(person: Person) -> Mapping[str, sa.Select[Any]]:
     of_findings = sa.and_(
         findings.c.subject_type == "device", while_theirs(person, findings.c.subject, findings.c.last_seen)
     )
-    messages = sa.and_(
-        ticket_messages.c.ticket_id.in_(their_tickets(person)), ticket_messages.c.direction != "unverified"
-    )
+    mine = ticket_messages.c.author == f"customer:{person.id}"
+    messages = sa.and_(their_messages(person), sa.or_(mine, ticket_messages.c.direction != "unverified"))
     selected = {
         "homes": sa.select(homes).where(homes.c.id.in_(their_homes(person))),
         "ownerships": sa.select(ownerships).where(ownerships.c.customer_id == person.id),

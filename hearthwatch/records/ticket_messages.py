@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -78,11 +78,16 @@ def move(connection: Connection, from_ticket: int, to_ticket: int) -> int:
     return connection.execute(sa.update(ticket_messages).where(where).values(changes)).rowcount
 
 
-def erase(connection: Connection, ticket_ids: Iterable[int], now: datetime) -> int:
-    """Take the texts of some tickets away for good, and who from outside wrote them. Returns how many there were."""
-    gone = 0
-    for some in batched(ticket_ids):
-        where = (ticket_messages.c.ticket_id.in_(some), ticket_messages.c.erased_at.is_(None))
-        changes = {"text": "", "erased_at": now, "revision": ticket_messages.c.revision + 1}
-        gone += connection.execute(sa.update(ticket_messages).where(*where).values(changes)).rowcount
-    return gone
+def hide(connection: Connection, ticket_id: int) -> int:
+    """Let staff alone read what a customer and service wrote to each other so far. Returns how many texts there were."""
+    hidden = sa.case((ticket_messages.c.direction == "out", "internal"), else_="unverified")
+    where = (ticket_messages.c.ticket_id == ticket_id, ticket_messages.c.direction.in_(VISIBLE))
+    changes = {"direction": hidden, "revision": ticket_messages.c.revision + 1}
+    return connection.execute(sa.update(ticket_messages).where(*where).values(changes)).rowcount
+
+
+def erase(connection: Connection, which: sa.ColumnElement[bool], now: datetime) -> int:
+    """Take some texts away for good. Returns how many there were."""
+    where = (which, ticket_messages.c.erased_at.is_(None))
+    changes = {"text": "", "erased_at": now, "revision": ticket_messages.c.revision + 1}
+    return connection.execute(sa.update(ticket_messages).where(*where).values(changes)).rowcount

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from hearthwatch.errors import Conflict, Missing, Stale
 from hearthwatch.records import brakes, findings, mailbox, spare_parts, technicians, ticket_messages, tickets
 from hearthwatch.records.database import Database
+from hearthwatch.records.tables import ticket_messages as table
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Finding, Observation, Ticket
 from tests.conftest import START
@@ -90,8 +91,8 @@ def test_what_was_written_moves_to_another_ticket_and_can_be_erased_for_good(dat
         assert ticket_messages.move(connection, one.id, other.id) == 4
         assert ticket_messages.of_ticket(connection, one.id) == []
         assert ticket_messages.texts(connection, said[:1]) == {said[0]: "text in"}
-        assert ticket_messages.erase(connection, [other.id], START) == 4
-        assert ticket_messages.erase(connection, [other.id], START) == 0
+        assert ticket_messages.erase(connection, table.c.ticket_id == other.id, START) == 4
+        assert ticket_messages.erase(connection, table.c.ticket_id == other.id, START) == 0
         assert {one.text for one in ticket_messages.of_ticket(connection, other.id)} == {""}
 
 

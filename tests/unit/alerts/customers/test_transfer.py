@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from alerts.customers import transfer
+from alerts.customers import erasure, transfer
 from alerts.customers.transfer import NewOwner, Transferred
+from alerts.tickets import acts, approvals, conversation, repairs
 from alerts.tickets.requests import request_visit
 from hearthwatch.errors import Conflict, Denied, Invalid, Missing
-from hearthwatch.records import audit, commands, consents, customer_links, customers, devices, notices, tickets
+from hearthwatch.records import (
+    audit,
+    commands,
+    consents,
+    customer_links,
+    customers,
+    devices,
+    notices,
+    personal,
+    ticket_approvals,
+    ticket_messages,
+    tickets,
+)
 from hearthwatch.records.devices import Sighting
 from tests.unit.alerts.world import GOOD, World
 
@@ -196,3 +211,85 @@ def test_links_to_the_customer_s_own_page_show_what_is_left(world: World) -> Non
 
     with world.database.reading() as connection:
         assert opening.opened(connection, token, world.now).device_ids == ("lock-2",)
+
+
+def under_way(world: World) -> int:
+    """A priced visit that the owner agreed to and waits for, and what was written about it; returns the ticket."""
+    told(world)
+    world.technician()
+    number = world.ticket().id
+    with world.database.transaction() as connection:
+        conversation.message(
+            connection, number, text="The key is under the mat", author="customer:c-1", now=world.now, verified=True
+        )
+        conversation.reply(connection, number, None, "We come to Elm Street 7", "ann", world.now)
+        acts.assign(connection, number, None, "t-1", "ann", world.now)
+        repairs.choose(connection, number, None, "visit", price=9500, why="no warranty", actor="ann", now=world.now)
+        repairs.ask_approval(connection, number, None, "ann", world.now)
+        (asked,) = ticket_approvals.of_ticket(connection, number)
+        approvals.answer(connection, asked.id, True, customer_id=None, actor="ann", via="phone", now=world.now)
+        acts.schedule(connection, number, None, world.now + timedelta(days=3), "ann", world.now)
+    world.pass_time(days=1)
+    return number
+
+
+def test_nobody_drives_to_the_old_owner_s_home_and_the_next_one_owes_nothing_they_did_not_agree_to(
+    world: World,
+) -> None:
+    number = under_way(world)
+    move(world)
+    after = world.ticket()
+    assert (after.state, after.visit_at, after.approved_until) == ("assigned", None, None)
+    assert world.ticket_events(after)[-3:] == ["customer", "approval_over", "visit_off"]
+    with world.database.transaction() as connection, pytest.raises(Conflict, match="has not agreed"):
+        acts.start(connection, number, None, "ann", world.now)
+
+
+def test_a_question_about_a_price_is_taken_back_with_the_sale(world: World) -> None:
+    number = under_way(world)
+    with world.database.transaction() as connection:
+        repairs.choose(connection, number, None, "visit", price=8000, why="less", actor="ann", now=world.now)
+        repairs.ask_approval(connection, number, None, "ann", world.now)
+    move(world)
+    with world.database.reading() as connection:
+        assert ticket_approvals.asked(connection, number) is None
+    assert world.ticket().state == "assigned"
+
+
+def test_what_was_written_with_the_old_owner_is_read_by_staff_alone(world: World) -> None:
+    number = under_way(world)
+    move(world)
+    with world.database.transaction() as connection:
+        tickets.change(connection, number, None, {"customer_id": "c-2"})  # as a merging or a person makes it
+        assert ticket_messages.of_ticket(connection, number, visible=True) == []
+        assert [one.text for one in ticket_messages.of_ticket(connection, number)][:2] == [
+            "The key is under the mat",
+            "We come to Elm Street 7",
+        ]
+
+
+def test_each_owner_s_copy_holds_their_own_words_and_their_erasure_takes_no_others(world: World) -> None:
+    number = under_way(world)
+    world.home(2, devices_=())
+    move(world, to=NewOwner("c-2"))
+    with world.database.transaction() as connection:
+        tickets.change(connection, number, None, {"customer_id": "c-2"})
+        world.pass_time(days=1)
+        conversation.message(
+            connection, number, text="It squeaks at night", author="customer:c-2", now=world.now, verified=True
+        )
+    first, second = copy_of(world, "c-1"), copy_of(world, "c-2")
+    assert ("The key is under the mat" in first, "We come to Elm Street 7" in first) == (True, True)
+    assert "squeaks" not in first
+    assert ("squeaks" in second, "under the mat" in second, "Elm Street" in second) == (True, False, False)
+    with world.database.transaction() as connection:
+        erasure.erase(connection, "c-1", reason="asked for it", by="ann", now=world.now)
+        left = [one.text for one in ticket_messages.of_ticket(connection, number) if one.text]
+    assert left == ["It squeaks at night"]
+
+
+def copy_of(world: World, customer_id: str) -> str:
+    """The texts of tickets in the copy that a person may ask for."""
+    with world.database.reading() as connection:
+        query = personal.parts(personal.person(connection, customer_id))["ticket_messages"]
+        return b"".join(personal.lines(connection, query)).decode()
