@@ -90,6 +90,13 @@ def _form(context: ApiContext, say: Speaker, person: str, device: Device, kinds:
         ui.label(say("Diagnostics need the owner's consent to service.")).classes("hw-quiet text-xs")
 
 
+def _asked(say: Speaker, command: Command) -> str:
+    when = moment(command.created_at)
+    if command.asked_by == "policy":
+        return say("{when} by itself", when=when)
+    return say("{when} by {who}", when=when, who=command.asked_by)
+
+
 def _why(say: Speaker, command: Command) -> str:
     if command.asked_by == "policy" and command.ticket_id is not None:
         return say("because ticket {number} opened", number=command.ticket_id)
@@ -106,8 +113,7 @@ def show_command(say: Speaker, command: Command) -> None:
         with ui.row().classes("items-center gap-2 w-full"):
             ui.badge(f"{say(words)}{late}", color=color)
             ui.label(say(NAMES.get(command.kind, command.kind))).classes("font-semibold")
-            who = say("by itself") if command.asked_by == "policy" else command.asked_by
-            ui.label(say("{when} by {who}", when=moment(command.created_at), who=who)).classes("hw-quiet text-sm")
+            ui.label(_asked(say, command)).classes("hw-quiet text-sm")
         ui.label(_why(say, command)).classes("text-sm break-words min-w-0")
         if command.reason:
             ui.label(say.retell(command.reason)).classes("text-sm hw-quiet")
