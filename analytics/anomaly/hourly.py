@@ -16,6 +16,7 @@ import numpy as np
 from analytics.panel import Flags, Floats, Ints
 from analytics.scorers import novelty
 from analytics.scorers.peers import residuals
+from analytics.scorers.same_hour import NEVER
 from analytics.scorers.structure import Memory, Structure, scored
 
 HOURS = 24
@@ -25,6 +26,11 @@ WARM_UP_HOURS = 72
 """Hours a metric must have been known, in a device, before what it does is news, and before its place is known to the structure."""
 SETTLING_DAYS = 3
 """After a change of firmware a device is new to itself for so long."""
+GAP_HOURS = HOURS - FEWEST_HOURS
+"""Hours a device may be away at a time: whoever tells enough hours of every day never is for longer."""
+RETURN_DAYS = 2
+"""After a longer gap (an outage of ours, of a provider, of the home) a device is new to itself on that day and the next: what moved
+meanwhile, as a battery does, moved in one step."""
 STEADY = 0.9
 _LEAST_NEWS = 0.05
 _LEAST_STRAIN = 0.05
@@ -103,9 +109,11 @@ def lived(state: Hours, values: Floats, day: int, firmware: Sequence[str], group
     """One more day of hourly values (24, devices, metrics), NaN where there is none. ``groups``: firmware and region codes."""
     values = _fit(values)
     ready = state.known >= WARM_UP_HOURS
+    back = _back_from_a_gap(state, values, day)
     news = _news(state, values, day, ready)
     strain = _strain(state, values, ready)
     _note(state, values, day, firmware)
+    state.settling = np.where(back, np.maximum(state.settling, RETURN_DAYS), state.settling)
     newest = _log(_nanmax(np.moveaxis(news, 2, 0)))  # (24, devices)
     beside = residuals(newest.T, *groups).T
     hour = np.argmax(np.where(np.isnan(beside), -np.inf, beside), axis=0)
@@ -131,6 +139,16 @@ def single(array: Floats) -> Floats:
     """Rounded to single precision: what is kept is the same whether it was stored in between or not."""
     rounded: Floats = array.astype(np.float32).astype(np.float64)
     return rounded
+
+
+def _back_from_a_gap(state: Hours, values: Floats, day: int) -> Flags:
+    """Who is heard again on this day after more than `GAP_HOURS` (devices,); to be asked before the day is lived through."""
+    last = state.novelty.same_hour.hour.reshape(values.shape[1:]).max(axis=1, initial=NEVER)
+    back = np.zeros(values.shape[1], dtype=bool)
+    for hour, told in enumerate((~np.isnan(values)).any(axis=2), start=day * HOURS):
+        back |= told & (last > NEVER) & (hour - last > GAP_HOURS)
+        last = np.where(told, hour, last)
+    return back
 
 
 def _news(state: Hours, values: Floats, day: int, ready: Flags) -> Floats:

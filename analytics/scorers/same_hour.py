@@ -17,7 +17,8 @@ from analytics.scorers.occupancy import Axis, Words, folded, nearest, taken
 HOURS = 24
 WAIT = 12
 _ONE = np.uint64(1)
-_NEVER = np.int64(-(2**40))
+NEVER = np.int64(-(2**40))
+"""The hour of a series of which nothing was seen yet."""
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class SameHour:
     def empty(series: int) -> SameHour:
         """Nothing seen yet."""
         words = [np.zeros((series, size), dtype=np.uint64) for size in (HOURS, WAIT)]
-        return SameHour(Axis.empty(series), words[0], words[1], np.full(series, _NEVER))
+        return SameHour(Axis.empty(series), words[0], words[1], np.full(series, NEVER))
 
     def meet(self, values: Floats, hours: Ints) -> tuple[NDArray[np.bool_], Ints, Floats]:
         """Remember one value of every series (NaN: none) of an hour since 1970; an hour before the last one counts as the last one.

@@ -92,6 +92,19 @@ def test_a_storm_over_a_region_is_one_incident_and_no_devices_fault() -> None:
     assert [one for one in story.raised if one[2] == "unusual"] == []
 
 
+@pytest.mark.parametrize("missing", [16, 36])
+def test_what_moved_while_a_region_was_away_is_not_unusual_when_it_is_back(missing: int) -> None:
+    values, region = lively(9, 24, 28), np.repeat([0, 1], 12)
+    values[:, :, METRICS.index("free_heap_bytes")] -= (
+        2000 * np.arange(len(values))[:, None]
+    )  # as a battery drains: all is new
+    away = 22 * HOURS + 10
+    values[away : away + missing][:, region == 1] = np.nan
+    calm = play(values, region=region, daily=False)
+    assert not [one for day in calm.seen[22:] for one in day.incidents]
+    assert np.isfinite(calm.peaks[27].score[region == 1]).all(), "two days later they are watched again"
+
+
 def test_an_update_of_its_firmware_is_no_fault_of_a_device() -> None:
     values = lively(9, 30, 26)
     values[20 * 24 + 10 :, 3, 2] *= 0.8
