@@ -47,7 +47,11 @@ MEANS: Mapping[str, tuple[str, str]] = {
     "findings.jsonl": ("What we found out about your devices", "我们对您设备的诊断结果"),
     "finding_events.jsonl": ("What became of each finding", "诊断结果的后续"),
     "audit.jsonl": ("Who did what about you in our system", "系统中与您有关的操作记录"),
-    "photos/": ("Photos you sent", "您发送的照片"),
+    "photos.jsonl": (
+        "The photos you sent: to which report, when, in which file",
+        "您发送的照片：所属报修、时间与文件名",
+    ),
+    "photos/": ("The photos themselves", "照片文件"),
     "telemetry/": ("What your devices reported while they were yours (CSV)", "您拥有设备期间设备上报的数据（CSV）"),
 }
 """What each file holds, in English and Chinese."""
@@ -92,7 +96,7 @@ def _member(archive: zipfile.ZipFile, name: str, lines: Iterable[bytes]) -> int:
 def _photos(archive: zipfile.ZipFile, connection: Connection, person: personal.Person) -> int:
     written = 0
     for name, picture in personal.photos(connection, person):
-        archive.writestr(f"photos/{name}", picture)
+        archive.writestr(name, picture)
         written += 1
     return written
 

@@ -57,9 +57,9 @@ class Person:
 
     @property
     def emails(self) -> tuple[str, ...]:
-        """Mail addresses of the person, as they may stand in letters and reports."""
+        """Mail addresses of the person, as they may stand in letters and reports: those keep them in small letters."""
         named = [self.customer.email, *(_mail_of(address) for address in self.customer.channels)]
-        return tuple(dict.fromkeys(one.strip() for one in named if one))
+        return tuple(dict.fromkeys(spelled for one in named if one for spelled in (one.strip(), one.strip().lower())))
 
     def words(self, addresses: Sequence[str] = ()) -> tuple[str, ...]:
         """What gives the person away wherever it stands: name, mail addresses, phone, and the addresses of their homes."""
@@ -165,6 +165,9 @@ def parts(person: Person) -> Mapping[str, sa.Select[Any]]:
         "approvals": sa.select(ticket_approvals).where(ticket_approvals.c.ticket_id.in_(their_tickets(person))),
         "surveys": sa.select(surveys).where(surveys.c.ticket_id.in_(their_tickets(person))),
         "reports": sa.select(ticket_reports).where(ticket_reports.c.id.in_(their_reports(person))),
+        "photos": sa.select(report_photos, _photo_file().label("file")).where(
+            report_photos.c.report_id.in_(their_reports(person))
+        ),
         "inbound_mails": sa.select(inbound_mails).where(_their_mails(person)),
         "commands": sa.select(commands).where(their_commands(person)),
         "updates": sa.select(update_installs).where(update_installs.c.customer_id == person.id),
@@ -177,6 +180,14 @@ def parts(person: Person) -> Mapping[str, sa.Select[Any]]:
         ),
     }
     return {name: query.order_by(query.selected_columns.id) for name, query in selected.items()}
+
+
+def _photo_file() -> sa.ColumnElement[str]:
+    """Where a photo lies in the archive."""
+    report, number = sa.cast(report_photos.c.report_id, sa.String), sa.cast(report_photos.c.id, sa.String)
+    return (
+        sa.literal("photos/report-") + report + "-" + number + "." + sa.func.replace(report_photos.c.mime, "image/", "")
+    )
 
 
 def _their_mails(person: Person) -> sa.ColumnElement[bool]:
@@ -196,13 +207,12 @@ def _plain(value: Any) -> str:
 
 
 def photos(connection: Connection, person: Person) -> Iterator[tuple[str, bytes]]:
-    """The photos a person sent, with a name for each, one at a time."""
+    """The photos a person sent, each with its file's name in the archive, one at a time."""
     ids = connection.execute(
-        sa.select(report_photos.c.id, report_photos.c.report_id, report_photos.c.mime)
+        sa.select(report_photos.c.id, _photo_file().label("file"))
         .where(report_photos.c.report_id.in_(their_reports(person)))
         .order_by(report_photos.c.id)
     ).all()
     for row in ids:
         picture = sa.select(report_photos.c.picture).where(report_photos.c.id == row.id)
-        ending = row.mime.partition("/")[2].partition("+")[0]
-        yield f"report-{row.report_id}-{row.id}.{ending}", bytes(connection.execute(picture).scalar_one())
+        yield row.file, bytes(connection.execute(picture).scalar_one())
