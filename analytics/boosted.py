@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from analytics.model_files.trees import BoostedTrees, trees_of
 from analytics.panel import Flags, Floats
@@ -37,6 +36,8 @@ class Trees:
 
     def probability(self, columns: NDArray[np.float32]) -> Floats:
         """Probability of the second class; ``columns`` has the shape (features, rows), NaN where a value is missing."""
+        from scipy.special import expit
+
         score = np.full(columns.shape[1], self.baseline)
         for nodes in self.nodes:
             score += _reached(nodes, 0, columns)

@@ -12,8 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from sklearn.isotonic import IsotonicRegression
 
 from analytics.panel import Flags, Floats, Ints
 
@@ -82,6 +80,8 @@ def fit_calibration(scores: Floats, failed: Flags, positives: float, weights: Fl
 
 def _isotonic(s: Floats, failed: Flags, weight: Floats) -> Calibration:
     """The best rising steps, joined by lines; never quite 0 or 1, which no number of rows can show."""
+    from sklearn.isotonic import IsotonicRegression
+
     fitted = IsotonicRegression(y_min=_TINY, y_max=1 - _TINY, out_of_bounds="clip")
     fitted.fit(s, failed.astype(np.float64), sample_weight=weight)
     steps, levels = (tuple(float(value) for value in each) for each in (fitted.X_thresholds_, fitted.y_thresholds_))
@@ -90,6 +90,8 @@ def _isotonic(s: Floats, failed: Flags, weight: Floats) -> Calibration:
 
 def _drawn_slope(logit: Floats, failed: Flags, weight: Floats, positives: float) -> float:
     """The slope of greatest posterior density; rows count as if the positives among them were the independent ones alone."""
+    from scipy.optimize import minimize
+
     counted = weight * (max(positives, 0.0) / float(weight[failed].sum()))
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
@@ -118,6 +120,8 @@ def _intercept(logit: Floats, failed: Flags, weight: Floats) -> float:
 
 
 def _beta(log_s: Floats, log_rest: Floats, failed: Flags, weight: Floats) -> tuple[float, float, float]:
+    from scipy.optimize import minimize
+
     total = float(weight.sum())
 
     def loss(parameters: Floats) -> tuple[float, Floats]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from analytics.panel import Flags, Floats, Ints
 
@@ -16,6 +15,8 @@ ECE_BINS = 10
 
 def scores(probability: Floats, failed: Flags) -> dict[str, Any]:
     """Positives, rows, base rate, AUC, average precision, Brier score, ECE and observed/expected; null where undefined."""
+    from sklearn.metrics import average_precision_score, roc_auc_score  # heavy: not before something is judged
+
     rows, positives = len(failed), int(failed.sum())
     defined = 0 < positives < rows
     expected = float(probability.sum())

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analytics.boosted import Trees
@@ -161,6 +160,8 @@ def fit_hazard(snapshots: Snapshots, edges: Sequence[int], fold: Ints, *, near_d
 
 
 def _fit_one(snapshots: Snapshots, edges: Sequence[int], min_leaf: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier  # heavy: not before a model is trained
+
     rows, weight = _thinned(stacked(snapshots.to_failure, snapshots.to_end, snapshots.left, edges), snapshots)
     classifier = HistGradientBoostingClassifier(
         max_iter=ITERATIONS,

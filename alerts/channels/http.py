@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import httpx
-
 from alerts.channels.outcomes import NoAnswer
 from hearthwatch.errors import Refused, Unavailable
 
@@ -47,6 +45,8 @@ def ask(
     Raises `Unavailable` where the server can not be reached, `NoAnswer` (of the same kind) where it may have got the request and no answer
     came in ``seconds``, `Refused` for an address that is none.
     """
+    import httpx  # with all it brings along it takes longer to import than a request takes
+
     try:
         response = httpx.request(
             method,

@@ -7,11 +7,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import segno
 from sqlalchemy import Connection
 
 from hearthwatch.records import audit, devices, report_codes
+
+if TYPE_CHECKING:
+    import segno
 
 PNG_SCALE = 8
 BORDER = 4  # modules of quiet zone, as ISO/IEC 18004 asks
@@ -73,4 +76,6 @@ def sheet(labels: Sequence[Label]) -> str:
 
 
 def _code(label: Label) -> segno.QRCode:
+    import segno
+
     return segno.make_qr(label.url, error="m")

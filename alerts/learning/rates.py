@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scipy.stats import beta, chi2
-
 LEVEL = 0.95
 DAYS_PER_MONTH = 365.25 / 12
 PER = 1000
@@ -46,9 +44,11 @@ def rate(count: int, months: float) -> Rate:
     """
     if months <= 0:
         return Rate(count, 0.0, None, None, None)
+    from scipy.special import gammaincinv  # whoever only asks for the API's pages does not wait for it
+
     tail = (1 - LEVEL) / 2
-    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
-    high = float(chi2.ppf(1 - tail, 2 * (count + 1))) / 2
+    low = float(gammaincinv(count, tail)) if count else 0.0
+    high = float(gammaincinv(count + 1, 1 - tail))
     return Rate(count, months, *(PER * value / months for value in (count, low, high)))
 
 
@@ -59,10 +59,12 @@ def change(before: Rate, after: Rate) -> Change:
     """
     if before.months <= 0 or after.months <= 0 or before.count + after.count == 0:
         return Change(None, None, None)
+    from scipy.special import betaincinv
+
     weight = before.months / after.months
     total, tail = before.count + after.count, (1 - LEVEL) / 2
-    low = float(beta.ppf(tail, after.count, total - after.count + 1)) if after.count else 0.0
-    high = float(beta.ppf(1 - tail, after.count + 1, total - after.count)) if before.count else 1.0
+    low = float(betaincinv(after.count, total - after.count + 1, tail)) if after.count else 0.0
+    high = float(betaincinv(after.count + 1, total - after.count, 1 - tail)) if before.count else 1.0
     ratio = weight * after.count / before.count if before.count else None
     return Change(ratio, weight * low / (1 - low), weight * high / (1 - high) if high < 1 else None)
 

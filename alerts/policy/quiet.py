@@ -13,8 +13,6 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import holidays
-
 SUNDAY = 6
 LONGEST = 60
 """Days in a row that may be closed; a calendar that closes more is not waited for."""
@@ -92,6 +90,8 @@ def is_country(code: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _calendar(code: str) -> Any:
+    import holidays  # a quarter of a second, which only those pay who keep holidays
+
     country, _, part = code.partition("-")
     return holidays.country_holidays(country, subdiv=part or None)
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from scipy.stats import poisson
-
 WINDOW = timedelta(hours=1)
 """Devices that turned silent within so long, or within one interval of theirs, turned silent at once."""
 ALPHA = 1e-5
@@ -105,6 +103,8 @@ def _sums(members: Iterable[Member]) -> dict[Group, _Sum]:
 
 
 def _test(group: Group, sums: Mapping[Group, _Sum], rates: Mapping[Group, Rate], minimum: int) -> Outbreak | None:
+    from scipy.special import pdtrc
+
     mine, whole = sums[group], sums[ALL]
     silent, units = sum(mine.units.values()), len(mine.units)
     if silent < minimum or silent < LEAST_SHARE * units:
@@ -112,7 +112,7 @@ def _test(group: Group, sums: Mapping[Group, _Sum], rates: Mapping[Group, Rate],
     if group != ALL and units == len(whole.units):
         return None  # a group that everybody belongs to explains nothing
     expected = rates.get(group, Rate()).per_hour * sum(mine.hours.values())
-    p = float(poisson.sf(silent - 1, expected))
+    p = float(pdtrc(silent - 1, expected))
     if p > ALPHA / len(sums):
         return None
     others = [told for unit, told in whole.units.items() if unit not in mine.units]

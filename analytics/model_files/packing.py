@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.model_files.provenance import libraries
-from analytics.model_files.trees import ESTIMATORS, BoostedTrees, checked, trees_of
+from analytics.model_files.trees import BoostedTrees, checked, is_estimator, trees_of
 from hearthwatch.errors import Invalid
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ def _packed(value: Any, arrays: Arrays) -> Any:
         return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, np.ndarray):
         return {"array": _kept(value, arrays)}
-    if isinstance(value, ESTIMATORS):
+    if is_estimator(value):
         value = trees_of(value)
     if isinstance(value, BoostedTrees):
         return {

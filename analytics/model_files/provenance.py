@@ -5,12 +5,9 @@ from __future__ import annotations
 import platform
 import re
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import scipy
-import sklearn
 
 from hearthwatch import __version__
 
@@ -19,7 +16,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def libraries() -> dict[str, str]:
     """Versions by the libraries' names."""
-    return {"numpy": np.__version__, "scikit-learn": sklearn.__version__, "scipy": scipy.__version__}
+    return {name: _version(name) for name in ("numpy", "scikit-learn", "scipy")}
 
 
 def provenance() -> dict[str, Any]:
@@ -30,6 +27,11 @@ def provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": libraries(),
     }
+
+
+@cache
+def _version(name: str) -> str:
+    return version(name)  # as installed: the library itself is not imported for it
 
 
 @cache

@@ -7,21 +7,17 @@ pickle nor skops does. Everything else of the estimator (its settings, bins and 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
-from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
 from analytics.panel import Floats
 from hearthwatch.errors import Invalid
 
-ESTIMATORS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 _NO_CATEGORIES = np.zeros((0, 8), dtype=np.uint32)
 
 
@@ -40,6 +36,8 @@ class BoostedTrees:
 
     def predict(self, features: NDArray[Any]) -> Floats:
         """The sum for each row. Raises `Invalid` for rows of another width."""
+        from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+
         rows = np.ascontiguousarray(features, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != self.columns:
             raise Invalid(f"the trees take {self.columns} columns, not an array of shape {rows.shape}")
@@ -51,6 +49,8 @@ class BoostedTrees:
 
     def predict_proba(self, features: NDArray[Any]) -> Floats:
         """Probabilities (rows, 2) of no and yes."""
+        from scipy.special import expit
+
         yes = expit(self.predict(features))
         return np.stack([1 - yes, yes], axis=1)
 
@@ -59,8 +59,18 @@ class BoostedTrees:
         return np.split(self.nodes, np.cumsum(self.sizes)[:-1])
 
 
+def is_estimator(value: Any) -> bool:
+    """Whether a value is trees as scikit-learn fitted them; where it was never imported nothing is."""
+    ensemble = sys.modules.get("sklearn.ensemble")
+    return ensemble is not None and isinstance(
+        value, (ensemble.HistGradientBoostingClassifier, ensemble.HistGradientBoostingRegressor)
+    )
+
+
 def trees_of(estimator: Any) -> BoostedTrees:
     """The trees of a fitted classifier of two classes, or of a regressor of squared error. Raises `Invalid` for anything else."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     if isinstance(estimator, HistGradientBoostingClassifier):
         fitting, is_probability = len(estimator.classes_) == 2, True
     else:
@@ -79,6 +89,8 @@ def trees_of(estimator: Any) -> BoostedTrees:
 
 def checked(trees: BoostedTrees) -> BoostedTrees:
     """The same trees. Raises `Invalid` when walking them could leave them, never end, or need what is not there."""
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+
     nodes, sizes = trees.nodes, trees.sizes
     if nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1:
         raise Invalid("the trees are those of another scikit-learn; train again")

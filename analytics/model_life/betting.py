@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import logsumexp
 
 from analytics.panel import Flags, Floats
 
@@ -45,6 +44,8 @@ def log_bets(p: Floats, failed: Flags, margin: float, dispersion: float = 1.0) -
 
 def log_e(bets: Floats) -> Floats:
     """The mean wealth over the last axis of bets."""
+    from scipy.special import logsumexp
+
     return np.asarray(logsumexp(bets, axis=-1) - np.log(bets.shape[-1]))
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from analytics.remaining_life.histories import Floats, History
 from analytics.remaining_life.regimes import Regimes, find_regimes
@@ -104,6 +103,8 @@ def _last_slope(since: Floats, filled: Floats, counted: Floats, rows: int) -> Fl
 
 def _average(filled: Floats, counted: Floats, weight: float) -> Floats:
     """Exponentially weighted mean of the rows so far that were measured."""
+    from scipy.signal import lfilter
+
     filtered = [lfilter([weight], [1.0, weight - 1.0], values, axis=0) for values in (filled, counted)]
     return _ratio(filtered[0], filtered[1])
 

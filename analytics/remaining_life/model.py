@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analytics.hazard import Levels, Matrix
@@ -140,6 +139,8 @@ def _learned_rows(units: Sequence[History]) -> Flags:
 
 def _fit_trees(levels: Matrix, life: Floats, weight: Floats) -> Any:
     """Boosted trees for the expected remaining life, on features as level numbers."""
+    from sklearn.ensemble import HistGradientBoostingRegressor  # heavy: not before a model is trained
+
     leaf = int(np.clip(LEAF_SHARE * len(life), *LEAF_ROWS))
     trees = HistGradientBoostingRegressor(random_state=SEED, min_samples_leaf=leaf, **TREES)
     return trees.fit(levels, life, sample_weight=weight)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 
 from analytics.remaining_life.histories import Floats, Ints
 
@@ -67,6 +65,9 @@ def _centres(points: Floats) -> Floats:
     centre: Floats = points.mean(axis=0, keepdims=True)
     if not points.shape[1] or len(points) <= MOST:
         return centre
+    from sklearn.cluster import KMeans  # heavy: not before there is something to group
+    from sklearn.metrics import silhouette_score
+
     ordered = points[np.lexsort(points.T)]
     sample = ordered[np.unique(np.linspace(0, len(ordered) - 1, SAMPLE).astype(np.int64))]
     distinct = len(np.unique(sample, axis=0))

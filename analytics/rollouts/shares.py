@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from math import log, log1p
 
-from scipy.special import betaln
-
 _PRIOR = 0.5  # Jeffreys: of the usual priors the one that needs the fewest trials when nearly all end alike
 _STEPS = 60  # bisections: 1e-18
 
@@ -56,6 +54,8 @@ def trials_needed(share: float, alpha: float, *, limit: int = 1_000_000) -> int:
 
 
 def _log_e(hits: int, trials: int, share: float) -> float:
+    from scipy.special import betaln
+
     misses = trials - hits
     mixture = float(betaln(hits + _PRIOR, misses + _PRIOR) - betaln(_PRIOR, _PRIOR))
     if misses and share >= 1.0:

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from analytics.sequential.logrank import log_likelihood
 from analytics.sequential.risk import RiskGroups
@@ -66,6 +65,8 @@ class Silence:
     @property
     def e(self) -> float:
         """Evidence that the open wave falls silent more often."""
+        from scipy.special import logsumexp
+
         values = np.asarray(self.log_ratios) - np.log(len(_RATIOS))
         return float(np.exp(min(_LARGEST, float(logsumexp(values)))))
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from analytics.sequential.mixture import TAU_RATE, Floats
 from analytics.sequential.risk import RiskGroups as RiskGroups
@@ -167,6 +166,8 @@ def _tied(treated: int, control: int, treated_events: int, events: int, log_h: F
 
 
 def _log_choose(total: int, taken: Any) -> Any:
+    from scipy import special
+
     return special.gammaln(total + 1.0) - special.gammaln(taken + 1.0) - special.gammaln(total - taken + 1.0)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -42,6 +41,8 @@ def log_e_worse(theta: Any, information: Any, tau: float = TAU_RATE) -> Floats:
 
     Stable for any x: Phi(x) exp(x^2 / 2) is erfcx(-x / sqrt 2) / 2, which does not underflow for negative x.
     """
+    from scipy import special  # the scales above are asked for by many that compute nothing
+
     information = np.asarray(information, dtype=np.float64)
     growth = 1.0 + tau * tau * information
     x = tau * np.asarray(theta, dtype=np.float64) * information / np.sqrt(growth)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from analytics.sequential.mixture import Floats
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Strata:
     @classmethod
     def of(cls, labels: NDArray[np.int64]) -> Strata:
         """Strata from any integers, one per device; equal integers are one stratum."""
+        from scipy import sparse
+
         values, numbers = np.unique(labels, return_inverse=True)
         devices = np.arange(labels.size)
         ones = np.ones(labels.size)

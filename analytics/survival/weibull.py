@@ -17,9 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.optimize import minimize
-from scipy.special import gammaln
 
 from analytics.panel import Floats, Ints
 from analytics.survival.spells import Spells
@@ -73,9 +70,11 @@ class Weibull:
         self, group: Ints, age: Floats, ahead: Floats, covariates: Covariates | None = None, level: float = 0.9
     ) -> tuple[Floats, Floats]:
         """Between what the probabilities lie, for the rates that a model's failures leave possible (shape and effects as fitted)."""
+        from scipy.special import gammaincinv
+
         a, b = self._posterior(group)
         hazard = self._hazard(age, ahead, covariates)
-        low, high = (stats.gamma.ppf(q, a) / b for q in ((1 - level) / 2, (1 + level) / 2))
+        low, high = (gammaincinv(a, q) / b for q in ((1 - level) / 2, (1 + level) / 2))
         return -np.expm1(-low * hazard), -np.expm1(-high * hazard)
 
     def hazard(self, group: Ints, age: Floats, ahead: Floats, covariates: Covariates | None = None) -> Floats:
@@ -118,6 +117,8 @@ def fit_weibull(spells: Spells, covariates: Covariates | None = None, *, unit: s
 
     Raises `Invalid` with fewer than `FEWEST_FAILURES` failures.
     """
+    from scipy.optimize import minimize  # heavy, and needed only where lives are fitted
+
     failures = int(spells.failed.sum())
     if failures < FEWEST_FAILURES:
         raise Invalid(
@@ -172,6 +173,8 @@ class _Problem:
 
     def loss(self, parameters: Floats) -> float:
         """Minus the marginal log-likelihood, with a half-normal prior on how much models differ, 1/sqrt(a), so that few stay near."""
+        from scipy.special import gammaln
+
         log_shape, log_rate, log_alike = parameters[:3]
         effects = parameters[3:]
         k, a = np.exp(log_shape), np.exp(log_alike)

@@ -1,7 +1,4 @@
-"""Hazards learned from what became of devices: `train`, once a week."""
+"""Hazards learned from what became of devices: `analytics.training.job.train`, once a week.
 
-from __future__ import annotations
-
-from analytics.training.job import train
-
-__all__ = ["train"]
+Nothing is imported here: who only reads models needs the names in them, and not what trains them.
+"""

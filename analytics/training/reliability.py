@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
 
 from analytics.panel import Flags, Floats, Ints
 
@@ -34,10 +33,12 @@ def reliability(probability: Floats, failed: Flags, device: Ints, weight: Floats
 
 def observed_expected(probability: Floats, failed: Flags, weight: Floats, independent: float) -> dict[str, Any]:
     """Observed over expected with its 95 % interval, as if ``independent`` failures had come (Poisson; Garwood 1936)."""
+    from scipy.special import gammaincinv
+
     expected = float((weight * probability).sum())
     ratio = float(weight[failed].sum()) / expected if expected > 0 else float("nan")
     n = max(independent, 1e-9)
-    low, high = chi2.ppf(0.025, 2 * n) / (2 * n), chi2.ppf(0.975, 2 * n + 2) / (2 * n)
+    low, high = gammaincinv(n, 0.025) / n, gammaincinv(n + 1, 0.975) / n
     return {
         "ratio": _short(ratio),
         "low": _short(ratio * low),

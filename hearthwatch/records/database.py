@@ -6,17 +6,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from importlib import resources
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
@@ -26,6 +21,7 @@ from sqlalchemy.pool import StaticPool
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale, Unavailable
 from hearthwatch.records.json_text import json_text
 from hearthwatch.records.postgresql import Contended, meaning, postgresql_engine, take_turn
+from hearthwatch.records.revisions import known, standing_at
 from hearthwatch.records.statements import insert_missing_into, updated
 
 T = TypeVar("T")
@@ -82,18 +78,23 @@ class Database:
                 yield connection
 
     def upgrade(self, revision: str = "head") -> None:
-        """Bring the schema to a migration."""
-        self._migrate(command.upgrade, revision)
+        """Bring the schema to a migration; where it is current already nothing is asked of Alembic."""
+        if revision == "head" and self.schema_is_current():
+            return
+        from hearthwatch.records import migrating  # it brings Alembic along
+
+        self._migrate(migrating.upgrade, revision)
 
     def downgrade(self, revision: str) -> None:
         """Take the schema back to a migration (``base``: empty)."""
-        self._migrate(command.downgrade, revision)
+        from hearthwatch.records import migrating
+
+        self._migrate(migrating.downgrade, revision)
 
     def schema_is_current(self) -> bool:
         """Whether every migration has been applied."""
         with translated(), self.engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_heads()
-        return set(current) == set(ScriptDirectory.from_config(_alembic()).get_heads())
+            return standing_at(connection) == known()[-1]
 
     def is_fresh(self) -> bool:
         """Whether there is nothing in it yet, not even a table."""
@@ -104,15 +105,13 @@ class Database:
         """Release all connections."""
         self.engine.dispose()
 
-    def _migrate(self, step: Any, revision: str) -> None:
-        config = _alembic()
+    def _migrate(self, step: Callable[[Connection, str], None], revision: str) -> None:
         with translated(), self.engine.begin() as connection:
             # Of processes that start at once one migrates and the others wait: on SQLite BEGIN IMMEDIATE has seen to that already.
             if connection.dialect.name == "postgresql":
                 take_turn(connection, "migrations")
-            _check_known(connection, config)
-            config.attributes["connection"] = connection
-            step(config, revision)
+            _check_known(connection)
+            step(connection, revision)
 
 
 def open_database(address: str) -> Database:
@@ -196,22 +195,15 @@ def _meaning_of_sqlite(error: DBAPIError) -> HearthwatchError:
     return Invalid(f"the records cannot hold this: {error.orig}")
 
 
-def _check_known(connection: Connection, config: Config) -> None:
+def _check_known(connection: Connection) -> None:
     """Raise `Invalid` for a schema that a later version made: what it means is not known here."""
-    known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
-    for revision in MigrationContext.configure(connection).get_current_heads():
-        if revision not in known:
-            raise Invalid(
-                f"their schema {revision} was made by a later version than this one; update Hearthwatch,"
-                " or restore a backup from before",
-                where="records",
-            )
-
-
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("hearthwatch.records") / "migrations"))
-    return config
+    revision = standing_at(connection)
+    if revision is not None and revision not in known():
+        raise Invalid(
+            f"their schema {revision} was made by a later version than this one; update Hearthwatch,"
+            " or restore a backup from before",
+            where="records",
+        )
 
 
 def update_at_revision(

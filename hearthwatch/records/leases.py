@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-import pg8000.dbapi  # type: ignore[import-untyped]
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -138,6 +137,7 @@ class _AdvisoryLock:
         self._engine = engine
         self._name = name
         self._key = advisory_key(name)
+        self._away = engine.dialect.loaded_dbapi.Error  # what the driver raises of a session that is lost
         self._turn = threading.Lock()
         self._session: Any = None
 
@@ -149,7 +149,7 @@ class _AdvisoryLock:
                 if _asked(self._session, _MINE, self._key):
                     return True
                 LOG.warning("the lease %s is not this session's any more", self._name)
-            except pg8000.dbapi.Error:
+            except self._away:
                 LOG.warning("the connection that carried the lease %s is lost", self._name)
             self._end_session()
             return False
@@ -158,7 +158,7 @@ class _AdvisoryLock:
         """Unlocked by a statement, because the server notices the end of a session only some time after it was closed here."""
         with self._turn:
             if self._session is not None:
-                with suppress(pg8000.dbapi.Error):  # a lost session has let go, or will
+                with suppress(self._away):  # a lost session has let go, or will
                     _asked(self._session, _GIVE_UP, self._key)
             self._end_session()
 
@@ -171,7 +171,7 @@ class _AdvisoryLock:
                 session.close()  # back into the pool: to wait for a lease costs the server no session for each time we ask
                 return False
             session.detach()
-        except (pg8000.dbapi.Error, SQLAlchemyError) as error:
+        except (self._away, SQLAlchemyError) as error:
             LOG.warning(
                 "the lease %s can not be asked for: the records are away (%s)", self._name, type(error).__name__
             )

@@ -13,20 +13,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Invalid, Unavailable
 from hearthwatch.records.database import Database, batched, open_database
+from hearthwatch.records.revisions import known, standing_at
 from hearthwatch.records.tables import metadata as ours
 from hearthwatch.records.tables.columns import Instant
 
@@ -88,37 +83,18 @@ def copy_sqlite(database: Database, path: Path) -> None:
         target.close()
 
 
-def revision_of(connection: Connection) -> str | None:
-    """The migration the schema is at; None for a database without one."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def knows(revision: str) -> bool:
-    """Whether this version knows a migration."""
-    return revision in {one.revision for one in ScriptDirectory.from_config(_alembic()).walk_revisions()}
-
-
-def migrate(connection: Connection, revision: str) -> None:
-    """Bring the schema up to a migration, in the connection's transaction. Raises `Invalid` where there is no way to it."""
-    config = _alembic()
-    config.attributes["connection"] = connection
-    with _told_plainly():
-        command.upgrade(config, revision)
-
-
 def take_down(connection: Connection) -> None:
     """Drop all of ours, in the connection's transaction. Raises `Invalid` where it can not be done.
 
     What a later version made is not known here by name: there every table goes that belongs to our user and to no extension.
     """
-    revision = revision_of(connection)
+    revision = standing_at(connection)
     if revision is None:
         return
-    if knows(revision):
-        config = _alembic()
-        config.attributes["connection"] = connection
-        with _told_plainly():
-            command.downgrade(config, "base")
+    if revision in known():
+        from hearthwatch.records import migrating
+
+        migrating.downgrade(connection, "base")
         return
     names = connection.exec_driver_sql(_TABLES_OF_OUR_USER).scalars().all()
     preparer = connection.dialect.identifier_preparer
@@ -202,20 +178,6 @@ def set_next_ids(connection: Connection, tables: Sequence[sa.Table], given: Mapp
             sequence = _sequence(connection, table, column)
             if sequence is not None:
                 connection.exec_driver_sql(f"SELECT setval('{sequence}', {int(given[table.name])})")
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    try:
-        yield
-    except CommandError as error:
-        raise Invalid(f"the schema can not be brought there: {error}", where="records") from error
-
-
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("hearthwatch.records") / "migrations"))
-    return config
 
 
 def _take_our_types(_inspector: Any, _table: sa.Table, column: dict[str, Any]) -> None:

@@ -8,24 +8,17 @@ See docs/adr/0008-postgresql.md.
 from __future__ import annotations
 
 import hashlib
-import socket
 import ssl
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pg8000.dbapi  # type: ignore[import-untyped]
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.postgresql.base import PGCompiler
-from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Unavailable
 from hearthwatch.records.json_text import json_text
-from hearthwatch.records.pg8000_session import Session, network_errors
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 300  # no statement of ours takes that long
@@ -43,57 +36,16 @@ _SESSION = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-_SET_UP = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
+SET_UP = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
 _READ_ONLY_SERVER = "25006"
-_GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", _READ_ONLY_SERVER)
+GONE = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", _READ_ONLY_SERVER)
 
 
 class Contended(Unavailable):
     """Another transaction was in the way, and this one was rolled back. Retry at once; see `Database.retrying`."""
 
 
-class PipelinedDialect(PGDialect_pg8000):
-    """SQLAlchemy's dialect for pg8000 over `Session`."""
-
-    supports_statement_cache = True
-    statement_compiler = PGCompiler  # type: ignore[assignment]  # pg8000's own writes %% for %, as its style of parameters needs it
-
-    @classmethod
-    def import_dbapi(cls) -> ModuleType:
-        """The driver's module."""
-        module: ModuleType = pg8000.dbapi
-        return module
-
-    def retrieve_dbapi_version(self, dbapi: Any) -> Any:
-        """Its version, which that module does not tell."""
-        return super().retrieve_dbapi_version(pg8000)  # type: ignore[no-untyped-call]
-
-    def connect(self, *arguments: Any, **options: Any) -> Any:
-        """Connect; a password in a file is read every time, so that it can be changed while we run."""
-        file = options.pop("password_file", None)
-        if file is not None:
-            options["password"] = _password(file)
-        host, port = str(options["host"]), int(options["port"])
-        with network_errors():
-            options["sock"] = _socket(host, port)
-            session = Session(*arguments, **options)
-            session.run(_SET_UP)
-        return session
-
-    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
-        """Also what a server says that goes down, or that has become a standby."""
-        broken: bool = super().is_disconnect(e, connection, cursor)  # type: ignore[no-untyped-call]
-        return broken or sqlstate(e).startswith(_GONE)
-
-    def do_close(self, dbapi_connection: Any) -> None:
-        """Close a connection; one that is broken is gone already."""
-        try:
-            dbapi_connection.close()
-        except pg8000.dbapi.Error:
-            return
-
-
-registry.register(f"postgresql.{_DRIVER}", __name__, PipelinedDialect.__name__)
+registry.register(f"postgresql.{_DRIVER}", "hearthwatch.records.postgresql_dialect", "PipelinedDialect")
 
 
 def postgresql_engine(address: str) -> Engine:
@@ -176,29 +128,6 @@ def _tls(mode: str, authority: str | None, *, local: bool) -> ssl.SSLContext | b
     return context
 
 
-def _password(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise Unavailable(f"the password file {file} can not be read: {error.strerror}", where="records") from error
-
-
-def _socket(host: str, port: int) -> socket.socket:
-    if host.startswith("/"):
-        local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        local.settimeout(ANSWER_SECONDS)
-        local.connect(f"{host}/.s.PGSQL.{port}")
-        return local
-    connected = socket.create_connection((host, port), CONNECT_SECONDS)
-    connected.settimeout(ANSWER_SECONDS)
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_USER_TIMEOUT", SILENCE_SECONDS * 1000)):
-        if hasattr(socket, name):
-            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return connected
-
-
 def advisory_key(name: str) -> int:
     """The number, of 64 bits with sign, that stands for a name among the server's advisory locks."""
     return int.from_bytes(hashlib.sha256(f"hearthwatch:{name}".encode()).digest()[:8], "big", signed=True)
@@ -260,6 +189,8 @@ def _unreachable(error: DBAPIError) -> HearthwatchError:
         return Unavailable(f"the server does not answer, or the connection to it was lost ({said})", where="records")
     if "SSL" in said:
         return Unavailable("the server has no TLS: see sslmode in the address of the records", where="records")
-    if isinstance(error.orig, pg8000.dbapi.InterfaceError):
+    from pg8000.dbapi import InterfaceError  # type: ignore[import-untyped]
+
+    if isinstance(error.orig, InterfaceError):
         return Unavailable(f"the records are away ({said})", where="records")
     return Invalid(f"the records cannot do this: {said}")

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import typer
 
 from hearthwatch.clock import SystemClock
-from hearthwatch.records.database import open_database
 from hearthwatch.run.opened import opened_records
 from hearthwatch.run.outbox_cli import outbox
 from hearthwatch.run.printing import print_json, show
@@ -46,6 +45,8 @@ db = typer.Typer()
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the schema up to date."""
+    from hearthwatch.records.database import open_database
+
     database = open_database(load_settings().records_address)
     database.upgrade()
     database.close()

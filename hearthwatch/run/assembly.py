@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -27,7 +27,6 @@ from hearthwatch.ports import Channel, Clock, Publisher, ServiceDesk, TelemetryS
 from hearthwatch.records import decoder_states
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.leases import Lease, lease
-from hearthwatch.run.backup import backup_of_running
 from hearthwatch.run.channels import event_channels, letter_channels
 from hearthwatch.run.doctor_costs import configured_costs
 from hearthwatch.run.intake_limits import limits_of
@@ -330,11 +329,15 @@ def _context(platform: Platform, health: Mapping[str, object]) -> ApiContext:
         registry=platform.registry,
         secret_key=platform.secret_key,
         health=health,
-        backup=lambda actor: backup_of_running(
-            platform.settings, platform.database, platform.store, platform.clock.now(), actor
-        ),
+        backup=lambda actor: _backup(platform, actor),
         replay=lambda: replay_held(platform.settings, platform.store, platform.database, platform.clock.now()),
     )
+
+
+def _backup(platform: Platform, actor: str) -> Mapping[str, Any]:
+    from hearthwatch.run.backup import backup_of_running  # it brings along what copies every store
+
+    return backup_of_running(platform.settings, platform.database, platform.store, platform.clock.now(), actor)
 
 
 def secret_key(settings: Settings, role: str = "all") -> str:

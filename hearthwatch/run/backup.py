@@ -20,6 +20,7 @@ from hearthwatch.errors import Conflict, HearthwatchError, Unavailable
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import audit, portable
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.revisions import standing_at
 from hearthwatch.run import archive, running
 from hearthwatch.run.archive import Writer
 from hearthwatch.run.whole_file import mark_as_used, remove_left_behind, told_plainly
@@ -145,7 +146,7 @@ def _through_api(settings: Settings, target: Path, token: str | None) -> dict[st
 
 def _add_records(writer: Writer, database: Database, folder: Path) -> dict[str, Any]:
     with portable.consistent(database, folder) as connection:
-        revision = portable.revision_of(connection)
+        revision = standing_at(connection)
         if revision is None:
             raise Conflict("there are no records yet; there is nothing to back up", where="records")
         tables = portable.tables_of(connection)

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 
 from hearthwatch.addresses import masked
 from hearthwatch.errors import Unavailable
-from hearthwatch.records import access, portable
+from hearthwatch.records import access
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.revisions import known, standing_at
 from hearthwatch.records.tables import audit, devices
 from hearthwatch.run.checks import Check, advice, unfit, well
 from hearthwatch.run.doctor_influxdb import check_influxdb
@@ -155,8 +156,8 @@ def _schema(database: Database) -> Check:
     if database.schema_is_current():
         return well("records.schema", "every migration is applied")
     with database.reading() as connection:
-        revision = portable.revision_of(connection)
-    if revision is not None and not portable.knows(revision):
+        revision = standing_at(connection)
+    if revision is not None and revision not in known():
         return unfit(
             "records.schema", f"schema {revision} was made by a later version", "update Hearthwatch on this machine"
         )

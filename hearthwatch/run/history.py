@@ -81,7 +81,7 @@ def run_cohorts(path: Path, mapping: Path, by: str, assignment: Assignment | Non
 
 def run_training(settings: Settings, only: str | None = None) -> Mapping[str, Any]:
     """Train now, whatever the schedule says; ``only`` one device model or part, whether it is due or not."""
-    from analytics.training import train
+    from analytics.training.job import train
 
     with closing(open_platform(settings, SystemClock())) as platform:
         return train(

@@ -24,7 +24,7 @@ from analytics.liveness.job import Options as LivenessOptions
 from analytics.model_life.job import watch_models
 from analytics.prognosis import prognose
 from analytics.rollouts.gate import keep_gate
-from analytics.training import train
+from analytics.training.job import train
 from analytics.vitals import compute_vitals
 from hearthwatch.ports import Channel, ServiceDesk
 from hearthwatch.records import (

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from hearthwatch.records.database import Database
 from hearthwatch.settings import load_settings
+
+if TYPE_CHECKING:
+    from hearthwatch.records.database import Database
 
 
 @contextmanager

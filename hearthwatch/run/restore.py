@@ -22,10 +22,11 @@ from alerts.customers import erasure
 from alerts.policy import brakes
 from hearthwatch.clock import SystemClock
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Unavailable
-from hearthwatch.records import audit, erasures, portable
+from hearthwatch.records import audit, erasures, migrating, portable
 from hearthwatch.records.database import Database, open_database, translated
 from hearthwatch.records.erasures import Erasure
 from hearthwatch.records.leases import lease
+from hearthwatch.records.revisions import known, standing_at
 from hearthwatch.records.tables import erasures as erasures_table
 from hearthwatch.run import archive
 from hearthwatch.run.archive import Reader
@@ -75,7 +76,7 @@ def run_restore(
 
 def _check_revision(reader: Reader) -> None:
     revision = reader.manifest["records"]["revision"]
-    if not portable.knows(revision):
+    if revision not in known():
         made_by = reader.manifest["version"]
         says = f"its schema {revision} (Hearthwatch {made_by}) is newer than this version's: update Hearthwatch first"
         raise Invalid(says, where=str(reader.path))
@@ -194,7 +195,7 @@ def _erasures_of(database: Database) -> list[Erasure]:
 def _fill(connection: Connection, reader: Reader, forgotten: Sequence[Erasure], *, keep_sending: bool) -> None:
     """Make the archive's schema, insert its rows, bring both up to date, and erase whom a later erasure took out."""
     told = reader.manifest["records"]
-    portable.migrate(connection, told["revision"])
+    migrating.upgrade(connection, told["revision"])
     tables = portable.tables_of(connection)
     names = {table.name for table in tables}
     if names != set(told["tables"]):
@@ -210,7 +211,7 @@ def _fill(connection: Connection, reader: Reader, forgotten: Sequence[Erasure], 
     except Conflict as error:
         raise Invalid(f"its rows contradict each other: {error}", where=str(reader.path)) from error
     portable.set_next_ids(connection, tables, told["next_ids"])
-    portable.migrate(connection, "head")
+    migrating.upgrade(connection)
     made, now = reader.manifest["created_at"], SystemClock().now()
     detail = {"created_at": made, "file": reader.path.name}
     audit.note(connection, at=now, actor=ACTOR, action=ACTION, object=f"backup:{reader.path.name}", detail=detail)
@@ -230,7 +231,7 @@ def _check_keys(connection: Connection) -> None:
 def _check_target(database: Database, *, force: bool) -> None:
     with database.reading() as connection:
         _check_unused(connection, SystemClock().now())
-        if not force and portable.revision_of(connection) is not None and not portable.is_empty(connection):
+        if not force and standing_at(connection) is not None and not portable.is_empty(connection):
             raise Conflict("the records are not empty; say --force to replace all of them", where="records")
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hearthwatch.clock import SystemClock
-from hearthwatch.records.database import Database
 from hearthwatch.run.administration import Json, opened_records
 from hearthwatch.run.printing import print_json
+
+if TYPE_CHECKING:
+    from hearthwatch.records.database import Database
 
 AT_ONCE = 500
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from analytics.prognosis import prognose
 from analytics.survival.cold_start import ColdStart, cold_start
-from analytics.training import train
+from analytics.training.job import train
 from hearthwatch.records.database import open_database
 from hearthwatch.telemetry import open_store
 from tests.unit.analytics.survival.test_clocks import worn_fleet

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from analytics.labels import read_labels
-from analytics.training import train
 from analytics.training.data import lives_of_part, read_data
+from analytics.training.job import train
 from analytics.training.rows import chosen_rows
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import late_days, outcomes

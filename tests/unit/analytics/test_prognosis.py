@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from analytics.decision.cost_file import read_costs
 from analytics.prognosis import prognose
-from analytics.training import train
+from analytics.training.job import train
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import devices, findings, model_versions, parts, prognoses
 from hearthwatch.records.database import Database, open_database

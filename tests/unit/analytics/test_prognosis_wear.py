@@ -12,7 +12,7 @@ import pytest
 
 from analytics.panel import Floats
 from analytics.prognosis import prognose
-from analytics.training import train
+from analytics.training.job import train
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import devices, model_versions, outcomes, parts, prognoses
 from hearthwatch.records.database import Database, open_database

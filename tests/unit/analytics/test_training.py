@@ -8,9 +8,9 @@ import pytest
 from analytics.artifacts import load
 from analytics.labels import Labels
 from analytics.lives import Lives
-from analytics.training import train
 from analytics.training.data import Data, lives_of_part
 from analytics.training.drawing import MOST_DEVICE_DAYS, drawn
+from analytics.training.job import train
 from analytics.training.names import HORIZONS
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.ports import TelemetryStore

@@ -8,7 +8,7 @@ import pytest
 
 from analytics.model_life.blocks import Block
 from analytics.prognosis import prognose
-from analytics.training import train
+from analytics.training.job import train
 from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import model_looks, model_versions, prognoses, said_days
 from hearthwatch.records.database import Database, open_database
