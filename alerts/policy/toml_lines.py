@@ -46,10 +46,10 @@ class _Scanner:
         place: Place = ()
         for number, key in enumerate(keys):
             place = (*place, key)
+            self._note(place)
             is_last = number == len(keys) - 1
             if is_last and brackets == 2:
                 self._tables[place] = self._tables.get(place, -1) + 1
-                self._note(place)
             if place in self._tables:
                 place = (*place, self._tables[place])
         self._note(place)
