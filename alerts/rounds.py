@@ -30,10 +30,16 @@ POLICY = "policy"
 
 
 def carry_out(
-    connection: Connection, survey: Survey, version: PolicyVersion, mail: Mail, now: datetime
+    connection: Connection,
+    survey: Survey,
+    version: PolicyVersion,
+    mail: Mail,
+    now: datetime,
+    *,
+    ask_devices: bool = True,
 ) -> Counter[str]:
-    """Do what a survey found. Returns what was done, counted."""
-    policy = parse(version.text)
+    """Do what a survey found. Returns what was done, counted. Without ``ask_devices`` no device is asked for diagnostics."""
+    policy = parse(version.text) if ask_devices else _without_questions(parse(version.text))
     done: Counter[str] = Counter()
     _hold_out(connection, survey, policy, version, now, done)
     parents = {one.finding.id: _for_release(connection, policy, one, now, done) for one in survey.releases}
@@ -44,6 +50,10 @@ def carry_out(
         _write(connection, notice, policy, version, mail, now, done)
     policy_decisions.keep(connection, survey.decisions)
     return done
+
+
+def _without_questions(policy: Policy) -> Policy:
+    return policy.model_copy(update={"tickets": policy.tickets.model_copy(update={"diagnostics": False})})
 
 
 def _hold_out(
@@ -100,9 +110,7 @@ def _for_device(
         done["tickets" if case.step in {"open", "reopen"} else "raised"] += 1
 
 
-def _tell_engineers(
-    connection: Connection, policy: Policy, survey: Survey, now: datetime, done: Counter[str]
-) -> None:
+def _tell_engineers(connection: Connection, policy: Policy, survey: Survey, now: datetime, done: Counter[str]) -> None:
     """Write what engineers are to know into the outbox, once all tickets of the round are there to be named."""
     about = [(one.finding, one.rule) for one in survey.releases if one.rule is not None and one.asks and one.engineers]
     about += [(case.finding, case.rule) for case in survey.devices if case.engineers]

@@ -10,6 +10,7 @@ from hearthwatch.errors import Refused
 from hearthwatch.ports import Clock
 from hearthwatch.records import mailbox
 from hearthwatch.records.database import Database
+from hearthwatch.records.mailbox import NewLetter
 
 
 class MailboxChannel:
@@ -31,13 +32,5 @@ class MailboxChannel:
             raise Refused("not an address of the mailbox")
         now = self._clock.now()
         with self._database.transaction(alone=False) as connection:
-            for one in parcels:
-                mailbox.put(
-                    connection,
-                    key=one.key,
-                    address=one.address,
-                    subject=one.subject,
-                    text=one.text,
-                    html=one.html,
-                    at=now,
-                )
+            letters = [NewLetter(one.key, one.address, one.subject, one.text, one.html) for one in parcels]
+            mailbox.put_all(connection, letters, now)

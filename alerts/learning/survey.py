@@ -37,7 +37,8 @@ def drafts(connection: Connection, policy: Policy, now: datetime) -> Iterator[Dr
     terms = policy.survey
     if not terms.ask:
         return
-    closed = surveys.closed_between(connection, now - STALE, now - timedelta(days=terms.after_days))
+    until = now - timedelta(days=terms.after_days)
+    closed = surveys.closed_between(connection, now - STALE, until, ASKED_ABOUT)
     asked = [one for one in closed if _is_asked_about(one)]
     if not asked:
         return

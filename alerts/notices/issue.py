@@ -31,11 +31,12 @@ from hearthwatch.values import Finding, Notice
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """How letters look and where their links lead."""
+    """How letters look and where their links lead. ``unread``: nobody gets them, so that they have neither words nor links."""
 
     brand: Brand
     public_url: str
     link_life: timedelta
+    unread: bool = False
 
 
 About = Subject | Recalled | Advised
@@ -164,6 +165,8 @@ def compose(draft: Draft, policy: Policy, mail: Mail) -> Letter:
     customer, home = draft.owner.customer, draft.owner.home
     at_home = zone(home.timezone if home else None, policy.quiet_hours.timezone)
     reader = Reader(customer.name, draft.language or customer.language, at_home)
+    if mail.unread:
+        return Letter(choose(reader.language), "", "", "")
     return written(draft.subject, reader, mail, draft.plan.send_after + mail.link_life)
 
 
@@ -261,13 +264,7 @@ def _called_back(connection: Connection, notice: Notice) -> bool:
 def _send(
     connection: Connection, notice: Notice, letter: Letter, draft: Draft, policy: Policy, mail: Mail, now: datetime
 ) -> None:
-    token = customer_links.create(
-        connection,
-        notice_id=notice.id,
-        customer_id=notice.customer_id,
-        expires_at=max(now, notice.send_after) + mail.link_life,
-    )
-    own = letter.with_token(token)
+    own = letter if mail.unread else letter.with_token(_link(connection, notice, mail, now))
     safety = draft.kind in OF_CAMPAIGNS
     payload = {
         "subject": own.subject,
@@ -288,6 +285,11 @@ def _send(
         next_at=notice.send_after,
         reach="all" if safety else None,
     )
+
+
+def _link(connection: Connection, notice: Notice, mail: Mail, now: datetime) -> str:
+    expires_at = max(now, notice.send_after) + mail.link_life
+    return customer_links.create(connection, notice_id=notice.id, customer_id=notice.customer_id, expires_at=expires_at)
 
 
 def _addresses(connection: Connection, draft: Draft, policy: Policy) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -22,16 +22,17 @@ from alerts.replay import findings, people, registry, service
 from alerts.replay.findings import LOOKED_BACK
 from alerts.replay.rhythm import Rhythm, after, at_or_after
 from alerts.replay.stage import ACT, BEYOND, Happening, Stage, in_order
-from hearthwatch.records import notices, outbox, warranties
+from hearthwatch.records import outbox, warranties
 from hearthwatch.records.database import batched
+from hearthwatch.records.outbox import OutboxItem
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.records.tables import devices as devices_table
 from hearthwatch.records.tables import findings as findings_table
-from hearthwatch.records.tables import hold_outs, ticket_findings, tickets
+from hearthwatch.records.tables import hold_outs, notice_events, ticket_findings, tickets
 from hearthwatch.records.tables import notices as notices_table
 from hearthwatch.values import Span
 
-NOBODYS = Mail(Brand(""), "", timedelta(days=30))
+NOBODYS = Mail(Brand(""), "", timedelta(days=30), unread=True)
 SWEPT = timedelta(days=1)
 """How often everything is looked at whether or not anything is known to have changed."""
 WORKER = "replay"
@@ -170,7 +171,7 @@ class _Play:
         found = survey(stage.connection, self.version, now, subjects)
         if found.idle:
             return
-        done = rounds.carry_out(stage.connection, found, self.version, NOBODYS, now)
+        done = rounds.carry_out(stage.connection, found, self.version, NOBODYS, now, ask_devices=False)
         if not any(done.values()):
             return
         self._wake_again(now)
@@ -246,18 +247,31 @@ def _deliver(stage: Stage, now: datetime) -> None:
     """What may leave has left: nothing here is ever refused, or late. Quiet hours are looked at again, as when letters are sent."""
     columns = notices_table.c
     query = sa.select(columns.id).where(columns.state == "queued", columns.send_after <= now)
-    for notice in stage.connection.execute(query.order_by(columns.id)).scalars().all():
-        allowed = _allowed_at(stage.connection, notice, now)
+    due = stage.connection.execute(query.order_by(columns.id)).scalars().all()
+    waiting = outbox.of_notices(stage.connection, due)
+    leaving = []
+    for notice in due:
+        allowed = _allowed_at(waiting.get(notice, ()), now)
         if allowed > now:
             stage.follow_later(allowed)
-            continue
-        notices.change(stage.connection, notice, None, {"state": "sent", "sent_at": now, "reason": None})
-        notices.note(stage.connection, notice, now, "sent", WORKER, {})
+        else:
+            leaving.append(notice)
+    if leaving:
+        stage.connection.execute(_SENT, [{"one": notice, "at": now} for notice in leaving])
+        events = [{"notice_id": notice, "at": now, "what": "sent", "actor": WORKER, "detail": {}} for notice in leaving]
+        stage.connection.execute(sa.insert(notice_events), events)
         stage.follow = True
 
 
-def _allowed_at(connection: Connection, notice: int, now: datetime) -> datetime:
-    waiting = [item for item in outbox.of_notice(connection, notice) if item.state == "pending"]
+_SENT = (
+    sa.update(notices_table)
+    .where(notices_table.c.id == sa.bindparam("one"))
+    .values(state="sent", sent_at=sa.bindparam("at"), reason=None, revision=notices_table.c.revision + 1)
+)
+
+
+def _allowed_at(written: Sequence[OutboxItem], now: datetime) -> datetime:
+    waiting = [item for item in written if item.state == "pending"]
     quiet = waiting[0].payload.get("quiet") if waiting else None
     if not quiet:
         return now

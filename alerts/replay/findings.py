@@ -16,6 +16,7 @@ from hearthwatch.errors import HearthwatchError
 from hearthwatch.records import hold_outs
 from hearthwatch.records.findings import DETECTOR
 from hearthwatch.records.hold_outs import ENDED, POLICY
+from hearthwatch.records.statements import insert_into, updated
 from hearthwatch.records.tables import finding_events, finding_sights, ticket_findings, tickets
 from hearthwatch.records.tables import findings as findings_table
 from hearthwatch.values import Span
@@ -37,7 +38,7 @@ class Opened:
 
     def happen(self, stage: Stage) -> None:
         """Write it."""
-        stage.connection.execute(sa.insert(findings_table).values(dict(self.row)))
+        stage.connection.execute(insert_into(findings_table), dict(self.row))
         stage.said[self.row["id"]] = _words(self.row)
         due_from(stage, self.row)
         stage.wake(self.row["subject"], follow=False)
@@ -92,8 +93,7 @@ class Turned:
             _end_hold_out(stage, self)
         changes = changes_of(self.what, self.at, self.detail)
         if changes:
-            update = sa.update(findings_table).where(findings_table.c.id == self.finding_id)
-            stage.connection.execute(update.values(changes))
+            updated(stage.connection, findings_table, {"id": self.finding_id}, None, changes, (findings_table.c.id,))
         if until := changes.get("muted_until"):
             stage.later(until, self.subject)
         if gone := changes.get("recovered_at"):

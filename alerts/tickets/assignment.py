@@ -40,6 +40,8 @@ def assign(
 ) -> Ticket:
     """Give an open ticket to the best technician; without one it stays open for a person to assign."""
     people = technicians.list_technicians(connection, active=True, limit=EVERY)
+    if not people:
+        return ticket
     chosen = best(people, tickets.load_by_technician(connection), skills=skills, region=region)
     if chosen is None:
         return ticket

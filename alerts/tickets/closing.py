@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,12 +12,9 @@ from alerts.policy.bad_releases import release_of, still_runs
 from alerts.policy.file import Policy
 from alerts.policy.fixes import Fixes
 from hearthwatch.firmware import version as normalised
-from hearthwatch.records import devices, tickets
-from hearthwatch.records.tickets import LinkedFinding
+from hearthwatch.records import devices, releases, tickets
+from hearthwatch.records.tickets import LinkedFinding, TicketEvent
 from hearthwatch.values import Device, Ticket
-
-ALL = 1_000_000
-
 
 BUSY = frozenset({"scheduled", "in_progress"})
 
@@ -40,28 +37,34 @@ class Endings:
 
 
 def endings(connection: Connection, policy: Policy, now: datetime) -> Endings:
-    """Look at all open tickets.
+    """Look at all open tickets that may be over.
 
     What recovered and stayed so closes by itself, whatever it waits for but a part. Where a visit is agreed, work has begun or a part is on
     its way, a person decides: that it recovered is noted once, and the customer is told that the visit stays unless they say otherwise.
     """
-    open_now = tickets.list_tickets(connection, open_only=True, limit=ALL)
+    since = now - timedelta(hours=policy.tickets.close_after_hours)
+    open_now = tickets.maybe_over(connection, since, releases.mended_models(connection))
     if not open_now:
         return Endings()
     fixes = Fixes(connection)
     parents = {one.parent_id for one in open_now if one.parent_id is not None}
     linked = tickets.standing(connection, sorted({one.id for one in open_now} | parents))
     known = devices.find(connection, sorted({one.device_id for one in open_now if one.device_id}))
-    over, recovered = [], []
+    closings, over, recovered = [], [], []
     for ticket in open_now:
         mine = linked.get(ticket.id, [])
         above = linked.get(ticket.parent_id, []) if ticket.parent_id else []
         closing = _ending(connection, policy, fixes, ticket, known.get(ticket.device_id or ""), mine, above, now)
-        if closing is None or _customer_waits(connection, ticket):
+        if closing is not None:
+            closings.append(closing)
+    ledgers = tickets.ledgers(connection, [one.ticket.id for one in closings])
+    for closing in closings:
+        ticket = closing.ticket
+        if _customer_waits(ledgers[ticket.id]):
             continue
         if not _is_somebody_at_it(ticket):
             over.append(closing)
-        elif ticket.kind == "device" and not _is_noted(connection, ticket):
+        elif ticket.kind == "device" and not _is_noted(ledgers[ticket.id]):
             recovered.append(ticket)
     return Endings(tuple(over), tuple(recovered))
 
@@ -87,9 +90,9 @@ def _is_somebody_at_it(ticket: Ticket) -> bool:
     return ticket.state in BUSY or ticket.waiting_for == "part"
 
 
-def _is_noted(connection: Connection, ticket: Ticket) -> bool:
+def _is_noted(ledger: Sequence[TicketEvent]) -> bool:
     """Whether the ledger says already that it recovered, since somebody is at it."""
-    newest = [event.what for event in tickets.events(connection, ticket.id)]
+    newest = [event.what for event in ledger]
     since = max(place for place, what in enumerate(newest) if what in {"opened", "scheduled", "started", "waiting"})
     return "recovered" in newest[since:]
 
@@ -160,9 +163,6 @@ def _release_is_over(
     return Closing(ticket, "fixed_by_update", f"no device that was seen lately runs {bad.version} any more")
 
 
-def _customer_waits(connection: Connection, ticket: Ticket) -> bool:
+def _customer_waits(ledger: Sequence[TicketEvent]) -> bool:
     """Whether the customer asked for something that a person has to answer."""
-    wishes: list[Mapping[str, object]] = [
-        event.detail for event in tickets.events(connection, ticket.id) if event.what == "customer"
-    ]
-    return any(detail.get("wish") == "visit" for detail in wishes)
+    return any(event.what == "customer" and event.detail.get("wish") == "visit" for event in ledger)

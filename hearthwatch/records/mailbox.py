@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,10 +26,26 @@ class Letter:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class NewLetter:
+    """A letter to put in; ``idempotency_key`` says which it is, however often it comes."""
+
+    idempotency_key: str
+    address: str
+    subject: str
+    text: str
+    html: str
+
+
 def put(connection: Connection, *, key: str, address: str, subject: str, text: str, html: str, at: datetime) -> bool:
     """Put a letter in; False where one with this key is there already."""
-    row = {"idempotency_key": key, "address": address, "subject": subject, "text": text, "html": html, "at": at}
-    return insert_missing(connection, mailbox, [row]) == 1
+    return put_all(connection, [NewLetter(key, address, subject, text, html)], at) == 1
+
+
+def put_all(connection: Connection, letters: Sequence[NewLetter], at: datetime) -> int:
+    """Put letters in, but those whose key is there already; returns how many were new."""
+    rows = [{name: getattr(one, name) for name in NewLetter.__dataclass_fields__} | {"at": at} for one in letters]
+    return insert_missing(connection, mailbox, rows)
 
 
 def list_letters(

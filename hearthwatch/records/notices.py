@@ -108,7 +108,7 @@ def cause_of(*, finding_id: int | None = None, ticket_id: int | None = None, cam
 _COLUMNS = tuple(notices.c[name] for name in Notice.__dataclass_fields__)
 _BY_ID = sa.select(*_COLUMNS).where(notices.c.id == sa.bindparam("one"))
 _KEY = ("cause", "device_id", "customer_id", "kind", "occasion")
-_BY_KEY: sa.Select[Any] = sa.select(*_COLUMNS).where(*(notices.c[name] == sa.bindparam(name) for name in _KEY))
+_BY_KEY = sa.select(*_COLUMNS).where(*(notices.c[name] == sa.bindparam(name) for name in _KEY))
 _OF_FINDINGS = (
     sa.select(*_COLUMNS)
     .where(among(notices.c.finding_id), notices.c.occasion == sa.bindparam("on"))
@@ -141,7 +141,8 @@ def write(
     }
     if not insert_missing(connection, notices, [row]):
         return None
-    notice = Notice(*connection.execute(_BY_KEY, {name: row[name] for name in _KEY}).one())
+    (found,) = connection.execute(_BY_KEY, {name: row[name] for name in _KEY}).all()
+    notice = Notice(*found)
     note(connection, notice.id, now, "written", "policy", {"state": state, "reason": reason})
     return notice
 

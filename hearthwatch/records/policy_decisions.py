@@ -66,8 +66,7 @@ def none_yet(connection: Connection, policy_version: int, states: Sequence[str])
 
 
 def _as_prior(row: sa.Row[tuple[int, str | None, bool, str, datetime]]) -> tuple[int, Prior]:
-    finding, rule, pays, digest, since = row
-    return finding, Prior(rule, pays, digest, since)
+    return row.finding_id, Prior(row.rule, row.pays, row.digest, row.since)
 
 
 def _priors() -> sa.Select[tuple[int, str | None, bool, str, datetime]]:

@@ -136,6 +136,12 @@ def fix_for(connection: Connection, model: str, what: str) -> Release | None:
     return None
 
 
+def mended_models(connection: Connection) -> list[str]:
+    """The models with a release, not withdrawn, that says it fixes something."""
+    query = sa.select(releases.c.model, releases.c.fixes).where(releases.c.status != "withdrawn")
+    return sorted({model for model, fixes in connection.execute(query) if fixes})
+
+
 def _spelling(version: str) -> str | None:
     return fitted(releases.c.version, normalised(version).text)
 

@@ -36,6 +36,19 @@ def _missing(dialect: str, table: sa.Table) -> sa.Insert:
     return insert.on_conflict_do_nothing()
 
 
+def replace_in(connection: Connection, table: sa.Table) -> sa.Insert:
+    """An INSERT that replaces what stands under the primary key, to be executed with rows that give every column."""
+    return _replacing(connection.dialect.name, table)
+
+
+@lru_cache(maxsize=KEPT)
+def _replacing(dialect: str, table: sa.Table) -> sa.Insert:
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    keys = [column.name for column in table.primary_key]
+    new = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=new)
+
+
 def updated(
     connection: Connection,
     table: sa.Table,

@@ -83,13 +83,18 @@ def list_surveys(
     return [Survey(**row) for row in connection.execute(query).mappings()]
 
 
-def closed_between(connection: Connection, since: datetime, until: datetime) -> list[Ticket]:
-    """Tickets that were closed in [since, until), in the order of closing."""
+def closed_between(
+    connection: Connection, since: datetime, until: datetime, codes: Iterable[str] | None = None
+) -> list[Ticket]:
+    """Tickets that were closed in [since, until), with one of some codes where they are given, in the order of closing."""
     columns = (tickets.c[name] for name in Ticket.__dataclass_fields__)
     query = sa.select(*columns).where(
-        tickets.c.state == "closed", tickets.c.closed_at >= since, tickets.c.closed_at < until
+        tickets.c.state == "closed",
+        tickets.c.closed_at >= since,
+        tickets.c.closed_at < until,
+        tickets.c.closing_code.in_(sorted(codes)) if codes is not None else sa.true(),
     )
-    return [Ticket(**row) for row in connection.execute(query.order_by(tickets.c.closed_at, tickets.c.id)).mappings()]
+    return [Ticket(*row) for row in connection.execute(query.order_by(tickets.c.closed_at, tickets.c.id)).all()]
 
 
 def of_ids(connection: Connection, ticket_ids: Iterable[int]) -> list[Ticket]:

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
-from hearthwatch.records.database import batched, insert_for, insert_missing, row_at_revision
-from hearthwatch.records.statements import among, insert_into
-from hearthwatch.records.tables import findings, ticket_events, ticket_findings, tickets
+from hearthwatch.records.database import batched, insert_missing, row_at_revision
+from hearthwatch.records.statements import among, insert_into, replace_in
+from hearthwatch.records.tables import devices, findings, ticket_events, ticket_findings, tickets
 from hearthwatch.records.tables.columns import Instant, fitted
 from hearthwatch.values import Ticket
 
@@ -89,7 +89,7 @@ _COLUMNS = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)
 _BY_ID = sa.select(*_COLUMNS).where(tickets.c.id == sa.bindparam("one"))
 _MINE, _STANDING = tickets.c.cause == sa.bindparam("cause"), tickets.c.stem == sa.bindparam("stem")
 _OPEN = sa.and_(_STANDING, tickets.c.state != "closed")
-_OF_CAUSE: sa.Select[Any] = sa.select(*_COLUMNS).where(sa.or_(_MINE, _OPEN)).order_by(_OPEN.desc(), _MINE.desc()).limit(1)
+_OF_CAUSE = sa.select(*_COLUMNS).where(sa.or_(_MINE, _OPEN)).order_by(_OPEN.desc(), _MINE.desc()).limit(1)
 _OF_STEM = sa.select(*_COLUMNS).where(_STANDING, tickets.c.kind == sa.bindparam("kind")).order_by(tickets.c.id)
 _OF_STEM_AND_DEVICE = _OF_STEM.where(tickets.c.device_id == sa.bindparam("device"))
 _OF_FINDINGS = (
@@ -127,7 +127,8 @@ def open_once(
     stem = stem_of(new.cause)
     row |= {"stem": stem, "title": fitted(tickets.c.title, new.title), "state": "open", "opened_at": now}
     opened = insert_missing(connection, tickets, [row]) == 1
-    ticket = Ticket(*connection.execute(_OF_CAUSE, {"cause": new.cause, "stem": stem}).one())
+    (found,) = connection.execute(_OF_CAUSE, {"cause": new.cause, "stem": stem}).all()
+    ticket = Ticket(*found)
     if opened:
         note(connection, ticket.id, now, "opened", actor, {**_born(new), **detail})
     return ticket, opened
@@ -169,6 +170,15 @@ def get(connection: Connection, ticket_id: int) -> Ticket:
 def events(connection: Connection, ticket_id: int) -> list[TicketEvent]:
     """What was done with a ticket, oldest first."""
     return [TicketEvent(*row) for row in connection.execute(_EVENTS, {"some": [ticket_id]})]
+
+
+def ledgers(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, list[TicketEvent]]:
+    """What was done with some tickets, oldest first, of each that is asked."""
+    found: dict[int, list[TicketEvent]] = {one: [] for one in ticket_ids}
+    for some in batched(sorted(found)):
+        for row in connection.execute(_EVENTS, {"some": some}).all():
+            found[row.ticket_id].append(TicketEvent(*row))
+    return found
 
 
 def news(connection: Connection, since: datetime, whats: Iterable[str]) -> list[tuple[TicketEvent, Ticket]]:
@@ -266,10 +276,8 @@ def closed_like(connection: Connection, *, mode: str | None, part: str | None, l
 
 def join(connection: Connection, finding_id: int, ticket_id: int, now: datetime) -> None:
     """Say which ticket a finding belongs to; it leaves the one it was in."""
-    insert = insert_for(connection, ticket_findings)
     row = {"finding_id": finding_id, "ticket_id": ticket_id, "at": now}
-    changes = {"ticket_id": insert.excluded.ticket_id, "at": insert.excluded.at}
-    connection.execute(insert.on_conflict_do_update(index_elements=["finding_id"], set_=changes), row)
+    connection.execute(replace_in(connection, ticket_findings), row)
 
 
 def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int, Ticket]:
@@ -313,6 +321,20 @@ def open_of_stem(connection: Connection, stem: str) -> Ticket | None:
     query = sa.select(*_COLUMNS).where(tickets.c.stem == stem, tickets.c.state != "closed")
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else Ticket(**row)
+
+
+def maybe_over(connection: Connection, since: datetime, mended_models: Iterable[str]) -> list[Ticket]:
+    """Open tickets, newest first: those whose findings all recovered until a time, of devices of some models, and of releases."""
+    stands = sa.or_(findings.c.state != "recovered", findings.c.recovered_at.is_(None), findings.c.recovered_at > since)
+    standing_one = (
+        sa.exists()
+        .where(ticket_findings.c.ticket_id == tickets.c.id, findings.c.id == ticket_findings.c.finding_id, stands)
+        .correlate(tickets)
+    )
+    mended = tickets.c.device_id.in_(sa.select(devices.c.id).where(devices.c.model.in_(list(mended_models))))
+    maybe = sa.or_(tickets.c.kind == "cohort", sa.not_(standing_one), mended)
+    query = sa.select(*_COLUMNS).where(tickets.c.state != "closed", maybe).order_by(tickets.c.id.desc())
+    return [Ticket(*row) for row in connection.execute(query).all()]
 
 
 def waited_enough(connection: Connection, now: datetime) -> list[Ticket]:
