@@ -110,7 +110,7 @@ def _rule_at(place: Place, given: Mapping[str, Any]) -> str | None:
         return None
     rule = given["rules"][place[1]]
     name = rule.get("name") if isinstance(rule, dict) else None
-    return name if isinstance(name, str) and name else f"number {place[1] + 1}"
+    return name if isinstance(name, str) and name else Said("number {place}", place=place[1] + 1)
 
 
 def _message(error: Any, kind: type[BaseModel]) -> Said:

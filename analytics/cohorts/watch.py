@@ -31,6 +31,7 @@ from hearthwatch.ports import TelemetryStore
 from hearthwatch.records import blindness, cohort_looks, commands, devices, liveness, releases
 from hearthwatch.records.cohort_looks import CohortLook
 from hearthwatch.records.database import Database
+from hearthwatch.said import Said
 from hearthwatch.values import Release
 
 _ALL = 10_000_000
@@ -208,7 +209,7 @@ def _elsewhere(looks: Sequence[Look], known: _Known, hour: int) -> list[float]:
 
 
 def _names(release: Release) -> Names:
-    return Names(release.version, release.replaces or "earlier firmware")
+    return Names(release.version, release.replaces or Said("earlier firmware"))
 
 
 def _subject(release: Release) -> Subject:

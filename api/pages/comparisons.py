@@ -16,7 +16,7 @@ from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.language import Speaker, speaker
 from api.pages.look_card import look_card
-from api.pages.look_tests import interval
+from api.pages.look_tests import ratio_within
 from api.pages.tables import table, worded
 from api.pages.wording import COLORS, evidence, moment, number
 from api.release_verdict import GRAVITY
@@ -30,8 +30,7 @@ COLUMNS = (
     ("against", "Against", "left"),
     ("verdict", "Verdict", "left"),
     ("metric", "Of what", "left"),
-    ("ratio", "Ratio", "right"),
-    ("interval", "95 % at all times", "right"),
+    ("ratio", "Ratio (95 % at all times)", "right"),
     ("e", "Evidence e", "right"),
     ("devices", "Devices / others", "right"),
     ("basis", "Rests on", "left"),
@@ -91,8 +90,7 @@ def row(say: Speaker, one: Asked) -> dict[str, Any]:
         "verdict": say.word(look.verdict) if look else "",
         "verdict_color": COLORS.get(look.verdict) if look else None,
         "metric": say.word(look.metric) if look else "–",
-        "ratio": f"× {number(look.ratio)}" if look and look.ratio else "–",
-        "interval": interval(say, look.low, look.high) if look and look.low is not None else "–",
+        "ratio": ratio_within(say, look) if look and look.ratio else "–",
         "e": say(evidence(look.e)) if look else "–",
         "devices": f"{look.devices_treatment} / {look.devices_control}" if look else "–",
         "basis": _basis(say, look) or "–",
@@ -114,7 +112,7 @@ async def comparison_page(visit: Visit) -> None:
                 say("Rests on"): _basis(say, next(iter(newest), None)) or say("nothing yet"),
                 say("Counts from"): f"{moment(comparison.since)} UTC",
                 say("Asked for"): say("{at} UTC by {who}", at=moment(comparison.created_at), who=comparison.created_by),
-                say("Ended"): f"{moment(comparison.ended_at)} UTC" if comparison.ended_at else say("no"),
+                say("Ended"): f"{moment(comparison.ended_at)} UTC" if comparison.ended_at else say("not yet"),
             }
         )
         if newest and newest[0].detail.get("basis") == "exchangeable":

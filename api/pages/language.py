@@ -5,6 +5,7 @@ Sentences stand in the pages in English, as arguments of `Speaker`; translations
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from gettext import GNUTranslations
@@ -23,6 +24,7 @@ from hearthwatch.said import Said, of_told
 COOKIE = "hearthwatch_language"
 SOURCE = "en"
 A_YEAR = 365 * 24 * 3600
+HAN = re.compile("[\u4e00-\u9fff]")
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,6 +40,8 @@ class Speaker:
         """A sentence with its ``{names}`` filled in; one without a translation comes out in English."""
         known = self.language != SOURCE and sentence != ""  # a catalogue's own heading stands under the empty text
         said = sentence if not known else _catalogue(self.language).gettext(sentence)
+        if self.reasons == CHINESE:
+            said = _closed_up(said, names)
         return said.format(**names) if names else said
 
     def word(self, code: str) -> str:
@@ -72,6 +76,17 @@ class Speaker:
     def reasons(self) -> str:
         """The language that `hearthwatch.reason_words` is asked for."""
         return CHINESE if self.language.startswith(CHINESE) else ENGLISH
+
+
+def _closed_up(said: str, names: Mapping[str, object]) -> str:
+    """Chinese sets a space between its characters and Latin ones, and none between two of its own: gaps that words fill lose theirs."""
+    for name, value in names.items():
+        told, gap = str(value), rf"\{{{name}[^{{}}]*\}}"
+        if HAN.match(told[:1]):
+            said = re.sub(rf"(?<={HAN.pattern}) (?={gap})", "", said)
+        if HAN.match(told[-1:]):
+            said = re.sub(rf"({gap}) (?={HAN.pattern})", r"\1", said)
+    return said
 
 
 @lru_cache(maxsize=1)

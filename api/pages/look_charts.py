@@ -68,7 +68,7 @@ def evidence_chart(say: Speaker, series: Sequence[Looked], *, watch_share: float
 
     ``watch_share`` is the watch list's threshold as a share of the one that pages.
     """
-    drawn = [line(say("evidence e"), [(look.at, _e(look.e)) for look in series], PALETTE[0], width=2.4)]
+    drawn = [line("e", [(look.at, _e(look.e)) for look in series], PALETTE[0], width=2.4)]
     both = any(look.e_rate is not None for look in series) and any(look.e_first is not None for look in series)
     if both:
         drawn.append(line(say("rate"), [(look.at, _e(look.e_rate)) for look in series], PALETTE[2], width=1))
@@ -127,7 +127,7 @@ def late_chart(say: Speaker, series: Sequence[Looked]) -> ui.echart:
     """The detector of late regressions, which begins anew every day: its evidence and the level of its alarm."""
     told = [(look.at, look.detail.get("late")) for look in series]
     values: Points = [(at, _e(late.get("e")) if late else None) for at, late in told]
-    drawn = [line(say("late evidence e"), values, PALETTE[3], width=2.4)]
+    drawn = [line(say("late e"), values, PALETTE[3], width=2.4)]
     for name, key, color in (
         (say("worse from"), "needed", WARNING),
         (say("watch list from"), "threshold", WATCH),

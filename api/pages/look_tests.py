@@ -79,6 +79,12 @@ def interval(say: Speaker, low: float | None, high: float | None) -> str:
     return say("{low} to {high}", low=number(low), high=say("any number") if high is None else number(high))
 
 
+def ratio_within(say: Speaker, look: Looked) -> str:
+    """The ratio of a look, with its interval where one is known."""
+    within = f" ({interval(say, look.low, look.high)})" if look.low is not None else ""
+    return f"× {number(look.ratio)}{within}"
+
+
 def placebo_says(say: Speaker, release: Release, look: Looked, guard: int) -> list[str]:
     """Whether the devices were alike before the release, and what follows from it. ``guard`` is the devices with events that are needed."""
     detail = look.detail

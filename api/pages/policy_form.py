@@ -79,7 +79,7 @@ def fault_lines(say: Speaker, faults: Sequence[Fault], text: str) -> None:
     lines = text.splitlines()
     for fault in faults:
         place = say("Line {line}", line=fault.line) if fault.line else say("The whole text")
-        rule = say(", rule “{rule}”", rule=fault.rule) if fault.rule else ""
+        rule = say(", rule “{rule}”", rule=say.said(fault.rule)) if fault.rule else ""
         key = f" · {fault.key}" if fault.key else ""
         told = say("{place}: {what}", place=f"{place}{rule}{key}", what=say.said(fault.message))
         ui.label(told).classes("text-sm break-words")

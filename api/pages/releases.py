@@ -10,9 +10,9 @@ from typing import Any
 from api.context import ApiContext
 from api.pages.frame import Visit, sentence
 from api.pages.language import Speaker, speaker
-from api.pages.look_tests import interval
+from api.pages.look_tests import ratio_within
 from api.pages.tables import table, worded
-from api.pages.wording import COLORS, evidence, moment, number
+from api.pages.wording import COLORS, evidence, moment
 from api.release_verdict import gravest_first, metric_words
 from hearthwatch.records import cohort_looks, releases
 from hearthwatch.records.cohort_looks import CohortLook
@@ -65,7 +65,7 @@ def row(say: Speaker, one: Watched) -> dict[str, Any]:
         "verdict": say.word(look.verdict) if look else "",
         "verdict_color": COLORS.get(look.verdict) if look else None,
         "metric": metric_words(look.metric, say) if look else "–",
-        "ratio": _ratio(say, look) if look and look.ratio else "–",
+        "ratio": ratio_within(say, look) if look and look.ratio else "–",
         "e": say(evidence(look.e)) if look else "–",
         "devices": f"{look.devices_treatment} / {look.devices_control}" if look else "–",
         "status": say.word(one.release.status),
@@ -73,11 +73,6 @@ def row(say: Speaker, one: Watched) -> dict[str, Any]:
         "assignment": say.word(one.release.assignment),
         "released": moment(one.release.released_at),
     }
-
-
-def _ratio(say: Speaker, look: CohortLook) -> str:
-    within = f" ({interval(say, look.low, look.high)})" if look.low is not None else ""
-    return f"× {number(look.ratio)}{within}"
 
 
 def load_watched(context: ApiContext, model: str | None = None) -> list[Watched]:
