@@ -181,8 +181,8 @@ async def notice_page(visit: Visit) -> None:
     with card(say("History")):
         for event in told.events:
             what = say("{at}  {what} by {who}", at=moment(event.at), what=say.word(event.what), who=event.actor)
-            told = [say.retell(str(event.detail[name])) for name in ("channel", "reason") if event.detail.get(name)]
-            detail = ", ".join(told)
+            words = [say.retell(str(event.detail[name])) for name in ("channel", "reason") if event.detail.get(name)]
+            detail = ", ".join(words)
             ui.label(what + (f" ({detail})" if detail else "")).classes("text-sm")
 
 

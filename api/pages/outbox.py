@@ -146,7 +146,9 @@ def _remarks(say: Speaker, one: Standing) -> list[str]:
     if one.paused_by:
         lines.append(say("Paused by {who}: {reason}", who=one.paused_by, reason=one.paused_reason or ""))
     if one.failing_since and one.last_error:
-        lines.append(say("Failing since {at} UTC: {reason}", at=moment(one.failing_since), reason=one.last_error))
+        lines.append(
+            say("Failing since {at} UTC: {reason}", at=moment(one.failing_since), reason=say.retell(one.last_error))
+        )
     if one.probe_at:
         lines.append(say("The next probe is sent at {at} UTC.", at=moment(one.probe_at)))
     return lines
@@ -236,7 +238,7 @@ def _row(say: Speaker, item: OutboxItem) -> dict[str, Any]:
         "tries": item.attempts,
         "next": moment(item.next_at) if item.state == "pending" else "–",
         "ended": moment(item.delivered_at or item.failed_at),
-        "why": item.last_error or "–",
+        "why": say.retell(item.last_error) if item.last_error else "–",
     }
 
 
@@ -257,7 +259,7 @@ async def item_page(visit: Visit) -> None:
                 say("Next attempt"): moment(item.next_at) if item.state == "pending" else "–",
                 say("Delivered"): moment(item.delivered_at),
                 say("Given up"): moment(item.failed_at),
-                say("Why"): item.last_error or "–",
+                say("Why"): say.retell(item.last_error) if item.last_error else "–",
             }
         )
         if item.notice_id is not None:

@@ -128,7 +128,7 @@ def _notice(say: Speaker, number: int, one: Mapping[str, Any]) -> dict[str, Any]
         "verdict": say.word(one["verdict"]) if one["verdict"] else "",
         "verdict_color": VERDICT_COLORS.get(one["verdict"] or "", "grey-6"),
         "lead": _days(one["lead_days"]),
-        "rule": _reason(say, one["reason"]) if one["reason"] else one["rule"] or "",
+        "rule": _reason(say, one["reason"]) if one["reason"] else say.retell(one["rule"] or ""),
     }
 
 
