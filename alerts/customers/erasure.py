@@ -53,7 +53,7 @@ def _forget(connection: Connection, person: Person, reason: str, by: str, now: d
 def _check(reason: str, person: Person) -> None:
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise Invalid(f"say why, in 1 to {LONGEST_REASON} letters", where="reason")
-    if any(word.casefold() in reason.casefold() for word in person.words()):
+    if personal.names(reason, person.words()):
         raise Invalid("the reason is kept: it must not name the person", where="reason")
 
 

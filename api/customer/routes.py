@@ -24,6 +24,7 @@ from api.errors import status_of
 from api.templating import HEADERS
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid
 from hearthwatch.records import customer_links, customers
+from hearthwatch.records.customers import Customer
 
 router = APIRouter(include_in_schema=False)
 
@@ -79,10 +80,13 @@ def open_page(request: Request, context: Context, token: Token, lang: Lang = Non
 def press_button(request: Request, context: Context, token: Token, sent: SentForm, lang: Lang = None) -> Response:
     """Do what the button says, once, and show the page as it is then."""
     visit = _visit(request, context, token, lang)
+
+    def press(connection: Connection) -> tuple[Look, str | Farewell | None]:
+        look = visit.look(connection)
+        return look, _press(visit, look, sent)
+
     try:
-        with context.database.transaction() as connection:
-            look = visit.look(connection)
-            said = _press(visit, look, sent)
+        look, said = context.database.retrying(press)
     except (Conflict, Denied, Invalid) as error:
         return _shown(visit, error)
     except HearthwatchError as error:
@@ -110,11 +114,15 @@ def unsubscribe(request: Request, context: Context, token: Token, sent: SentForm
     visit = _visit(request, context, token, lang)
     if sent.field(ONE_CLICK) != "One-Click":
         return _shown(replace(visit, query={"step": choices_section.STEP}), Invalid("this is no one-click request"))
+
+    def withdraw(connection: Connection) -> Customer:
+        link = customer_links.of_token(connection, token)
+        customer = customers.get_customer(connection, link.customer_id)
+        choices.unsubscribe(connection, customer, MAIL, context.clock.now())
+        return customer
+
     try:
-        with context.database.transaction() as connection:
-            link = customer_links.of_token(connection, token)
-            customer = customers.get_customer(connection, link.customer_id)
-            choices.unsubscribe(connection, customer, MAIL, context.clock.now())
+        customer = context.database.retrying(withdraw)
     except HearthwatchError as error:
         return _sorry(visit, error)
     say = Speech(visit.language(customer.language), ZoneInfo("UTC"))

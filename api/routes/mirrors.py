@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -22,6 +22,14 @@ from hearthwatch.records.mirrors import DeskHealth, Mirror
 router = APIRouter(tags=["service desk"])
 
 TicketId = Annotated[int, Path(ge=1, le=2**53)]
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+Body = Annotated[bytes, Depends(_body)]
+"""The bytes as they were signed. What is done with them waits for the records, and so not on the event loop."""
 
 
 class Heard(BaseModel):
@@ -78,9 +86,8 @@ def retry_mirror(context: Context, caller: Agent, act: Acting, ticket_id: Ticket
 
 
 @router.post("/service-desk/zammad", status_code=202)
-async def zammad_webhook(request: Request, context: Context) -> Heard:
+def zammad_webhook(request: Request, context: Context, body: Body) -> Heard:
     """Zammad's webhook: the ticket that changed there is looked at next. Signed with `service_desk_secret`."""
-    body = await request.body()
     check_zammad(body, request.headers.get("X-Hub-Signature"), _secret(context))
     now = context.clock.now()
     return Heard(known=context.database.retrying(lambda connection: reports.zammad_says(connection, body, now)))
@@ -93,9 +100,9 @@ async def zammad_webhook(request: Request, context: Context) -> Heard:
         "requestBody": {"content": {"application/json": {"schema": webhook_desk.Report.model_json_schema()}}}
     },
 )
-async def desk_report(request: Request, context: Context) -> Any:
+def desk_report(request: Request, context: Context, body: Body) -> Any:
     """What a desk of the maker's own did with a ticket. Signed as Standard Webhooks says, with `service_desk_secret`."""
-    body, now = await request.body(), context.clock.now()
+    now = context.clock.now()
     message = check_standard(body, request.headers, _secret(context), now)
     public_url = context.settings.public_url
     return context.database.retrying(lambda connection: reports.report(connection, message, body, public_url, now))

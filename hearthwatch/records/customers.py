@@ -154,6 +154,13 @@ def list_customers(
     return [_customer(row) for row in connection.execute(query).mappings()]
 
 
+def with_email(connection: Connection, email: str, *, limit: int) -> list[Customer]:
+    """Customers who have a mail address, in any case of its letters, by id."""
+    query = sa.select(customers).where(sa.func.lower(customers.c.email) == email.lower())
+    rows = connection.execute(query.order_by(customers.c.id).limit(limit)).mappings()
+    return [_customer(row) for row in rows]
+
+
 def own(connection: Connection, device_id: str, customer_id: str, home_id: str | None, from_at: datetime) -> None:
     """A device is this customer's from ``from_at`` on; whoever had it before has it until then. Told twice, it is one ownership.
 

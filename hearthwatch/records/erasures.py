@@ -202,15 +202,35 @@ def _homes(connection: Connection, person: Person) -> int:
 def _mentions(connection: Connection, person_id: str, words: Sequence[str]) -> int:
     """Letters to others than customers (staff, desks) and kept answers of the API that name the person."""
     to_staff = sa.not_(mailbox.c.idempotency_key.startswith("notice:"))
-    named = sa.and_(to_staff, _holding(mailbox, ("subject", "text", "html"), words))
-    gone = connection.execute(sa.delete(mailbox).where(named)).rowcount
-    letters = sa.and_(outbox.c.notice_id.is_(None), _holding(outbox, ("address", "payload", "last_error"), words))
+    gone = 0
+    for some in batched(_naming(connection, mailbox, ("subject", "text", "html"), words, to_staff)):
+        gone += connection.execute(sa.delete(mailbox).where(mailbox.c.id.in_(some))).rowcount
     waits = outbox.c.state.in_(("pending", "claimed", "failed"))
     nothing: dict[str, Any] = {"address": "erased:", "payload": {}, "last_error": None}
     nothing |= {"state": sa.case((waits, "cancelled"), else_=outbox.c.state), "revision": outbox.c.revision + 1}
-    gone += connection.execute(sa.update(outbox).where(letters).values(nothing)).rowcount
+    letters = _naming(connection, outbox, ("address", "payload", "last_error"), words, outbox.c.notice_id.is_(None))
+    for some in batched(letters):
+        gone += connection.execute(sa.update(outbox).where(outbox.c.id.in_(some)).values(nothing)).rowcount
     answers = _holding(idempotency_keys, ("response",), [*words, f'"{person_id}"'])
     return gone + connection.execute(sa.delete(idempotency_keys).where(answers)).rowcount
+
+
+def _naming(
+    connection: Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    words: Sequence[str],
+    where: sa.ColumnElement[bool],
+) -> list[int]:
+    """Ids of rows that name the person; a word that only holds their name names nobody."""
+    spelled = sorted({spelling for word in words for spelling in _spellings(word)})
+    texts = [sa.cast(table.c[name], sa.Text) for name in columns]
+    query = sa.select(table.c.id, *texts).where(where, _holding(table, columns, words))
+    return [
+        number
+        for number, *told in connection.execute(query)
+        if any(personal.names(str(text), spelled) for text in told if text)
+    ]
 
 
 def _holding(table: sa.Table, columns: Sequence[str], words: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -21,6 +21,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=://)[^\s/@]+@"), "***@"),  # who signs in, in an address
     (re.compile(r"\bhw_[A-Za-z0-9_-]{8,}"), "hw_***"),  # tokens of ours
     (re.compile(r"(?<=/c/)[A-Za-z0-9_.-]{8,}"), "***"),  # customers' links
+    (re.compile(r"(/r/(?:follow/)?)(?!follow/)[A-Za-z0-9_-]{8,}"), r"\1***"),  # codes on devices, links to reports
     (
         re.compile(
             r"(?i)((?:token|password|secret|authorization)[\"']?\s*[=:]\s*[\"']?(?:bearer |token )?)[^\s\"'&,]+"

@@ -47,8 +47,7 @@ def customer_of(connection: Connection, address: str | None) -> Customer | None:
     """The one customer who has a mail address; None where nobody or several have it."""
     if address is None:
         return None
-    named = customers.list_customers(connection, search=address, limit=20)
-    theirs = [one for one in named if (one.email or "").lower() == address]
+    theirs = customers.with_email(connection, address, limit=2)
     return theirs[0] if len(theirs) == 1 else None
 
 

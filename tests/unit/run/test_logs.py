@@ -22,6 +22,8 @@ SECRETS = {
     "password=opensesame rest": "opensesame",
     "token hw_opensesameopensesame refused": "hw_opensesame",
     "GET /c/eyJhbGciOiJIUzI1NiJ9.opensesame opened": "opensesame",
+    "GET /r/opensesame-openses failed": "opensesame",
+    "GET /r/follow/0123opensesameopensesame/photos/4 failed": "opensesame",
     "550 no such user <ada.lovelace@example.com>": "lovelace",
     "sms to +49 170 1234567 failed": "1234567",
 }

@@ -24,10 +24,14 @@ from hearthwatch.records import (
     devices,
     erasures,
     idempotency,
+    inbound_mails,
     mailbox,
+    outbox,
     tickets,
 )
 from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.inbound_mails import NewMail
+from hearthwatch.records.outbox import OutboxItem
 from hearthwatch.records.tables import metadata
 from tests.unit.alerts.world import NOON, World
 
@@ -281,3 +285,63 @@ def test_what_came_back_with_a_backup_is_erased_again(world: World) -> None:
         assert erasure.erase_again(connection, told, world.now, "restore") == 1
         assert erasure.erase_again(connection, told, world.now, "restore") == 0
     assert NAME not in everything(world.database)
+
+
+# -- who is named how
+
+
+def test_letters_to_an_address_that_was_given_up_since_are_gone_too(world: World) -> None:
+    lived(world)
+    with world.database.transaction() as connection:
+        customers.put_customer(connection, "c-1", name=NAME, email=MAIL, channels=["mailbox://c-1-new"])
+    assert world.letters("mailbox://c-1")
+    forget(world)
+    assert world.letters("mailbox://c-1") == []
+
+
+def test_what_they_sent_from_their_address_is_gone_however_it_is_spelled(world: World) -> None:
+    lived(world)
+    with world.database.transaction() as connection:
+        customers.put_customer(connection, "c-1", name=NAME, email="Zoe.Quill@Example.ORG", channels=["mailbox://c-1"])
+        new = NewMail("f", "imap", "taken", sender=MAIL, subject="It squeaks", text=WRITTEN)
+        inbound_mails.add(connection, new, world.now)
+    forget(world)
+    with world.database.reading() as connection:
+        (mail,) = inbound_mails.list_mails(connection)
+    assert (mail.sender, mail.subject, mail.text) == (None, "", None)
+
+
+def engineers_letter(world: World, text: str) -> OutboxItem:
+    with world.database.transaction() as connection:
+        outbox.put(
+            connection,
+            kind="engineer",
+            channel="mail",
+            address="mailto:care@maker.example",
+            payload={"subject": text, "text": text, "html": ""},
+            key="engineer:1",
+            now=world.now,
+        )
+    return world.outbox(kind="engineer")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "gone"),
+    [
+        ("李明", "客户李明来电", True),
+        ("Ann", "Ann called", True),
+        ("Ann", "the channel was planned", False),
+        ("Bo", "Bo called", True),
+        ("Bo", "the Boot loader", False),
+    ],
+)
+def test_a_letter_to_staff_goes_where_it_names_the_person_and_not_where_a_word_holds_their_name(
+    world: World, name: str, text: str, gone: bool
+) -> None:
+    lived(world)
+    with world.database.transaction() as connection:
+        customers.put_customer(connection, "c-1", name=name, channels=["mailbox://c-1"])
+    before = engineers_letter(world, text)
+    forget(world)
+    after = world.outbox(kind="engineer")[0]
+    assert (after.state, after.payload == {}) == (("cancelled", True) if gone else (before.state, False))

@@ -371,3 +371,13 @@ def test_what_nobody_needs_any_more_is_forgotten(world: World) -> None:
     with world.database.reading() as connection:
         after = inbound_mails.get(connection, kept.id)
     assert (after.sender, after.subject) == (None, "")
+
+
+def test_a_short_address_is_known_among_many_that_end_like_it(world: World) -> None:
+    world.home(99)
+    with world.database.transaction() as connection:
+        for number in range(30):
+            customers.put_customer(connection, f"a-{number}", name="Li", email=f"{number}7@qq.example")
+        customers.put_customer(connection, "c-99", name="Kim", email="7@QQ.example", channels=["mailbox://c-99"])
+    kept = take(world, mail(sender="7@qq.example", text="It squeaks"))
+    assert report_of(world, kept).customer_id == "c-99"
