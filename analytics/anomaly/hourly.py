@@ -145,7 +145,8 @@ def _back_from_a_gap(state: Hours, values: Floats, day: int) -> Flags:
     """Who is heard again on this day after more than `GAP_HOURS` (devices,); to be asked before the day is lived through."""
     last = state.novelty.same_hour.hour.reshape(values.shape[1:]).max(axis=1, initial=NEVER)
     back = np.zeros(values.shape[1], dtype=bool)
-    for hour, told in enumerate((~np.isnan(values)).any(axis=2), start=day * HOURS):
+    heard: Flags = np.asarray((~np.isnan(values)).any(axis=2))
+    for hour, told in enumerate(heard, start=day * HOURS):
         back |= told & (last > NEVER) & (hour - last > GAP_HOURS)
         last = np.where(told, hour, last)
     return back
