@@ -171,7 +171,10 @@ def _start(visit: Visit, say: Speaker, shown: Shown) -> None:
             async def start() -> None:
                 try:
                     asked = NewBacktest(
-                        folder=folder.value, mapping=mapping.value, cut=_date(cut.value), horizon_days=horizon.value
+                        folder=folder.value,
+                        mapping=mapping.value,
+                        cut=_date(say, cut.value),
+                        horizon_days=horizon.value,
                     )
                     question = await visit.load(question_of, asked)
                 except HearthwatchError as error:
@@ -203,13 +206,13 @@ def _named(say: Speaker, one: Shelved) -> str:
     return say("{folder} ({count} files, {size})", folder=one.folder, count=one.files, size=size)
 
 
-def _date(text: str | None) -> datetime | None:
+def _date(say: Speaker, text: str | None) -> datetime | None:
     if not text or not text.strip():
         return None
     try:
         given = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise Invalid(f"not an ISO 8601 date: {text!r:.40}", where="Learn until") from None
+        raise Invalid(f"not an ISO 8601 date: {text!r:.40}", where=say("Learn until")) from None
     return given.replace(tzinfo=UTC) if given.tzinfo is None else given
 
 

@@ -81,7 +81,7 @@ async def fleet_page(visit: Visit) -> None:
         with ui.column().classes("grow basis-96 min-w-0"), card(say("Needs attention")):
             _attention(say, shown.open_findings)
         with (
-            ui.column().classes("grow-[2] basis-96 min-w-0"),
+            ui.column().classes("grow basis-[44rem] min-w-0"),
             card(
                 say("Most likely to fail"), say("Within 30 days; what is known by age or use alone opens no finding.")
             ),
