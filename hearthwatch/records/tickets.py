@@ -192,7 +192,7 @@ def news(connection: Connection, since: datetime, whats: Iterable[str]) -> list[
             tickets.c.customer_id.is_not(None),
             tickets.c.device_id.is_not(None),
         )
-        .order_by(ticket_events.c.id)
+        .order_by(ticket_events.c.at, ticket_events.c.id)
     )
     return [
         (

@@ -77,6 +77,7 @@ notices = Table(
     CheckConstraint(
         "state in ('observed', 'held', 'queued', 'sent', 'failed', 'suppressed', 'cancelled', 'waiting')", name="state"
     ),
+    Index(None, "answer", "state"),
 )
 
 notice_events = Table(
@@ -90,6 +91,7 @@ notice_events = Table(
     ),  # written, queued, sent, failed, opened, accept_update, visit, later, not_mine
     Column("actor", String(120), nullable=False),
     Column("detail", JSON, nullable=False),
+    Index(None, "what", "at"),
 )
 
 customer_links = Table(
@@ -229,6 +231,7 @@ tickets = Table(
     CheckConstraint("waiting_for in ('customer', 'part', 'approval', 'third_party')", name="waiting_for"),
     CheckConstraint("merged_into is null or state = 'closed'", name="merged_is_closed"),
     CheckConstraint("(remedy_price is null) = (remedy_currency is null)", name="price_in_a_currency"),
+    Index(None, "state", "closed_at"),
 )
 
 ticket_findings = Table(
@@ -248,4 +251,5 @@ ticket_events = Table(
     Column("what", String(32), nullable=False),  # the events of `alerts.tickets.states`
     Column("actor", String(120), nullable=False),
     Column("detail", JSON, nullable=False),
+    Index(None, "at"),
 )
