@@ -8,6 +8,7 @@ from alerts.learning import survey
 from alerts.tickets import conversation, ending
 from alerts.tickets.ledger import record
 from hearthwatch.records import consents, notices, ticket_messages, tickets
+from hearthwatch.records.tables import ticket_messages as table
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Ticket
 from tests.unit.alerts.world import MODEL, World
@@ -81,7 +82,7 @@ def test_words_that_were_erased_in_the_meantime_are_not_sent(world: World) -> No
     ticket = asked(world)
     reply(world, ticket, "It is on its way.")
     with world.database.transaction() as connection:
-        ticket_messages.erase(connection, [ticket.id], world.now)
+        ticket_messages.erase(connection, table.c.ticket_id == ticket.id, world.now)
     world.follow_up()
     assert world.notices() == []
 
