@@ -7,12 +7,14 @@ import pytest
 import sqlalchemy as sa
 
 from analytics.model_life import job
+from api.pages.models import MACHINES
 from hearthwatch.records import findings, model_decisions, model_looks, model_versions, outcomes, said_days, tickets
 from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import Because
 from hearthwatch.records.tables import findings as findings_table
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Observation
+from tests.kept_sentences import left_in_english
 from tests.unit.analytics.fleets import MODEL
 from tests.unit.analytics.model_life.worlds import (
     DEVICES,
@@ -34,13 +36,16 @@ def decided(database: Database) -> list[tuple[int, str, str]]:
     """Version, what became of it and by whom, oldest first, without that it was registered."""
     with database.reading() as connection:
         told = model_decisions.list_decisions(connection, name=NAME)[::-1]
+    assert left_in_english(one.why for one in told if one.by in MACHINES) == []
     return [(one.version_id, one.what, one.by) for one in told if one.what != "registered"]
 
 
 def incidents(database: Database) -> list[str]:
     with database.reading() as connection:
         found = findings.list_findings(connection, kind="incident", limit=100)
-    return [str(reason) for one in found for reason in one.evidence["reasons"]]
+    told = [str(reason) for one in found for reason in one.evidence["reasons"]]
+    assert left_in_english(told) == []
+    return told
 
 
 def many_fail(database: Database, start: int = 0, every: int = 8) -> None:
