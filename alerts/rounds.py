@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from alerts.channels.addresses import channel_of
 from alerts.notices import issue
 from alerts.notices.issue import Mail
+from alerts.notices.withdrawing import take_back
 from alerts.policy import brakes
 from alerts.policy.cases import DeviceCase, NoticeCase, Survey, WorseRelease
 from alerts.policy.decisions import NoticePlan, part_of
@@ -19,7 +20,16 @@ from alerts.policy.file import Policy, Rule, parse
 from alerts.policy.survey import alert_key, pause_name
 from alerts.tickets import opening
 from hearthwatch.reason_words import of_evidence
-from hearthwatch.records import audit, hold_outs, notice_findings, outbox, policy_decisions, releases, tickets
+from hearthwatch.records import (
+    audit,
+    hold_outs,
+    notice_findings,
+    notices,
+    outbox,
+    policy_decisions,
+    releases,
+    tickets,
+)
 from hearthwatch.records import brakes as brake_rows
 from hearthwatch.records.notice_findings import ToldOf
 from hearthwatch.records.outbox import Leaving
@@ -27,6 +37,7 @@ from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.values import Finding, Notice, Ticket
 
 POLICY = "policy"
+WARNED = "overtaken: it is a matter of safety by now, and the customer is warned of it"
 
 
 def carry_out(
@@ -202,5 +213,18 @@ def _write(
         notice = issue.issue(connection, draft, policy, mail, policy_version=version.version, now=now)
     if notice is not None and (case.existing is None or notice.revision != case.existing.revision):
         notice_findings.add(connection, (ToldOf(notice.id, *member) for member in case.members))
+    if notice is not None and notice.state == "queued" and case.rule.is_safety:
+        _take_back_lesser(connection, notice, now)
     if case.plan.state != "held":
         done[case.plan.state] += 1
+
+
+def _take_back_lesser(connection: Connection, warning: Notice, now: datetime) -> None:
+    """A letter that waits, tells of the same finding as of a lesser matter, and of nothing else, is overtaken by the warning."""
+    about = [warning.finding_id] if warning.finding_id is not None else []
+    earlier = [one for one in notices.of_findings(connection, about) if one.id != warning.id]
+    among_others = notice_findings.of_notices(connection, [one.id for one in earlier])
+    for one in earlier:
+        lesser = one.customer_id == warning.customer_id and not notices.is_warning(one.why)
+        if lesser and one.id not in among_others:
+            take_back(connection, one, WARNED, POLICY, now)

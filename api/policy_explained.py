@@ -47,6 +47,8 @@ def consequences(say: Say, rule: Rule) -> list[str]:
             done.append(say("{notice}, to be done within a day", notice=notice))
         else:
             done.append(say("{notice}, to be done within {days} days", notice=notice, days=days))
+    if rule.all_channels:
+        done.append(say("by all channels that the customer may be reached by, at once"))
     if rule.is_safety:
         done.append(say("as a matter of safety: neither budgets nor quiet hours nor a parent hold it back"))
     elif rule.urgent:

@@ -189,6 +189,8 @@ def _consent(say: Say, why: Mapping[str, Any]) -> str:
 
 
 def _channel(say: Say, why: Mapping[str, Any]) -> str:
+    if len(why.get("channels") or ()) > 1:
+        return say("all at once: {channels}", channels=say(", ").join(str(one) for one in why["channels"]))
     if "channel" not in why:
         return ""
     return str(why["channel"]) if why["channel"] else say("none that may be used")

@@ -49,8 +49,8 @@ class Draft:
 
     ``why`` is what decided it, as kept with the notice: rule, limits, costs, consent. ``finding_id``, ``ticket_id`` and ``campaign_id``
     say what it has to do with, its ``cause`` among them. ``language``: where it can not be the customer's own.
-    ``urgent``: no quiet time holds it back. ``purpose`` is what the customer must have agreed to; None: nothing, they
-    asked for it, or the law does.
+    ``urgent``: no quiet time holds it back. ``all_channels``: it leaves by all addresses that it may use, at once, not by the first.
+    ``purpose`` is what the customer must have agreed to; None: nothing, they asked for it, or the law does.
     """
 
     cause: str
@@ -62,6 +62,7 @@ class Draft:
     plan: NoticePlan
     urgent: bool = False
     purpose: str | None = "service"
+    all_channels: bool = False
     language: str | None = None
     why: Mapping[str, Any] | None = None
     finding_id: int | None = None
@@ -98,12 +99,13 @@ def draft_of(connection: Connection, case: NoticeCase, policy: Policy, now: date
         notices.cause_of(finding_id=finding.id),
         first,
         case.kind,
-        "",
+        case.occasion,
         case.owner,
         subject,
         case.plan,
         urgent=decisions.passes(case.rule),
         purpose=case.rule.purpose,
+        all_channels=case.by_all_channels,
         why=why,
         finding_id=finding.id,
     )
@@ -283,7 +285,7 @@ def _send(
         payload,
         now=now,
         next_at=notice.send_after,
-        reach="all" if safety else None,
+        reach="all" if safety or draft.all_channels else None,
     )
 
 

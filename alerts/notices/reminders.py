@@ -78,6 +78,7 @@ def _again(connection: Connection, policy: Policy, notice: Notice, occasion: str
         plan,
         urgent=decisions.passes(rule),
         purpose=rule.purpose,
+        all_channels=rule.all_channels,
         why={replacement.KEY: offer.kept} if offer else None,
         finding_id=finding.id,
     )

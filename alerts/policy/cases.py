@@ -90,6 +90,7 @@ class NoticeCase:
 
     ``also`` are the household's further findings in the same letter, ``members`` all findings it tells of with their devices, where
     they are several. ``joins``: something goes with a letter that waits to be sent. ``why`` is what is kept of the reasons.
+    ``occasion`` tells it from an earlier notice of the same kind about its finding.
     """
 
     finding: Finding
@@ -106,6 +107,12 @@ class NoticeCase:
     members: tuple[tuple[int, str], ...] = ()
     joins: bool = False
     why: Mapping[str, Any] | None = None
+    occasion: str = ""
+
+    @property
+    def by_all_channels(self) -> bool:
+        """Whether a rule of what it tells of asks for all of the customer's channels at once."""
+        return self.rule.all_channels or any(one.rule.all_channels for one in self.also)
 
 
 @dataclass(frozen=True, slots=True)

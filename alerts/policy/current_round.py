@@ -144,6 +144,8 @@ class Round:
             "household": {"limit": self.policy.notices.per_household_and_month, "spent": counted},
             "quiet": quiet,
         }
+        if rule.all_channels:
+            told["channels"] = [channel_of(one) for one in reached_by]
         fleet = self.fleet()
         if fleet is not None:
             told["fleet"] = {"limit": fleet[0], "spent": fleet[1]}

@@ -20,12 +20,16 @@ SERVICE = "service"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A finding that its owner is to be told of: by which kind of notice, with which fix, and the unsent notice there is already."""
+    """A finding that its owner is to be told of: by which kind of notice, with which fix, and the unsent notice there is already.
+
+    ``occasion``: of a warning that follows on a lesser notice (`hearthwatch.records.notices.RISEN`).
+    """
 
     case: DeviceCase
     kind: str
     fix: Release | None
     existing: Notice | None
+    occasion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def _letter(this: Round, group: Sequence[Wish]) -> NoticeCase:
         lead.existing,
         also=also,
         members=_members([lead.case, *(wish.case for wish in others)]),
+        occasion=lead.occasion,
     )
 
 

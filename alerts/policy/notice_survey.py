@@ -50,9 +50,13 @@ def wanting(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
     ids = [case.finding.id for case in wanted]
     decided = notices.decided(this.connection, ids, this.now)
     with_others = notice_findings.told(this.connection, ids, this.now, _told_states(this))
+    grave = [case.finding.id for case in wanted if case.rule.is_safety]
+    warned = notices.warned(this.connection, grave, this.now, _told_states(this)) if grave else set()
     open_now = set()
     for case in wanted:
-        if case.finding.id in with_others or (case.finding.id, _kind(this, case)[0]) in decided:
+        number = case.finding.id
+        told = number in with_others or (number, _kind(this, case)[0]) in decided
+        if told and (number in warned or not case.rule.is_safety):  # of a lesser matter is not of the danger
             this.remarks[case.finding.id] = "written"
         else:
             open_now.add(case.finding.id)
@@ -84,18 +88,34 @@ def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
     told = _known(this, ids)
     written = notices.of_findings(this.connection, [case.finding.id for case in open_now])
     by_key = {(one.finding_id, one.customer_id, one.kind): one for one in written}
+    grave = [case.finding.id for case in open_now if case.rule.is_safety]
+    warnings = notices.of_findings(this.connection, grave, occasion=notices.RISEN) if grave else []
+    risen = {(one.finding_id, one.customer_id, one.kind): one for one in warnings}
     wishes = []
     for case in sorted(open_now, key=lambda one: one.gravity):
         kind, fix = _kind(this, case)
         customer = case.owner.customer.id if case.owner else ""
-        existing = by_key.get((case.finding.id, customer, kind))
+        key = (case.finding.id, customer, kind)
+        existing = by_key.get(key)
+        rises = key in risen or _rises(this, case, existing)
+        existing = risen.get(key) if rises else existing
         remark = _in_the_way(
             this, case, (case.finding.subject, decisions.part_of(case.finding) or None, customer) in told
         )
         this.remarks[case.finding.id] = remark or "written"
         if remark is None and not _observed_before(this, existing):
-            wishes.append(Wish(case, kind, fix, existing))
+            wishes.append(Wish(case, kind, fix, existing, notices.RISEN if rises else ""))
     return households.letters(this, wishes, {case.finding.id: case for case in cases})
+
+
+def _rises(this: Round, case: DeviceCase, before: Notice | None) -> bool:
+    """Whether a finding is a matter of safety now whose notice spoke of a lesser one: the warning has an occasion of its own."""
+    return (
+        case.rule.is_safety
+        and before is not None
+        and before.state in _told_states(this)
+        and not notices.is_warning(before.why)
+    )
 
 
 def _known(this: Round, ids: Sequence[str]) -> set[tuple[str, str | None, str]]:
@@ -132,7 +152,7 @@ def _warned(this: Round, case: DeviceCase) -> bool:
     before = notices.list_notices(
         this.connection, device_id=case.finding.subject, customer_id=customer, limit=LATEST_NOTICES
     )
-    return any(one.state in notices.SPENT and (one.why is None or one.why.get("purpose") == "safety") for one in before)
+    return any(one.state in notices.SPENT and notices.is_warning(one.why) for one in before)
 
 
 def _observed_before(this: Round, existing: Notice | None) -> bool:

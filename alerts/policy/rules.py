@@ -69,6 +69,7 @@ class Rule(Section):
     notice: NoticeKind | None = None
     purpose: Purpose = "service"
     urgent: bool = False
+    all_channels: bool = False
     act_within_days: float = Field(14, gt=0)
     ticket: bool = False
     engineers: bool = False
@@ -98,6 +99,8 @@ class Rule(Section):
     def _makes_sense(self) -> Rule:
         if self.pause_rollout and set(self.kinds) != {"cohort"}:
             raise ValueError(Said("pause_rollout is for rules of kind cohort alone"))
+        if self.all_channels and self.notice is None:
+            raise ValueError(Said("all_channels is for rules that write a notice"))
         if self.worth_it and self.is_safety:
             raise ValueError(Said("a rule for safety is not weighed against costs: leave worth_it out"))
         return self

@@ -27,6 +27,10 @@ from hearthwatch.values import Notice
 
 SPENT = ("queued", "sent", "held")
 """States in which a notice counts against a household's budget."""
+RISEN = "safety"
+"""The occasion of a warning of danger whose finding was told of before as a lesser matter."""
+FIRST = ("", RISEN)
+"""The occasions of notices that tell of a finding by themselves: no reminders, no news of tickets."""
 ASKING = ("update", "replacement", "check_up")
 """Kinds of notices about a device's fault: they count against the budget, and are overtaken when their finding recovers."""
 
@@ -277,13 +281,42 @@ def decided(connection: Connection, finding_ids: Iterable[int], at: datetime) ->
             )
             .where(
                 notices.c.finding_id.in_(some),
-                notices.c.occasion == "",
+                notices.c.occasion.in_(FIRST),
                 notices.c.state.in_((*SPENT, "failed")),
                 ownerships.c.from_at <= at,
                 sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
             )
         )
         found.update((finding, kind) for finding, kind in connection.execute(query))
+    return found
+
+
+def is_warning(why: Mapping[str, Any] | None) -> bool:
+    """Whether a notice with these reasons warned of danger; of one of before reasons were kept that is taken for granted."""
+    return why is None or why.get("purpose") == "safety"
+
+
+def warned(connection: Connection, finding_ids: Iterable[int], at: datetime, states: Sequence[str]) -> set[int]:
+    """Those of some findings of whose danger a notice in one of ``states`` warns the device's present owner."""
+    found: set[int] = set()
+    for some in batched(finding_ids):
+        query = (
+            sa.select(notices.c.finding_id, notices.c.why)
+            .join(
+                ownerships,
+                sa.and_(
+                    ownerships.c.device_id == notices.c.device_id, ownerships.c.customer_id == notices.c.customer_id
+                ),
+            )
+            .where(
+                notices.c.finding_id.in_(some),
+                notices.c.occasion.in_(FIRST),
+                notices.c.state.in_(states),
+                ownerships.c.from_at <= at,
+                sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
+            )
+        )
+        found.update(finding for finding, why in connection.execute(query) if is_warning(why))
     return found
 
 
@@ -299,7 +332,7 @@ def told_causes(connection: Connection, device_ids: Iterable[str]) -> set[tuple[
                 tickets.c.device_id.in_(some),
                 tickets.c.state != "closed",
                 notices.c.device_id == tickets.c.device_id,
-                notices.c.occasion == "",
+                notices.c.occasion.in_(FIRST),
                 notices.c.state.in_(SPENT),
             )
         )
@@ -392,7 +425,7 @@ def without_all_clear(connection: Connection, since: datetime, *, modes: Sequenc
         .where(
             notices.c.state == "sent",
             notices.c.kind.in_(ASKING),
-            notices.c.occasion == "",
+            notices.c.occasion.in_(FIRST),
             findings.c.state == "recovered",
             findings.c.recovered_at >= since,
             sa.or_(findings.c.kind == "cohort", findings.c.mode.in_(modes)),
