@@ -36,7 +36,7 @@ def _of_gate(say: Speaker, told: Mapping[str, Any]) -> dict[str, str]:
     }
     if told.get("share") is not None:
         found[say("Share of failures")] = say(
-            "{share}, {allowed} may", share=share(told["share"]), allowed=share(told.get("allowed"))
+            "{share}; at most {allowed} may fail", share=share(told["share"]), allowed=share(told.get("allowed"))
         )
     if told.get("hours") is not None:
         found[say("Watched for")] = say("{hours} h", hours=number(told["hours"], 0))

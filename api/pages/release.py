@@ -24,7 +24,7 @@ from api.pages.wording import COLORS, moment, share
 from api.release_verdict import ReleaseVerdict, judged, metric_words, ratio_words
 from api.security import ENGINEERS
 from hearthwatch.errors import HearthwatchError
-from hearthwatch.records import cohort_looks, releases, rollouts
+from hearthwatch.records import cohort_looks, findings, releases, rollouts
 from hearthwatch.records.look_samples import SampledLooks, sampled_looks
 from hearthwatch.values import Release
 
@@ -37,7 +37,7 @@ POINTS = 150
 @dataclass(frozen=True, slots=True)
 class Portrait:
     """Everything the page of a release shows. ``series`` has a sample of the looks at each metric; ``siblings`` are the model's
-    releases, ``rollout`` its staged roll-out."""
+    releases, ``rollout`` its staged roll-out, ``finding`` the newest finding about it."""
 
     release: Release
     notes: str | None
@@ -45,6 +45,7 @@ class Portrait:
     series: Mapping[str, SampledLooks]
     siblings: Sequence[Watched]
     rollout: int | None
+    finding: int | None = None
 
 
 async def release_page(visit: Visit) -> None:
@@ -128,6 +129,8 @@ def _identity(visit: Visit, say: Speaker, shown: Portrait) -> None:
             ui.link(say("Devices on it"), f"/devices?{asked}").classes("hw-link")
             if shown.rollout:
                 ui.link(say("Its roll-out"), f"/rollouts/{shown.rollout}").classes("hw-link")
+            if shown.finding:
+                ui.link(say("What was found about it"), f"/findings/{shown.finding}").classes("hw-link")
             if shown.series:
                 ui.link(say("All looks as CSV"), f"/api/v1/releases/{release.id}/looks.csv").classes("hw-link")
         if visit.person.role in ENGINEERS and release.status != "withdrawn":
@@ -213,7 +216,16 @@ def _load(context: ApiContext, say: Speaker, identifier: int) -> Portrait:
         release = releases.get(connection, identifier)
         notes = releases.notes_of(connection, identifier)
         rollout = rollouts.of_release(connection, identifier)
+        found = findings.list_findings(connection, kind="cohort", subject=f"release:{identifier}", limit=1)
         series = sampled_looks(connection, identifier, most=POINTS)
     verdict = judged(release, [sample.newest for sample in series.values()], context.settings, say)
     siblings = load_watched(context, release.model)
-    return Portrait(release, notes, verdict, series, siblings, rollout.id if rollout else None)
+    return Portrait(
+        release,
+        notes,
+        verdict,
+        series,
+        siblings,
+        rollout.id if rollout else None,
+        next((one.id for one in found), None),
+    )

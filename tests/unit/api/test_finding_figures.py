@@ -21,7 +21,7 @@ def test_a_stop_tells_devices_failures_their_share_and_for_how_long() -> None:
         "Wave of the roll-out": "1",
         "Devices that took it": "40",
         "Devices that failed": "35, of which 5 silent and 30 not healthy",
-        "Share of failures": "87.5\N{NO-BREAK SPACE}%, 10.0\N{NO-BREAK SPACE}% may",
+        "Share of failures": "87.5\N{NO-BREAK SPACE}%; at most 10.0\N{NO-BREAK SPACE}% may fail",
         "Watched for": "31 h",
     }
     assert rollout_link(STOP) == "/rollouts/3"
