@@ -6,14 +6,18 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
 
 from hearthwatch.clock import SteppedClock
 from hearthwatch.ports import TelemetryStore
@@ -30,6 +34,16 @@ settings.register_profile("hearthwatch", deadline=None, suppress_health_check=[H
 settings.load_profile("hearthwatch")
 
 
+# Where Python is told to keep no compiled modules beside their sources, it would compile the platform anew in each of the
+# hundred processes that tests start, which takes longer than all else of their start: so they are kept where pytest keeps its own.
+if sys.dont_write_bytecode:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(
+        Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
+    )
+    sys.dont_write_bytecode = False
+
+
 @pytest.fixture
 def clock() -> SteppedClock:
     """A clock that stands at 2026-05-01T00:00Z until the test moves it."""
@@ -39,11 +53,7 @@ def clock() -> SteppedClock:
 @pytest.fixture(scope="session")
 def migrated() -> bytes:
     """A migrated database, as bytes: it is migrated once and copied for every test."""
-    opened = open_database("sqlite://")
-    opened.upgrade()
-    image = image_of(opened)
-    opened.close()
-    return image
+    return migrated_image()
 
 
 @pytest.fixture
@@ -55,12 +65,10 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture
-def sqlite_database(migrated: bytes) -> Iterator[Database]:
+def sqlite_database() -> Iterator[Database]:
     """Records in memory, migrated."""
-    opened = open_database("sqlite://")
-    restore(opened, migrated)
-    yield opened
-    opened.close()
+    with records_in_memory() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -98,6 +106,43 @@ def third_party_data() -> Path:
     if not named:
         pytest.skip("HEARTHWATCH_DATA is not set")
     return Path(named)
+
+
+@cache
+def migrated_image() -> bytes:
+    """A migrated database in memory, as bytes."""
+    opened = open_database("sqlite://")
+    opened.upgrade()
+    image = image_of(opened)
+    opened.close()
+    return image
+
+
+@cache
+def _memory() -> Engine:
+    return open_database("sqlite://").engine
+
+
+_one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def records_in_memory() -> Iterator[Database]:
+    """A migrated database in memory; there is one at a time.
+
+    Each is a new connection of the same engine, which remembers the statements that it has compiled: to compile them anew takes half the
+    time of a test.
+    """
+    assert _one_at_a_time.acquire(blocking=False), (
+        "the records in memory are in use: the fixture `database` is one of them"
+    )
+    opened = Database(_memory())
+    try:
+        restore(opened, migrated_image())
+        yield opened
+    finally:
+        opened.close()
+        _one_at_a_time.release()
 
 
 def image_of(database: Database) -> bytes:

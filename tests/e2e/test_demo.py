@@ -1,4 +1,7 @@
-"""The demo's story on a small fleet: same seed, same story, whatever carries and keeps it, and without a look at the truth."""
+"""The demo's story on a small fleet: same seed, same story, whatever carries it, and without a look at the truth.
+
+On real servers it is told while processes are killed: `test_story_kill`.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,6 @@ def test_the_story_is_the_same_over_mosquitto_and_without_a_look_at_the_truth(lo
     needed("mosquitto", "/usr/sbin/mosquitto")
     real = play("mosquitto", module="tests.e2e.blind_demo")
     assert (real["transport"], local["transport"]) == ("mosquitto", "local")
-    assert story(real) == story(local)
-
-
-def test_the_story_is_the_same_on_real_servers(local: Answer, influxdb: str, postgresql: str) -> None:
-    needed("mosquitto", "/usr/sbin/mosquitto")
-    real = play("mosquitto", "--telemetry", influxdb, "--records", postgresql)
     assert story(real) == story(local)
 
 

@@ -20,7 +20,7 @@ from hearthwatch.records import tickets as rows
 from hearthwatch.records.database import open_database
 from hearthwatch.records.technicians import Technician
 from hearthwatch.values import Ticket
-from tests.conftest import restore
+from tests.conftest import records_in_memory
 from tests.unit.alerts.test_rounds import worse
 from tests.unit.alerts.world import BAD, FIX, NOON, World
 
@@ -172,19 +172,17 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_there_are_never_two_open_tickets_for_one_cause(migrated: bytes, steps: list[tuple[str, str, str]]) -> None:
-    database = open_database("sqlite://")
-    restore(database, migrated)
-    world = World(database, SteppedClock(NOON))
-    world.home()
-    world.policy()
-    for what, kind, code in steps:
-        take(world, what, kind, code)
-        world.run()
-        now_open = [ticket.cause.rpartition("/")[0] for ticket in world.tickets(open_only=True)]
-        assert len(now_open) == len(set(now_open))
-    assert len({ticket.cause for ticket in world.tickets()}) == len(world.tickets())
-    database.close()
+def test_there_are_never_two_open_tickets_for_one_cause(steps: list[tuple[str, str, str]]) -> None:
+    with records_in_memory() as database:
+        world = World(database, SteppedClock(NOON))
+        world.home()
+        world.policy()
+        for what, kind, code in steps:
+            take(world, what, kind, code)
+            world.run()
+            now_open = [ticket.cause.rpartition("/")[0] for ticket in world.tickets(open_only=True)]
+            assert len(now_open) == len(set(now_open))
+        assert len({ticket.cause for ticket in world.tickets()}) == len(world.tickets())
 
 
 def take(world: World, what: str, kind: Any, code: str) -> None:

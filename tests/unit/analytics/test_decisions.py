@@ -17,9 +17,9 @@ from analytics.prognosis.alarms import Decided, Said, decide, openings
 from analytics.prognosis.known import Known, load_known
 from hearthwatch.failure_modes import mode_of_part
 from hearthwatch.records import findings, prognoses
-from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.database import Database
 from hearthwatch.records.prognoses import Prognosis
-from tests.conftest import restore
+from tests.conftest import records_in_memory
 from tests.unit.analytics.fleets import START
 
 NOW = START + timedelta(hours=4)
@@ -162,26 +162,26 @@ def known(database: Database, before: Risks) -> Known:
     st.integers(1, 3),
 )
 def test_no_week_opens_more_than_its_budget_and_a_day_worked_twice_is_the_same(
-    migrated: bytes, days: list[list[float]], budget: int
+    days: list[list[float]], budget: int
 ) -> None:
-    database = open_database("sqlite://")
-    restore(database, migrated)
-    rule, before = Rule(0.5, SHEET, per_1000_and_week=budget), dict.fromkeys(DEVICES, 0.0)
-    opened: list[int] = []
-    for number, values in enumerate(days):
-        now, risks = NOW + timedelta(days=number), dict(zip(DEVICES, values, strict=True))
-        decided = decide(known(database, before), said(risks), rule, openings(database, now), now)
-        keep(database, decided, now)
-        again = decide(known(database, before), said(risks), rule, openings(database, now + timedelta(hours=3)), now)
-        assert flagged(again) == flagged(decided)
-        assert states(again) == states(decided)
-        assert again.account() == decided.account()
-        opened = [day for _, day in every_opening(database)]
-        today = day_number(now)
-        assert sum(today - 7 < day <= today for day in opened) <= budget
-        assert decided.waiting == 0 or decided.opened_in_week == budget, "nobody waits while there is room"
-        before = risks
-    database.close()
+    with records_in_memory() as database:
+        rule, before = Rule(0.5, SHEET, per_1000_and_week=budget), dict.fromkeys(DEVICES, 0.0)
+        opened: list[int] = []
+        for number, values in enumerate(days):
+            now, risks = NOW + timedelta(days=number), dict(zip(DEVICES, values, strict=True))
+            decided = decide(known(database, before), said(risks), rule, openings(database, now), now)
+            keep(database, decided, now)
+            again = decide(
+                known(database, before), said(risks), rule, openings(database, now + timedelta(hours=3)), now
+            )
+            assert flagged(again) == flagged(decided)
+            assert states(again) == states(decided)
+            assert again.account() == decided.account()
+            opened = [day for _, day in every_opening(database)]
+            today = day_number(now)
+            assert sum(today - 7 < day <= today for day in opened) <= budget
+            assert decided.waiting == 0 or decided.opened_in_week == budget, "nobody waits while there is room"
+            before = risks
 
 
 def every_opening(database: Database) -> list[tuple[str, int]]:

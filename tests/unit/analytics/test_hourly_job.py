@@ -18,6 +18,7 @@ from hearthwatch.records import analysis_states, devices, findings
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.telemetry import open_store
 from hearthwatch.values import Finding
+from tests.conftest import migrated_image, restore
 from tests.unit.analytics.fleets import morning_after, names, register
 from tests.unit.analytics.hourly_fleets import METRICS, lively, reversed_relation, write_hours
 
@@ -55,7 +56,7 @@ class Place:
 
 def opened() -> Place:
     database = open_database("sqlite://")
-    database.upgrade()
+    restore(database, migrated_image())
     register(database, DEVICES)
     return Place(open_store("duckdb://"), database)
 

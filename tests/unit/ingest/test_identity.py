@@ -18,6 +18,7 @@ from ingest.admission import HELD_A_DAY, AdmissionPolicy
 from ingest.directory import Directory
 from ingest.identity import OF_ANOTHER_TOPIC, IdentifyingDecoder
 from ingest.validation import OF_ANOTHER_USER
+from tests.conftest import migrated_image, restore
 from tests.sparkplug_payloads import encode
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ class World:
 
     def __init__(self, policy: AdmissionPolicy | None = None, *, ask: bool = False) -> None:
         self.database: Database = open_database("sqlite://")
-        self.database.upgrade()
+        restore(self.database, migrated_image())
         self.now = NOW
         self.decoder = Decoder(conventions(SPOKEN))
         self.directory = Directory(policy, ask=ask)

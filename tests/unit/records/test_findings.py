@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from hearthwatch.errors import Conflict, Invalid, Missing, Stale
 from hearthwatch.records import findings
-from hearthwatch.records.database import Database, open_database
-from hearthwatch.records.tables import metadata
+from hearthwatch.records.database import Database
 from hearthwatch.values import Finding, Observation
+from tests.conftest import records_in_memory
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -171,13 +171,11 @@ def test_findings_are_listed_newest_first_and_by_what_is_asked(database: Databas
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=12))
 def test_there_is_never_more_than_one_unrecovered_episode(days: list[int]) -> None:
-    database = open_database("sqlite://")
-    metadata.create_all(database.engine)
-    for day in sorted(days):
-        recover(database, AT + day * DAY)
-        observe(database, replace(SEEN, at=AT + day * DAY))
-    with database.reading() as connection:
-        found = findings.list_findings(connection)
-    database.close()
-    assert sum(finding.state != "recovered" for finding in found) == 1
-    assert sorted(finding.episode for finding in found) == list(range(1, len(found) + 1))
+    with records_in_memory() as database:
+        for day in sorted(days):
+            recover(database, AT + day * DAY)
+            observe(database, replace(SEEN, at=AT + day * DAY))
+        with database.reading() as connection:
+            found = findings.list_findings(connection)
+        assert sum(finding.state != "recovered" for finding in found) == 1
+        assert sorted(finding.episode for finding in found) == list(range(1, len(found) + 1))

@@ -33,6 +33,7 @@ from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.inbound_mails import NewMail
 from hearthwatch.records.outbox import OutboxItem
 from hearthwatch.records.tables import metadata
+from tests.conftest import records_in_memory
 from tests.unit.alerts.world import NOON, World
 
 NAME, MAIL, PHONE, STREET, CITY = (
@@ -132,22 +133,20 @@ def test_no_word_of_the_person_is_left_in_any_table(world: World) -> None:
 
 @given(said=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=6, max_size=60))
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_a_person_wrote_is_gone(clock: SteppedClock, said: str) -> None:
-    database = open_database("sqlite://")
-    metadata.create_all(database.engine)
-    world = World(database, SteppedClock(NOON))
-    said = f"<{said.strip()}>~"
-    lived(world, said)
-    forget(world)
-    with database.reading() as connection:
-        texts = [
-            str(value)
-            for table in metadata.sorted_tables
-            for row in connection.execute(sa.select(table))
-            for value in row
-        ]
-    assert not any(said in text for text in texts)
-    database.close()
+def test_whatever_a_person_wrote_is_gone(said: str) -> None:
+    with records_in_memory() as database:
+        world = World(database, SteppedClock(NOON))
+        said = f"<{said.strip()}>~"
+        lived(world, said)
+        forget(world)
+        with database.reading() as connection:
+            texts = [
+                str(value)
+                for table in metadata.sorted_tables
+                for row in connection.execute(sa.select(table))
+                for value in row
+            ]
+        assert not any(said in text for text in texts)
 
 
 def test_the_file_itself_holds_no_word_of_the_person(tmp_path: Path) -> None:

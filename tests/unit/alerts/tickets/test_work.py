@@ -210,8 +210,8 @@ ACTS = ["assign", "start", "schedule", "wait", "resume", "note", "reply", "messa
 
 @given(st.lists(st.sampled_from(ACTS), max_size=12))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_tickets_row_is_what_its_ledger_says(migrated: bytes, tries: list[str]) -> None:
-    with records_in_memory(migrated) as database:
+def test_a_tickets_row_is_what_its_ledger_says(tries: list[str]) -> None:
+    with records_in_memory() as database:
         desk = Desk(World(database, SteppedClock(NOON)))
         ticket = desk.ticket()
         for what in tries:
