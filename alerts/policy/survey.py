@@ -17,6 +17,7 @@ from alerts.policy.file import Rule, parse
 from alerts.policy.fixes import Fixes
 from alerts.policy.judgement import Around, Judgement
 from alerts.policy.reasons import to_keep
+from hearthwatch.garbage import uncollected
 from hearthwatch.records import (
     brakes,
     campaigns,
@@ -47,6 +48,11 @@ def survey(
     With ``subjects``, of the devices' findings only at those of their households, which share letters and budgets: it is then for the
     caller to know that time changes no other.
     """
+    with uncollected():
+        return _survey(connection, version, now, subjects)
+
+
+def _survey(connection: Connection, version: PolicyVersion, now: datetime, subjects: Collection[str] | None) -> Survey:
     found = _standing(connection, subjects)
     if not found and not hold_outs.any_standing(connection):
         return Survey()

@@ -28,6 +28,10 @@ from hearthwatch.values import Span
 
 LONGEST = timedelta(days=5 * 366)
 LEAD_IN = timedelta(days=1)
+PACE_SECONDS = 0.01
+"""What one finding, with what follows from it, takes about on one core; `tests.benchmarks.policy_replay` measures it."""
+A_WHILE_SECONDS = 60.0
+"""Of what is over sooner it is not told how long it goes on."""
 
 Say = Callable[[str], None]
 
@@ -65,6 +69,7 @@ def try_policy(
     """
     began = time.perf_counter()
     policy = parse(candidate.text)
+    say(beforehand(source, span))
     known = truths.read(source, span.until)
     today = policies.current(source)
     mine, past = _tried(source, _as_live(candidate, span), span, rhythm, known, _half(say, "this policy"))
@@ -219,18 +224,33 @@ def _ticket(one: OpenedTicket, judged: Judged, where: str) -> dict[str, Any]:
     }
 
 
+def beforehand(source: Connection, span: Span) -> str:
+    """How much there is to enact and how long that may take, in English."""
+    stood = sa.or_(findings.c.recovered_at.is_(None), findings.c.recovered_at > span.since)
+    query = sa.select(sa.func.count()).select_from(findings).where(findings.c.first_seen <= span.until, stood)
+    count = int(source.execute(query).scalar_one())
+    return f"findings to enact: {count:,}; about {_minutes(count * PACE_SECONDS)} for each policy"
+
+
 def _half(say: Say, what: str) -> Callable[[float], None]:
-    """Tell how far a half of the work is, in whole percents."""
+    """Tell how far a half of the work is, in whole percents, and how long it goes on at that pace."""
     told = -1
+    began = time.perf_counter()
 
     def share(done: float) -> None:
         nonlocal told
         percent = int(done * 100)
         if percent > told:
             told = percent
-            say(f"{what}: {percent} %")
+            left = (time.perf_counter() - began) * (1 - done) / done if percent else 0.0
+            say(f"{what}: {percent} %" + (f", about {_minutes(left)} left" if left > A_WHILE_SECONDS else ""))
 
     return share
+
+
+def _minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def summary(report: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from alerts.replay.rhythm import Rhythm, after, at_or_after
+from alerts.replay.trial import Candidate, try_policy
 from alerts.tickets import ending
 from hearthwatch.values import Span
 from tests.unit.alerts.replay.story import Story, lived, replayed, story, version_of
@@ -90,6 +91,22 @@ def test_a_closing_of_a_ticket_that_the_policy_would_not_have_opened_is_told_as_
     again, past = replayed(world, mute, Span(since, world.now), HOUR)
     assert again.tickets == ()
     assert past.lost == {"closed": 1}
+
+
+def test_a_replay_says_beforehand_how_much_there_is_to_enact_and_then_how_far_it_is(world: World) -> None:
+    world.home()
+    number = world.policy()
+    since = world.now
+    world.pass_time(hours=1)
+    world.stand()
+    world.pass_time(hours=30)
+    said: list[str] = []
+    tried = Candidate(version_of(world, number).text)
+    with world.database.reading() as connection:
+        try_policy(connection, tried, Span(since, world.now), say=said.append)
+    assert said[0] == "findings to enact: 1; about 1 min for each policy"
+    assert said[1].startswith("this policy: ")
+    assert said[-1] == ""
 
 
 @pytest.mark.parametrize("minutes", [0, 1, 4.5, 5])
