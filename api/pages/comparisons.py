@@ -9,10 +9,10 @@ from typing import Any
 
 from nicegui import ui
 
-from analytics.cohorts.dimension_words import named, spoken
+from analytics.cohorts.dimension_words import spoken
 from api.context import ApiContext
 from api.pages.actions import perform
-from api.pages.findings import number_in_path
+from api.pages.findings import compared_name, number_in_path
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.language import Speaker, speaker
 from api.pages.look_card import look_card
@@ -154,7 +154,7 @@ def _alike(say: Speaker, comparison: Comparison, look: ComparisonLook) -> str:
 
 def title(say: Speaker, comparison: Comparison) -> str:
     """What is in question."""
-    return say("{model}, {value}", model=comparison.model, value=say.said(named(comparison.by, comparison.treatment)))
+    return compared_name(say, comparison.model, comparison.by, comparison.treatment)
 
 
 def against(say: Speaker, comparison: Comparison) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Request
 from nicegui import ui
 
+from analytics.cohorts.dimension_words import named
 from api.context import ApiContext
 from api.pages import hold_outs as hold_out_pages
 from api.pages.actions import perform
@@ -41,12 +42,20 @@ def subject_link(finding: Finding) -> str:
     return f"/devices?incident={finding.id}" if finding.mode == MASS_SILENCE else "/"
 
 
-def subject_name(finding: Finding) -> str:
+def compared_name(say: Speaker, model: str, by: str, value: str) -> str:
+    """What is in question in a comparison: ``camera-4, batch B7``."""
+    return say("{model}, {value}", model=model, value=say.said(named(by, value)))
+
+
+def subject_name(say: Speaker, finding: Finding) -> str:
     """What a finding is about, as a person calls it."""
     if finding.subject_type == "release" and "version" in finding.evidence:
         return f"{finding.evidence.get('model') or ''} {finding.evidence['version']}".strip()
     if finding.subject.startswith("comparison:"):
-        return str(finding.evidence.get("name") or finding.subject)
+        about = finding.evidence
+        if all(about.get(key) for key in ("model", "by", "treatment")):
+            return compared_name(say, str(about["model"]), str(about["by"]), str(about["treatment"]))
+        return str(about.get("name") or finding.subject)
     return finding.subject
 
 
@@ -57,7 +66,7 @@ def row(say: Speaker, finding: Finding) -> dict[str, Any]:
         "what": say(mode(finding.mode)),
         "what_to": f"/findings/{finding.id}",
         "kind": say.word(finding.kind),
-        "subject": subject_name(finding),
+        "subject": subject_name(say, finding),
         "subject_to": subject_link(finding),
         "severity": say.word(finding.severity),
         "severity_color": COLORS.get(finding.severity),
@@ -119,7 +128,7 @@ async def finding_page(visit: Visit) -> None:
         seen = say("{first} to {last} UTC", first=moment(finding.first_seen), last=moment(finding.last_seen))
         facts(
             {
-                say("Found on"): subject_name(finding),
+                say("Found on"): subject_name(say, finding),
                 say("Found by"): say.word(finding.kind),
                 say("Severity"): say.word(finding.severity),
                 say("State"): say.word(finding.state) + muted,

@@ -132,8 +132,8 @@ def _in_language(say: Speaker, title: str) -> None:
 
 
 def _told(say: Speaker, error: HearthwatchError) -> str:
-    said = say.retell(error.message)
-    return f"{error.where}: {said}" if error.where else said
+    said = say.said(error.message)
+    return say("{place}: {what}", place=say(error.where), what=said) if error.where else said
 
 
 @contextmanager
