@@ -9,7 +9,8 @@ from nicegui import run, ui
 from sqlalchemy import Connection
 
 from api.context import ApiContext
-from api.pages.frame import refused
+from api.pages.frame import PERSON, refused
+from api.security import person_of
 from hearthwatch.errors import HearthwatchError
 
 
@@ -18,8 +19,13 @@ async def perform(
 ) -> bool:
     """Run ``work(connection)`` in a transaction off the event loop; tell the person how it went, and read the page anew.
 
-    ``then`` names the page to go to instead.
+    ``then`` names the page to go to instead. Nothing is done where the page was opened by a session that has ended since, or by a role
+    that the person no longer has.
     """
+    client = ui.context.client
+    if await run.io_bound(person_of, context, client.request) != client.storage.get(PERSON):
+        ui.navigate.reload()
+        return False
     try:
         await run.io_bound(_in_transaction, context, work)
     except HearthwatchError as error:

@@ -88,6 +88,8 @@ class Visit:
 
 Build = Callable[[Visit], Awaitable[None]]
 
+PERSON = "person"
+"""Where an open page keeps by whom it was opened."""
 PAGE_ROLES: dict[str, frozenset[str]] = {}
 """Who may see each page, by its path."""
 
@@ -105,6 +107,7 @@ def staff_page(context: ApiContext, path: str, title: str, build: Build, roles: 
             return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
         if person.role not in roles and path == "/":
             return RedirectResponse("/tickets", status_code=303)
+        ui.context.client.storage[PERSON] = person
         say = speaker(request)
         _in_language(say, f"{say(title)} · {context.settings.brand_name}")
         with frame(context, person, title, request, say):

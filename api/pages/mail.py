@@ -5,10 +5,10 @@ from __future__ import annotations
 from nicegui import ui
 
 from api.context import ApiContext
-from api.pages.actions import perform
 from api.pages.frame import Visit, card, sentence
 from api.pages.language import Speaker, speaker
 from api.pages.tables import table
+from api.pages.ticket_acts import Work, audited
 from api.pages.wording import moment
 from api.security import AGENTS
 from hearthwatch.records import inbound_mails, reports
@@ -83,8 +83,8 @@ def _why(say: Speaker, mail: InboundMail) -> str:
 
 def _held(visit: Visit, say: Speaker, mail: InboundMail) -> None:
     async def settle() -> None:
-        now = visit.context.clock.now()
-        await perform(visit.context, lambda c: inbound_mails.settle(c, mail.id, visit.person.name, now), say("Seen to"))
+        settles: Work = lambda c, now: inbound_mails.settle(c, mail.id, visit.person.name, now)  # noqa: E731
+        await audited(visit, "mail.settle", f"mail:{mail.id}", settles, say("Seen to"))
 
     with ui.row().classes("items-center gap-3 w-full"):
         ui.label(f"{moment(mail.received_at)} · {mail.sender or '–'} · {mail.subject or '–'}").classes("break-words")

@@ -20,20 +20,20 @@ async def act(
     visit: Visit, ticket: Ticket, action: str, work: Work, done: str, detail: dict[str, Any] | None = None
 ) -> bool:
     """Do ``work(connection, now)``, note it in the audit trail as ``ticket.<action>``, and read the page anew."""
+    return await audited(visit, f"ticket.{action}", f"ticket:{ticket.id}", work, done, detail)
+
+
+async def audited(
+    visit: Visit, action: str, thing: str, work: Work, done: str, detail: dict[str, Any] | None = None
+) -> bool:
+    """Do ``work(connection, now)`` to a thing (``report:3``), note it in the audit trail as the API does, and read the page anew."""
     now = visit.context.clock.now()
 
-    def audited(connection: Connection) -> None:
+    def noted(connection: Connection) -> None:
         work(connection, now)
-        audit.note(
-            connection,
-            at=now,
-            actor=visit.person.name,
-            action=f"ticket.{action}",
-            object=f"ticket:{ticket.id}",
-            detail=detail,
-        )
+        audit.note(connection, at=now, actor=visit.person.name, action=action, object=thing, detail=detail)
 
-    return await perform(visit.context, audited, done)
+    return await perform(visit.context, noted, done)
 
 
 def time_in(text: str | None) -> datetime | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from nicegui import ui
@@ -14,10 +13,10 @@ from alerts.intake.complaints import BY_ID, WISHES
 from alerts.intake.matching import Candidate
 from alerts.tickets import merging
 from api.context import ApiContext
-from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts
 from api.pages.language import Speaker, speaker
 from api.pages.snapshot import show_snapshot
+from api.pages.ticket_acts import act, audited
 from api.pages.tickets import titled
 from api.pages.wording import moment
 from api.security import AGENTS, FIELD, PHOTO_READERS
@@ -140,11 +139,14 @@ def _classification(visit: Visit, say: Speaker, report: TicketReport) -> None:
         )
 
         async def change() -> None:
-            now, wanted = visit.context.clock.now(), str(chosen.value or "")
-            await perform(
-                visit.context,
-                lambda c: reporting.reclassify(c, report.id, wanted, visit.person.name, now),
+            wanted = str(chosen.value or "")
+            await audited(
+                visit,
+                "report.classify",
+                f"report:{report.id}",
+                lambda c, now: reporting.reclassify(c, report.id, wanted, visit.person.name, now),
                 say("Classified"),
+                {"mode": wanted},
             )
 
         ui.button(say("Change"), on_click=change).props("no-caps outline dense")
@@ -186,11 +188,13 @@ def _duplicates_card(visit: Visit, say: Speaker, ticket: Ticket, found: Sequence
 
 def _merge_button(visit: Visit, say: Speaker, ticket: Ticket, other: Ticket) -> None:
     async def merge() -> None:
-        now: datetime = visit.context.clock.now()
-        await perform(
-            visit.context,
-            lambda c: merging.merge(c, ticket.id, ticket.revision, other.id, visit.person.name, now),
+        await act(
+            visit,
+            ticket,
+            "merge",
+            lambda c, now: merging.merge(c, ticket.id, ticket.revision, other.id, visit.person.name, now),
             say("Merged"),
+            {"from": other.id},
         )
 
     ui.button(say("Merge it into this one"), on_click=merge).props("no-caps outline dense")

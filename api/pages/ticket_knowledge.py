@@ -10,9 +10,9 @@ from alerts.knowledge import permission
 from alerts.knowledge.advice import Advice, PastCases, advise
 from alerts.knowledge.markdown import to_html
 from api.context import ApiContext
-from api.pages.actions import perform
 from api.pages.frame import Visit, card, sentence
 from api.pages.language import Speaker, speaker
+from api.pages.ticket_acts import act
 from api.security import AGENTS
 from hearthwatch.records import articles, tickets
 from hearthwatch.values import Ticket
@@ -86,11 +86,11 @@ def _permission(visit: Visit, say: Speaker, ticket: Ticket, word: str | None) ->
         return
 
     async def ask() -> None:
-        now = visit.context.clock.now()
-        name = visit.person.name
-        await perform(
-            visit.context,
-            lambda c: permission.ask_permission(c, ticket.id, ticket.revision, name, now),
+        await act(
+            visit,
+            ticket,
+            "ask_permission",
+            lambda c, now: permission.ask_permission(c, ticket.id, ticket.revision, visit.person.name, now),
             say("The customer is asked"),
         )
 

@@ -6,9 +6,9 @@ from nicegui import ui
 
 from alerts.mirrors.job import show_again
 from api.context import ApiContext
-from api.pages.actions import perform
 from api.pages.frame import Visit, card, facts
 from api.pages.language import Speaker, speaker
+from api.pages.ticket_acts import audited
 from api.pages.wording import moment
 from api.security import AGENTS
 from hearthwatch.records import mirrors
@@ -64,7 +64,9 @@ def _troubles(say: Speaker, mirror: Mirror, health: DeskHealth | None) -> list[s
 
 def _retry(visit: Visit, say: Speaker, ticket_id: int) -> None:
     async def again() -> None:
-        now = visit.context.clock.now()
-        await perform(visit.context, lambda c: show_again(c, ticket_id, now), say("It is tried again"))
+        again_ = say("It is tried again")
+        await audited(
+            visit, "mirror.retry", f"ticket:{ticket_id}", lambda c, now: show_again(c, ticket_id, now), again_
+        )
 
     ui.button(say("Try again"), on_click=again).props("no-caps outline")

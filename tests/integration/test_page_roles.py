@@ -8,16 +8,17 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
+from playwright.sync_api import Browser, expect
 
 from alerts.intake import reporting
 from alerts.intake.report import Contact, Report
 from alerts.tickets import acts, conversation
 from api.pages.frame import PAGE_ROLES
 from api.security import AGENTS, EVERYONE, READERS, TICKET_READERS
-from hearthwatch.records import access, tickets
+from hearthwatch.records import access, audit, ticket_messages, tickets
 from hearthwatch.records.tables import users
 from tests.conftest import restore
-from tests.integration.conftest import Server
+from tests.integration.conftest import Server, opened
 from tests.unit.alerts.world import World
 
 PASSWORD = "correct horse battery"
@@ -60,7 +61,7 @@ def world(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         for role in EVERYONE:
             access.create_user(connection, role, PASSWORD, role, world.now)
         for number in (1, 2):
-            told = Report("page", f"The door {number} stays open", device_id=f"lock-{number}", customer_id=f"c-{number}",
+            told = Report("page", f"The door {number} stays open", "battery", device_id=f"lock-{number}", customer_id=f"c-{number}",
                           verified=True, contact=Contact("Kim Li", "kim@mail.example", "+49 30 7777777"))  # fmt: skip
             ticket = reporting.report(connection, told, world.now).ticket
             conversation.reply(connection, ticket.id, None, f"We come to door {number}", "agent", world.now)
@@ -121,6 +122,28 @@ def test_who_only_reads_tickets_sees_neither_names_nor_words_nor_how_to_reach_pe
     assert "lock-1" in page
     for private in ("Kim", "The door 1 stays open", "kim@mail.example", "7777777", "We come to door 1"):
         assert private not in page, private
+
+
+def test_an_open_page_acts_no_more_when_its_person_may_not(server: Server, world: World, browser: Browser) -> None:
+    page = opened(browser, f"{server.url}/login")
+    page.get_by_label("Name").fill("agent")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button").first.click()
+    page.goto(f"{server.url}/tickets/1")
+    page.get_by_role("button", name="Begin work").click()
+    expect(page.get_by_text("work has begun")).to_be_visible()
+    assert world.tickets()[0].state == "in_progress"
+    page.get_by_role("button", name="Change", exact=True).click()
+    expect(page.get_by_text("it is said to be").first).to_be_visible()
+    with world.database.transaction() as connection:
+        noted = [one.action for one in audit.list_entries(connection, about="report:1")]
+        access.set_active(connection, "agent", active=False)
+    assert noted == ["report.classify"]
+    page.get_by_label("Internal note").fill("I was dismissed")
+    page.get_by_role("button", name="Keep as an internal note").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    with world.database.reading() as connection:
+        assert "I was dismissed" not in [one.text for one in ticket_messages.of_ticket(connection, 1)]
 
 
 def test_an_agent_sees_them(server: Server, world: World) -> None:
