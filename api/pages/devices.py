@@ -24,6 +24,7 @@ from api.pages.frame import Visit, card, facts, sentence
 from api.pages.language import Speaker, speaker
 from api.pages.tables import served_table, table, worded
 from api.pages.wording import day, metric, moment, since
+from api.security import FIELD, Person
 from hearthwatch.records import (
     aliases,
     blindness,
@@ -39,6 +40,7 @@ from hearthwatch.records import (
 )
 from hearthwatch.records.blindness import BlindSpan
 from hearthwatch.records.commands import Command
+from hearthwatch.records.customers import Owner
 from hearthwatch.records.liveness import Change, Liveness, ReportingPlan
 from hearthwatch.records.parts import InstalledPart
 from hearthwatch.records.prognoses import Prognosis
@@ -153,7 +155,7 @@ def _states(context: ApiContext) -> tuple[dict[str, int], BlindSpan | None]:
 async def device_page(visit: Visit) -> None:
     """One device: who it is, how it does, what was found, what was done."""
     say = speaker(visit.request)
-    shown = await visit.load(_load, visit.request.path_params["device_id"])
+    shown = await visit.load(_load, visit.person, visit.request.path_params["device_id"])
     with ui.row().classes("w-full gap-4 items-stretch"):
         with ui.column().classes("grow basis-80"), card(shown.device.id):
             _identity(visit.context, say, shown)
@@ -213,7 +215,14 @@ def _events(say: Speaker, shown: Portrait) -> None:
             sentence(say("None."))
 
 
-def _load(context: ApiContext, device_id: str) -> Portrait:
+def _owner(owner: Owner | None, person: Person) -> str | None:
+    """Whose it is; by name for those who may know people by their names."""
+    if owner is None or person.role not in FIELD:
+        return owner.customer.id if owner else None
+    return f"{owner.customer.name} ({owner.customer.id})"
+
+
+def _load(context: ApiContext, person: Person, device_id: str) -> Portrait:
     now = context.clock.now()
     with context.database.reading() as connection:
         device = devices.get(connection, device_id)
@@ -223,7 +232,7 @@ def _load(context: ApiContext, device_id: str) -> Portrait:
         portrait = {
             "device": device,
             "ids": ids,
-            "owner": f"{owner.customer.name} ({owner.customer.id})" if owner else None,
+            "owner": _owner(owner, person),
             "parts": parts.parts_of(connection, device_id),
             "prognoses": prognoses.of_device(connection, device_id),
             "findings": findings.list_findings(connection, subject=device_id),

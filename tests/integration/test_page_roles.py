@@ -118,8 +118,9 @@ def test_a_technician_sees_the_tickets_that_are_theirs_alone(server: Server, wor
 def test_who_only_reads_tickets_sees_neither_names_nor_words_nor_how_to_reach_people(
     server: Server, world: World, role: str
 ) -> None:
-    (page,) = seen(server, role, "/tickets/1")
+    page, device = seen(server, role, "/tickets/1", "/devices/lock-1")
     assert "lock-1" in page
+    assert ("c-1" in device, "Kim" in device) == (True, False)
     for private in ("Kim", "The door 1 stays open", "kim@mail.example", "7777777", "We come to door 1"):
         assert private not in page, private
 
