@@ -193,7 +193,7 @@ def _tables(say: Speaker, report: Mapping[str, Any]) -> None:
         table(worded(say, SCORES), rows, key="of")
     if report["reasons"]:
         with card(say("What raises the risk"), say("Share of what sets the riskiest device-days apart.")):
-            facts({one["metric"]: f"{one['share']:.0%}" for one in report["reasons"]})
+            facts({say.retell(one["metric"]): f"{one['share']:.0%}" for one in report["reasons"]})
 
 
 def _budget(say: Speaker, one: Mapping[str, Any]) -> Row:

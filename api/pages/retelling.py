@@ -14,7 +14,7 @@ LIST, COUNT = "_list", "count"
 COMMA = ", "
 WHERE = ": "
 """Before it errors name the place; that is not retold."""
-NUMBER = r"-?[\d.,]+(?:e[-+]?\d+)?"
+NUMBER = r"-?(?:[\d.,]+(?:e[-+]?\d+)?|nan|inf)"
 NAME = re.compile(r"\{(\w+)\}")
 
 

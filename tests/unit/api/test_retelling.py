@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.prognosis.remaining import WORDS
 from analytics.training.fitting import INTENDED_USE, LIMITS
 from api.pages.language import Speaker
-from api.pages.retelling import Retelling
+from api.pages.retelling import CONTEXT, COUNT, NAME, Retelling
+from hearthwatch.catalogues import messages_of_context
 from tests.kept_sentences import left_in_english
 
 PATTERNS = {
@@ -55,6 +58,23 @@ def test_english_readers_read_what_was_kept() -> None:
 
 def test_what_models_are_for_and_why_they_are_silent_can_be_read_in_chinese() -> None:
     assert left_in_english([INTENDED_USE, *LIMITS, *WORDS.values()]) == []
+
+
+def test_no_pattern_takes_the_sentences_of_another() -> None:
+    patterns = messages_of_context(resources.files("api") / "locale", "zh_Hans", CONTEXT)
+    told, taken = Retelling(patterns), []
+    for kept, said in patterns.items():
+        held = {name: "7" if name.endswith(COUNT) else f"xq{place}" for place, name in enumerate(NAME.findall(kept))}
+        if told(kept.format(**held) if held else kept) != (said.format(**held) if held else said):
+            taken.append(kept)
+    assert taken == []
+
+
+def test_a_number_is_what_stands_in_a_place_for_numbers() -> None:
+    said = Speaker("zh_Hans").retell(
+        "errs adds 9.4 points: 1.876e+08 in the last 7 days (usually nan), 3 deviations above its peers"
+    )
+    assert said == "errs 增加 9.4 个百分点：最近 7 天为 1.876e+08（通常 nan）、高于同类 3 个标准差"
 
 
 def test_a_sentence_of_which_words_stay_english_is_found() -> None:
