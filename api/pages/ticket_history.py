@@ -8,6 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from alerts.remedies.money import told
+from alerts.tickets.recalls import SETTLED
 from api.context import ApiContext
 from api.pages.frame import Visit, card
 from api.pages.language import Speaker
@@ -84,6 +85,7 @@ def _sentences(say: Speaker, detail: dict[str, Any]) -> dict[str, Callable[[], s
         "recovered": lambda: say("the device has been well again; somebody is at it, so a person decides"),
         "merged": lambda: _merged(say, detail),
         "closed": lambda: _closed(say, detail),
+        "corrected": lambda: _corrected(say, detail),
         "reopened": lambda: say("opened again"),
         "mirrored": lambda: say("shown in the outside desk"),
         "diagnostics": lambda: say("the device answered with diagnostics"),
@@ -114,6 +116,12 @@ def _merged(say: Speaker, detail: Detail) -> str:
     return say("ticket {number} went into this one", number=detail.get("from"))
 
 
+def _corrected(say: Speaker, detail: Detail) -> str:
+    was, code = (say.word(str(detail.get(name) or "–")) for name in ("was", "code"))
+    said = say("outcome corrected: {code}, not {was}", code=code, was=was)
+    return f"{said} · {say.word(str(detail['part']))}" if detail.get("part") else said
+
+
 def _closed(say: Speaker, detail: Detail) -> str:
     said = say("closed as {code}", code=say.word(str(detail.get("code") or "–")))
     part = detail.get("part")
@@ -122,4 +130,6 @@ def _closed(say: Speaker, detail: Detail) -> str:
         said += f" · {say.word(str(part))}"
     if children:
         said += " · " + say("with {count} tickets of the same problem", count=len(children))
+    if detail.get(SETTLED):
+        said += " · " + say("the device is settled in its recall")
     return said
