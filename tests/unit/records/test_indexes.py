@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.records import notices, surveys, tickets
 from hearthwatch.records.database import open_database
+from tests.conftest import migrated_image, restore
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 GROWING = ("ticket_events", "notice_events", "tickets", "notices")
@@ -26,7 +27,7 @@ LOOKS: dict[str, Callable[[Connection], Any]] = {
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_look_of_every_round_reads_no_table_that_grows_from_end_to_end(look: str) -> None:
     database = open_database("sqlite://")
-    database.upgrade()
+    restore(database, migrated_image())
     asked: list[tuple[str, Any]] = []
     sa.event.listen(database.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
     with database.reading() as connection:
