@@ -1,4 +1,4 @@
-"""A platform of separate processes on real servers, its clock, its fleet, its people, and somebody who kills: the stage of the five paths.
+"""A platform of separate processes on real servers, its clock, its fleet and its people: the stage of the five paths.
 
 A path is a generator. It acts when its time has come, yields where it waits for the next step of half a day, and asserts what its people
 would notice on the way.
@@ -10,9 +10,7 @@ import queue
 import random
 import re
 import sys
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,8 +27,10 @@ from hearthwatch.run.demo import create_tokens, listen_as_fleet
 from hearthwatch.settings import load_settings
 from hearthwatch.values import Message
 from ingest.history import import_history
-from tests.e2e.aftersales_fleet import Encoded, Fleet
+from tests.e2e.aftersales_fleet import Encoded, Fleet, phone_of
+from tests.e2e.aftersales_kills import KillerAtWork, Received, settings_of_sender
 from tests.e2e.story_on_roles import ClockForAll, Persistent, Sent, SteppedRole, Stored, Worked
+from tests.gateway_server import gateway
 from tests.platform_processes import wait
 
 STEP = timedelta(hours=12)
@@ -38,8 +38,9 @@ MINUTE = timedelta(minutes=1)
 ROLES = ("ingest", "jobs", "jobs", "api", "api")
 LINK = re.compile(r"https?://\S+?(/c/[A-Za-z0-9._~-]+)")
 COMMAND_SECONDS = 60.0
-START_SECONDS = 300.0
+START_SECONDS = 1200.0
 PAST_DAYS = 45
+PAGED = frozenset({"/findings", "/tickets", "/notices", "/mailbox"})
 SEED = 11
 
 Plot = Generator[None, None, None]
@@ -55,35 +56,6 @@ class Role(SteppedRole):
         return [sys.executable, "-m", "tests.e2e.aftersales_role", *arguments]
 
 
-class KillerAtWork:
-    """Kills one of the processes with SIGKILL while a round is worked, and starts it again. Not in every round: a start costs seconds."""
-
-    def __init__(self, roles: Sequence[Role], chance: random.Random, share: float, most: int) -> None:
-        self._roles, self._chance, self._share, self._most = roles, chance, share, most
-        self._due: threading.Thread | None = None
-        self.killed: Counter[str] = Counter()
-
-    def strike(self) -> None:
-        """A round begins."""
-        self.rest()
-        if self.killed.total() < self._most and self._chance.random() < self._share:
-            victim, after = self._chance.choice(self._roles), self._chance.uniform(0.0, 2.5)
-            self._due = threading.Thread(target=self._kill, args=(victim, after), name="killer")
-            self._due.start()
-
-    def rest(self) -> None:
-        """Wait for a stroke that is on its way."""
-        if self._due is not None:
-            self._due.join()
-            self._due = None
-
-    def _kill(self, victim: Role, after: float) -> None:
-        threading.Event().wait(after)
-        victim.kill()
-        victim.start()
-        self.killed[victim.role] += 1
-
-
 @dataclass
 class House:
     """All of it. ``failed``: the runs of jobs that ended with an error."""
@@ -97,6 +69,7 @@ class House:
     desk: Desk
     commands: queue.Queue[Message]
     killer: KillerAtWork
+    received: Received
     roles: Sequence[Role]
     begun: datetime
     failed: list[str] = field(default_factory=list)
@@ -112,6 +85,7 @@ class House:
     def step(self) -> None:
         """Time passes to the next ten o'clock: the devices live and tell, the jobs that are due are worked."""
         now = self.clock.advance(STEP - (self.now - self.begun) % STEP)
+        self.killer.strike_intake()
         self.publish(self.fleet.live(now))
         self.round()
 
@@ -163,7 +137,8 @@ class House:
 
     def items(self, path: str, role: str = "agent", **params: str) -> list[dict[str, Any]]:
         """What a list of the API holds, all of its first page."""
-        found: list[dict[str, Any]] = self.desk.read(role, path, limit=1000, **params)["items"]
+        part: dict[str, int] = {"limit": 1000} if path in PAGED else {}
+        found: list[dict[str, Any]] = self.desk.read(role, path, **part, **params)["items"]
         return found
 
     def one(self, path: str, **params: str) -> dict[str, Any]:
@@ -187,6 +162,10 @@ class House:
     def letters(self, address: str) -> list[dict[str, Any]]:
         """What lies in a mailbox, oldest first."""
         return sorted(self.items("/mailbox", address=f"mailbox://{address}"), key=lambda letter: int(letter["id"]))
+
+    def texts(self, customer: str) -> list[str]:
+        """What a customer's phone has received."""
+        return self.received.texts(phone_of(customer))
 
     def link_of(self, letter: Mapping[str, Any]) -> str:
         """The path of the link in a letter."""
@@ -230,10 +209,12 @@ def opened(
     import_history(platform.store, platform.database, folder / "past", mapping, clock.now())
     platform.store.rollup(clock.now())
     commands = listen_as_fleet(platform.settings.broker, stack)
+    receiver = stack.enter_context(gateway())
     roles = []
     for number, role in enumerate(ROLES):
         name = f"{role}-{number}"
-        made = Role(name, role, installation, folder / f"{name}.log", clock_file=clock_file)
+        options = {**installation, **settings_of_sender(name, receiver.port)}
+        made = Role(name, role, options, folder / f"{name}.log", clock_file=clock_file)
         stack.callback(made.kill)
         made.start()
         roles.append(made)
@@ -246,10 +227,11 @@ def opened(
     ports = [one.port for one in roles if one.role == "api"]
     desk = Desk("http://127.0.0.1", create_tokens(platform), transport=Persistent(ports))
     stack.callback(desk.close)
-    killer = KillerAtWork([one for one in roles if one.role != "ingest"], chance, share=0.3, most=9)
+    killer = KillerAtWork(roles, chance)
     stack.callback(killer.rest)
+    receiver.got = received = Received(killer)
     worked = Worked(platform.database, clock)
-    house = House(platform, clock, fleet, sent, stored, worked, desk, commands, killer, roles, start)
+    house = House(platform, clock, fleet, sent, stored, worked, desk, commands, killer, received, roles, start)
     prepared(house)
     return house
 

@@ -32,7 +32,7 @@ from hearthwatch.values import Event, Message, Presence, Reading, Reply
 from hearthwatch.wire.registry import Decoder, conventions
 from tests.platform_processes import Role
 
-WAIT_SECONDS = 180.0
+WAIT_SECONDS = 600.0
 STILL_SECONDS = 0.2
 IMPORTED = "import:"
 
