@@ -22,6 +22,7 @@ from alerts.replay import findings, people, registry, service
 from alerts.replay.findings import LOOKED_BACK
 from alerts.replay.rhythm import Rhythm, after, at_or_after
 from alerts.replay.stage import ACT, BEYOND, Happening, Stage, in_order
+from hearthwatch.garbage import uncollected
 from hearthwatch.records import outbox, warranties
 from hearthwatch.records.database import batched
 from hearthwatch.records.outbox import OutboxItem
@@ -125,7 +126,8 @@ class _Play:
             while ahead is not None and (ahead.at < tick or (ahead.at == tick and ahead.rank != ACT)):
                 ahead.happen(self.stage)
                 ahead = next(happened, None)
-            self._look(tick)
+            with uncollected():
+                self._look(tick)
             done = tick
             self.say((tick - self.span.since) / (self.span.until - self.span.since))
         while ahead is not None:  # what people did at the very end, after the last look
