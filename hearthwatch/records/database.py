@@ -217,8 +217,8 @@ def update_at_revision(
 
     ``revision`` is the one the caller read, or None to change whatever is there. Raises `Missing` or `Stale`.
     """
-    row = row_at_revision(connection, table, key, revision, changes, (table.c.revision,))
-    return int(row.revision)
+    (written,) = row_at_revision(connection, table, key, revision, changes, (table.c.revision,))
+    return int(written)
 
 
 def row_at_revision(
@@ -228,7 +228,7 @@ def row_at_revision(
     revision: int | None,
     changes: Mapping[str, Any],
     columns: tuple[sa.Column[Any], ...],
-) -> sa.Row[Any]:
+) -> Sequence[Any]:
     """As `update_at_revision`; returns some columns of the row as it is then."""
     row = updated(connection, table, key, revision, changes, columns)
     if row is not None:
