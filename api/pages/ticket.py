@@ -204,13 +204,13 @@ def _evidence_card(say: Speaker, case: Case) -> None:
         return
     with card(say("Evidence")):
         if case.finding is not None:
-            show(case.finding.evidence, say.reasons)
+            show(say, case.finding.evidence)
             ui.link(say("Show the finding"), f"/findings/{case.finding.id}").classes("hw-link")
         others = [one for one in case.open_findings if case.finding is None or one.id != case.finding.id]
         for one in others:
             with ui.row().classes("items-center gap-2"):
                 ui.badge(say.word(one.severity), color=COLORS.get(one.severity, "grey-7"))
-                ui.link(say.word(one.mode), f"/findings/{one.id}").classes("hw-link").tooltip(mode(one.mode))
+                ui.link(say.word(one.mode), f"/findings/{one.id}").classes("hw-link").tooltip(say(mode(one.mode)))
 
 
 def _children_card(say: Speaker, case: Case, now: datetime) -> None:
