@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from hearthwatch.errors import Invalid, Missing, Stale
 from hearthwatch.records import devices, models, parts
-from hearthwatch.records.database import Database, open_database
+from hearthwatch.records.database import Database
 from hearthwatch.records.devices import Sighting
-from hearthwatch.records.tables import metadata
 from hearthwatch.values import Device, Identity
+from tests.conftest import records_in_memory
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -109,13 +109,11 @@ def test_any_order_and_any_split_of_sightings_give_the_same_device(
     random.shuffle(shuffled)
     results = []
     for batches in ([sightings], [shuffled[:cut], shuffled[cut:]], [[one] for one in shuffled]):
-        database = open_database("sqlite://")
-        metadata.create_all(database.engine)
-        for batch in batches:
-            see(database, *batch)
-        with database.reading() as connection:
-            results.append(devices.list_devices(connection))
-        database.close()
+        with records_in_memory() as database:
+            for batch in batches:
+                see(database, *batch)
+            with database.reading() as connection:
+                results.append(devices.list_devices(connection))
     assert results[0] == results[1] == results[2]
 
 
