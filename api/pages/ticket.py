@@ -120,9 +120,9 @@ def _facts_card(say: Speaker, case: Case, now: datetime) -> None:
     ticket, device = case.ticket, case.device
     with card():
         with ui.row().classes("items-center gap-3 w-full"):
-            ui.label(f"{ticket.id} · {list_page.titled(say, ticket)}").classes("text-base font-semibold break-words min-w-0").props(
-                "role=heading aria-level=2"
-            )
+            ui.label(f"{ticket.id} · {list_page.titled(say, ticket)}").classes(
+                "text-base font-semibold break-words min-w-0"
+            ).props("role=heading aria-level=2")
             ui.badge(_state(say, ticket), color=COLORS.get(ticket.state, "grey-7")).classes("text-sm")
         pairs = {
             say("Priority"): str(ticket.priority),

@@ -32,7 +32,16 @@ from tests.unit.alerts.world import NOON, World
 
 PAGES = (
     *("/", "/releases", "/devices", "/findings", "/quality"),
-    *("/tickets", "/tickets/1", "/sla", "/mail", "/knowledge", "/knowledge/battery-fade", "/feedback", "/service-figures"),
+    *(
+        "/tickets",
+        "/tickets/1",
+        "/sla",
+        "/mail",
+        "/knowledge",
+        "/knowledge/battery-fade",
+        "/feedback",
+        "/service-figures",
+    ),
     *("/notices", "/notices/1", "/notice-kinds", "/campaigns", "/outbox", "/policy", "/policy/replay"),
 )
 
