@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from api.context import ApiContext
 from api.pages.frame import PERSON, refused
+from api.pages.language import Speaker
 from api.security import person_of
 from hearthwatch.errors import HearthwatchError
 
@@ -37,6 +38,16 @@ async def perform(
     else:
         ui.navigate.to(then())
     return True
+
+
+async def agreed(say: Speaker, question: str) -> bool:
+    """Ask a person whether they mean it, before something that is not easily undone. False where they say no, or close the question."""
+    with ui.dialog() as dialog, ui.card():
+        ui.label(question).classes("break-words")
+        with ui.row():
+            ui.button(say("Yes"), on_click=lambda: dialog.submit(True)).props("no-caps unelevated")
+            ui.button(say("No"), on_click=lambda: dialog.submit(False)).props("no-caps flat")
+    return bool(await dialog)
 
 
 def _in_transaction(context: ApiContext, work: Callable[[Connection], Any]) -> None:

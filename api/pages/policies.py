@@ -13,7 +13,7 @@ from alerts.policy.file import InvalidPolicy, Policy, parse
 from api import policy_explained as explained
 from api.context import ApiContext
 from api.pages import hold_outs
-from api.pages.actions import perform
+from api.pages.actions import agreed, perform
 from api.pages.findings import number_in_path
 from api.pages.frame import Visit, card, facts, sentence
 from api.pages.language import Speaker, speaker
@@ -96,13 +96,8 @@ def _switch(visit: Visit, say: Speaker, one: PolicyVersion, meaning: Mapping[str
     target = "observe" if one.mode == "live" else "live"
 
     async def ask() -> None:
-        with ui.dialog() as dialog, ui.card():
-            question = say("Set version {version} to {mode}?", version=one.version, mode=say.word(target))
-            ui.label(f"{question} {meaning[target]}")
-            with ui.row():
-                ui.button(say("Yes"), on_click=lambda: dialog.submit(True)).props("no-caps unelevated")
-                ui.button(say("No"), on_click=lambda: dialog.submit(False)).props("no-caps flat")
-        if await dialog:
+        question = say("Set version {version} to {mode}?", version=one.version, mode=say.word(target))
+        if await agreed(say, f"{question} {meaning[target]}"):
             now = visit.context.clock.now()
             await perform(
                 visit.context,

@@ -13,6 +13,7 @@ from alerts.intake.complaints import BY_ID, WISHES
 from alerts.intake.matching import Candidate
 from alerts.tickets import merging
 from api.context import ApiContext
+from api.pages.actions import agreed
 from api.pages.frame import Visit, card, facts
 from api.pages.language import Speaker, speaker
 from api.pages.snapshot import show_snapshot
@@ -188,6 +189,13 @@ def _duplicates_card(visit: Visit, say: Speaker, ticket: Ticket, found: Sequence
 
 def _merge_button(visit: Visit, say: Speaker, ticket: Ticket, other: Ticket) -> None:
     async def merge() -> None:
+        question = say(
+            "Merge ticket {number} into this one? What was written and found there moves here, and it closes as a duplicate. "
+            "This can not be undone.",
+            number=other.id,
+        )
+        if not await agreed(say, question):
+            return
         await act(
             visit,
             ticket,

@@ -235,6 +235,22 @@ def test_an_article_is_written_on_its_page_once_nothing_of_it_is_empty(site: Sit
     expect(page.get_by_text("Probable cause: The bolt rubs")).to_be_visible()
 
 
+def test_two_tickets_become_one_only_after_a_question(site: Site, browser: Browser) -> None:
+    site.world.stand("lock-1", "motor_wear", part="motor")
+    site.world.run()
+    first, second = site.world.tickets()
+    page = opened(browser, f"{site.url}/tickets/{first.id}")
+    page.get_by_role("button", name="Merge it into this one").first.click()
+    expect(page.get_by_text(f"Merge ticket {second.id} into this one?")).to_be_visible()
+    page.get_by_role("button", name="No", exact=True).click()
+    expect(page.get_by_text(f"Merge ticket {second.id} into this one?")).not_to_be_visible()
+    assert site.world.tickets()[1].merged_into is None
+    page.get_by_role("button", name="Merge it into this one").first.click()
+    page.get_by_role("button", name="Yes", exact=True).click()
+    expect(page.get_by_role("button", name="Merge it into this one")).to_have_count(0)
+    assert site.world.tickets()[1].merged_into == first.id
+
+
 def test_the_policy_is_switched_only_after_a_question(site: Site, browser: Browser) -> None:
     page = opened(browser, f"{site.url}/policy")
     page.get_by_role("button", name="Set to observe").click()
