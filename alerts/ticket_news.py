@@ -20,7 +20,7 @@ from alerts.policy.file import Policy, Rule
 from alerts.tickets.approvals import subject_of
 from alerts.tickets.recalls import SETTLED
 from alerts.tickets.states import party_of
-from hearthwatch.records import customers, notices, ticket_approvals, ticket_messages, tickets
+from hearthwatch.records import customers, notices, reports, ticket_approvals, ticket_messages, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Notice, Ticket
@@ -31,6 +31,8 @@ KINDS: Mapping[str, str] = {"replied": "ticket_message", "approval_asked": "appr
 """Events that speak to the customer, whatever they were told of the matter before; the others are ``ticket_update``."""
 EVENT = "ticket_event:"
 TURNS = frozenset({"closed", "corrected", "reopened"})
+OWNER_KNOWN = "owner_known"
+"""What happened before it was said to another, or to nobody: its customer is not told of it."""
 """What says whether a case is over: of several that nobody heard of yet the newest is told, and no other."""
 OVERTAKEN: Mapping[str, str] = {
     "closed": "overtaken: the case was closed again before this was sent",
@@ -46,8 +48,13 @@ def drafts(connection: Connection, policy: Policy, now: datetime) -> list[Draft]
     """The drafts of all news that are not written yet; what is not so any more is written down as cancelled, with the reason."""
     steps = policy.tickets.tell_customer
     wanted = (*steps, "corrected") if "closed" in steps else steps
-    happened = tickets.news(connection, now - NEWS_IS_NEW, wanted)
-    about = [(event, ticket) for event, ticket in happened if _is_told(event)]
+    happened = tickets.news(connection, now - NEWS_IS_NEW, (*wanted, OWNER_KNOWN))
+    theirs_since = {event.ticket_id: event.id for event, _ in happened if event.what == OWNER_KNOWN}
+    about = [
+        (event, ticket)
+        for event, ticket in happened
+        if event.what != OWNER_KNOWN and event.id > theirs_since.get(ticket.id, 0) and _is_told(event)
+    ]
     if not about:
         return []
     written = notices.occasions_of_devices(connection, {ticket.device_id for _, ticket in about if ticket.device_id})
@@ -138,7 +145,7 @@ def _about(connection: Connection, policy: Policy, event: TicketEvent, ticket: T
     subject = _subject(connection, event, ticket, owner, now)
     if subject is None:
         return None
-    asked = ticket.source != "policy"
+    asked = ticket.source != "policy" or (ticket.id, ticket.customer_id) in reports.surely_by(connection, [ticket.id])
     to = awaiting(connection, owner, ticket.device_id, SERVICE.purpose, anyway=asked)
     return Draft(
         notices.cause_of(ticket_id=ticket.id),
@@ -180,12 +187,15 @@ def _subject(connection: Connection, event: TicketEvent, ticket: Ticket, owner: 
 
 
 def _knowing(connection: Connection, asked: Sequence[Ticket]) -> set[int]:
-    """Of some tickets those whose customer has heard of the matter: asked for it, or was sent a notice about it."""
+    """Of some tickets those whose customer has heard of the matter: asked for it, reported into it, or was sent a notice about it."""
     linked = tickets.standing(connection, [one.id for one in asked if one.kind != "request"])
     ids = sorted({finding.id for found in linked.values() for finding in found})
     told = {(one.finding_id, one.customer_id) for one in notices.of_findings(connection, ids) if one.state == "sent"}
     return {
         one.id
         for one in asked
-        if one.kind == "request" or any((finding.id, one.customer_id) in told for finding in linked.get(one.id, ()))
+    reported = reports.surely_by(connection, [one.id for one in asked])
+        if one.kind == "request"
+        or (one.id, one.customer_id) in reported
+        or any((finding.id, one.customer_id) in told for finding in linked.get(one.id, ()))
     }

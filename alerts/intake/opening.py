@@ -16,6 +16,7 @@ from alerts.intake.report import Report
 from alerts.policy import decisions
 from alerts.policy.file import parse
 from alerts.tickets import conversation
+from alerts.tickets.ledger import record
 from hearthwatch.records import customers, devices, policies, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import NewTicket
@@ -75,6 +76,28 @@ def ticket_for(
     if known is not None:
         return known, False
     return _open(connection, report, about, classified, signs, now)
+
+
+def owners_from_now_on(connection: Connection, ticket: Ticket, report: Report, about: About, now: datetime) -> Ticket:
+    """A device's case that went on without a person becomes that of the owner who certainly reported into it; others stay as they are.
+
+    What was said in it before stays hidden from them.
+    """
+    if not (report.verified and _is_owner(about) and about.device is not None and about.owner is not None):
+        return ticket
+    if ticket.customer_id is not None or ticket.device_id != about.device.id or ticket.state == "closed":
+        return ticket
+    home = about.owner.home.id if about.owner.home else None
+    detail = {"customer_id": about.customer_id, "source": report.source}
+    return record(
+        connection,
+        ticket,
+        "owner_known",
+        "intake",
+        now,
+        detail,
+        also={"customer_id": about.customer_id, "home_id": home},
+    )
 
 
 def _open(

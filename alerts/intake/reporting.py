@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from alerts.intake import alarm, danger, snapshot
 from alerts.intake.classification import Classified, classify, is_mode, part_of
 from alerts.intake.complaints import BY_ID, OTHER, WISHES
-from alerts.intake.opening import PRIORITY_OF_DANGER, about_of, due, ticket_for
+from alerts.intake.opening import PRIORITY_OF_DANGER, about_of, due, owners_from_now_on, ticket_for
 from alerts.intake.report import Report, check
 from alerts.tickets import conversation
 from alerts.tickets.ledger import record
@@ -47,6 +47,7 @@ def report(connection: Connection, report: Report, now: datetime, events: Sequen
     classified = classify(report.complaint, report.text, about.findings)
     signs = danger.signs(report.text)
     ticket, opened = ticket_for(connection, report, about, classified, signs, now)
+    ticket = owners_from_now_on(connection, ticket, report, about, now)
     kept = reports.add(connection, _row(connection, report, classified, signs, ticket, events, now), now)
     _keep_photos(connection, kept, report, now)
     ticket, kept = _say(connection, ticket, kept, report, now)

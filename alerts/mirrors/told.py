@@ -33,6 +33,7 @@ PHRASES = {
     "corrected": "It was not {was} but {code} ({part})",
     "reopened": "Opened again",
     "customer": "The customer wishes: {wish}",
+    "owner_known": "It is the case of the device's owner from now on",
 }
 """By event of the ledger. Those that are absent are not told."""
 ERASED = "(erased at the person's request)"

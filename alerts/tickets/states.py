@@ -241,12 +241,14 @@ EVENTS: Mapping[str, Move] = {
     "replied": Move(EVERY, HANDS),
     "message": Move(EVERY, frozenset({"customer", "desk", "staff"})),
     "customer": Move(EVERY, frozenset({"customer", "staff"})),
+    "owner_known": Move(OPEN, frozenset({"policy"})),
     "mirrored": Move(EVERY, HANDS),
     **{answer: Move(EVERY, frozenset({"device"})) for answer in ("diagnostics", "check_update", "update")},
 }
 """Every event a ledger may hold. ``visit_off``: whoever it was arranged with is not there any more. ``approval_over``: nobody answered in
-time, or it was withdrawn. ``recovered``: the device has been well again while somebody is at it or on the way. ``corrected``: its outcome
-was another one. ``message`` is the customer's, also where staff wrote it down for them."""
+time, or it was withdrawn. ``recovered``: the device has been well again while somebody is at it or on the way. ``corrected``: its
+outcome was another one. ``message`` is the customer's, also where staff wrote it down for them. ``owner_known``: a case that went on
+without a person has its device's owner for its customer from here on."""
 
 
 def party_of(actor: str) -> Party:

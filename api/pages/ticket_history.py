@@ -76,6 +76,7 @@ def _sentences(say: Speaker, detail: dict[str, Any]) -> dict[str, Callable[[], s
         ),
         "customer": lambda: say("the customer asks: {wish}", wish=say.word(str(detail.get("wish") or "something"))),
         "remedy_proposed": lambda: say("proposed: {remedy}", remedy=_remedy(say, detail)),
+        "owner_known": lambda: say("the case is the device's owner's from now on"),
         "remedy_chosen": lambda: say("chosen: {remedy}", remedy=_remedy(say, detail)),
         "approval_asked": lambda: say("the customer was asked to agree: {remedy}", remedy=_remedy(say, detail)),
         "approved": lambda: say("the customer agreed: {remedy}", remedy=_remedy(say, detail)),

@@ -173,6 +173,17 @@ def of_customer(connection: Connection, customer_id: str) -> list[TicketReport]:
     return [TicketReport(**row) for row in connection.execute(query).mappings()]
 
 
+def surely_by(connection: Connection, ticket_ids: Iterable[int]) -> set[tuple[int, str]]:
+    """Who certainly reported into some tickets: pairs of ticket and customer."""
+    found: set[tuple[int, str]] = set()
+    for some in batched(ticket_ids):
+        query = sa.select(ticket_reports.c.ticket_id, ticket_reports.c.customer_id).where(
+            ticket_reports.c.ticket_id.in_(some), ticket_reports.c.verified, ticket_reports.c.customer_id.is_not(None)
+        )
+        found.update((row.ticket_id, row.customer_id) for row in connection.execute(query))
+    return found
+
+
 def to_tell(
     connection: Connection, whats: Sequence[str], since: datetime, now: datetime
 ) -> list[tuple[TicketReport, int]]:

@@ -8,7 +8,9 @@ import pytest
 
 from alerts.customers import erasure, transfer
 from alerts.customers.transfer import NewOwner, Transferred
-from alerts.tickets import acts, approvals, conversation, repairs
+from alerts.intake import reporting
+from alerts.intake.report import Report
+from alerts.tickets import acts, approvals, conversation, ending, repairs
 from alerts.tickets.requests import request_visit
 from hearthwatch.errors import Conflict, Denied, Invalid, Missing
 from hearthwatch.records import (
@@ -266,6 +268,64 @@ def test_what_was_written_with_the_old_owner_is_read_by_staff_alone(world: World
             "The key is under the mat",
             "We come to Elm Street 7",
         ]
+
+
+def taken_over(world: World) -> int:
+    """The old owner's ticket after the sale, into which the new owner reported surely themselves; returns its number."""
+    number = under_way(world)
+    world.home(2, devices_=(), consent=())
+    move(world, to=NewOwner("c-2", "h-2"))
+    with world.database.transaction() as connection:
+        done = reporting.report(
+            connection,
+            Report("page", "It drops out", "offline", device_id="lock-1", customer_id="c-2", verified=True),
+            world.now,
+        )
+    assert (done.ticket.id, done.opened) == (number, False)
+    return number
+
+
+def test_a_case_that_the_new_owner_reports_into_is_theirs_from_then_on(world: World) -> None:
+    number = taken_over(world)
+    after = world.ticket()
+    assert (after.customer_id, after.home_id) == ("c-2", "h-2")
+    with world.database.reading() as connection:
+        (known,) = [one for one in tickets.events(connection, number) if one.what == "owner_known"]
+        shown = [one.text for one in ticket_messages.of_ticket(connection, number, visible=True)]
+    assert known.actor == "intake"
+    assert known.detail["customer_id"] == "c-2"
+    assert [("drops out" in one, "mat" in one) for one in shown] == [(True, False)]
+
+
+def test_the_new_owner_hears_how_the_case_they_reported_into_goes_on_and_nothing_of_what_was_before(
+    world: World,
+) -> None:
+    number = taken_over(world)
+    with world.database.transaction() as connection:
+        conversation.reply(connection, number, None, "We look at it", "ann", world.now)
+        ending.close(connection, number, None, code="confirmed", part="radio", note=None, actor="ann", now=world.now)
+    world.follow_up()
+    with world.database.reading() as connection:
+        told_now = notices.list_notices(connection, customer_id="c-2")
+    assert {(one.kind, one.ticket_id, one.state) for one in told_now} == {
+        ("ticket_update", number, "queued"),
+        ("ticket_message", number, "queued"),
+    }
+    words = "".join(one.body for one in told_now)
+    assert ("We look at it" in words, "Elm Street" in words) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "stranger", [{"customer_id": None, "verified": False}, {"customer_id": "c-3", "verified": True}]
+)
+def test_a_report_of_anybody_but_the_owner_makes_the_case_nobody_s(world: World, stranger: dict[str, object]) -> None:
+    under_way(world)
+    world.home(2, devices_=())
+    world.home(3, devices_=())
+    move(world, to=NewOwner("c-2", "h-2"))
+    with world.database.transaction() as connection:
+        reporting.report(connection, Report("qr", "It drops out", "offline", device_id="lock-1", **stranger), world.now)  # type: ignore[arg-type]
+    assert {one.id: one.customer_id for one in world.tickets()}[1] is None
 
 
 def test_each_owner_s_copy_holds_their_own_words_and_their_erasure_takes_no_others(world: World) -> None:
