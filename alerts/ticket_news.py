@@ -18,6 +18,7 @@ from alerts.policy import decisions
 from alerts.policy.decisions import NoticePlan
 from alerts.policy.file import Policy, Rule
 from alerts.tickets.approvals import subject_of
+from alerts.tickets.opening import WARNS
 from alerts.tickets.recalls import SETTLED
 from alerts.tickets.states import party_of
 from hearthwatch.records import customers, notices, reports, ticket_approvals, ticket_messages, tickets
@@ -30,9 +31,9 @@ SERVICE = Rule(name="what the customer waits for", purpose="service")
 KINDS: Mapping[str, str] = {"replied": "ticket_message", "approval_asked": "approval"}
 """Events that speak to the customer, whatever they were told of the matter before; the others are ``ticket_update``."""
 EVENT = "ticket_event:"
-TURNS = frozenset({"closed", "corrected", "reopened"})
 OWNER_KNOWN = "owner_known"
 """What happened before it was said to another, or to nobody: its customer is not told of it."""
+TURNS = frozenset({"closed", "corrected", "reopened"})
 """What says whether a case is over: of several that nobody heard of yet the newest is told, and no other."""
 OVERTAKEN: Mapping[str, str] = {
     "closed": "overtaken: the case was closed again before this was sent",
@@ -134,6 +135,8 @@ def _is_told(event: TicketEvent) -> bool:
     if event.what in {"closed", "corrected"}:
         settled = bool(event.detail.get(SETTLED))  # the campaign says so, and what it means
         return not settled and event.detail.get("code") in phrases.TICKET_CLOSED
+    if event.detail.get(WARNS):
+        return False  # the warning itself says that the case goes on
     return not event.detail.get("delivered")  # by an outside desk, which wrote to the customer itself
 
 
@@ -191,10 +194,10 @@ def _knowing(connection: Connection, asked: Sequence[Ticket]) -> set[int]:
     linked = tickets.standing(connection, [one.id for one in asked if one.kind != "request"])
     ids = sorted({finding.id for found in linked.values() for finding in found})
     told = {(one.finding_id, one.customer_id) for one in notices.of_findings(connection, ids) if one.state == "sent"}
+    reported = reports.surely_by(connection, [one.id for one in asked])
     return {
         one.id
         for one in asked
-    reported = reports.surely_by(connection, [one.id for one in asked])
         if one.kind == "request"
         or (one.id, one.customer_id) in reported
         or any((finding.id, one.customer_id) in told for finding in linked.get(one.id, ()))

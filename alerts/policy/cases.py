@@ -48,7 +48,7 @@ class DeviceCase:
     """A device's finding and what happens to its ticket; ``cause`` is the worse release that explains it, if one does.
 
     ``wants_notice`` says that its present owner does not have the notice yet that its rule asks for. ``held_out``: nobody outside is
-    told, by a draw.
+    told, by a draw. ``risen``: it became a matter of safety after its ticket was closed, and nobody was warned of that.
     """
 
     finding: Finding
@@ -61,6 +61,7 @@ class DeviceCase:
     engineers: bool = False
     wants_notice: bool = False
     held_out: bool = False
+    risen: bool = False
 
     @property
     def gravity(self) -> tuple[int, float, int]:
@@ -70,7 +71,7 @@ class DeviceCase:
     @property
     def settled(self) -> bool:
         """Whether a person closed its ticket and nothing since then is news."""
-        return self.ticket is not None and self.ticket.state == "closed" and self.step == "none"
+        return self.ticket is not None and self.ticket.state == "closed" and self.step == "none" and not self.risen
 
 
 @dataclass(frozen=True, slots=True)

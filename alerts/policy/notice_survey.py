@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from alerts.policy import decisions, households, reasons
+from alerts.policy import danger, decisions, households, reasons
 from alerts.policy.cases import DeviceCase, NoticeCase, WorseRelease, gravity
 from alerts.policy.current_round import Round
 from alerts.policy.decisions import NoticePlan
@@ -17,7 +17,6 @@ from hearthwatch.values import Device, Finding, Notice, Release
 
 UNSENT = ("suppressed", "cancelled", "waiting")
 """States a notice may leave again while its finding stands: consent is given, a budget renewed, a fault back."""
-LATEST_NOTICES = 50
 FLEET_IS_SPENT = "the fleet's budget of {limit} notices a week is used up; the gravest go first"
 
 
@@ -49,9 +48,9 @@ def wanting(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
     this.fixes.learn((case.device, case.finding.mode) for case in wanted if case.device is not None)
     ids = [case.finding.id for case in wanted]
     decided = notices.decided(this.connection, ids, this.now)
-    with_others = notice_findings.told(this.connection, ids, this.now, _told_states(this))
+    with_others = notice_findings.told(this.connection, ids, this.now, danger.told_states(this))
     grave = [case.finding.id for case in wanted if case.rule.is_safety]
-    warned = notices.warned(this.connection, grave, this.now, _told_states(this)) if grave else set()
+    warned = notices.warned(this.connection, grave, this.now, danger.told_states(this)) if grave else set()
     open_now = set()
     for case in wanted:
         number = case.finding.id
@@ -61,11 +60,6 @@ def wanting(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
         else:
             open_now.add(case.finding.id)
     return open_now
-
-
-def _told_states(this: Round) -> tuple[str, ...]:
-    told = (*notices.SPENT, "failed")
-    return told if this.live else (*told, "observed")
 
 
 def mended(this: Round, cases: Sequence[DeviceCase]) -> set[int]:
@@ -97,7 +91,7 @@ def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
         customer = case.owner.customer.id if case.owner else ""
         key = (case.finding.id, customer, kind)
         existing = by_key.get(key)
-        rises = key in risen or _rises(this, case, existing)
+        rises = key in risen or danger.rises(this, case, existing)
         existing = risen.get(key) if rises else existing
         remark = _in_the_way(
             this, case, (case.finding.subject, decisions.part_of(case.finding) or None, customer) in told
@@ -106,16 +100,6 @@ def about_devices(this: Round, cases: Sequence[DeviceCase]) -> list[NoticeCase]:
         if remark is None and not _observed_before(this, existing):
             wishes.append(Wish(case, kind, fix, existing, notices.RISEN if rises else ""))
     return households.letters(this, wishes, {case.finding.id: case for case in cases})
-
-
-def _rises(this: Round, case: DeviceCase, before: Notice | None) -> bool:
-    """Whether a finding is a matter of safety now whose notice spoke of a lesser one: the warning has an occasion of its own."""
-    return (
-        case.rule.is_safety
-        and before is not None
-        and before.state in _told_states(this)
-        and not notices.is_warning(before.why)
-    )
 
 
 def _known(this: Round, ids: Sequence[str]) -> set[tuple[str, str | None, str]]:
@@ -137,22 +121,13 @@ def _learn_subjects(this: Round, ids: Sequence[str]) -> None:
 def _in_the_way(this: Round, case: DeviceCase, told: bool) -> str | None:
     """Why the customer is not written to about a finding although its rule asks for it."""
     if case.rule.is_safety:
-        return "told" if told and _warned(this, case) else None
+        return "told" if told and danger.was_warned(this, case) else None
     if told:
         return "told"
     if case.finding.subject in this.campaigns:
         return "campaign"
     customer = case.owner.customer.id if case.owner else ""
     return "recent" if (case.finding.subject, customer) in this.subjects else None
-
-
-def _warned(this: Round, case: DeviceCase) -> bool:
-    """Whether the customer was warned of danger from the device: knowing of a lesser matter does not stand for that."""
-    customer = case.owner.customer.id if case.owner else None
-    before = notices.list_notices(
-        this.connection, device_id=case.finding.subject, customer_id=customer, limit=LATEST_NOTICES
-    )
-    return any(one.state in notices.SPENT and notices.is_warning(one.why) for one in before)
 
 
 def _observed_before(this: Round, existing: Notice | None) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts.policy import decisions, facts, hold_out, judgement, notice_survey
+from alerts.policy import danger, decisions, facts, hold_out, judgement, notice_survey
 from alerts.policy.bad_releases import release_of, still_runs
 from alerts.policy.cases import DeviceCase, Survey, WorseRelease
 from alerts.policy.current_round import Round
@@ -67,7 +67,8 @@ def _survey(connection: Connection, version: PolicyVersion, now: datetime, subje
     mine = [finding for finding in found if finding.subject_type in {"device", "group"}]
     known = devices.find(connection, sorted({finding.subject for finding in mine if finding.subject_type == "device"}))
     this.known, this.facts = known, _facts(this, known)
-    held = hold_out.sort(this, _device_cases(this, _judge_all(this, mine, known), known, linked, worse))
+    standing = danger.risen(this, _device_cases(this, _judge_all(this, mine, known), known, linked, worse))
+    held = hold_out.sort(this, standing)
     cases = _with_owners(this, held.cases)
     held_out = tuple(case for case in cases if case.held_out) if this.live else ()
     wanted = notice_survey.all_of(this, found, known, worse, cases)

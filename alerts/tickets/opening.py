@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -21,6 +22,8 @@ from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Device, Finding, Ticket
 
 ACTOR = "policy"
+WARNS = "warns"
+"""In the detail of what opened a ticket again: its customer gets a warning of danger, which says so by itself."""
 
 
 def for_device(connection: Connection, policy: Policy, case: DeviceCase, now: datetime) -> Ticket | None:
@@ -30,7 +33,8 @@ def for_device(connection: Connection, policy: Policy, case: DeviceCase, now: da
     if case.ticket is None:
         return None
     if case.step == "reopen":
-        return _reopen_or_join(connection, policy, case, case.ticket, now)
+        reopened = _reopen_or_join(connection, policy, case, case.ticket, now)
+        return _raise(connection, policy, case.finding, case.rule, reopened, now) if case.risen else reopened
     if case.step == "raise":
         return _raise(connection, policy, case.finding, case.rule, case.ticket, now)
     return case.ticket
@@ -46,7 +50,7 @@ def for_release(connection: Connection, policy: Policy, case: WorseRelease, rule
     if standing is not None:
         return _join(connection, standing, case.finding, now)
     if case.step == "reopen" and case.ticket is not None:
-        return _reopen(connection, case.ticket, case.finding, None, now)
+        return _reopen(connection, case.ticket, _seen(case.finding, None), now)
     rank = decisions.priority(case.finding, rule)
     replaced = f" than {case.release.replaces}" if case.release.replaces else ""
     new = NewTicket(
@@ -78,7 +82,8 @@ def _open_or_join(connection: Connection, policy: Policy, case: DeviceCase, now:
     earlier = tickets.with_stem(connection, stem, kind="device", device_id=finding.subject)
     standing = next((one for one in earlier if one.state != "closed"), None)
     if standing is not None:
-        return _raise(connection, policy, finding, case.rule, _join(connection, standing, finding, now), now)
+        joined = _join(connection, standing, finding, now, danger=case.rule.is_safety)
+        return _raise(connection, policy, finding, case.rule, joined, now)
     rank = decisions.priority(finding, case.rule)
     new = NewTicket(
         cause=f"{stem}{len(earlier) + 1}",
@@ -94,7 +99,8 @@ def _open_or_join(connection: Connection, policy: Policy, case: DeviceCase, now:
         part=part or None,
         mode=finding.mode,
     )
-    ticket, opened = tickets.open_once(connection, new, actor=ACTOR, now=now, detail=_seen(finding, case.device))
+    detail = _seen(finding, case.device) | _of_danger(case.rule.is_safety)
+    ticket, opened = tickets.open_once(connection, new, actor=ACTOR, now=now, detail=detail)
     tickets.join(connection, finding.id, ticket.id, now)
     if not opened:
         return ticket
@@ -107,21 +113,25 @@ def _reopen_or_join(connection: Connection, policy: Policy, case: DeviceCase, ti
     others = tickets.with_stem(connection, stem, kind="device", device_id=ticket.device_id)
     standing = next((one for one in others if one.state != "closed"), None)
     if standing is not None:
-        return _join(connection, standing, case.finding, now)
-    reopened = _reopen(connection, ticket, case.finding, case.device, now)
+        return _join(connection, standing, case.finding, now, danger=case.rule.is_safety)
+    detail = _seen(case.finding, case.device) | _of_danger(case.rule.is_safety)
+    if case.risen and case.rule.notice:
+        detail[WARNS] = True
+    reopened = _reopen(connection, ticket, detail, now)
     commands.for_ticket(connection, policy, reopened, case.device, now)
     return _assign(connection, reopened, case.device, case.owner, now)
 
 
-def _reopen(connection: Connection, ticket: Ticket, finding: Finding, device: Device | None, now: datetime) -> Ticket:
-    detail = {**_seen(finding, device), "closed_as": ticket.closing_code}
+def _reopen(connection: Connection, ticket: Ticket, seen: Mapping[str, object], now: datetime) -> Ticket:
+    detail = {**seen, "closed_as": ticket.closing_code}
     fresh = tickets.get(connection, ticket.id)
     return record(connection, fresh, "reopened", ACTOR, now, detail, also=dict.fromkeys(CLEARED))
 
 
-def _join(connection: Connection, ticket: Ticket, finding: Finding, now: datetime) -> Ticket:
+def _join(connection: Connection, ticket: Ticket, finding: Finding, now: datetime, *, danger: bool = False) -> Ticket:
     tickets.join(connection, finding.id, ticket.id, now)
     detail = {"finding_id": finding.id, "kind": finding.kind, "mode": finding.mode, "subject": finding.subject}
+    detail |= _of_danger(danger)
     return record(connection, tickets.get(connection, ticket.id), "joined", ACTOR, now, detail)
 
 
@@ -133,7 +143,7 @@ def _raise(
     if rank >= ticket.priority:
         return ticket
     due_at = min(filter(None, (ticket.due_at, decisions.due(policy, rank, now))))
-    detail = {"from": ticket.priority, "to": rank}
+    detail = {"from": ticket.priority, "to": rank, **_of_danger(rule.is_safety)}
     return record(connection, ticket, "raised", ACTOR, now, detail, also={"due_at": due_at})
 
 
@@ -161,6 +171,10 @@ def title(finding: Finding, device: Device | None) -> str:
     model = f" ({device.model})" if device and device.model else ""
     odds = f", {finding.probability:.0%} to fail within 30 days" if finding.probability is not None else ""
     return f"{finding.subject}{model}: {what}{odds}"
+
+
+def _of_danger(danger: bool) -> dict[str, object]:
+    return {tickets.OF_DANGER: True} if danger else {}
 
 
 def _seen(finding: Finding, device: Device | None) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from alerts.remedies.money import told
+from alerts.tickets.opening import WARNS
 from alerts.tickets.recalls import SETTLED
 from api.context import ApiContext
 from api.pages.frame import Visit, card
@@ -75,8 +76,8 @@ def _sentences(say: Speaker, detail: dict[str, Any]) -> dict[str, Callable[[], s
             say("the customer wrote") if detail.get("verified", True) else say("somebody unverified wrote")
         ),
         "customer": lambda: say("the customer asks: {wish}", wish=say.word(str(detail.get("wish") or "something"))),
-        "remedy_proposed": lambda: say("proposed: {remedy}", remedy=_remedy(say, detail)),
         "owner_known": lambda: say("the case is the device's owner's from now on"),
+        "remedy_proposed": lambda: say("proposed: {remedy}", remedy=_remedy(say, detail)),
         "remedy_chosen": lambda: say("chosen: {remedy}", remedy=_remedy(say, detail)),
         "approval_asked": lambda: say("the customer was asked to agree: {remedy}", remedy=_remedy(say, detail)),
         "approved": lambda: say("the customer agreed: {remedy}", remedy=_remedy(say, detail)),
@@ -87,7 +88,9 @@ def _sentences(say: Speaker, detail: dict[str, Any]) -> dict[str, Callable[[], s
         "merged": lambda: _merged(say, detail),
         "closed": lambda: _closed(say, detail),
         "corrected": lambda: _corrected(say, detail),
-        "reopened": lambda: say("opened again"),
+        "reopened": lambda: (
+            say("opened again: it is a matter of safety now") if detail.get(WARNS) else say("opened again")
+        ),
         "mirrored": lambda: say("shown in the outside desk"),
         "diagnostics": lambda: say("the device answered with diagnostics"),
         "check_update": lambda: say("the device answered about updates"),

@@ -83,6 +83,8 @@ class Sought(TypedDict, total=False):
     due_before: datetime | None
 
 
+OF_DANGER = "safety"
+"""In the ledger's detail: from then on the ticket was about a matter of safety."""
 NEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
 _DUE = sa.func.coalesce(tickets.c.due_at, sa.literal(NEVER_DUE, Instant()))
 _COLUMNS = tuple(tickets.c[name] for name in Ticket.__dataclass_fields__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from alerts.tickets.opening import WARNS
 from alerts.tickets.recalls import SETTLED
 from alerts.tickets.states import EVENTS
 from api.pages.language import Speaker
@@ -36,3 +37,8 @@ def test_a_correction_says_both_outcomes_and_a_closing_that_it_settled_a_recall(
         1, 1, NOON, "closed", "ann", {"code": "confirmed", SETTLED: [{"campaign_id": 1, "remedy": "repair"}]}
     )
     assert told_of(say, closed) == "closed as confirmed · the device is settled in its recall"
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "a matter of safety"), ("zh_Hans", "涉及安全")])
+def test_what_danger_opened_again_says_so(language: str, words: str) -> None:
+    assert words in told_of(Speaker(language), TicketEvent(1, 1, NOON, "reopened", "policy", {WARNS: True}))

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.policy.file import InvalidPolicy
+from alerts.tickets import ending
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import consents, models
+from hearthwatch.records import consents, findings, models
 from hearthwatch.records.database import open_database
 from hearthwatch.values import Notice
 from tests.conftest import restore
@@ -108,6 +109,116 @@ def test_however_severity_goes_there_is_one_warning_at_most_and_one_where_it_was
     assert rules.count(LESSER) <= 1
     assert not (rules and worst == 0)
     database.close()
+
+
+# -- a person had closed its ticket
+
+
+def close(world: World, code: str = "no_fault_found") -> None:
+    world.pass_time(hours=1)
+    number = world.ticket().id
+    with world.database.transaction() as connection:
+        ending.close(connection, number, None, code=code, part=None, note=None, actor="ann", now=world.now)
+    world.run()
+
+
+def steps(world: World) -> list[str]:
+    steps = {"opened", "raised", "closed", "reopened"}
+    return [one for one in world.ticket_events(world.ticket()) if one in steps]
+
+
+def of_the_case(world: World) -> list[str]:
+    """The news of its ticket that its owner got."""
+    news = [one for one in world.notices() if one.kind == "ticket_update" and one.state == "sent"]
+    return [str((one.why or {})["event"]) for one in news]
+
+
+@pytest.mark.parametrize("code", ["no_fault_found", "user_error", "environment", "confirmed"])
+def test_what_becomes_dangerous_after_a_person_closed_its_ticket_is_warned_of_once(world: World, code: str) -> None:
+    dangerous(world)
+    look(world, "warning")
+    close(world, code)
+    look(world, "warning")
+    assert (told(world), steps(world)[-1]) == ([(LESSER, "sent")], "closed")
+    for severity in ("critical", "critical", "warning", "critical"):
+        look(world, severity)
+    assert told(world) == [(LESSER, "sent"), (GRAVE, "sent")]
+    assert steps(world) == ["opened", "closed", "reopened", "raised"]
+    assert (world.ticket().state, world.ticket().priority) == ("open", 2)
+    assert of_the_case(world) == ["closed"]  # the warning says that it goes on
+
+
+def test_who_closes_the_ticket_of_a_danger_has_decided_about_it(world: World) -> None:
+    dangerous(world)
+    look(world, "warning")
+    close(world)
+    look(world, "critical")
+    close(world)
+    for severity in ("critical", "warning", "critical"):
+        look(world, severity)
+    assert told(world) == [(LESSER, "sent"), (GRAVE, "sent")]
+    assert (steps(world).count("reopened"), world.ticket().state) == (1, "closed")
+
+
+def test_a_danger_that_nobody_could_be_told_of_opens_its_ticket_again_once(world: World) -> None:
+    dangerous(world)
+    world.home(channels=[])
+    look(world, "warning")
+    close(world)
+    look(world, "critical")
+    assert (about_faults(world)[0].state, world.ticket().state) == ("suppressed", "open")
+    close(world)
+    for _ in range(3):
+        look(world, "critical")
+    assert (steps(world).count("reopened"), world.ticket().state) == (1, "closed")
+
+
+def test_a_ticket_that_was_about_danger_from_the_beginning_stays_closed_although_nobody_could_be_told(
+    world: World,
+) -> None:
+    dangerous(world)
+    world.home(channels=[])
+    look(world, "critical")
+    close(world)
+    look(world, "critical")
+    assert steps(world) == ["opened", "closed"]
+
+
+@pytest.mark.parametrize("brake", ["muted", "expected"])
+def test_a_finding_that_a_person_muted_or_expects_stays_closed_however_grave(world: World, brake: str) -> None:
+    dangerous(world)
+    look(world, "warning")
+    close(world)
+    with world.database.transaction() as connection:
+        (finding,) = findings.list_findings(connection, limit=10)
+        if brake == "muted":
+            findings.mute(connection, finding.id, None, world.now + timedelta(days=9), "ann", world.now)
+        else:
+            findings.expect(connection, finding.id, None, "ann", world.now)
+    look(world, "critical")
+    assert (told(world), world.ticket().state) == ([(LESSER, "sent")], "closed")
+
+
+def test_who_observes_sees_the_warning_and_the_ticket_stays_closed(world: World) -> None:
+    dangerous(world)
+    look(world, "warning")
+    close(world)
+    world.set_mode(1, "observe")
+    look(world, "critical")
+    look(world, "critical")
+    assert told(world) == [(LESSER, "sent"), (GRAVE, "observed")]
+    assert world.ticket().state == "closed"
+
+
+def test_an_old_warning_about_another_part_does_not_stand_for_a_new_danger(world: World) -> None:
+    dangerous(world)
+    look(world, "critical")
+    world.pass_time(hours=100)
+    for severity in ("warning", "critical"):
+        world.pass_time(hours=1)
+        world.stand(mode="motor_wear", severity=severity)
+        world.run()
+    assert told(world)[-2:] == [("a wear part is going", "sent"), (GRAVE, "sent")]
 
 
 # -- all channels
