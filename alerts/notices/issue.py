@@ -267,16 +267,17 @@ def _send(
     connection: Connection, notice: Notice, letter: Letter, draft: Draft, policy: Policy, mail: Mail, now: datetime
 ) -> None:
     own = letter if mail.unread else letter.with_token(_link(connection, notice, mail, now))
-    safety = draft.kind in OF_CAMPAIGNS
+    campaign = draft.kind in OF_CAMPAIGNS
+    danger = campaign or draft.purpose == "safety"  # no mail program may offer to silence a warning of danger
     payload = {
         "subject": own.subject,
         "text": own.text,
         "html": own.html,
         "short": own.short,
         "language": own.language,
-        "unsubscribe": None if safety else f"{own.link}/unsubscribe",
+        "unsubscribe": None if danger else f"{own.link}/unsubscribe",
         "quiet": _quiet(draft, policy),
-        "purpose": None if draft.purpose in policy.notices.without_consent else draft.purpose,
+        "purpose": draft.purpose if draft.purpose and policy.notices.needs_consent(draft.purpose) else None,
     }
     letters.put(
         connection,
@@ -285,7 +286,7 @@ def _send(
         payload,
         now=now,
         next_at=notice.send_after,
-        reach="all" if safety or draft.all_channels else None,
+        reach="all" if campaign or draft.all_channels else None,
     )
 
 
@@ -297,7 +298,7 @@ def _link(connection: Connection, notice: Notice, mail: Mail, now: datetime) -> 
 def _addresses(connection: Connection, draft: Draft, policy: Policy) -> Sequence[str]:
     """The customer's addresses, without those by which they do not want to hear of this."""
     customer = draft.owner.customer
-    if draft.purpose is None or draft.purpose in policy.notices.without_consent:
+    if draft.purpose is None or not policy.notices.needs_consent(draft.purpose):
         return customer.channels
     agreed = consents.standing(connection, customer.id)
     return [one for one in customer.channels if agreed.allows(draft.purpose, medium(one))]

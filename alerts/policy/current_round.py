@@ -132,7 +132,7 @@ class Round:
     def limits(self, rule: Rule, owner: Owner, plan: NoticePlan) -> dict[str, Any]:
         """What a notice's plan came from besides its finding, as it is kept with the notice."""
         customer = owner.customer
-        needed = rule.purpose not in self.policy.notices.without_consent
+        needed = self.policy.notices.needs_consent(rule.purpose)
         given = self._consents_of(customer.id).allows(rule.purpose) or bool(self._reach(rule, customer))
         counted = self._spent.get(household(owner), 0) - (1 if plan.state == "queued" else 0)
         quiet = None if decisions.passes(rule) else decisions.quiet_at(self.policy, owner).because(self.now)
@@ -158,7 +158,7 @@ class Round:
     def _reach(self, rule: Rule, customer: Customer) -> tuple[str, ...]:
         """The addresses of a customer that may be used for a rule's purpose."""
         found = usable(customer.channels)
-        if rule.purpose in self.policy.notices.without_consent:
+        if not self.policy.notices.needs_consent(rule.purpose):
             return found
         holds = self._consents_of(customer.id)
         return tuple(one for one in found if holds.allows(rule.purpose, medium(one)))

@@ -228,4 +228,4 @@ def no_consent(purpose: str) -> str:
 
 def may_write(policy: Policy, purpose: str, consents: Mapping[str, bool]) -> bool:
     """Whether a customer may be written to for a purpose."""
-    return purpose in policy.notices.without_consent or consents.get(purpose, False)
+    return not policy.notices.needs_consent(purpose) or consents.get(purpose, False)

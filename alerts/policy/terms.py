@@ -66,6 +66,10 @@ class NoticeLimits(Section):
     reminders: int = Field(2, ge=0)
     without_consent: tuple[Purpose, ...] = Field(("safety",), strict=False)
 
+    def needs_consent(self, purpose: str) -> bool:
+        """Whether customers have to have agreed to a purpose. Warnings of danger never need that, whatever the list says."""
+        return purpose != "safety" and purpose not in self.without_consent
+
 
 class QuietHours(Section):
     """When nobody is written to, by the wall clock of the home. Equal times: no quiet hours."""

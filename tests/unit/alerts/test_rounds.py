@@ -77,12 +77,24 @@ def test_a_notice_held_back_for_want_of_consent_goes_out_when_consent_is_given(w
     assert world.notice().state == "sent"
 
 
-def test_a_safety_notice_needs_no_consent(world: World) -> None:
+@pytest.mark.parametrize("listed", ['["safety"]', '["service"]', "[]"])
+def test_a_safety_notice_needs_no_consent_whatever_the_policy_lists(world: World, listed: str) -> None:
     world.home(consent=())
-    world.policy()
+    world.policy(without_consent=f"without_consent = {listed}")
     world.observe(mode="overheating")
     world.run()
     assert world.notice().state == "sent"
+    assert (world.notice().why or {})["consent"]["needed"] is False
+
+
+def test_no_mail_program_offers_to_silence_a_warning_of_danger(world: World) -> None:
+    world.home(devices_=("lock-1", "lock-2"))
+    world.policy()
+    world.observe("lock-1", "overheating")
+    world.stand("lock-2")
+    world.apply()
+    offers = {item.payload["subject"]: bool(item.payload["unsubscribe"]) for item in world.outbox(kind="notice")}
+    assert sorted(offers.values()) == [False, True]
 
 
 @pytest.mark.parametrize("channels", [[], ["file:///etc/passwd"], ["json://10.0.0.1/"], ["pigeon://x"]])
