@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from alerts.policy.bad_releases import release_of, still_runs
 from alerts.policy.file import Policy
 from alerts.policy.fixes import Fixes
+from alerts.tickets.states import party_of
 from hearthwatch.firmware import version as normalised
 from hearthwatch.records import devices, releases, tickets
 from hearthwatch.records.tickets import LinkedFinding, TicketEvent
@@ -39,8 +40,9 @@ class Endings:
 def endings(connection: Connection, policy: Policy, now: datetime) -> Endings:
     """Look at all open tickets that may be over.
 
-    What recovered and stayed so closes by itself, whatever it waits for but a part. Where a visit is agreed, work has begun or a part is on
-    its way, a person decides: that it recovered is noted once, and the customer is told that the visit stays unless they say otherwise.
+    What recovered and stayed so closes by itself, whatever it waits for but a part, unless a person opened it again. Where a visit is
+    agreed, work has begun or a part is on its way, a person decides: that it recovered is noted once, and the customer is told that the visit stays
+    unless they say otherwise.
     """
     since = now - timedelta(hours=policy.tickets.close_after_hours)
     open_now = tickets.maybe_over(connection, since, releases.mended_models(connection))
@@ -60,7 +62,7 @@ def endings(connection: Connection, policy: Policy, now: datetime) -> Endings:
     ledgers = tickets.ledgers(connection, [one.ticket.id for one in closings])
     for closing in closings:
         ticket = closing.ticket
-        if _customer_waits(ledgers[ticket.id]):
+        if _a_person_decides(ledgers[ticket.id]):
             continue
         if not _is_somebody_at_it(ticket):
             over.append(closing)
@@ -163,6 +165,9 @@ def _release_is_over(
     return Closing(ticket, "fixed_by_update", f"no device that was seen lately runs {bad.version} any more")
 
 
-def _customer_waits(ledger: Sequence[TicketEvent]) -> bool:
-    """Whether the customer asked for something that a person has to answer."""
-    return any(event.what == "customer" and event.detail.get("wish") == "visit" for event in ledger)
+def _a_person_decides(ledger: Sequence[TicketEvent]) -> bool:
+    """Whether the customer asked for a visit, or a person opened it again: they know that it is not over, whatever the device says."""
+    if any(event.what == "customer" and event.detail.get("wish") == "visit" for event in ledger):
+        return True
+    begun = next((event for event in reversed(ledger) if event.what in {"opened", "reopened"}), None)
+    return begun is not None and begun.what == "reopened" and party_of(begun.actor) != "policy"

@@ -167,6 +167,23 @@ def test_a_question_about_a_price_is_taken_back_when_it_recovered(desk: Desk) ->
     assert desk.read(ticket).closing_code == "recovered"
 
 
+@pytest.mark.parametrize("code", ["confirmed", "fixed_by_update", "recovered"])
+@pytest.mark.parametrize("who", ["customer", "ann"])
+def test_what_a_person_opened_again_is_not_closed_by_itself(desk: Desk, code: str, who: str) -> None:
+    ticket = desk.close(desk.ticket(), code)
+    if code == "recovered":
+        desk.world.recover(desk.world.observe(part="battery"))
+    desk.world.pass_time(days=3)
+    if who == "customer":
+        desk.message(ticket, "It is not solved.")
+    else:
+        desk.reopen(ticket)
+    for _ in range(3):
+        desk.world.pass_time(days=2)
+        desk.world.run()
+    assert desk.read(ticket).state != "closed"
+
+
 @pytest.mark.parametrize(("by", "code"), [("policy", "recovered"), ("ann", "recovered"), ("ann", "confirmed")])
 def test_a_relapse_opens_the_same_ticket_whoever_closed_it(desk: Desk, by: str, code: str) -> None:
     ticket = desk.ticket()
