@@ -26,7 +26,9 @@ NONCES_KEPT = timedelta(days=2)
 def look(connection: Connection, version: PolicyVersion, now: datetime) -> bool:
     """Whether there is anything to do."""
     policy, live = parse(version.text), version.mode == "live"
-    if notices.overtaken(connection) or ticket_news.overtaken(connection) or ticket_approvals.overdue(connection, now):
+    if notices.overtaken(connection) or ticket_news.overtaken(connection) or survey.overtaken(connection):
+        return True
+    if ticket_approvals.overdue(connection, now):
         return True
     if tickets.waited_enough(connection, now) or closing.endings(connection, policy, now) != closing.Endings():
         return True
@@ -41,6 +43,8 @@ def carry_out(connection: Connection, version: PolicyVersion, mail: Mail, now: d
         done["cancelled"] += withdrawing.take_back(connection, notice, RECOVERED, POLICY, now)
     for notice, why in ticket_news.overtaken(connection):
         done["cancelled"] += withdrawing.take_back(connection, notice, why, POLICY, now)
+    for notice in survey.overtaken(connection):
+        done["cancelled"] += withdrawing.take_back(connection, notice, survey.NOT_OVER, POLICY, now)
     done["approvals_over"] = repairs.expire(connection, now)
     for ticket in tickets.waited_enough(connection, now):
         record(connection, ticket, "resumed", POLICY, now, {"why": "until"})

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from hearthwatch.records import sla_events, surveys
 from hearthwatch.records.database import batched
 from hearthwatch.records.sla_events import SlaEvent
-from hearthwatch.records.tables import notices, ticket_events, ticket_findings
+from hearthwatch.records.tables import notice_findings, notices, ticket_events, ticket_findings
 from hearthwatch.values import Ticket
 
 ANSWERS = frozenset({"replied", "scheduled", "approval_asked"})
@@ -21,6 +22,8 @@ ANSWERS = frozenset({"replied", "scheduled", "approval_asked"})
 FROM_AFAR = frozenset({"remote_fix", "update", "ship_part"})
 OF_PEOPLE = frozenset({"page", "qr", "api", "mail", "staff"})
 """Sources of tickets that somebody waits for an answer to."""
+CALLED_OFF = frozenset({"waiting", "visit_off", "started", "closed"})
+"""Events after which a visit is not to come any more."""
 WARNINGS = ("replacement", "check_up", "update")
 JUDGED = frozenset({"confirmed", "different_fault", "no_fault_found", "user_error", "environment", "fixed_by_update"})
 
@@ -63,6 +66,7 @@ class NoticeOutcome:
     """A notice that was sent about a finding, and how its ticket was closed. ``lead_days``: from sending to the failure, or its finding."""
 
     notice_id: int
+    policy_version: int
     ticket_id: int
     code: str
     lead_days: float | None
@@ -103,10 +107,21 @@ def _case(ticket: Ticket, events: Sequence[Event], clocks: Sequence[SlaEvent]) -
         resolution_s=(ticket.closed_at - ticket.opened_at).total_seconds() if ticket.closed_at else None,
         resolution_business_s=_used(clocks, "resolution"),
         answers=sum(what == "replied" for _, what, _ in events),
-        visits=sum(what == "scheduled" for _, what, _ in events),
+        visits=_visits([what for _, what, _ in events]),
         reopened=any(what == "reopened" for _, what, _ in events),
         asked_for_visit=any(what == "customer" and detail.get("wish") == "visit" for _, what, detail in events),
     )
+
+
+def _visits(happened: Sequence[str]) -> int:
+    """How many agreed visits were not called off: a wait ends what was agreed, another time takes the place of the first."""
+    visits, agreed = 0, False
+    for what in happened:
+        if what in {"started", "closed"}:
+            visits += agreed
+        if what in {"scheduled", *CALLED_OFF}:
+            agreed = what == "scheduled"
+    return visits
 
 
 def _used(clocks: Sequence[SlaEvent], clock: str) -> float | None:
@@ -120,19 +135,29 @@ def notices_judged(connection: Connection, ticket_ids: Iterable[int]) -> list[No
     found: dict[int, NoticeOutcome] = {}
     by_number = {one.id: one for some in batched(ticket_ids) for one in surveys.of_ids(connection, some)}
     for some in batched(sorted(by_number)):
-        query = (
-            sa.select(notices.c.id, notices.c.sent_at, ticket_findings.c.ticket_id)
-            .join(ticket_findings, ticket_findings.c.finding_id == notices.c.finding_id)
-            .where(ticket_findings.c.ticket_id.in_(some), notices.c.state == "sent", notices.c.kind.in_(WARNINGS))
-            .order_by(notices.c.id)
-        )
-        for row in connection.execute(query):
+        for row in _warnings(connection, some):
             ticket = by_number[row.ticket_id]
             if ticket.closing_code in JUDGED and ticket.id not in found:
                 found[ticket.id] = NoticeOutcome(
-                    row.id, ticket.id, str(ticket.closing_code), _lead(ticket, row.sent_at)
+                    row.id, row.policy_version, ticket.id, str(ticket.closing_code), _lead(ticket, row.sent_at)
                 )
     return list(found.values())
+
+
+def _warnings(connection: Connection, ticket_ids: Iterable[int]) -> Iterable[sa.Row[Any]]:
+    """Warnings that were sent about findings of some tickets, by themselves or in one letter with others; the oldest first."""
+    about = sa.union(
+        sa.select(notices.c.id, notices.c.finding_id),
+        sa.select(notice_findings.c.notice_id, notice_findings.c.finding_id),
+    ).subquery("about")
+    query = (
+        sa.select(notices.c.id, notices.c.policy_version, notices.c.sent_at, ticket_findings.c.ticket_id)
+        .join(about, about.c.id == notices.c.id)
+        .join(ticket_findings, ticket_findings.c.finding_id == about.c.finding_id)
+        .where(ticket_findings.c.ticket_id.in_(ticket_ids), notices.c.state == "sent", notices.c.kind.in_(WARNINGS))
+        .order_by(notices.c.id)
+    )
+    return connection.execute(query)
 
 
 def _lead(ticket: Ticket, sent_at: datetime | None) -> float | None:

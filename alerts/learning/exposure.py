@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection
 
 from alerts.learning.rates import DAYS_PER_MONTH
+from alerts.tickets.ending import PUT_IN_BY
 from hearthwatch.errors import Invalid
 from hearthwatch.firmware import version
 from hearthwatch.records import attributes, devices, firmware_changes, parts
@@ -78,7 +79,7 @@ def _values_over_time(connection: Connection, by: str, watched: Mapping[str, Wat
     if by.startswith("part:"):
         name = by.removeprefix("part:")
         for part in parts.over_time(connection, name, ids):
-            found[part.device_id].append((part.detail or UNKNOWN, part.from_at, part.to_at))
+            found[part.device_id].append((_detail(part.detail), part.from_at, part.to_at))
     else:
         attributes.check_name(by)
         for one in attributes.find(connection, by, ids):
@@ -88,6 +89,11 @@ def _values_over_time(connection: Connection, by: str, watched: Mapping[str, Wat
             f"no device has {by!r}; there are {', '.join(COLUMNS)}, firmware, part:NAME, and attributes", where="by"
         )
     return found
+
+
+def _detail(detail: str | None) -> str:
+    """What parts have in common: one that a ticket put in has only the ticket's number, and is of nobody's batch."""
+    return UNKNOWN if not detail or detail.startswith(PUT_IN_BY) else detail
 
 
 def _firmwares(device: Device, changes: Sequence[FirmwareChange]) -> list[Value]:
@@ -141,5 +147,13 @@ class Whose:
             self._of[span.device_id].append(span)
 
     def __call__(self, device_id: str, at: datetime) -> tuple[str, str] | None:
-        """(model, value) of a device at a time; None where it was not under observation then."""
-        return next(((one.model, one.value) for one in self._of.get(device_id, ()) if one.begin <= at <= one.end), None)
+        """(model, value) of a device at a time; None where it was not under observation then.
+
+        What comes to be known after its last word or its removal counts for what it had last: devices that die fall silent, and their
+        tickets close later. Leaving those out would make whatever kills devices look harmless.
+        """
+        mine = self._of.get(device_id, ())
+        found = next((one for one in mine if one.begin <= at <= one.end), None)
+        if found is None and mine and at > (last := max(mine, key=lambda one: one.end)).end:
+            found = last
+        return (found.model, found.value) if found is not None else None

@@ -32,8 +32,9 @@ class Month:
 class Row:
     """What happened to devices of a model with one value of the dimension, of one failure mode (or part).
 
-    ``devices`` are those it happened to. ``change`` compares the later half of the time with the earlier. ``cost`` is what the remedies of
-    closed tickets cost, in minor units of ``currency``; None where nobody chose one.
+    ``devices`` are those it happened to. ``change`` compares the later half of the time with the earlier. ``cost`` is what the remedies
+    that were chosen on their tickets cost, each ticket once, in minor units of ``currency``; None where nobody chose one, or where they are
+    in two currencies.
     """
 
     model: str
@@ -84,6 +85,7 @@ def feedback(
     rows = []
     for (of, value, mode), events in placed.items():
         key = (of, value)
+        cost, currency = _cost(events)
         early = sum(one.at < middle for one in events)
         counted = Counter(max(number for number, begin in enumerate(begins) if begin <= one.at) for one in events)
         rows.append(
@@ -94,8 +96,8 @@ def feedback(
                 rate=rate(len(events), whole.get(key, 0.0)),
                 devices=len({one.device_id for one in events}),
                 change=change(rate(early, before.get(key, 0.0)), rate(len(events) - early, after.get(key, 0.0))),
-                cost=_cost(events),
-                currency=next((one.currency for one in events if one.currency), None),
+                cost=cost,
+                currency=currency,
                 months=tuple(
                     Month(begin, rate(counted[number], monthly[number].get(key, 0.0)))
                     for number, begin in enumerate(begins)
@@ -113,9 +115,12 @@ def _events(connection: Connection, what: What, since: datetime, until: datetime
     return field_events.labelled(connection, "failure" if what == "failures" else "no_fault_found", since, until)
 
 
-def _cost(events: Sequence[FieldEvent]) -> int | None:
-    costs = [one.cost for one in events if one.cost is not None]
-    return sum(costs) if costs else None
+def _cost(events: Sequence[FieldEvent]) -> tuple[int | None, str | None]:
+    by_ticket = {one.ticket_id: (one.cost, one.currency) for one in events if one.cost is not None}
+    currencies = {currency for _, currency in by_ticket.values()}
+    if len(currencies) != 1:
+        return None, None
+    return sum(cost for cost, _ in by_ticket.values()), currencies.pop()
 
 
 def _order(row: Row) -> tuple[float, str, str, str]:

@@ -71,9 +71,17 @@ def service_figures(connection: Connection, *, since: datetime, until: datetime,
         one for one in surveys.list_surveys(connection, since=since, limit=ALL_SURVEYS) if one.ticket_id in numbers
     ]
     key_of = {case.ticket.id: _key(case, by) for case in cases}
-    keys = sorted(set(key_of.values()))
+    sent_by = {
+        one.ticket_id: str(one.policy_version) if by == "policy_version" else key_of[one.ticket_id] for one in judged
+    }
+    keys = sorted({*key_of.values(), *sent_by.values()}, key=_in_order)
     whole = _figures("all", cases, judged, answers)
-    return [whole, *(_figures(key, *_of(key, key_of, cases, judged, answers)) for key in keys)]
+    return [whole, *(_figures(key, *_of(key, key_of, sent_by, cases, judged, answers)) for key in keys)]
+
+
+def _in_order(key: str) -> tuple[int, str]:
+    """Version 10 comes after version 9, what has none first."""
+    return (int(key) if key.isdecimal() else 0, key)
 
 
 def _key(case: Case, by: By) -> str:
@@ -85,13 +93,14 @@ def _key(case: Case, by: By) -> str:
 def _of(
     key: str,
     key_of: Mapping[int, str],
+    sent_by: Mapping[int, str],
     cases: Iterable[Case],
     judged: Iterable[NoticeOutcome],
     answers: Iterable[Survey],
 ) -> tuple[list[Case], list[NoticeOutcome], list[Survey]]:
     return (
         [one for one in cases if key_of[one.ticket.id] == key],
-        [one for one in judged if key_of.get(one.ticket_id) == key],
+        [one for one in judged if sent_by[one.ticket_id] == key],
         [one for one in answers if key_of.get(one.ticket_id) == key],
     )
 

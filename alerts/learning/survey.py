@@ -17,7 +17,7 @@ from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records import customers, notices, surveys, tickets
 from hearthwatch.records.surveys import Survey
 from hearthwatch.records.tickets import NewTicket
-from hearthwatch.values import Ticket
+from hearthwatch.values import Notice, Ticket
 
 RULE = Rule(name="whether it helped", purpose="service")
 ASKED_ABOUT = frozenset(
@@ -29,6 +29,8 @@ STALE = timedelta(days=14)
 CONTENT = 3
 """From this score on an answer is not a bad one, where the matter is solved."""
 LONGEST_COMMENT = 2000
+ASKED = "survey"
+NOT_OVER = "overtaken: the case was opened again before its customer was asked about it"
 CALLED_WITHIN = timedelta(days=2)
 
 
@@ -51,6 +53,15 @@ def drafts(connection: Connection, policy: Policy, now: datetime) -> Iterator[Dr
         if draft is not None:
             told.add(str(ticket.customer_id))
             yield draft
+
+
+def overtaken(connection: Connection) -> list[Notice]:
+    """Surveys that have not left (quiet hours, a channel that is away) although their case is open again."""
+    waiting = [one for one, _ in notices.unsent_of_tickets(connection, ASKED)]
+    cases = {
+        one.id: one for one in surveys.of_ids(connection, sorted({one.ticket_id for one in waiting if one.ticket_id}))
+    }
+    return [one for one in waiting if (case := cases.get(one.ticket_id or 0)) is not None and case.state != "closed"]
 
 
 def _is_asked_about(ticket: Ticket) -> bool:
@@ -76,15 +87,22 @@ def _draft(connection: Connection, policy: Policy, ticket: Ticket, now: datetime
     return Draft(
         notices.cause_of(ticket_id=ticket.id),
         ticket.device_id,
-        "survey",
-        "survey",
+        ASKED,
+        _occasion(connection, ticket),
         owner,
-        Subject("survey", "", product_name(connection, ticket.model), (ticket.device_id,)),
+        Subject(ASKED, "", product_name(connection, ticket.model), (ticket.device_id,)),
         plan,
         why={"rule": RULE.name, "closed_as": ticket.closing_code},
         finding_id=ticket.finding_id,
         ticket_id=ticket.id,
     )
+
+
+def _occasion(connection: Connection, ticket: Ticket) -> str:
+    """One for each case; another one where the first was taken back before it left."""
+    states = notices.states_of_ticket(connection, ticket.id)
+    taken_back = sum(name.startswith(ASKED) and state == "cancelled" for name, state in states.items())
+    return f"{ASKED}:{taken_back + 1}" if taken_back else ASKED
 
 
 def _heard(connection: Connection, ticket: Ticket) -> bool:

@@ -68,8 +68,8 @@ def correct(
 
 def _take_back(connection: Connection, ticket: Ticket, actor: str, now: datetime) -> None:
     """What followed from the old outcome: its label, the part that was noted as new, and the end of a recall."""
-    label = ending.label_of(ticket)
-    if label is not None:
+    for label in outcomes.of_source(connection, ending.source_of_label(ticket)):
         outcomes.supersede(connection, label, now)
-        parts.take_back(connection, label.device_id, label.part, ending.source_of_part(ticket))
+    if ticket.device_id is not None and ticket.closing_part is not None:
+        parts.take_back(connection, ticket.device_id, ticket.closing_part, ending.source_of_part(ticket))
     recalls.undo(connection, ticket, actor, now)

@@ -25,6 +25,8 @@ LABELS = {
     "fixed_by_update": "fixed_by_update",
 }
 """The label of each closing code; for the others nobody has looked at the device, and there is none."""
+PUT_IN_BY = "ticket "
+"""How the detail of a part begins that a ticket put in: it is of no batch or maker that is known."""
 PASSED_ON = frozenset({"fixed_by_update", "recovered", "environment"})
 """What may be true of all children at once; what was wrong with a part, each device's ticket says for itself."""
 CLEARED = ("closed_at", "closing_note", "closed_by", "failed_at")
@@ -84,7 +86,7 @@ def close(
 def reopen(connection: Connection, ticket_id: int, revision: int | None, why: str, actor: str, now: datetime) -> Ticket:
     """Go on with a ticket that a person closed too early; the reason is an internal note, and who had it has it again.
 
-    Its label stays: what was found was found. Raises `Conflict` when it is open, was merged, or another one about this is open.
+    Its label holds until it is closed again (`learn`). Raises `Conflict` when it is open, was merged, or another one about this is open.
     """
     ticket = at_revision(connection, ticket_id, revision)
     if ticket.state != "closed":
@@ -142,28 +144,52 @@ def replaced_part(ticket: Ticket, code: str, part: str | None) -> str | None:
 
 
 def label_of(ticket: Ticket) -> Outcome | None:
-    """The label of a closed ticket; None where nobody looked at a device."""
+    """The label of a closed ticket; None where nobody looked at a device, or a recall was carried out on one that had not failed."""
     label = LABELS.get(ticket.closing_code or "")
     at = ticket.failed_at or ticket.closed_at
-    if ticket.device_id is None or label is None or at is None:
+    if ticket.device_id is None or label is None or at is None or _is_recall_carried_out(ticket):
         return None
     part = ticket.closing_part or ("" if label == "failure" else ticket.part or "")
-    return Outcome(ticket.device_id, part, at, label, f"ticket:{ticket.id}")
+    return Outcome(ticket.device_id, part, at, label, source_of_label(ticket))
+
+
+def _is_recall_carried_out(ticket: Ticket) -> bool:
+    """A recalled device is repaired, exchanged or paid back whether or not it failed; that it did, its time of failure says."""
+    return (
+        ticket.closing_code == "confirmed" and ticket.failed_at is None and ticket.stem.startswith(f"{recalls.STEM}:")
+    )
+
+
+def source_of_label(ticket: Ticket) -> str:
+    """Who says so in the labels of a ticket."""
+    return f"ticket:{ticket.id}"
 
 
 def source_of_part(ticket: Ticket) -> str:
     """What is noted beside a part that a ticket put in."""
-    return f"ticket {ticket.id}"
+    return f"{PUT_IN_BY}{ticket.id}"
 
 
 def learn(connection: Connection, ticket: Ticket, closed_at: datetime) -> None:
-    """Write the label of a closed ticket, and the new part into its device."""
+    """Write the label of a closed ticket, and the new part into its device.
+
+    A case has one label, the last: one that was opened again and is closed as before keeps its own (unless somebody says when it failed
+    anew), any other outcome takes its place. Where nobody looked the second time, what was found the first time holds.
+    """
+    if ticket.device_id and ticket.closing_part and ticket.closing_code in FAILURES:
+        parts.install(connection, ticket.device_id, ticket.closing_part, closed_at, source_of_part(ticket))
     label = label_of(ticket)
     if label is None:
         return
-    outcomes.add(connection, [label])
-    if label.outcome == "failure" and label.part:
-        parts.install(connection, label.device_id, label.part, closed_at, source_of_part(ticket))
+    known = outcomes.of_source(connection, source_of_label(ticket))
+    same = [
+        one for one in known if (one.device_id, one.outcome, one.part) == (label.device_id, label.outcome, label.part)
+    ]
+    for one in known:
+        if one not in same:
+            outcomes.supersede(connection, one, closed_at)
+    if not same or ticket.failed_at is not None:
+        outcomes.add(connection, [label])
 
 
 def settle_findings(connection: Connection, ticket: Ticket, now: datetime) -> None:

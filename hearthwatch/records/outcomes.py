@@ -57,6 +57,12 @@ def _is(row: Outcome) -> list[sa.ColumnElement[bool]]:
     return [outcomes.c[name] == getattr(row, name) for name in ("device_id", "part", "at", "outcome")]
 
 
+def of_source(connection: Connection, source: str) -> list[Outcome]:
+    """The outcomes that one source has said and that hold, in order of time."""
+    query = sa.select(*_COLUMNS).where(outcomes.c.source == source, HOLDS).order_by(outcomes.c.at, outcomes.c.id)
+    return [Outcome(**row) for row in connection.execute(query).mappings()]
+
+
 def list_outcomes(connection: Connection, *, until: datetime | None = None, device: str | None = None) -> list[Outcome]:
     """Outcomes that hold, in order of time; ``until`` leaves out those at or after it."""
     query = sa.select(*_COLUMNS).where(HOLDS).order_by(outcomes.c.at, outcomes.c.id)

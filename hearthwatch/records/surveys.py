@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from hearthwatch.records.database import batched, insert_missing
-from hearthwatch.records.tables import notices, surveys, ticket_findings, tickets
+from hearthwatch.records.tables import notice_findings, notices, surveys, ticket_findings, tickets
 from hearthwatch.values import Ticket
 
 FOLLOW_UPS = ("reopened", "request")
@@ -105,11 +105,14 @@ def of_ids(connection: Connection, ticket_ids: Iterable[int]) -> list[Ticket]:
 
 
 def asked(connection: Connection, customer_ids: Iterable[str], since: datetime) -> set[str]:
-    """Those of some customers who were asked about a case since a time."""
+    """Those of some customers who were asked about a case since a time; what was taken back before it left does not count."""
     found: set[str] = set()
     for some in batched(sorted(set(customer_ids))):
         query = sa.select(notices.c.customer_id).where(
-            notices.c.customer_id.in_(some), notices.c.kind == "survey", notices.c.created_at >= since
+            notices.c.customer_id.in_(some),
+            notices.c.kind == "survey",
+            notices.c.state != "cancelled",
+            notices.c.created_at >= since,
         )
         found.update(connection.execute(query).scalars())
     return found
@@ -118,10 +121,11 @@ def asked(connection: Connection, customer_ids: Iterable[str], since: datetime) 
 def was_told(connection: Connection, ticket_id: int, customer_id: str) -> bool:
     """Whether a customer was sent a notice about a ticket, or about what it is about."""
     about = sa.select(ticket_findings.c.finding_id).where(ticket_findings.c.ticket_id == ticket_id)
+    among = sa.select(notice_findings.c.notice_id).where(notice_findings.c.finding_id.in_(about))
     query = sa.select(notices.c.id).where(
         notices.c.customer_id == customer_id,
         notices.c.state == "sent",
-        sa.or_(notices.c.ticket_id == ticket_id, notices.c.finding_id.in_(about)),
+        sa.or_(notices.c.ticket_id == ticket_id, notices.c.finding_id.in_(about), notices.c.id.in_(among)),
     )
     return connection.execute(query.limit(1)).first() is not None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from alerts.campaigns import answers
 from alerts.tickets import conversation, ending, merging
-from hearthwatch.records import campaigns, notices, tickets
+from hearthwatch.records import campaigns, notices, outcomes, parts, tickets
 from hearthwatch.records.campaigns import Campaign, Member
 from hearthwatch.records.tickets import NewTicket
 from tests.unit.alerts.campaigns.conftest import Desk, recall
@@ -26,10 +28,11 @@ def chosen(world: World, desk: Desk, *wishes: str) -> Campaign:
     return campaign
 
 
-def close(world: World, code: str, part: str | None = None) -> None:
+def close(world: World, code: str, part: str | None = None, *, failed_at: datetime | None = None) -> None:
     number = world.tickets(state="closed") or world.tickets()
+    told = {"code": code, "part": part, "note": None, "actor": "tom", "now": world.now, "failed_at": failed_at}
     with world.database.transaction() as connection:
-        ending.close(connection, number[0].id, None, code=code, part=part, note=None, actor="tom", now=world.now)
+        ending.close(connection, number[0].id, None, **told)  # type: ignore[arg-type]
 
 
 def reopen(world: World) -> None:
@@ -81,6 +84,31 @@ def test_an_outcome_that_remedies_settles_the_device_and_its_owner_hears_it_once
     assert [(one.actor, one.detail["ticket_id"]) for one in noted] == [("tom", world.ticket().id)]
     assert [one.kind for one in world.notices()] == ["recall", "all_clear"]
     assert words in world.customers_letters()[-1].text
+
+
+def labels(world: World) -> list[tuple[str, str]]:
+    with world.database.reading() as connection:
+        return [(one.outcome, one.part) for one in outcomes.list_outcomes(connection)]
+
+
+@pytest.mark.parametrize(("wish", "part"), [("refund", None), ("replacement", None), ("repair", "battery")])
+def test_a_recall_that_is_carried_out_on_a_sound_device_is_no_failure_to_learn_from(
+    world: World, desk: Desk, wish: str, part: str | None
+) -> None:
+    campaign = chosen(world, desk, wish)
+    close(world, "confirmed", part)
+    assert labels(world) == []
+    assert member(world, campaign).remedy == wish
+    with world.database.reading() as connection:
+        assert [one.part for one in parts.parts_of(connection, "lock-1")] == ([part] if part else [])
+
+
+@pytest.mark.parametrize("code", ["confirmed", "different_fault"])
+def test_a_recalled_device_that_had_failed_is_a_failure(world: World, desk: Desk, code: str) -> None:
+    chosen(world, desk, "repair")
+    failed_at = world.now - timedelta(days=1) if code == "confirmed" else None
+    close(world, code, "battery", failed_at=failed_at)
+    assert labels(world) == [("failure", "battery")]
 
 
 def test_opening_again_before_the_all_clear_has_left_takes_both_back(world: World, desk: Desk) -> None:

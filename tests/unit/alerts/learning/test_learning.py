@@ -104,6 +104,33 @@ def test_a_case_that_is_long_over_is_not_asked_about(world: World, told: Ticket)
     assert surveyed(world) == []
 
 
+def test_a_survey_that_waits_for_the_morning_is_taken_back_when_the_case_is_open_again(
+    world: World, told: Ticket
+) -> None:
+    world.pass_time(hours=10)  # 22:00 is within quiet hours
+    close(world, told)
+    world.pass_time(days=2, hours=1)
+    world.run()
+    (asked,) = [one for one in world.notices() if one.kind == "survey"]
+    assert asked.state == "queued"
+    with world.database.transaction() as connection:
+        ending.reopen(connection, told.id, None, "it failed again", "ann", world.now)
+    world.run()
+    world.pass_time(hours=12)
+    world.run()
+    (taken_back,) = [one for one in world.notices() if one.kind == "survey"]
+    assert (taken_back.state, taken_back.reason) == (
+        "cancelled",
+        "overtaken: the case was opened again before its customer was asked about it",
+    )
+    assert [one for one in world.customers_letters() if "helped" in one.text] == []
+    close(world, told)
+    for _ in range(2):
+        world.pass_time(days=2, hours=1)
+        world.run()
+    assert [one.state for one in world.notices() if one.kind == "survey"] == ["cancelled", "sent"]
+
+
 # -- what is answered
 
 
