@@ -30,11 +30,13 @@ from hearthwatch.values import Finding
 
 NO_LINK = "test"  # of a test letter; it opens nothing
 SHOWN = 50
+SOMEBODY = "…"
+"""Stands for a customer's name in a letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewNotice:
-    """A notice as it would be written; its link is masked."""
+    """A notice as it would be written; its link is masked. Without names ``customer_id`` is empty and the letter greets nobody."""
 
     customer_id: str
     devices: tuple[str, ...]
@@ -72,8 +74,8 @@ class Preview:
     why: Mapping[str, Any] = field(default_factory=dict)
 
 
-def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetime) -> Preview:
-    """What the present policy would do about a finding if it were live. Raises `Missing`."""
+def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetime, names: bool = True) -> Preview:
+    """What the present policy would do about a finding if it were live; ``names``: with the customers'. Raises `Missing`."""
     version = _policy(connection)
     finding = findings.get(connection, finding_id)
     device = devices.find(connection, [finding.subject]).get(finding.subject)
@@ -101,12 +103,19 @@ def preview(connection: Connection, finding_id: int, *, mail: Mail, now: datetim
         engineers=effect is not None and effect.engineers,
         pause_rollout=any(one.pause for one in found.releases if one.finding.id == finding_id),
         count=len(mine),
-        notices=_letters(connection, mine[:SHOWN], version, mail, then),
+        notices=_letters(
+            connection, mine[:SHOWN] if names else [_nameless(one) for one in mine[:SHOWN]], version, mail, then
+        ),
         held_out=any(case.finding.id == finding_id for case in found.held_out),
         held_out_share=policy.hold_out.share,
         outcome=judged.outcome if judged else "",
         why=dict(judged.why) if judged else {},
     )
+
+
+def _nameless(case: NoticeCase) -> NoticeCase:
+    nobody = replace(case.owner.customer, id="", name=SOMEBODY)
+    return replace(case, owner=replace(case.owner, customer=nobody))
 
 
 def _effects(found: Survey) -> list[DeviceCase | WorseRelease]:

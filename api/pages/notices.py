@@ -18,6 +18,7 @@ from api.pages.language import Speaker, speaker
 from api.pages.notice_why import notice_card
 from api.pages.tables import served_table
 from api.pages.wording import COLORS, moment
+from api.security import FIELD
 from hearthwatch.catalogues import own_name
 from hearthwatch.records import brakes, delivery_attempts, notice_search, notices, outbox
 from hearthwatch.records.delivery_attempts import Attempt
@@ -54,6 +55,8 @@ class Told:
 async def notices_page(visit: Visit) -> None:
     """Every notice, newest first, or those that were looked for."""
     say, asked = speaker(visit.request), dict(visit.request.query_params)
+    if not _serves(visit):
+        asked.pop("customer", None)
     choices = await visit.load(_choices)
     if choices.paused is not None:
         with ui.row().classes("items-center gap-2"):
@@ -61,7 +64,7 @@ async def notices_page(visit: Visit) -> None:
                 "text-negative font-semibold"
             )
             ui.link(say("Outbox"), "/outbox").classes("hw-link")
-    _filters(say, asked, choices)
+    _filters(say, asked, choices, customers=_serves(visit))
     headings = (
         ("state", say("State"), "left"),
         ("subject", say("Subject"), "left"),
@@ -73,7 +76,7 @@ async def notices_page(visit: Visit) -> None:
         ("sent", say("Sent"), "left"),
         ("answer", say("Answer"), "left"),
     )
-    fetch = partial(_fetch, visit.context, say, _sought(asked))
+    fetch = partial(_fetch, visit.context, say, _sought(asked), _serves(visit))
     made = await served_table(headings, fetch, links=("subject", "device"), badges=("state",))
     if made is not None and not made.rows:
         sentence(say("No such notices. In observe mode they are shown here and not sent."))
@@ -89,7 +92,7 @@ def row(notice: Notice, say: Speaker | None = None, items: Sequence[OutboxItem] 
         "subject": notice.subject,
         "subject_to": f"/notices/{notice.id}",
         "kind": say.word(notice.kind),
-        "customer": notice.customer_id,
+        "customer": notice.customer_id or "–",
         "device": notice.device_id,
         "device_to": f"/devices/{notice.device_id}",
         "channels": ", ".join(f"{one.channel}: {sending.state_of(say, one)}" for one in items) or "–",
@@ -100,10 +103,10 @@ def row(notice: Notice, say: Speaker | None = None, items: Sequence[OutboxItem] 
 
 
 def _fetch(
-    context: ApiContext, say: Speaker, sought: Sought, offset: int, limit: int
+    context: ApiContext, say: Speaker, sought: Sought, serves: bool, offset: int, limit: int
 ) -> tuple[list[dict[str, Any]], int]:
     with context.database.reading() as connection:
-        found = notice_search.search(connection, sought, offset=offset, limit=limit)
+        found = _shown(notice_search.search(connection, sought, offset=offset, limit=limit), serves=serves)
         total = notice_search.count(connection, sought)
         items = outbox.of_notices(connection, [notice.id for notice in found])
     return [row(notice, say, items.get(notice.id, ())) for notice in found], total
@@ -128,7 +131,16 @@ def _sought(asked: Mapping[str, str]) -> Sought:
     )
 
 
-def _filters(say: Speaker, asked: Mapping[str, str], choices: Choices) -> None:
+def _serves(visit: Visit) -> bool:
+    """Whether somebody serves customers, and so reads whose a notice is and what stands in it."""
+    return visit.person.role in FIELD
+
+
+def _shown(found: Sequence[Notice], *, serves: bool) -> list[Notice]:
+    return list(found) if serves else [notices.without_person(one) for one in found]
+
+
+def _filters(say: Speaker, asked: Mapping[str, str], choices: Choices, *, customers: bool) -> None:
     def go(name: str, value: str | None) -> None:
         wanted = {key: one for key, one in {**asked, name: (value or "").strip()}.items() if one}
         ui.navigate.to("/notices" + (f"?{urlencode(wanted)}" if wanted else ""))
@@ -143,9 +155,10 @@ def _filters(say: Speaker, asked: Mapping[str, str], choices: Choices) -> None:
         choose("state", say("State"), {one: say.word(one) for one in STATES})
         choose("kind", say("Kind"), {one: say.word(one) for one in KINDS})
         choose("channel", say("Channel"), {one: one for one in choices.channels})
-        field = ui.input(say("Customer"), value=asked.get("customer", "")).classes("w-40 grow sm:grow-0")
-        field.props("dense outlined clearable").on("keydown.enter", lambda: go("customer", field.value))
-        field.on("clear", lambda: go("customer", None))
+        if customers:
+            field = ui.input(say("Customer"), value=asked.get("customer", "")).classes("w-40 grow sm:grow-0")
+            field.props("dense outlined clearable").on("keydown.enter", lambda: go("customer", field.value))
+            field.on("clear", lambda: go("customer", None))
         if asked:
             ui.button(say("All notices"), on_click=lambda: ui.navigate.to("/notices")).props("dense no-caps outline")
 
@@ -153,14 +166,14 @@ def _filters(say: Speaker, asked: Mapping[str, str], choices: Choices) -> None:
 async def notice_page(visit: Visit) -> None:
     """One notice as the customer got it, and how it left by each channel."""
     say = speaker(visit.request)
-    told = await visit.load(_load_one, number_in_path(visit.request, "notice_id"))
+    told = await visit.load(_load_one, number_in_path(visit.request, "notice_id"), _serves(visit))
     notice = told.notice
     with card(notice.subject):
         facts(
             {
                 say("State"): say.word(notice.state) + (f": {say.retell(notice.reason)}" if notice.reason else ""),
                 say("Kind"): say.word(notice.kind),
-                say("Customer"): notice.customer_id,
+                say("Customer"): notice.customer_id or "–",
                 say("Device"): notice.device_id,
                 say("Language"): own_name(notice.language),
                 say("Written"): say(
@@ -175,9 +188,13 @@ async def notice_page(visit: Visit) -> None:
     _channels(visit, say, told)
     await notice_card(visit, notice)
     with card(say("Text")):
-        ui.label(notice.body).classes("whitespace-pre-wrap max-w-prose").props(
-            f'lang="{notice.language.replace("_", "-")}"'
-        )
+        if _serves(visit):
+            ui.label(notice.body).classes("whitespace-pre-wrap max-w-prose").props(
+                f'lang="{notice.language.replace("_", "-")}"'
+            )
+        else:
+            sentence(say("The text names the customer: only those who serve customers read it."))
+            ui.link(say("Letters of every kind, to look at"), "/notice-kinds").classes("hw-link")
     with card(say("History")):
         for event in told.events:
             what = say("{at}  {what} by {who}", at=moment(event.at), what=say.word(event.what), who=event.actor)
@@ -194,9 +211,9 @@ def _links(say: Speaker, notice: Notice) -> None:
             ui.link(say("Show the ticket"), f"/tickets/{notice.ticket_id}").classes("hw-link")
         if notice.campaign_id is not None:
             ui.link(say("Show the campaign"), f"/campaigns/{notice.campaign_id}").classes("hw-link")
-        ui.link(say("All notices of this customer"), f"/notices?{urlencode({'customer': notice.customer_id})}").classes(
-            "hw-link"
-        )
+        if notice.customer_id:
+            theirs = f"/notices?{urlencode({'customer': notice.customer_id})}"
+            ui.link(say("All notices of this customer"), theirs).classes("hw-link")
 
 
 def _channels(visit: Visit, say: Speaker, told: Told) -> None:
@@ -224,9 +241,12 @@ def _meaning(say: Speaker, items: Sequence[OutboxItem]) -> str:
     return say("It leaves by the first channel; by the next one where that refuses it or does not answer for hours.")
 
 
-def _load_one(context: ApiContext, identifier: int) -> Told:
+def _load_one(context: ApiContext, identifier: int, serves: bool) -> Told:
     with context.database.reading() as connection:
-        notice = notices.get(connection, identifier)
+        (notice,) = _shown([notices.get(connection, identifier)], serves=serves)
+        happened = notices.events(connection, identifier)
         items = outbox.of_notice(connection, identifier)
         attempts = delivery_attempts.of_items(connection, [item.id for item in items])
-        return Told(notice, notices.events(connection, identifier), items, attempts)
+    return Told(
+        notice, happened if serves else [notices.event_without_person(one) for one in happened], items, attempts
+    )

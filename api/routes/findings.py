@@ -21,7 +21,7 @@ from api.csv_tables import csv_response
 from api.paging import Page, Paging
 from api.revisions import IfMatch
 from api.routes.devices import LARGEST_EXPORT
-from api.security import Agent, Engineer, Reader, Staff
+from api.security import FIELD, Agent, Engineer, Reader, Staff
 from hearthwatch.reason_words import decision_sentences, reason_sentences, sentence
 from hearthwatch.reasons import part_in_words, spoken
 from hearthwatch.records import findings
@@ -204,10 +204,11 @@ def expect_finding(
 
 
 @router.get("/findings/{finding_id}/preview")
-def preview_finding(context: Context, _caller: Staff, finding_id: FindingId) -> Preview:
+def preview_finding(context: Context, caller: Staff, finding_id: FindingId) -> Preview:
     """What the policy would do about a finding if it were live now, with the letters it would write; nothing is sent."""
     with context.database.reading() as connection:
-        return preview.preview(connection, finding_id, mail=mail_of(context.settings), now=context.clock.now())
+        mail, now = mail_of(context.settings), context.clock.now()
+        return preview.preview(connection, finding_id, mail=mail, now=now, names=caller.role in FIELD)
 
 
 @router.post("/findings/{finding_id}/test-notice", status_code=202, response_model=Sent)

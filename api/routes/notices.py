@@ -1,4 +1,7 @@
-"""Notices to customers, and the letters of the built-in mailbox."""
+"""Notices to customers, and the letters of the built-in mailbox.
+
+Those who serve no customers (viewers, engineers) get what notices are about, why and how they stand, not whose they are nor their text.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from api.acts import tagged
 from api.context import Context
 from api.paging import Page, Paging
 from api.routes.outbox import Waiting, shown
-from api.security import Agent, Reader
+from api.security import AGENTS, FIELD, Agent, Caller, Reader, permit
 from hearthwatch.records import delivery_attempts, mailbox, notice_search, notices, outbox
 from hearthwatch.records.delivery_attempts import Attempt
 from hearthwatch.records.mailbox import Letter
@@ -44,7 +47,7 @@ class Delivery(Waiting):
 @router.get("/notices")
 def list_notices(
     context: Context,
-    _caller: Reader,
+    caller: Reader,
     paging: Paging,
     state: State | None = None,
     customer: str | None = None,
@@ -53,35 +56,44 @@ def list_notices(
     kind: Name = None,
     channel: Name = None,
 ) -> Page[Notice]:
-    """Notices, newest first; ``channel``: those for which something was written to leave by it."""
+    """Notices, newest first; ``channel``: those for which something was written to leave by it.
+
+    Viewers and engineers get them with ``customer_id`` and ``body`` empty, and may not look for a customer's.
+    """
+    if customer is not None:
+        permit(caller, *AGENTS)
     sought = Sought(state, kind, customer, device, finding, channel)
     with context.database.reading() as connection:
         return paging.page(
-            lambda limit: notice_search.search(connection, sought, after=paging.after_id, limit=limit),
+            lambda limit: [
+                _shown(caller, one)
+                for one in notice_search.search(connection, sought, after=paging.after_id, limit=limit)
+            ],
             key=lambda notice: notice.id,
         )
 
 
 @router.get("/notices/{notice_id}", response_model=Notice)
-def get_notice(context: Context, _caller: Reader, notice_id: NoticeId) -> Response:
-    """One notice."""
+def get_notice(context: Context, caller: Reader, notice_id: NoticeId) -> Response:
+    """One notice; for viewers and engineers with ``customer_id`` and ``body`` empty."""
     with context.database.reading() as connection:
-        return tagged(notices.get(connection, notice_id))
+        return tagged(_shown(caller, notices.get(connection, notice_id)))
 
 
 @router.get("/notices/{notice_id}/html")
-def get_html(context: Context, _caller: Reader, notice_id: NoticeId) -> Html:
+def get_html(context: Context, _caller: Agent, notice_id: NoticeId) -> Html:
     """A notice as the customer sees it."""
     with context.database.reading() as connection:
         return Html(html=notices.html(connection, notice_id))
 
 
 @router.get("/notices/{notice_id}/events")
-def list_events(context: Context, _caller: Reader, notice_id: NoticeId) -> Page[NoticeEvent]:
+def list_events(context: Context, caller: Reader, notice_id: NoticeId) -> Page[NoticeEvent]:
     """What became of a notice, oldest first."""
     with context.database.reading() as connection:
         notices.get(connection, notice_id)
-        return Page(items=notices.events(connection, notice_id))
+        happened = notices.events(connection, notice_id)
+    return Page(items=happened if caller.role in FIELD else [notices.event_without_person(one) for one in happened])
 
 
 @router.get("/notices/{notice_id}/deliveries")
@@ -102,3 +114,7 @@ def list_letters(context: Context, _caller: Agent, paging: Paging, address: str 
             lambda limit: mailbox.list_letters(connection, address=address, after=paging.after_id, limit=limit),
             key=lambda letter: letter.id,
         )
+
+
+def _shown(caller: Caller, notice: Notice) -> Notice:
+    return notice if caller.role in FIELD else notices.without_person(notice)

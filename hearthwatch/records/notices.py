@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -149,6 +149,18 @@ def write(
     notice = Notice(*found)
     note(connection, notice.id, now, "written", "policy", {"state": state, "reason": reason})
     return notice
+
+
+def without_person(notice: Notice) -> Notice:
+    """A notice for those who serve no customers: what it is about, why and how it stands, not whose it is nor its text, which greets
+    them by name and may quote what was written with them."""
+    return replace(notice, customer_id="", home_id=None, body="")
+
+
+def event_without_person(event: NoticeEvent) -> NoticeEvent:
+    """What became of a notice, for those who serve no customers: of customers, that it was they."""
+    kind, colon, _ = event.actor.partition(":")
+    return replace(event, actor="customer") if colon and kind == "customer" else event
 
 
 def change(connection: Connection, notice_id: int, revision: int | None, changes: Mapping[str, Any]) -> Notice:

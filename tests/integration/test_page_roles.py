@@ -114,6 +114,19 @@ def test_a_technician_sees_the_tickets_that_are_theirs_alone(server: Server, wor
     assert "door 2" not in other
 
 
+def test_a_notice_s_page_names_its_customer_to_those_alone_who_serve_customers(server: Server, world: World) -> None:
+    world.policy()
+    world.stand(mode="wifi_failing")
+    world.apply()
+    paths = ("/notices", "/notices/1", "/notices?customer=c-9")
+    listed, one, _ = seen(server, "agent", *paths)
+    assert ("c-1" in listed, "c-1" in one, "Kim 1" in one) == (True, True, True)
+    for role in ("viewer", "engineer"):
+        listed, one, sought = seen(server, role, *paths)
+        assert ("lock-1" in listed, "lock-1" in one, "lock-1" in sought) == (True, True, True)
+        assert [private for private in ("c-1", "Kim") if private in listed + one] == []
+
+
 @pytest.mark.parametrize("role", ["viewer", "engineer"])
 def test_who_only_reads_tickets_sees_neither_names_nor_words_nor_how_to_reach_people(
     server: Server, world: World, role: str

@@ -137,3 +137,33 @@ def test_after_a_sale_the_next_owner_sees_nothing_of_the_first(client: Client, w
         transfer.transfer(connection, "lock-1", "sold", actor="ann", now=world.now, to=NewOwner("c-2"))
     found = archive(client("agent"), "c-2")
     assert b"Kim 1" not in b"".join(found.read(name) for name in found.namelist())
+
+
+@pytest.mark.parametrize("role", ["viewer", "engineer"])
+def test_who_serves_no_customers_reads_of_a_notice_what_it_is_about_and_not_who_got_it(
+    client: Client, world: World, role: str
+) -> None:
+    world.press(world.token(), "later")
+    agent, reader, path = client("agent"), client(role), "/api/v1/notices"
+    full = agent.get(f"{path}/1").json()
+    assert (full["customer_id"], full["home_id"], "Kim" in full["body"]) == ("c-1", "h-1", True)
+    for seen in (reader.get(f"{path}/1").json(), *reader.get(path).json()["items"]):
+        assert (seen["customer_id"], seen["home_id"], seen["body"]) == ("", None, "")
+        kept = ("kind", "device_id", "state", "reason", "why", "subject", "revision")
+        assert [seen[name] for name in kept] == [full[name] for name in kept]
+    assert "c-1" not in reader.get(f"{path}/1/events").text
+    assert "c-1" in agent.get(f"{path}/1/events").text
+    assert (reader.get(f"{path}/1/html").status_code, agent.get(f"{path}/1/html").status_code) == (403, 200)
+    assert reader.get(f"{path}?customer=c-1").status_code == 403
+    assert len(agent.get(f"{path}?customer=c-1").json()["items"]) == 1
+
+
+def test_a_preview_greets_nobody_for_who_serves_no_customers(client: Client, world: World) -> None:
+    world.home(2, devices_=("lock-2",))
+    world.stand("lock-2", part="battery")
+    number = world.finding(world.observe("lock-2", part="battery")).id
+    (full,), (seen,) = (
+        client(role).get(f"/api/v1/findings/{number}/preview").json()["notices"] for role in ("agent", "engineer")
+    )
+    assert (full["customer_id"], "Kim 2" in full["letter"]["text"]) == ("c-2", True)
+    assert (seen["customer_id"], "Kim" in str(seen), "lock-2" in seen["letter"]["text"]) == ("", False, True)

@@ -51,7 +51,7 @@ MAY: dict[tuple[str, ...], str] = {
             /findings.csv /findings/{finding_id} /findings/{finding_id}/events /findings/{finding_id}/reasons /findings/{finding_id}/why
             /groups /history /hold-outs /hold-outs/result /jobs /jobs/runs /late-days /liveness /looks /mirrors /models /models/decisions
             /models/{version_id} /models/{version_id}/card.md /notice-kinds /notices /notices/{notice_id} /notices/{notice_id}/deliveries
-            /notices/{notice_id}/events /notices/{notice_id}/html /notices/{notice_id}/why /outages /outbox /outbox/{item_id}
+            /notices/{notice_id}/events /notices/{notice_id}/why /outages /outbox /outbox/{item_id}
             /outbox/{item_id}/attempts /policies /policies/replays /policies/replays/{replay_id} /policies/replays/{replay_id}/notices.csv
             /policies/replays/{replay_id}/tickets.csv /policies/{version} /policies/{version}/difference /policies/{version}/explanation
             /processes /prognoses /quarantine /quarantine/counts /releases /releases/{release_id} /releases/{release_id}/looks
@@ -81,12 +81,12 @@ MAY: dict[tuple[str, ...], str] = {
     """,
     AGENTS: """
         GET /customers /customers/{customer_id} /customers/{customer_id}/consents /customers/{customer_id}/export /inbound-mail
-            /inbound-mail/{mail_id}/raw /mailbox /surveys
+            /inbound-mail/{mail_id}/raw /mailbox /notices/{notice_id}/html /surveys
         POST /channels/{name}/resume /customers/import /customers/{customer_id}/consents /customers/{customer_id}/links
             /devices/{device_id}/transfer /findings/{finding_id}/test-notice /inbound-mail /inbound-mail/{mail_id}/settle
             /notice-kinds/{kind}/test /outbox/resume /outbox/retry /outbox/{item_id}/cancel /outbox/{item_id}/retry
             /reports/{report_id}/classification /tickets/reports /tickets/{ticket_id}/approvals/{approval_id}/answer
-            /tickets/{ticket_id}/assign /tickets/{ticket_id}/diagnosis-permission /tickets/{ticket_id}/merge
+            /tickets/{ticket_id}/assign /tickets/{ticket_id}/correct /tickets/{ticket_id}/diagnosis-permission /tickets/{ticket_id}/merge
             /tickets/{ticket_id}/mirror/retry /tickets/{ticket_id}/reopen /tickets/{ticket_id}/take
         PUT /customers/{customer_id} /devices/{device_id}/warranty /spare-parts/{part_id} /technicians/{technician_id}
         DELETE /report-photos/{photo_id} /reports/{report_id}/person
