@@ -19,6 +19,11 @@ from hearthwatch.values import CLOSING_CODES, Ticket
 
 LOOKED_AGAIN = timedelta(days=7)
 """How long a ticket waits here where the desk does not say until when it waits there."""
+AT_WORK = {
+    "scheduled": "It waits there; the visit that is agreed here stays.",
+    "in_progress": "It waits there; the work that has begun here goes on.",
+}
+"""What a desk's waiting does not end: desks wait for the day of a visit, and the customer was promised that day."""
 OVER = {"merged": "the desk put it into another ticket of its own", "gone": "the desk has deleted it"}
 
 
@@ -65,6 +70,8 @@ def _follow(connection: Connection, mirror: Mirror, side: DeskSide, actor: str, 
         missing = _close(connection, mirror, ticket, side, actor, now)
     elif changed and ticket.state == "closed":
         _reopen(connection, ticket, actor, now)
+    elif changed and side.state == "waiting" and ticket.state in AT_WORK:
+        _note(connection, ticket, AT_WORK[ticket.state], actor, now)
     elif changed and side.state == "waiting" and ticket.state != "waiting":
         until = side.waits_until if side.waits_until is not None and side.waits_until > now else now + LOOKED_AGAIN
         acts.wait(connection, ticket.id, None, "third_party", until, actor, now)

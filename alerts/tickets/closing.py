@@ -41,8 +41,8 @@ def endings(connection: Connection, policy: Policy, now: datetime) -> Endings:
     """Look at all open tickets that may be over.
 
     What recovered and stayed so closes by itself, whatever it waits for but a part, unless a person opened it again. Where a visit is
-    agreed, work has begun or a part is on its way, a person decides: that it recovered is noted once, and the customer is told that the visit stays
-    unless they say otherwise.
+    agreed, work has begun or a part is on its way, a person decides: that it recovered is noted once, and the customer is told that the
+    visit stays unless they say otherwise.
     """
     since = now - timedelta(hours=policy.tickets.close_after_hours)
     open_now = tickets.maybe_over(connection, since, releases.mended_models(connection))

@@ -94,8 +94,11 @@ def put(
 def search(
     connection: Connection, terms: Iterable[str], *, language: str | None = None, limit: int = 20
 ) -> list[tuple[Article, float]]:
-    """Articles that hold some of the terms, the best first, by BM25 over those of the language; each with its score."""
-    wanted = sorted(set(terms))
+    """Articles that hold some of the terms, the best first, by BM25 over those of the language; each with its score.
+
+    A single character of a script without blanks stands in the index only within pairs: whatever pair holds it, is found.
+    """
+    wanted = sorted(_with_pairs(connection, set(terms)))
     known = {one.id: one for one in list_articles(connection, language=language)}
     if not wanted or not known:
         return []
@@ -115,6 +118,15 @@ def search(
     }
     best = sorted(scores, key=lambda one: (-scores[one], known[one].slug))[:limit]
     return [(known[one], scores[one]) for one in best]
+
+
+def _with_pairs(connection: Connection, terms: set[str]) -> set[str]:
+    single = sorted(one for one in terms if len(one) == 1 and not one.isascii())
+    found = set(terms)
+    for one in single:
+        pairs = sa.or_(article_terms.c.term.like(f"{one}_"), article_terms.c.term.like(f"_{one}"))
+        found.update(connection.execute(sa.select(article_terms.c.term).where(pairs).distinct()).scalars())
+    return found
 
 
 def _lengths(connection: Connection, known: Iterable[int]) -> dict[int, int]:

@@ -168,6 +168,7 @@ def test_no_text_makes_a_script(text: str) -> None:
         ("电池", "zh_Hans", "battery-fade"),
         ("路由器掉线", "zh_Hans", "wifi-failing"),
         ("锁舌", "zh_Hans", "motor-wear"),
+        ("锁", "zh_Hans", "motor-wear"),
         ("ＷＡＴＣＨＤＯＧ reboots", "en", "reboots"),
     ],
 )

@@ -266,6 +266,26 @@ def test_waiting_there_waits_here_and_goes_on_here(
     assert server.tickets[number]["state"] == "open"
 
 
+def test_a_desk_that_waits_for_the_day_of_the_visit_does_not_call_it_off(
+    world: World, desk: ServiceDesk, server: Zammad, ticket: Ticket
+) -> None:
+    turn(world, desk)
+    (number,) = server.tickets
+    day = world.now + timedelta(days=3)
+    with world.database.transaction() as connection:
+        acts.schedule(connection, ticket.id, None, day, "ann", world.now)
+    turn(world, desk)
+    server.set_state(number, "pending reminder")
+    turn(world, desk)
+    assert (fresh(world, ticket).state, fresh(world, ticket).visit_at) == ("scheduled", day)
+    assert [text for kind, text in written(world, ticket) if kind == "internal"] == [
+        "It waits there; the visit that is agreed here stays."
+    ]
+    server.set_state(number, "open")
+    turn(world, desk)
+    assert fresh(world, ticket).visit_at == day
+
+
 @pytest.mark.parametrize("how", ["merged", "deleted"])
 def test_what_the_desk_merged_or_deleted_is_followed_no_more_and_goes_on_here(
     world: World, desk: ServiceDesk, server: Zammad, ticket: Ticket, how: str
