@@ -90,7 +90,7 @@ def _recall(mail: Mail) -> Recalled:
         remedies=("repair", "replacement", "refund"),
         find_number="…",
         sold="…",
-        phone=mail.brand.phone,
+        usual_phone=mail.brand.phone,
     )
 
 
@@ -105,5 +105,5 @@ def _advisory(mail: Mail) -> Advised:
         exploited=True,
         weaknesses=("CVE-2026-0001",),
         machine_url=f"{mail.public_url.rstrip('/')}/advisories/2026-02.json",
-        phone=mail.brand.phone,
+        usual_phone=mail.brand.phone,
     )

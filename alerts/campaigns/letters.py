@@ -26,11 +26,10 @@ def subject(
 ) -> tuple[str, Recalled | Advised]:
     """What a letter says, and the language it is written in: the reader's where the maker gave texts in it, else English or the first."""
     chosen = written_in(content, choose(language)) or "en"
-    phone = content.phone or mail.brand.phone
     ids = tuple(one.id for one in about)
     if isinstance(content, AdvisoryContent):
-        return chosen, _advised(campaign, content, chosen, ids, mail, phone, repeated=repeated)
-    return chosen, _recalled(campaign, content, chosen, about, mail, phone, repeated=repeated)
+        return chosen, _advised(campaign, content, chosen, ids, mail, repeated=repeated)
+    return chosen, _recalled(campaign, content, chosen, about, mail, repeated=repeated)
 
 
 def _recalled(
@@ -39,7 +38,6 @@ def _recalled(
     language: str,
     about: Sequence[Device],
     mail: Mail,
-    phone: str,
     *,
     repeated: bool,
 ) -> Recalled:
@@ -58,7 +56,8 @@ def _recalled(
         picture_url=content.picture_url,
         find_number=texts.find_number if texts else "",
         sold=texts.sold if texts else "",
-        phone=phone,
+        phone=content.phone,
+        usual_phone="" if content.phone else mail.brand.phone,
         url=content.url,
         repeated=repeated,
     )
@@ -70,7 +69,6 @@ def _advised(
     language: str,
     ids: tuple[str, ...],
     mail: Mail,
-    phone: str,
     *,
     repeated: bool,
 ) -> Advised:
@@ -85,7 +83,8 @@ def _advised(
         exploited=content.exploited,
         weaknesses=content.weaknesses,
         machine_url=machine_url(campaign, mail.public_url),
-        phone=phone,
+        phone=content.phone,
+        usual_phone="" if content.phone else mail.brand.phone,
         url=content.url,
         repeated=repeated,
     )

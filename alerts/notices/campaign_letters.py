@@ -19,7 +19,8 @@ URL_LENGTH = 1000
 class Recalled:
     """What a recall notice says. ``serials`` are those of the reader's devices; texts are in the reader's language and may have lines.
 
-    ``remedies`` are keys of `campaign_phrases.REMEDY`; empty texts are left out. ``repeated``: the reader was written to before.
+    ``remedies`` are keys of `campaign_phrases.REMEDY`; empty texts are left out. ``phone`` is free of charge, ``usual_phone`` the maker's
+    own number. ``repeated``: the reader was written to before.
     """
 
     reference: str
@@ -36,6 +37,7 @@ class Recalled:
     sold: str = ""
     phone: str = ""
     url: str = ""
+    usual_phone: str = ""
     repeated: bool = False
 
 
@@ -54,6 +56,7 @@ class Advised:
     machine_url: str = ""
     phone: str = ""
     url: str = ""
+    usual_phone: str = ""
     repeated: bool = False
 
 
@@ -94,6 +97,7 @@ def write(told: Recalled | Advised, reader: Reader, brand: Brand, *, public_url:
         "link_note": say(phrases.LINK_ALONE, date=say.date(link_until)),
         "product": plain(told.product),
         "labelled": partial(say, common_phrases.LABELLED),
+        "picture_label": say(phrases.PICTURE),
         "devices": say(common_phrases.DEVICES, devices=named(told.devices)),
     }
     return rendered("campaign", say, said.subject, fields)
@@ -149,7 +153,7 @@ def _of_recall(say: Speaker, told: Recalled) -> list[Section]:
         Section(say(phrases.HAZARD), tuple(plain_lines(told.hazard)), "danger"),
         Section(say(phrases.WHAT_TO_DO), (stop, *plain_lines(told.what_to_do)), "action"),
         Section(say(phrases.REMEDIES), (choice, *remedies)),
-        _contact(say, told.phone, told.url),
+        _contact(say, told),
     ]
 
 
@@ -166,13 +170,14 @@ def _of_advisory(say: Speaker, told: Advised) -> list[Section]:
         sections.append(Section(say(phrases.WHAT_TO_DO), mitigation, "action"))
     numbers = ", ".join(plain(one) for one in told.weaknesses)
     sections.append(Section(say(phrases.ADVISORY_NUMBERS), (numbers,) if numbers else ()))
-    sections.append(_contact(say, told.phone, told.url))
+    sections.append(_contact(say, told))
     return [one for one in sections if one.lines]
 
 
-def _contact(say: Speaker, phone: str, url: str) -> Section:
+def _contact(say: Speaker, told: Recalled | Advised) -> Section:
     lines = (
-        say(phrases.CONTACT_PHONE, phone=plain(phone)) if phone else "",
-        say(phrases.CONTACT_PAGE, url=plain(url, URL_LENGTH)) if url else "",
+        say(phrases.CONTACT_PHONE, phone=plain(told.phone)) if told.phone else "",
+        say(phrases.CONTACT_USUAL_PHONE, phone=plain(told.usual_phone)) if told.usual_phone else "",
+        say(phrases.CONTACT_PAGE, url=plain(told.url, URL_LENGTH)) if told.url else "",
     )
     return Section(say(phrases.CONTACT), tuple(line for line in lines if line))
