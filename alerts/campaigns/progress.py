@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,10 +97,7 @@ def standings(connection: Connection, campaign: Campaign, now: datetime) -> list
         ids = matching(connection, parse(campaign.kind, campaign.content).selection, now)
         members = [Member(campaign.id, one, now, None, None, None) for one in ids]
     owners = customers.owners_of(connection, [one.device_id for one in members], now)
-    newest: dict[tuple[str, str], CampaignNotice] = {}
-    for notice in notices.of_campaign(connection, campaign.id):
-        if notice.kind == campaign.kind:
-            newest.update(dict.fromkeys(((one, notice.customer_id) for one in notice.devices), _better(newest, notice)))
+    newest = telling(one for one in notices.of_campaign(connection, campaign.id) if one.kind == campaign.kind)
     found = []
     for member in members:
         owner = owners.get(member.device_id)
@@ -109,9 +106,17 @@ def standings(connection: Connection, campaign: Campaign, now: datetime) -> list
     return found
 
 
-def _better(newest: Mapping[tuple[str, str], CampaignNotice], notice: CampaignNotice) -> CampaignNotice:
-    """The notice that tells most: one that was answered, else one that arrived, else the newest."""
-    before = newest.get((notice.device_id, notice.customer_id))
+def telling(written: Iterable[CampaignNotice]) -> dict[tuple[str, str], CampaignNotice]:
+    """By device and customer, the notice that tells most about how far they were reached; of notices from the oldest to the newest."""
+    found: dict[tuple[str, str], CampaignNotice] = {}
+    for notice in written:
+        for device in notice.devices:
+            found[device, notice.customer_id] = _better(found.get((device, notice.customer_id)), notice)
+    return found
+
+
+def _better(before: CampaignNotice | None, notice: CampaignNotice) -> CampaignNotice:
+    """One that was answered, else one that arrived, else the newest."""
     if before is None or (before.answer is None and (before.state != "sent" or notice.state == "sent")):
         return notice
     return before if notice.answer is None else notice

@@ -21,6 +21,7 @@ EVERY = 10_000_000
 UNKNOWN = "–"
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 COLUMNS = ("model", "hardware", "region")
+PART = "part:"
 SILENT_AFTER = timedelta(days=30)
 """A device that has not been heard for so long is not under observation from its last word on."""
 
@@ -76,8 +77,8 @@ def _values_over_time(connection: Connection, by: str, watched: Mapping[str, Wat
         changes = firmware_changes.of_devices(connection, ids)
         return {one: _firmwares(device, changes.get(one, ())) for one, (device, _, _) in watched.items()}
     found: dict[str, list[Value]] = defaultdict(list)
-    if by.startswith("part:"):
-        name = by.removeprefix("part:")
+    if by.startswith(PART):
+        name = by.removeprefix(PART)
         for part in parts.over_time(connection, name, ids):
             found[part.device_id].append((_detail(part.detail), part.from_at, part.to_at))
     else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
+from alerts.learning.exposure import PART
 from alerts.learning.feedback import WHATS, Feedback, Row, What, feedback
+from alerts.remedies.money import told
 from api.context import ApiContext
 from api.pages.charts import lines
 from api.pages.frame import Visit, card, sentence
@@ -16,6 +18,7 @@ from api.pages.language import Speaker, speaker
 from api.pages.tables import table
 from api.pages.wording import day
 from api.routes.learning import span
+from hearthwatch.records import parts
 
 DIMENSIONS = ("model", "firmware", "hardware", "region", "batch", "supplier")
 DRAWN = 5
@@ -29,7 +32,7 @@ async def feedback_page(visit: Visit) -> None:
     asked = visit.request.query_params
     by, model = asked.get("by", "model"), asked.get("model") or None
     what: What = next((one for one in WHATS if one == asked.get("what")), "failures")
-    _choices(say, by, what, model)
+    _choices(say, by, what, model, await visit.load(_kinds_of_parts))
     found = await visit.load(_load, by, what, model)
     sentence(
         say(
@@ -59,12 +62,24 @@ def _load(context: ApiContext, by: str, what: What, model: str | None) -> Feedba
         return feedback(connection, by=by, what=what, since=since, until=until, model=model)
 
 
-def _choices(say: Speaker, by: str, what: What, model: str | None) -> None:
+def _kinds_of_parts(context: ApiContext) -> list[str]:
+    with context.database.reading() as connection:
+        return parts.kinds(connection)
+
+
+def dimensions(say: Speaker, kinds: Sequence[str], by: str) -> Mapping[str, str]:
+    """What one can ask by, in words: the usual ones, each kind of part, and whatever is asked by now."""
+    names = {one: say.word(one) for one in DIMENSIONS}
+    names |= {f"{PART}{kind}": say("Part: {part}", part=say.word(kind)) for kind in kinds}
+    return names if by in names else {**names, by: by}
+
+
+def _choices(say: Speaker, by: str, what: What, model: str | None, parts_known: Sequence[str]) -> None:
     def go(**changed: str) -> None:
         asked = {"by": by, "what": what, "model": model or "", **changed}
         ui.navigate.to(f"/feedback?{urlencode({name: value for name, value in asked.items() if value})}")
 
-    names = {one: say.word(one) for one in DIMENSIONS} | ({} if by in DIMENSIONS else {by: by})
+    names = dimensions(say, parts_known, by)
     kinds = {one: say.word(one) for one in WHATS}
     with ui.row().classes("items-center gap-2 w-full"):
         for label, options, value, name in ((say("By"), names, by, "by"), (say("Events"), kinds, what, "what")):
@@ -128,7 +143,7 @@ def _row(say: Speaker, one: Row) -> Mapping[str, Any]:
         "rate": _number(one.rate.per_1000),
         "interval": f"{_number(one.rate.low)} – {_number(one.rate.high)}",
         "change": f"{_number(one.change.ratio)} ({_number(one.change.low)} – {_number(one.change.high)})",
-        "cost": f"{one.cost / 100:,.2f} {one.currency}" if one.cost is not None else "–",
+        "cost": told(one.cost, one.currency, say.language) if one.cost is not None and one.currency else "–",
     }
 
 

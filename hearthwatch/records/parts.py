@@ -57,6 +57,12 @@ def take_back(connection: Connection, device_id: str, part: str, detail: str) ->
     return len(wrong)
 
 
+def kinds(connection: Connection) -> list[str]:
+    """The kinds of parts that any device has or had."""
+    query = sa.select(installed_parts.c.part).distinct().order_by(installed_parts.c.part)
+    return list(connection.execute(query).scalars())
+
+
 def parts_of(connection: Connection, device_id: str) -> list[InstalledPart]:
     """All parts a device has or had, oldest first."""
     query = sa.select(installed_parts).where(installed_parts.c.device_id == device_id)

@@ -12,8 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from alerts.tickets import ending
+from api.pages.feedback import dimensions
+from api.pages.language import Speaker
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import attributes, customer_links, surveys
+from hearthwatch.records import attributes, customer_links, parts, surveys
 from hearthwatch.records.database import Database
 from hearthwatch.values import Ticket
 from tests.unit.alerts.world import MODEL, World
@@ -60,6 +62,17 @@ def test_feedback_tells_what_failed_with_its_rate(client: Client, closed: Ticket
     (row,) = answer.json()["rows"]
     assert (row["model"], row["value"], row["mode"], row["rate"]["count"]) == (MODEL, "=26-03", "battery_fade", 1)
     assert row["rate"]["low"] < row["rate"]["per_1000"] < row["rate"]["high"]
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "Part: battery"), ("zh_Hans", "部件：电池")])
+def test_the_page_offers_every_kind_of_part_that_devices_have(
+    closed: Ticket, world: World, language: str, name: str
+) -> None:
+    with world.database.reading() as connection:
+        kinds = parts.kinds(connection)
+    assert kinds == ["battery"]
+    assert dimensions(Speaker(language), kinds, "model")["part:battery"] == name
+    assert dimensions(Speaker(language), kinds, "colour")["colour"] == "colour"
 
 
 def test_feedback_as_csv_has_the_same_rows_and_no_formula(client: Client, closed: Ticket) -> None:

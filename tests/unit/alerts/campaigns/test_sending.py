@@ -7,14 +7,16 @@ from datetime import timedelta
 import pytest
 
 from alerts.campaigns import answers, sending
+from alerts.campaigns.progress import telling
 from alerts.notices.issue import Mail
 from alerts.policy import brakes
 from alerts.policy.file import default_text, parse
 from hearthwatch.errors import Invalid
 from hearthwatch.records import campaigns, customers, devices, findings, notices
 from hearthwatch.records.customers import own
+from hearthwatch.records.notices import CampaignNotice
 from tests.unit.alerts.campaigns.conftest import Desk, advisory, recall
-from tests.unit.alerts.world import BRAND, FIX, MODEL, World
+from tests.unit.alerts.world import BRAND, FIX, MODEL, NOON, World
 
 
 def move(world: World, device: str, customer: str) -> None:
@@ -134,6 +136,18 @@ def test_a_device_without_an_owner_is_affected_and_not_reached(world: World, des
         "lock-1": "reached",
         "lock-9": "no_owner",
     }
+
+
+def test_a_letter_that_arrived_about_one_device_reaches_nobody_about_another() -> None:
+    def letter(number: int, state: str, *devices: str) -> CampaignNotice:
+        return CampaignNotice(
+            number, "recall", devices[0], "c-1", None, state, None, None, NOON, {"devices": list(devices)}
+        )
+
+    refused, arrived = letter(1, "failed", "lock-1", "lock-2"), letter(2, "sent", "lock-0")
+    again = letter(3, "queued", "lock-0", "lock-1", "lock-2")
+    shown = {device: one.state for (device, _), one in telling([refused, arrived, again]).items()}
+    assert shown == {"lock-0": "sent", "lock-1": "queued", "lock-2": "queued"}
 
 
 def test_those_who_do_not_answer_are_written_to_again_and_not_for_ever(world: World, desk: Desk) -> None:

@@ -196,7 +196,8 @@ def test_reports_of_strangers_without_a_device_are_tickets_of_their_own(world: W
 # -- what is attached
 
 
-def test_the_device_is_attached_as_it_was_then(world: World) -> None:
+def test_zammad_604_and_osticket_2177_the_device_is_attached_as_it_was_then_and_nobody_types_it(world: World) -> None:
+    """github.com/zammad/zammad/issues/604, github.com/osTicket/osTicket/issues/2177: tickets knew nothing of the device they are about."""
     world.policy()
     world.home(language="zh-CN")
     finding = world.stand(part="battery", evidence={"metrics": ["battery_pct"], "reasons": ["it fell"]})
@@ -210,6 +211,7 @@ def test_the_device_is_attached_as_it_was_then(world: World) -> None:
         )
         devices.update(connection, "lock-1", None, {"firmware": "9.9.9"})
     kept = done.report.snapshot
+    assert (done.ticket.device_id, done.ticket.model) == ("lock-1", "LOCK-2")
     assert kept["device"]["firmware"] == "2.4.0"
     assert kept["device"]["model"] == "LOCK-2"
     assert kept["language"] == "zh-CN"
