@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.prognosis.remaining import WORDS
 from analytics.training.fitting import INTENDED_USE, LIMITS
 from api.pages.language import Speaker
-from api.pages.retelling import CONTEXT, COUNT, NAME, Retelling
+from api.pages.retelling import CONTEXT, COUNT, NAME, Retelling, pattern_of
 from hearthwatch.catalogues import messages_of_context
 from tests.kept_sentences import left_in_english
 
@@ -79,3 +81,30 @@ def test_a_number_is_what_stands_in_a_place_for_numbers() -> None:
 
 def test_a_sentence_of_which_words_stay_english_is_found() -> None:
     assert left_in_english(["no such device", "the dog ate it"]) == ["the dog ate it"]
+
+
+HOSTILE = 4000
+"""Characters of a device's text that a reason for quarantine may quote."""
+
+
+@pytest.mark.parametrize("unit", [": ", "x a value ", "Nothing is said: "])
+def test_a_device_s_text_that_nests_without_end_is_shown_and_not_followed_down(unit: str) -> None:
+    text = (unit * HOSTILE)[:HOSTILE]
+    assert Speaker("zh_Hans").retell(text).endswith(text[-HOSTILE // 2 :])
+    assert retell(text).endswith(text[-HOSTILE // 2 :])
+
+
+def test_no_kept_sentence_is_tried_in_every_way_that_a_text_can_be_divided() -> None:
+    """Of a sentence with several gaps one alone may give back what it took: two that do cost the square of the text's length."""
+    for kept in messages_of_context(resources.files("api") / "locale", "zh_Hans", CONTEXT):
+        gaps = [name for name in NAME.findall(kept) if not name.endswith(COUNT)]
+        settled = re.findall(r"\(\?>\(\?P<(\w+)>\.\+\?\)", pattern_of(kept).pattern)
+        assert settled == gaps[:-1], kept
+
+
+@given(st.lists(st.sampled_from(["a", " is ", "; ", "group", "the role ", "x; y is z"]), min_size=1, max_size=12))
+def test_gaps_are_filled_as_the_shortest_division_would(pieces: list[str]) -> None:
+    kept, text = "this needs {roles}; {who} is {role}", "this needs " + "".join(pieces)
+    plain = re.fullmatch("this needs (?P<roles>.+?); (?P<who>.+?) is (?P<role>.+?)", text, re.DOTALL)
+    found = pattern_of(kept).fullmatch(text)
+    assert (found and found.groupdict()) == (plain and plain.groupdict())
