@@ -16,7 +16,7 @@ from api.pages.frame import Visit
 from api.pages.language import speaker
 from api.security import AGENTS
 from hearthwatch.reasons import spoken
-from hearthwatch.records import aliases
+from hearthwatch.records import aliases, audit
 
 
 def caller_card(visit: Visit, device_id: str, device_class: str | None = None) -> None:
@@ -55,14 +55,20 @@ def caller_card(visit: Visit, device_id: str, device_class: str | None = None) -
                 language=say.tag,
                 actor=visit.person.name,
             )
-            await perform(visit.context, lambda connection: _take(visit.context, connection, report), say("Taken down"))
+            await perform(
+                visit.context,
+                lambda connection: take_down(visit.context, connection, report, visit.person.name),
+                say("Taken down"),
+            )
 
         ui.button(say("Take it down"), on_click=take).props("no-caps unelevated")
 
 
-def _take(context: ApiContext, connection: Connection, report: Report) -> Reported:
+def take_down(context: ApiContext, connection: Connection, report: Report, by: str) -> Reported:
+    """Take in what a caller said, and note in the audit trail, as the API does, who took it down. Raises as `reporting.report`."""
     now = context.clock.now()
     ids = aliases.ids_of(connection, report.device_id) if report.device_id else []
     done = reporting.report(connection, report, now, recent_events(context, ids))
     answers.receipt(connection, done.ticket, done.report, desk(context), now)
+    audit.note(connection, at=now, actor=by, action="report.take", object=f"ticket:{done.ticket.id}")
     return done

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from alerts.intake.report import Report
+from api.app import ApiContext
+from api.pages import callers
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import customers
+from hearthwatch.records import audit, customers
 from hearthwatch.records.database import Database
 from hearthwatch.run.cli import run
 from tests.unit.alerts.intake.letters import mail
@@ -150,3 +153,15 @@ def test_the_command_takes_a_mail_and_prints_codes(
     assert {one.name for one in (tmp_path / "labels").iterdir()} == {"lock-1.svg", "lock-1.png", "labels.html"}
     assert run(["device", "qr", "lock-9", "--out", str(tmp_path / "labels")]) == 2
     assert "no such device" in capsys.readouterr().err
+
+
+def test_a_call_taken_down_on_the_page_is_audited_as_the_api_s_report_is(
+    client: Client, context: ApiContext, world: World
+) -> None:
+    told = Report("staff", "Empty after a day", "battery", device_id="lock-1", actor="ann")
+    with world.database.transaction() as connection:
+        callers.take_down(context, connection, told, "ann")
+    assert client("agent").post(REPORTS, json=TOLD | {"device_id": "lock-2"}).status_code == 201
+    with world.database.reading() as connection:
+        api, page = [one for one in audit.list_entries(connection) if one.action == "report.take"]
+    assert (page.actor, page.object, api.object, page.detail) == ("ann", "ticket:1", "ticket:2", api.detail)
