@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts.channels import letters
+from alerts.policy import budget
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.records import asking, audit, delivery_channels, notices, outbox
 from hearthwatch.records.delivery_channels import ChannelState
@@ -22,8 +23,10 @@ def send_again(
 ) -> OutboxItem:
     """Let something that was given up or cancelled leave once more, under the same key: a receiver that did get it drops it.
 
-    Raises `Missing`, `Stale`, or `Conflict` where it waits, was delivered, or has no text any more.
+    Raises `Missing`, `Stale`, or `Conflict` where it waits, was delivered, has no text any more, or would be more than the budget of its
+    household or of the fleet, which warnings of danger pass.
     """
+    _within_budgets(connection, outbox.get(connection, item_id), now)
     item = outbox.send_again(connection, item_id, now, revision=revision)
     _revive(connection, item, actor, now)
     audit.note(connection, at=now, actor=actor, action="outbox.retry", object=f"outbox:{item.id}", detail=_told(item))
@@ -33,10 +36,12 @@ def send_again(
 def send_all_again(
     connection: Connection, actor: str, now: datetime, *, channel: str | None = None, since: datetime | None = None
 ) -> int:
-    """Let every dead letter (of one channel, given up at or after a time) leave once more. Returns how many; the others have no text."""
+    """Let every dead letter (of one channel, given up at or after a time) leave once more. Returns how many; the others have no text,
+    or no budget is left for them."""
     sent = 0
     for dead in outbox.dead_letters(connection, channel=channel, since=since, limit=MOST):
         try:
+            _within_budgets(connection, dead, now)
             item = outbox.send_again(connection, dead.id, now)
         except Conflict:
             continue
@@ -81,6 +86,12 @@ def resume_channel(connection: Connection, name: str, actor: str, now: datetime)
     outbox.restart_wait(connection, now, channel=name)
     audit.note(connection, at=now, actor=actor, action="channel.resume", object=f"channel:{name}", detail={})
     return state
+
+
+def _within_budgets(connection: Connection, item: OutboxItem, now: datetime) -> None:
+    if item.notice_id is None or not item.payload.get("quiet"):
+        return  # what no quiet time holds back, no budget does
+    budget.check(connection, notices.get(connection, item.notice_id), now)
 
 
 def _revive(connection: Connection, item: OutboxItem, actor: str, now: datetime) -> None:

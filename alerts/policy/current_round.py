@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from math import floor
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from alerts.channels.addresses import channel_of, usable
 from alerts.channels.media import medium
-from alerts.policy import decisions, judgement
+from alerts.policy import budget, decisions, judgement
 from alerts.policy.decisions import Addressee, NoticePlan
 from alerts.policy.facts import Facts
 from alerts.policy.file import Policy, Rule
@@ -27,9 +26,6 @@ from hearthwatch.records.policy_decisions import Prior
 from hearthwatch.values import Device, Finding, Notice
 
 HOME, CUSTOMER = "home", "customer"
-FLEET_PERIOD = timedelta(days=7)
-"""Over which the fleet's budget counts."""
-PER = 1000
 
 
 @dataclass(slots=True)
@@ -121,12 +117,11 @@ class Round:
 
     def fleet(self) -> tuple[int, int] | None:
         """(allowed, spent) of the fleet's budget for a week; None where the policy sets none. Small fleets count as 1,000 devices."""
-        rate = self.policy.notices.per_1000_devices_and_week
-        if rate is None:
-            return None
         if self._fleet is None:
-            allowed = floor(rate * max(1.0, budgets.fleet_size(self.connection, self.now) / PER))
-            self._fleet = (allowed, budgets.of_fleet(self.connection, self.now - FLEET_PERIOD))
+            allowed = budget.of_fleet(self.connection, self.policy, self.now)
+            if allowed is None:
+                return None
+            self._fleet = (allowed, budgets.of_fleet(self.connection, self.now - budget.FLEET_PERIOD))
         return self._fleet
 
     def limits(self, rule: Rule, owner: Owner, plan: NoticePlan) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from alerts import following, rounds
 from alerts.notices.issue import Mail
 from alerts.notices.wording import Brand
 from alerts.policy import decisions
-from alerts.policy.current_round import FLEET_PERIOD
+from alerts.policy.budget import FLEET_PERIOD
 from alerts.policy.file import Policy, parse
 from alerts.policy.quiet import next_allowed, zone
 from alerts.policy.survey import survey

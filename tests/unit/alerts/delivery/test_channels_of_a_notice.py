@@ -194,6 +194,49 @@ def test_a_dead_letter_is_sent_again_by_a_person_under_the_same_key(world: World
     assert [one.outcome for one in tries] == ["refused", "delivered"]
 
 
+def outbox_state(world: World, number: int) -> str:
+    return next(item.state for item in world.outbox() if item.id == number)
+
+
+NO_HOUSEHOLD = {"per_household_and_month": "per_household_and_month = 0"}
+NO_FLEET = {"per_1000_devices_and_week": "per_1000_devices_and_week = 0"}
+
+
+@pytest.mark.parametrize(("limits", "budget"), [(NO_HOUSEHOLD, "household's budget"), (NO_FLEET, "fleet's budget")])
+def test_a_dead_letter_is_not_sent_again_over_a_budget_unless_it_warns_of_danger(
+    world: World, limits: dict[str, str], budget: str
+) -> None:
+    queued(world, MAIL)
+    world.home(2, devices_=("lock-2",), channels=[MAIL])
+    world.stand("lock-2", mode="overheating")
+    world.apply()
+    by(world, "mail", Refused("no such user"), Refused("no such user"))
+    world.deliver()
+    world.policy(**limits)
+    of_device = {one.id: one.device_id for one in world.notices()}
+    plain, danger = sorted(items(world, state="failed"), key=lambda one: of_device[one.notice_id or 0])
+    with world.database.transaction() as connection, pytest.raises(Conflict, match=budget):
+        people.send_again(connection, plain.id, "ann", world.now)
+    with world.database.transaction() as connection:
+        assert people.send_all_again(connection, "ann", world.now) == 1
+    assert [outbox_state(world, one.id) for one in (plain, danger)] == ["failed", "pending"]
+    assert {one.device_id: one.state for one in world.notices()} == {"lock-1": "failed", "lock-2": "queued"}
+
+
+def test_of_a_household_s_dead_letters_as_many_go_again_as_its_budget_has_left(world: World) -> None:
+    world.policy(group_hours="group_hours = 0")
+    world.home(1, devices_=("lock-1", "lock-2", "lock-3"), channels=[MAIL])
+    for number, mode in ((1, "wifi_failing"), (2, "battery_fade"), (3, "motor_wear")):
+        world.stand(f"lock-{number}", mode=mode)
+        world.apply()
+    by(world, "mail", *(Refused("gone") for _ in range(9)))
+    world.deliver()
+    assert len(items(world, state="failed")) == 3
+    world.policy(per_household_and_month="per_household_and_month = 2")
+    with world.database.transaction() as connection:
+        assert people.send_all_again(connection, "ann", world.now) == 2
+
+
 def test_what_was_delivered_or_changed_meanwhile_is_not_sent_again(world: World) -> None:
     queued(world, MAIL)
     by(world, "mail", Refused("no such user"))
