@@ -67,7 +67,7 @@ def _kinds_of_parts(context: ApiContext) -> list[str]:
         return parts.kinds(connection)
 
 
-def dimensions(say: Speaker, kinds: Sequence[str], by: str) -> Mapping[str, str]:
+def dimensions(say: Speaker, kinds: Sequence[str], by: str) -> dict[str, str]:
     """What one can ask by, in words: the usual ones, each kind of part, and whatever is asked by now."""
     names = {one: say.word(one) for one in DIMENSIONS}
     names |= {f"{PART}{kind}": say("Part: {part}", part=say.word(kind)) for kind in kinds}

@@ -133,7 +133,7 @@ def test_a_closing_sent_twice_with_one_key_is_one_closing(client: Client, world:
 
 
 def test_notices_and_letters_are_listed(client: Client, world: World) -> None:
-    reader = client("viewer")
+    reader = client("agent")
     (second, first) = reader.get("/api/v1/notices?state=sent").json()["items"]
     assert (first["customer_id"], second["customer_id"]) == ("c-1", "c-2")
     assert reader.get("/api/v1/notices?customer=c-1&device=lock-2").json()["items"] == []
