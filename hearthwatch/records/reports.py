@@ -193,13 +193,17 @@ def to_tell(
     happened = sa.select(ticket_events.c.ticket_id).where(
         ticket_events.c.at >= since, ticket_events.c.what.in_(list(whats))
     )
+    of_these = sa.union_all(  # by the tickets that something happened to, not through all reports
+        sa.select(tickets.c.id).where(tickets.c.id.in_(happened), tickets.c.merged_into.is_(None)),
+        sa.select(tickets.c.id).where(tickets.c.merged_into.in_(happened)),
+    )
     query = (
         sa.select(*_COLUMNS, goes_on.label("goes_on_in"))
         .join(tickets, tickets.c.id == ticket_reports.c.ticket_id)
         .where(
             ticket_reports.c.follow_until > now,
             ticket_reports.c.contact_email.is_not(None),
-            goes_on.in_(happened),
+            ticket_reports.c.ticket_id.in_(of_these),
         )
         .order_by(ticket_reports.c.id)
     )

@@ -225,6 +225,12 @@ tickets = Table(
         sqlite_where=text("state <> 'closed'"),
         postgresql_where=text("state <> 'closed'"),
     ),
+    Index(
+        "ix_tickets_open_technician_id",
+        "technician_id",
+        sqlite_where=text("state <> 'closed'"),
+        postgresql_where=text("state <> 'closed'"),
+    ),
     CheckConstraint("state in ('open', 'assigned', 'in_progress', 'scheduled', 'waiting', 'closed')", name="state"),
     CheckConstraint("(state = 'closed') = (closing_code is not null)", name="closed_with_code"),
     CheckConstraint("(state = 'waiting') = (waiting_for is not null)", name="waits_for_somebody"),
