@@ -18,6 +18,8 @@ from hearthwatch.records.campaigns import Campaign, Member
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.notices import CampaignNotice
 
+AT_ONCE = 1000
+"""Devices looked at in one go where not all of them are wanted."""
 WAITING = frozenset({"queued", "held", "waiting"})
 
 TO_DO: Mapping[str, str] = {
@@ -92,12 +94,53 @@ class Standing:
 
 def standings(connection: Connection, campaign: Campaign, now: datetime) -> list[Standing]:
     """Every device that a campaign concerns, by id. Before it runs: those that it would."""
-    members = campaigns.members(connection, campaign.id)
-    if campaign.state in {"draft", "submitted"}:
-        ids = matching(connection, parse(campaign.kind, campaign.content).selection, now)
-        members = [Member(campaign.id, one, now, None, None, None) for one in ids]
+    members = _to_be(connection, campaign, now) if _is_to_come(campaign) else campaigns.members(connection, campaign.id)
+    return _standings(connection, campaign, members, now)
+
+
+def standings_after(
+    connection: Connection,
+    campaign: Campaign,
+    now: datetime,
+    *,
+    after: str | None,
+    limit: int,
+    unreached_only: bool = False,
+) -> list[Standing]:
+    """So many of `standings` after a device, asked for alone; ``unreached_only``: of those whose owners were not reached."""
+    to_be = [one for one in _to_be(connection, campaign, now) if after is None or one.device_id > after]
+    found: list[Standing] = []
+    size = AT_ONCE if unreached_only else limit
+    while len(found) < limit:
+        if _is_to_come(campaign):
+            some, to_be = to_be[:size], to_be[size:]
+        else:
+            some = campaigns.members_after(connection, campaign.id, after, limit=size)
+        looked = _standings(connection, campaign, some, now)
+        found += [one for one in looked if not unreached_only or one.state in TO_DO]
+        if len(some) < size:
+            break
+        after = some[-1].device_id
+    return found[:limit]
+
+
+def _is_to_come(campaign: Campaign) -> bool:
+    return campaign.state in {"draft", "submitted"}
+
+
+def _to_be(connection: Connection, campaign: Campaign, now: datetime) -> list[Member]:
+    """The devices that a campaign would concern if it ran; none of one that does, or did."""
+    if not _is_to_come(campaign):
+        return []
+    ids = matching(connection, parse(campaign.kind, campaign.content).selection, now)
+    return [Member(campaign.id, one, now, None, None, None) for one in ids]
+
+
+def _standings(connection: Connection, campaign: Campaign, members: Sequence[Member], now: datetime) -> list[Standing]:
     owners = customers.owners_of(connection, [one.device_id for one in members], now)
-    newest = telling(one for one in notices.of_campaign(connection, campaign.id) if one.kind == campaign.kind)
+    people = sorted({one.customer.id for one in owners.values()})
+    written = notices.of_campaign(connection, campaign.id, people)
+    newest = telling(one for one in written if one.kind == campaign.kind)
     found = []
     for member in members:
         owner = owners.get(member.device_id)

@@ -15,7 +15,7 @@ from alerts import samples
 from alerts.campaigns import answers, csaf, letters, lifecycle
 from alerts.campaigns.checks import Checked
 from alerts.campaigns.content import AdvisoryContent, parse
-from alerts.campaigns.progress import TO_DO, Progress, Standing, progress, standings
+from alerts.campaigns.progress import TO_DO, Progress, Standing, progress, standings, standings_after
 from alerts.notices.wording import Letter
 from api.acts import Acting, tagged
 from api.context import ApiContext, Context
@@ -238,10 +238,15 @@ def list_devices(
 ) -> Page[Member]:
     """The devices of a campaign by id, each with where it stands; ``unreached``: only those whose owners were not reached."""
     with context.database.reading() as connection:
-        found = [_member(one) for one in _standings(context, connection, campaign_id)]
-    wanted = [one for one in found if not unreached or one.todo is not None]
-    later = [one for one in wanted if paging.after is None or one.device_id > paging.after]
-    return paging.page(lambda limit: later[:limit], key=lambda one: one.device_id)
+        campaign, now = campaigns.get(connection, campaign_id), context.clock.now()
+
+        def fetch(limit: int) -> list[Member]:
+            found = standings_after(
+                connection, campaign, now, after=paging.after, limit=limit, unreached_only=unreached
+            )
+            return [_member(one) for one in found]
+
+        return paging.page(fetch, key=lambda one: one.device_id)
 
 
 @router.post("/campaigns/{campaign_id}/remedied", response_model=Settled)

@@ -171,6 +171,15 @@ def join(connection: Connection, campaign_id: int, device_ids: Iterable[str], no
     return joined
 
 
+def members_after(connection: Connection, campaign_id: int, device_id: str | None, *, limit: int) -> list[Member]:
+    """So many devices of a campaign after one, by id."""
+    query = sa.select(*_MEMBER).where(campaign_devices.c.campaign_id == campaign_id)
+    if device_id is not None:
+        query = query.where(campaign_devices.c.device_id > device_id)
+    rows = connection.execute(query.order_by(campaign_devices.c.device_id).limit(limit)).mappings()
+    return [Member(**row) for row in rows]
+
+
 def members(connection: Connection, campaign_id: int, device_ids: Sequence[str] | None = None) -> list[Member]:
     """The devices of a campaign (or those of them that are asked for), by id."""
     query = sa.select(*_MEMBER).where(campaign_devices.c.campaign_id == campaign_id)

@@ -92,11 +92,19 @@ class CampaignNotice:
         return tuple(str(one) for one in told) if told else (self.device_id,)
 
 
-def of_campaign(connection: Connection, campaign_id: int) -> list[CampaignNotice]:
-    """Every notice of a campaign, oldest first."""
+def of_campaign(
+    connection: Connection, campaign_id: int, customer_ids: Iterable[str] | None = None
+) -> list[CampaignNotice]:
+    """Every notice of a campaign (to some customers, where they are given), oldest first."""
     columns = (notices.c[name] for name in CampaignNotice.__dataclass_fields__)
     query = sa.select(*columns).where(notices.c.campaign_id == campaign_id).order_by(notices.c.id)
-    return [CampaignNotice(**row) for row in connection.execute(query).mappings()]
+    if customer_ids is None:
+        return [CampaignNotice(**row) for row in connection.execute(query).mappings()]
+    found: list[CampaignNotice] = []
+    for some in batched(customer_ids):
+        rows = connection.execute(query.where(notices.c.customer_id.in_(some))).mappings()
+        found.extend(CampaignNotice(**row) for row in rows)
+    return sorted(found, key=lambda one: one.id)
 
 
 def cause_of(*, finding_id: int | None = None, ticket_id: int | None = None, campaign_id: int | None = None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import sqlalchemy as sa
 from httpx2 import Response
 
 from alerts import jobs
@@ -163,6 +164,40 @@ def test_a_running_recall_shows_whom_it_reached_and_what_to_do_about_the_others(
     (left,) = client("viewer").get(f"{PATH}/1/devices", params={"unreached": True}).json()["items"]
     assert (left["device_id"], left["state"]) == ("lock-2", "no_owner")
     assert "publish the notice" in left["todo"]
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_page_of_a_recall_s_devices_asks_nothing_about_those_of_other_pages(
+    client: Client, context: ApiContext, runs: bool
+) -> None:
+    with context.database.transaction() as connection:
+        devices.register(connection, [{"id": f"lock-{n}", "model": MODEL} for n in range(3, 8)])
+        for n in range(3, 8):
+            customers.put_customer(connection, f"c-{n}", name="Kim", channels=[f"mailbox://c-{n}"] if n % 2 else [])
+            customers.own(connection, f"lock-{n}", f"c-{n}", None, context.clock.now() - timedelta(days=9))
+    draft(client)
+    if runs:
+        step(client, "agent", "submit")
+        step(client, "admin", "approve")
+        send(context)
+    asked: list[str] = []
+    sa.event.listen(context.database.engine, "before_cursor_execute", lambda *given: asked.append(str(given[3])))
+    viewer, whole = client("viewer"), {}
+    for unreached in (False, True):
+        query = {"unreached": unreached}
+        whole[unreached] = viewer.get(f"{PATH}/1/devices", params=query).json()["items"]
+        paged, cursor = [], None
+        while not paged or cursor:
+            part = viewer.get(f"{PATH}/1/devices", params=query | {"limit": 2} | ({"cursor": cursor} if cursor else {}))
+            paged, cursor = paged + part.json()["items"], part.json()["next"]
+        assert paged == whole[unreached]
+    assert [one["device_id"] for one in whole[False]] == [f"lock-{n}" for n in range(1, 8)]
+    assert [one["device_id"] for one in whole[True]] == ["lock-2", "lock-4", "lock-6"]
+    assert not runs or {one["notice_id"] is not None for one in whole[False] if one["device_id"] == "lock-7"} == {True}
+    asked.clear()
+    assert len(viewer.get(f"{PATH}/1/devices", params={"limit": 2}).json()["items"]) == 2
+    assert "lock-3" in str(asked), "one more than the page tells that there is another"
+    assert "lock-4" not in str(asked)
 
 
 def test_devices_are_settled_once_and_only_those_it_concerns(client: Client) -> None:
