@@ -1,4 +1,4 @@
-"""Brakes on reports that anybody may send: so many by one code, so many from one place."""
+"""Brakes on reports: so many by one code or customer, so many from one place."""
 
 from __future__ import annotations
 

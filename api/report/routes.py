@@ -162,12 +162,12 @@ def _take(visitor: Visitor, door: Door, sent: Sent) -> _Taken | None:
     if sent.field(form.HONEYPOT):
         return None
     device_id = door.device(sent.field("device"))
-    place = brakes.place_of(visitor.address, context.secret_key)
+    brake, place = _brake(visitor, door)
     with context.database.reading() as connection:
         known = reports.sent_by(connection, once) is not None
         ids = aliases.ids_of(connection, device_id) if device_id else []
-        if visitor.code is not None and not known:
-            brakes.check(connection, visitor.code, place, now)
+        if not known:
+            brakes.check(connection, brake, place, now)
     report = form.read(sent, "qr" if door.strangers else "page", strangers=door.strangers)
     report = replace(
         report,
@@ -182,12 +182,22 @@ def _take(visitor: Visitor, door: Door, sent: Sent) -> _Taken | None:
     def work(connection: Connection) -> _Taken:
         visitor.opener(connection)  # the code or link may have been withdrawn meanwhile
         done = reporting.report(connection, report, now, events)
+        if not done.again:
+            brakes.count(connection, brake, place, now)
         if visitor.code is not None and not done.again:
-            brakes.count(connection, visitor.code, place, now)
             answers.receipt(connection, done.ticket, done.report, desk(context), now)
         return _Taken(done.report, _link(connection, context, door, done))
 
     return context.database.retrying(work)
+
+
+def _brake(visitor: Visitor, door: Door) -> tuple[str, str]:
+    """What a report is counted by: a code and the place it comes from; a customer whatever link they have, and wherever they are."""
+    secret_key = visitor.context.secret_key
+    if visitor.code is not None:
+        return visitor.code, brakes.place_of(visitor.address, secret_key)
+    name = f"customer:{door.customer_id}"
+    return name, brakes.place_of(name, secret_key)
 
 
 def _link(connection: Connection, context: ApiContext, door: Door, done: Reported) -> str | None:

@@ -186,7 +186,8 @@ def test_a_page_of_a_recall_s_devices_asks_nothing_about_those_of_other_pages(
     for unreached in (False, True):
         query = {"unreached": unreached}
         whole[unreached] = viewer.get(f"{PATH}/1/devices", params=query).json()["items"]
-        paged, cursor = [], None
+        paged: list[Any] = []
+        cursor = None
         while not paged or cursor:
             part = viewer.get(f"{PATH}/1/devices", params=query | {"limit": 2} | ({"cursor": cursor} if cursor else {}))
             paged, cursor = paged + part.json()["items"], part.json()["next"]

@@ -20,7 +20,7 @@ from api.app import ApiContext
 from api.report import form
 from hearthwatch.catalogues import read_catalogues
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import models, report_codes, reports, ticket_messages
+from hearthwatch.records import customer_links, models, report_codes, reports, ticket_messages
 from hearthwatch.records.database import Database
 from hearthwatch.records.reports import TicketReport
 from tests.unit.alerts.intake.pictures import HEIC, picture
@@ -208,6 +208,28 @@ def test_a_code_and_a_place_take_so_many_reports_an_hour(client: Client, world: 
     assert "203.0.113.7" not in str(everything(world.database))
     world.pass_time(hours=2)
     assert send(page, f"/r/{code}", text="later", wish="none").status_code == 303
+
+
+def test_a_customer_s_links_take_so_many_reports_an_hour_whichever_of_them_it_is(
+    client: Client, world: World, code: str
+) -> None:
+    page = client()
+    with world.database.transaction() as connection:
+        first, second = (
+            customer_links.create(connection, customer_id="c-1", expires_at=world.now + timedelta(days=9))
+            for _ in range(2)
+        )
+    for number in range(brakes.BY_CODE):
+        token = first if number % 2 else second
+        assert send(page, f"/c/{token}/report", text=f"It is odd {number}", wish="none").status_code == 303
+    for token in (first, second):
+        refused = send(page, f"/c/{token}/report", text="again", wish="none")
+        assert refused.status_code == 429
+        assert form.SENTENCES["often"] in Page(refused.text).words
+    assert len(kept(world)) == brakes.BY_CODE
+    assert send(page, f"/r/{code}", text="a neighbour", wish="none").status_code == 303, "others at the place may"
+    world.pass_time(hours=2)
+    assert send(page, f"/c/{first}/report", text="later", wish="none").status_code == 303
 
 
 # -- what is taken
