@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import takewhile
 
 from sqlalchemy import Connection
 
@@ -75,14 +76,24 @@ def announce(database: Database, endpoints: Sequence[Endpoint], now: datetime) -
     written = 0
     for endpoint in endpoints:
         for ledger in _COLUMNS:
-            with database.transaction(alone=False) as connection:
-                written += _tell(connection, endpoint, ledger, now)
+            after, more = 0, True
+            while more:
+                with database.transaction(alone=False) as connection:
+                    told, after, more = _tell(connection, endpoint, ledger, after, now)
+                written += told
     return written
 
 
-def _tell(connection: Connection, endpoint: Endpoint, ledger: Ledger, now: datetime) -> int:
+def _tell(
+    connection: Connection, endpoint: Endpoint, ledger: Ledger, after: int, now: datetime
+) -> tuple[int, int, bool]:
+    """Tell the next events after one, and after the endpoint's place. Returns how many messages, the last event, whether there are more.
+
+    The place moves over what is settled, and never over newer events, however many there are: before one of them an event may appear yet.
+    """
     place = event_feed.place(connection, endpoint.name, ledger)
-    happened = event_feed.since(connection, ledger, place, _COLUMNS[ledger], limit=MOST)
+    start = max(place, after)
+    happened = event_feed.since(connection, ledger, start, _COLUMNS[ledger], limit=MOST)
     messages = {f"event:{endpoint.name}:{ledger}:{one.id}": message_of(ledger, one) for one in happened}
     wanted = {key: one for key, one in messages.items() if one is not None and endpoint.hears(one.type)}
     known = outbox.known(connection, wanted)
@@ -97,10 +108,10 @@ def _tell(connection: Connection, endpoint: Endpoint, ledger: Ledger, now: datet
             key=key,
             now=now,
         )
-    settled = [one.id for one in happened if one.at <= now - SETTLED or len(happened) == MOST]
-    if settled:
-        event_feed.keep_place(connection, endpoint.name, ledger, settled[-1])
-    return len(new)
+    settled = list(takewhile(lambda one: one.at <= now - SETTLED, happened))
+    if settled and start == place:
+        event_feed.keep_place(connection, endpoint.name, ledger, settled[-1].id)
+    return len(new), happened[-1].id if happened else start, len(happened) == MOST
 
 
 def message_of(ledger: Ledger, happened: Happened) -> Event | None:

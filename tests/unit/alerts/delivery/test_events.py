@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 from alerts.channels.signing import headers, key_of, keys_of
@@ -20,7 +21,9 @@ from alerts.delivery.event_messages import TYPES, TicketEvent, read, schema
 from alerts.delivery.events import SETTLED, Endpoint, address_of, announce, channel_of
 from hearthwatch.errors import Invalid, Refused
 from hearthwatch.records import notices, outbox, tickets
+from hearthwatch.records.notices import NoticeEvent
 from hearthwatch.records.outbox import OutboxItem
+from hearthwatch.records.tables import notice_events as table
 from tests.gateway_server import Gateway, Said, gateway
 from tests.unit.alerts.world import RecordingChannel, World
 
@@ -141,6 +144,36 @@ def test_an_event_that_appears_after_a_later_one_is_told_too(world: World) -> No
         notices.note(connection, 1, world.now - timedelta(seconds=30), "failed", "delivery", {})
     tell(world)
     assert len(told(world)) == before + 2
+
+
+def notice_events(world: World) -> list[NoticeEvent]:
+    ids = [one.id for one in world.notices()]
+    with world.database.reading() as connection:
+        return [event for one in ids for event in notices.events(connection, one)]
+
+
+def test_of_more_events_than_are_read_at_once_one_that_appears_late_is_told_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.delivery.events.MOST", 3)
+    story(world)
+    world.clock.advance(SETTLED)
+    tell(world)
+    before = len(told(world))
+    newest = max(one.id for one in notice_events(world))
+    late, *others = (
+        {"id": newest + n, "notice_id": 1, "at": world.now, "what": "failed", "actor": "delivery", "detail": {}}
+        for n in range(1, 9)
+    )
+    with world.database.transaction() as connection:  # the transaction of the first has not ended
+        connection.execute(sa.insert(table), others)
+    assert tell(world) == 7
+    with world.database.transaction() as connection:
+        connection.execute(sa.insert(table), [late])
+    assert tell(world) == 1
+    world.clock.advance(SETTLED)
+    assert tell(world) == 0
+    assert len(told(world)) == before + 8
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "x" * 31])
