@@ -7,6 +7,7 @@ from typing import IO, Any
 import httpx
 
 from hearthwatch.errors import Denied, HearthwatchError, Refused, Unavailable
+from hearthwatch.run import whereabouts
 from hearthwatch.run.checks import Check, unfit, well
 from hearthwatch.settings import Settings
 
@@ -14,7 +15,9 @@ _SECONDS = 5.0
 
 
 def base_url(settings: Settings) -> str:
-    """Where the running platform listens, seen from this machine."""
+    """Where the running platform listens, seen from this machine: as it says itself, else as the settings have it."""
+    if (told := whereabouts.of_running(settings)) is not None:
+        return told
     host = "127.0.0.1" if settings.host in {"0.0.0.0", ""} else "[::1]" if settings.host == "::" else settings.host
     return f"http://{host}:{settings.port}"
 

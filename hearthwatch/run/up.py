@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from hearthwatch.clock import SystemClock
 from hearthwatch.errors import HearthwatchError, Invalid, Unavailable
 from hearthwatch.records import access
 from hearthwatch.records.database import Database
-from hearthwatch.run import logs
+from hearthwatch.run import logs, whereabouts
 from hearthwatch.run.assembly import (
     Opener,
     Platform,
@@ -124,6 +125,9 @@ def _start(platform: Platform, role: str, ending: list[Sequence[End]]) -> None:
     if role in {"all", "jobs"}:
         ending.append(_start_jobs(platform, health))
     server.start()
+    if role in {"all", "api"}:
+        ending.append([partial(whereabouts.forget, settings)])
+        whereabouts.tell(settings, server.url)
     LOG.info("%s at %s", "pages and API" if role in {"all", "api"} else "health and metrics", server.url)
     reporter = Reporter(platform.database, platform.clock, platform.holder, role, health)
     ending.append([reporter.stop])
