@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from hearthwatch.records import reports
+from hearthwatch.records import report_photos
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -19,6 +19,6 @@ HEADERS = {
 
 def served(connection: Connection, photo_id: int, *, small: bool = False) -> Response:
     """A photo, or its small copy. Raises `Missing`."""
-    facts, content = reports.photo(connection, photo_id, thumbnail=small)
+    facts, content = report_photos.photo(connection, photo_id, thumbnail=small)
     named = f'inline; filename="report-{facts.report_id}-{facts.id}.jpg"'
     return Response(content, media_type=facts.mime, headers={**HEADERS, "Content-Disposition": named})

@@ -20,7 +20,7 @@ from alerts.tickets import conversation
 from alerts.tickets.ledger import record
 from hearthwatch.errors import Conflict, Invalid
 from hearthwatch.reasons import CHINESE, spoken
-from hearthwatch.records import reports, ticket_messages, tickets
+from hearthwatch.records import report_photos, reports, ticket_messages, tickets
 from hearthwatch.records.reports import NewReport, TicketReport
 from hearthwatch.values import Event, Ticket
 
@@ -92,7 +92,7 @@ def _row(
 
 def _keep_photos(connection: Connection, kept: TicketReport, report: Report, now: datetime) -> None:
     for photo in report.photos:
-        reports.add_photo(
+        report_photos.add_photo(
             connection,
             kept.id,
             mime=photo.mime,

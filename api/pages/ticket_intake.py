@@ -23,9 +23,10 @@ from api.pages.wording import moment
 from api.security import AGENTS, FIELD, PHOTO_READERS
 from hearthwatch.failure_modes import MODES
 from hearthwatch.reasons import spoken
-from hearthwatch.records import inbound_mails, reports
+from hearthwatch.records import inbound_mails, report_photos, reports
 from hearthwatch.records.inbound_mails import InboundMail
-from hearthwatch.records.reports import PhotoFacts, TicketReport
+from hearthwatch.records.report_photos import PhotoFacts
+from hearthwatch.records.reports import TicketReport
 from hearthwatch.values import Ticket
 
 SIGNS = {"choice": "chosen", "words": "in the text", "finding": "found on the device", "person": "said by a person"}
@@ -60,7 +61,7 @@ def _load(context: ApiContext, ticket: Ticket) -> Intake:
         ids = [one.id for one in told]
         return Intake(
             told,
-            reports.photos_of(connection, ids),
+            report_photos.photos_of(connection, ids),
             inbound_mails.of_reports(connection, ids),
             matching.candidates(connection, ticket, context.clock.now()),
         )

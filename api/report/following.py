@@ -22,7 +22,7 @@ from api.report import pages
 from api.report.pages import Line
 from api.templating import HEADERS
 from hearthwatch.errors import Conflict, Denied, HearthwatchError, Invalid, Missing
-from hearthwatch.records import reports, ticket_messages
+from hearthwatch.records import report_photos, reports, ticket_messages
 from hearthwatch.records.reports import TicketReport
 from hearthwatch.values import Ticket
 
@@ -83,7 +83,7 @@ def show_picture(
     """A picture of the report itself."""
     with context.database.reading() as connection:
         report = reports.followed(connection, token, context.clock.now())
-        if photo_id not in {one.id for one in reports.photos_of(connection, [report.id]).get(report.id, ())}:
+        if photo_id not in {one.id for one in report_photos.photos_of(connection, [report.id]).get(report.id, ())}:
             raise Missing("no such photo")
         return pictures.served(connection, photo_id, small=small)
 
@@ -102,7 +102,7 @@ def _shown(
             ticket = conversation.surviving(connection, report.ticket_id)
             say = Speech(choose(lang or report.language), ZoneInfo("UTC"))
             lines = _lines(connection, say, report, ticket)
-            photos = [one.id for one in reports.photos_of(connection, [report.id]).get(report.id, ())]
+            photos = [one.id for one in report_photos.photos_of(connection, [report.id]).get(report.id, ())]
     except HearthwatchError as error:
         return pages.sorry(context, choose(lang or "en"), error)
     sentence = next((words for kind, words in PROBLEMS.items() if isinstance(problem, kind)), "")

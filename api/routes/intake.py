@@ -25,10 +25,11 @@ from api.paging import Page, Paging
 from api.routes.tickets import visible
 from api.security import FIELD, PHOTO_READERS, Agent, Caller, Staff, TicketReader, allow
 from hearthwatch.errors import Invalid
-from hearthwatch.records import aliases, customers, devices, inbound_mails, report_codes, reports
+from hearthwatch.records import aliases, customers, devices, inbound_mails, report_codes, report_photos, reports
 from hearthwatch.records.inbound_mails import InboundMail
 from hearthwatch.records.report_codes import ReportCode
-from hearthwatch.records.reports import PhotoFacts, TicketReport
+from hearthwatch.records.report_photos import PhotoFacts
+from hearthwatch.records.reports import TicketReport
 from hearthwatch.values import Ticket
 
 router = APIRouter(tags=["intake"])
@@ -147,7 +148,7 @@ def list_reports(context: Context, caller: TicketReader, ticket_id: Id) -> Page[
         found = reports.of_ticket(connection, ticket_id)
         if caller.role not in FIELD:
             found = [reports.without_person(one) for one in found]
-        pictures_of = reports.photos_of(connection, [one.id for one in found])
+        pictures_of = report_photos.photos_of(connection, [one.id for one in found])
     return Page(items=[ReportWithPhotos(report=one, photos=pictures_of.get(one.id, [])) for one in found])
 
 
@@ -187,7 +188,7 @@ def erase_reporter(context: Context, caller: Agent, act: Acting, report_id: Id) 
 def get_photo(context: Context, caller: PhotoReader, photo_id: Id, small: bool = False) -> Response:
     """A photo as JPEG, or its small copy."""
     with context.database.reading() as connection:
-        facts, _ = reports.photo(connection, photo_id, thumbnail=True)
+        facts, _ = report_photos.photo(connection, photo_id, thumbnail=True)
         visible(connection, caller, reports.get(connection, facts.report_id).ticket_id)
         return pictures.served(connection, photo_id, small=small)
 
@@ -197,7 +198,7 @@ def delete_photo(caller: Agent, act: Acting, photo_id: Id) -> Response:
     """Delete a photo for good."""
 
     def delete(connection: Connection) -> dict[str, bool]:
-        return {"deleted": reports.forget_photo(connection, photo_id)}
+        return {"deleted": report_photos.forget_photo(connection, photo_id)}
 
     return act.do(caller, "report_photo.delete", f"report_photo:{photo_id}", delete)
 

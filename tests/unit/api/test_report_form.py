@@ -20,7 +20,7 @@ from api.app import ApiContext
 from api.report import form
 from hearthwatch.catalogues import read_catalogues
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import customer_links, models, report_codes, reports, ticket_messages
+from hearthwatch.records import customer_links, models, report_codes, report_photos, reports, ticket_messages
 from hearthwatch.records.database import Database
 from hearthwatch.records.reports import TicketReport
 from tests.unit.alerts.intake.pictures import HEIC, picture
@@ -255,7 +255,7 @@ def test_a_report_is_taken_with_photos_and_its_number_is_told(page: TestClient, 
     assert f"Your report has the number {one.id}." in thanks.words
     assert "lock-1" not in thanks.words
     with world.database.reading() as connection:
-        assert len(reports.photos_of(connection, [one.id])[one.id]) == 1
+        assert len(report_photos.photos_of(connection, [one.id])[one.id]) == 1
 
 
 def test_the_same_form_sent_twice_is_one_report(page: TestClient, world: World, code: str) -> None:

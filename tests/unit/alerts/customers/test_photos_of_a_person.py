@@ -18,9 +18,9 @@ from alerts.intake import reporting
 from alerts.intake.photos import clean
 from alerts.intake.report import Contact, Report
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import customers, erasures, reports
+from hearthwatch.records import customers, erasures, report_photos
 from hearthwatch.records.database import open_database
-from hearthwatch.records.tables import report_photos
+from hearthwatch.records.tables import report_photos as table
 from hearthwatch.telemetry import open_store
 from tests.unit.alerts.intake.pictures import picture
 from tests.unit.alerts.world import NOON, World
@@ -64,7 +64,7 @@ def archive(world: World) -> zipfile.ZipFile:
 
 def photos_left(world: World) -> int:
     with world.database.reading() as connection:
-        return int(connection.execute(sa.select(sa.func.count()).select_from(report_photos)).scalar_one())
+        return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
 
 
 def erase(world: World) -> dict[str, int]:
@@ -98,7 +98,7 @@ def test_forgotten_people_leave_no_photo_and_a_stranger_s_stays(world: World) ->
     erase(world)
     assert photos_left(world) == 1
     with world.database.reading() as connection:
-        (left,) = reports.photos_of(connection, [1, 2, 3]).values()
+        (left,) = report_photos.photos_of(connection, [1, 2, 3]).values()
     assert [one.report_id for one in left] == [3]
     assert [name for name in archive(world).namelist() if name.startswith("photos/")] == []
 
@@ -112,7 +112,7 @@ def test_the_database_s_file_holds_no_byte_of_an_erased_photo(tmp_path: Path, th
     world = World(database, clock)
     sent(world)
     with database.reading() as connection:
-        _, content = reports.photo(connection, 2, thumbnail=thumbnail)
+        _, content = report_photos.photo(connection, 2, thumbnail=thumbnail)
     before = b"".join(one.read_bytes() for one in tmp_path.iterdir())
     clock.advance(timedelta(hours=1))
     erase(world)

@@ -15,7 +15,7 @@ from alerts.intake.report import Contact, Report, Source, is_address
 from alerts.intake.reporting import Reported
 from hearthwatch.errors import Invalid, Missing
 from hearthwatch.failure_modes import MODES
-from hearthwatch.records import customers, devices, reports, ticket_messages, tickets
+from hearthwatch.records import customers, devices, report_photos, reports, ticket_messages, tickets
 from hearthwatch.values import Event, Ticket
 from tests.unit.alerts.intake.pictures import picture
 from tests.unit.alerts.world import World
@@ -227,9 +227,9 @@ def test_photos_are_kept_with_the_report(world: World) -> None:
     world.home()
     done = take(world, photos=(clean(picture(gps=True)),), wish="call", since=NOON)
     with world.database.reading() as connection:
-        (facts,) = reports.photos_of(connection, [done.report.id])[done.report.id]
-        _, content = reports.photo(connection, facts.id)
-        _, small = reports.photo(connection, facts.id, thumbnail=True)
+        (facts,) = report_photos.photos_of(connection, [done.report.id])[done.report.id]
+        _, content = report_photos.photo(connection, facts.id)
+        _, small = report_photos.photo(connection, facts.id, thumbnail=True)
     assert content.startswith(b"\xff\xd8")
     assert small.startswith(b"\xff\xd8")
     assert messages(world, world.ticket())[0].endswith("Since: 2026-05-01\nWish: Please call me\nPhotos: 1")
@@ -380,5 +380,5 @@ def test_what_a_person_wrote_can_be_erased_and_what_it_was_about_stays(world: Wo
         kept = reports.get(connection, done.report.id)
         assert (kept.text, kept.contact_email, kept.contact_name) == ("", None, None)
         assert (kept.mode, kept.complaint, kept.device_id) == ("battery_fade", "battery", "lock-1")
-        assert reports.photos_of(connection, [done.report.id]) == {}
+        assert report_photos.photos_of(connection, [done.report.id]) == {}
     assert messages(world, done.ticket) == [""]
