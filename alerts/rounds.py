@@ -28,7 +28,7 @@ from hearthwatch.records import (
     outbox,
     policy_decisions,
     releases,
-    tickets,
+    ticket_findings,
 )
 from hearthwatch.records import brakes as brake_rows
 from hearthwatch.records.notice_findings import ToldOf
@@ -127,7 +127,7 @@ def _tell_engineers(connection: Connection, policy: Policy, survey: Survey, now:
     about += [(case.finding, case.rule) for case in survey.devices if case.engineers]
     if not about:
         return
-    ids = tickets.ids_of_findings(connection, [finding.id for finding, _ in about])
+    ids = ticket_findings.ids_of_findings(connection, [finding.id for finding, _ in about])
     alerts = (
         Leaving(
             kind="engineer",

@@ -21,7 +21,7 @@ from alerts.tickets.approvals import subject_of
 from alerts.tickets.opening import WARNS
 from alerts.tickets.recalls import SETTLED
 from alerts.tickets.states import party_of
-from hearthwatch.records import customers, notices, reports, ticket_approvals, ticket_messages, tickets
+from hearthwatch.records import customers, notices, reports, ticket_approvals, ticket_findings, ticket_messages, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Notice, Ticket
@@ -191,7 +191,7 @@ def _subject(connection: Connection, event: TicketEvent, ticket: Ticket, owner: 
 
 def _knowing(connection: Connection, asked: Sequence[Ticket]) -> set[int]:
     """Of some tickets those whose customer has heard of the matter: asked for it, reported into it, or was sent a notice about it."""
-    linked = tickets.standing(connection, [one.id for one in asked if one.kind != "request"])
+    linked = ticket_findings.standing(connection, [one.id for one in asked if one.kind != "request"])
     ids = sorted({finding.id for found in linked.values() for finding in found})
     told = {(one.finding_id, one.customer_id) for one in notices.of_findings(connection, ids) if one.state == "sent"}
     reported = reports.surely_by(connection, [one.id for one in asked])

@@ -13,7 +13,7 @@ from alerts.customers import installs
 from alerts.policy import decisions
 from alerts.policy.bad_releases import release_of
 from hearthwatch.errors import Conflict
-from hearthwatch.records import customers, devices, findings, releases, rollouts, update_installs
+from hearthwatch.records import customers, devices, findings, releases, rollouts, ticket_findings, update_installs
 from hearthwatch.records import tickets as ticket_rows
 from hearthwatch.records.updatable import can_take
 from hearthwatch.values import Device, Notice, Release
@@ -92,7 +92,7 @@ def accept(connection: Connection, notice: Notice, now: datetime) -> Offer:
             now=now,
         )
     installs.send_waiting(connection, now)
-    about = next(iter(ticket_rows.of_findings(connection, [notice.finding_id or 0]).values()), None)
+    about = next(iter(ticket_findings.of_findings(connection, [notice.finding_id or 0]).values()), None)
     if about is not None and about.kind == "device" and about.state != "closed":
         detail = {"wish": "update", "version": offered.version}
         ticket_rows.note(connection, about.id, now, "customer", f"customer:{notice.customer_id}", detail)

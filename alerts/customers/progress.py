@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from alerts.tickets.conversation import surviving
 from hearthwatch.errors import Missing
-from hearthwatch.records import technicians
+from hearthwatch.records import technicians, ticket_findings
 from hearthwatch.records import tickets as ticket_rows
 from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Notice, Ticket
@@ -57,7 +57,7 @@ def _ticket_about(connection: Connection, notice: Notice) -> Ticket | None:
             return named
     if notice.finding_id is None:
         return None
-    about = ticket_rows.of_findings(connection, [notice.finding_id]).get(notice.finding_id)
+    about = ticket_findings.of_findings(connection, [notice.finding_id]).get(notice.finding_id)
     if about is not None and about.customer_id == notice.customer_id:
         return about
     theirs = ticket_rows.list_tickets(connection, device_id=notice.device_id, customer_id=notice.customer_id, limit=20)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from hearthwatch.records import reports, tickets
+from hearthwatch.records import reports, ticket_findings, tickets
 from hearthwatch.values import Finding, Ticket
 
 RECENT = timedelta(days=30)
@@ -52,7 +52,7 @@ def open_ticket(
 def parent_of(connection: Connection, findings: Sequence[Finding], mode: str | None) -> Ticket | None:
     """The open ticket of a whole release that explains what is reported, if one does."""
     same = [one.id for one in findings if mode is not None and one.mode == mode]
-    covering = tickets.of_findings(connection, same).values()
+    covering = ticket_findings.of_findings(connection, same).values()
     return next((one for one in covering if one.kind == "cohort" and one.state != "closed"), None)
 
 
@@ -88,7 +88,7 @@ def _of_device(
     ]
     if mode is None:
         return open_now[0] if len(open_now) == 1 else None
-    linked = tickets.standing(connection, [one.id for one in open_now])
+    linked = ticket_findings.standing(connection, [one.id for one in open_now])
     modes = {one.id: {one.mode, *(finding.mode for finding in linked.get(one.id, ()))} for one in open_now}
     same = [one for one in open_now if mode in modes[one.id] or (part is not None and one.part == part)]
     return min(same, key=lambda one: (one.kind != "device", one.id), default=None)

@@ -30,7 +30,7 @@ from hearthwatch.records import (
     outages,
     outbox,
     policy_decisions,
-    tickets,
+    ticket_findings,
 )
 from hearthwatch.records.policies import PolicyVersion
 from hearthwatch.records.policy_decisions import Prior
@@ -62,7 +62,7 @@ def _survey(connection: Connection, version: PolicyVersion, now: datetime, subje
         else policy_decisions.of_findings(connection, [one.id for one in found])
     )
     this = _round(connection, version, now, priors)
-    linked = tickets.of_findings(connection, [one.id for one in found])
+    linked = ticket_findings.of_findings(connection, [one.id for one in found])
     worse = [one for finding in found if (one := _worse_release(this, finding, linked.get(finding.id))) is not None]
     mine = [finding for finding in found if finding.subject_type in {"device", "group"}]
     known = devices.find(connection, sorted({finding.subject for finding in mine if finding.subject_type == "device"}))

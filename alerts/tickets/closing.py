@@ -13,8 +13,9 @@ from alerts.policy.file import Policy
 from alerts.policy.fixes import Fixes
 from alerts.tickets.states import party_of
 from hearthwatch.firmware import version as normalised
-from hearthwatch.records import devices, releases, tickets
-from hearthwatch.records.tickets import LinkedFinding, TicketEvent
+from hearthwatch.records import devices, releases, ticket_findings, tickets
+from hearthwatch.records.ticket_findings import LinkedFinding
+from hearthwatch.records.tickets import TicketEvent
 from hearthwatch.values import Device, Ticket
 
 BUSY = frozenset({"scheduled", "in_progress"})
@@ -50,7 +51,7 @@ def endings(connection: Connection, policy: Policy, now: datetime) -> Endings:
         return Endings()
     fixes = Fixes(connection)
     parents = {one.parent_id for one in open_now if one.parent_id is not None}
-    linked = tickets.standing(connection, sorted({one.id for one in open_now} | parents))
+    linked = ticket_findings.standing(connection, sorted({one.id for one in open_now} | parents))
     known = devices.find(connection, sorted({one.device_id for one in open_now if one.device_id}))
     closings, over, recovered = [], [], []
     for ticket in open_now:

@@ -10,7 +10,7 @@ from alerts.notices.wording import plain
 from alerts.tickets import conversation, recalls
 from alerts.tickets.ledger import at_revision, record
 from hearthwatch.errors import Conflict, Invalid
-from hearthwatch.records import devices, findings, outcomes, parts, ticket_approvals, tickets
+from hearthwatch.records import devices, findings, outcomes, parts, ticket_approvals, ticket_findings, tickets
 from hearthwatch.records.outcomes import Outcome
 from hearthwatch.values import CLOSING_CODES, Ticket
 
@@ -194,6 +194,6 @@ def learn(connection: Connection, ticket: Ticket, closed_at: datetime) -> None:
 
 def settle_findings(connection: Connection, ticket: Ticket, now: datetime) -> None:
     """Let the findings of a ticket recover: what they told of was put right."""
-    for finding in tickets.standing(connection, [ticket.id]).get(ticket.id, ()):
+    for finding in ticket_findings.standing(connection, [ticket.id]).get(ticket.id, ()):
         if finding.state != "recovered":
             findings.recover_one(connection, finding.id, now, f"ticket {ticket.id} was closed as {ticket.closing_code}")

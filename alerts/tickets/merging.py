@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from alerts.tickets.ending import withdraw
 from alerts.tickets.ledger import at_revision, record
 from hearthwatch.errors import Conflict
-from hearthwatch.records import ticket_messages, tickets
+from hearthwatch.records import ticket_findings, ticket_messages, tickets
 from hearthwatch.values import Ticket
 
 BUSY = frozenset({"scheduled", "in_progress"})
@@ -25,9 +25,9 @@ def merge(
     """
     ticket, other = at_revision(connection, ticket_id, revision), tickets.get(connection, other_id)
     _check(ticket, other)
-    findings = tickets.standing(connection, [other.id]).get(other.id, [])
+    findings = ticket_findings.standing(connection, [other.id]).get(other.id, [])
     for finding in findings:
-        tickets.join(connection, finding.id, ticket.id, now)
+        ticket_findings.join(connection, finding.id, ticket.id, now)
     moved = ticket_messages.move(connection, other.id, ticket.id)
     for child in tickets.list_tickets(connection, parent_id=other.id, open_only=True, limit=1_000_000):
         record(connection, child, "joined", actor, now, {"parent_id": ticket.id})

@@ -16,7 +16,7 @@ from alerts.tickets.ending import CLEARED
 from alerts.tickets.ledger import record
 from hearthwatch.errors import Missing
 from hearthwatch.failure_modes import MODES
-from hearthwatch.records import models, tickets
+from hearthwatch.records import models, ticket_findings, tickets
 from hearthwatch.records.customers import Owner
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Device, Finding, Ticket
@@ -63,7 +63,7 @@ def for_release(connection: Connection, policy: Policy, case: WorseRelease, rule
         model=case.release.model,
     )
     ticket, _ = tickets.open_once(connection, new, actor=ACTOR, now=now, detail=_seen(case.finding, None))
-    tickets.join(connection, case.finding.id, ticket.id, now)
+    ticket_findings.join(connection, case.finding.id, ticket.id, now)
     return ticket
 
 
@@ -101,7 +101,7 @@ def _open_or_join(connection: Connection, policy: Policy, case: DeviceCase, now:
     )
     detail = _seen(finding, case.device) | _of_danger(case.rule.is_safety)
     ticket, opened = tickets.open_once(connection, new, actor=ACTOR, now=now, detail=detail)
-    tickets.join(connection, finding.id, ticket.id, now)
+    ticket_findings.join(connection, finding.id, ticket.id, now)
     if not opened:
         return ticket
     commands.for_ticket(connection, policy, ticket, case.device, now)
@@ -129,7 +129,7 @@ def _reopen(connection: Connection, ticket: Ticket, seen: Mapping[str, object], 
 
 
 def _join(connection: Connection, ticket: Ticket, finding: Finding, now: datetime, *, danger: bool = False) -> Ticket:
-    tickets.join(connection, finding.id, ticket.id, now)
+    ticket_findings.join(connection, finding.id, ticket.id, now)
     detail = {"finding_id": finding.id, "kind": finding.kind, "mode": finding.mode, "subject": finding.subject}
     detail |= _of_danger(danger)
     return record(connection, tickets.get(connection, ticket.id), "joined", ACTOR, now, detail)

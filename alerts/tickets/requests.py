@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from alerts.tickets.ledger import record
 from hearthwatch.errors import Missing
-from hearthwatch.records import devices, tickets
+from hearthwatch.records import devices, ticket_findings, tickets
 from hearthwatch.records.tickets import NewTicket
 from hearthwatch.values import Ticket
 
@@ -27,7 +27,7 @@ def request_visit(
     due_at: datetime | None = None,
 ) -> Ticket:
     """A customer wants somebody to come: noted in the open ticket about their device, else a ticket of its own."""
-    about = tickets.of_findings(connection, [finding_id]).get(finding_id) if finding_id is not None else None
+    about = ticket_findings.of_findings(connection, [finding_id]).get(finding_id) if finding_id is not None else None
     standing = [
         one
         for one in tickets.list_tickets(connection, device_id=device_id, open_only=True, limit=1000)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from analytics.labels import EVERYTHING
 from analytics.model_life.betting import log_bets, log_e
 from analytics.model_life.race import e_value
-from hearthwatch.records import findings, tickets
+from hearthwatch.records import findings, ticket_findings
 from hearthwatch.values import Finding
 
 DEMOTE_AT = 20.0
@@ -64,7 +64,7 @@ def complaints(connection: Connection, opened: Sequence[Finding], since: datetim
     """The visits about the findings ``opened`` by a version, of those since it works."""
     mine = {one.id: one for one in opened if one.first_seen >= since}
     closed: dict[str, tuple[datetime, bool, float]] = {}
-    for finding_id, ticket in tickets.of_findings(connection, mine).items():
+    for finding_id, ticket in ticket_findings.of_findings(connection, mine).items():
         if ticket.closed_at is None or ticket.closing_code not in {NOTHING, *FOUND}:
             continue
         finding = mine[finding_id]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from hearthwatch.errors import Missing
 from hearthwatch.records.database import batched, insert_missing, row_at_revision
-from hearthwatch.records.statements import among, insert_into, replace_in
+from hearthwatch.records.statements import among, insert_into
 from hearthwatch.records.tables import devices, findings, ticket_events, ticket_findings, tickets
 from hearthwatch.records.tables.columns import Instant, fitted
 from hearthwatch.values import Ticket
@@ -50,20 +50,6 @@ class NewTicket:
     source: str = "policy"
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedFinding:
-    """What a ticket needs to know of a finding it stands for."""
-
-    id: int
-    kind: str
-    subject: str
-    mode: str
-    state: str
-    probability: float | None
-    last_seen: datetime
-    recovered_at: datetime | None
-
-
 class Sought(TypedDict, total=False):
     """What tickets are looked for. ``due_before`` leaves out those that are due at or after a time, or at none."""
 
@@ -94,17 +80,6 @@ _OPEN = sa.and_(_STANDING, tickets.c.state != "closed")
 _OF_CAUSE = sa.select(*_COLUMNS).where(sa.or_(_MINE, _OPEN)).order_by(_OPEN.desc(), _MINE.desc()).limit(1)
 _OF_STEM = sa.select(*_COLUMNS).where(_STANDING, tickets.c.kind == sa.bindparam("kind")).order_by(tickets.c.id)
 _OF_STEM_AND_DEVICE = _OF_STEM.where(tickets.c.device_id == sa.bindparam("device"))
-_OF_FINDINGS = (
-    sa.select(ticket_findings.c.finding_id, *_COLUMNS)
-    .join(tickets, tickets.c.id == ticket_findings.c.ticket_id)
-    .where(among(ticket_findings.c.finding_id))
-)
-_LINKED = (
-    sa.select(ticket_findings.c.ticket_id, *(findings.c[name] for name in LinkedFinding.__dataclass_fields__))
-    .join(findings, findings.c.id == ticket_findings.c.finding_id)
-    .where(among(ticket_findings.c.ticket_id))
-    .order_by(ticket_findings.c.at, findings.c.id)
-)
 _EVENTS = (
     sa.select(*(ticket_events.c[name] for name in TicketEvent.__dataclass_fields__))
     .where(among(ticket_events.c.ticket_id))
@@ -274,40 +249,6 @@ def closed_like(connection: Connection, *, mode: str | None, part: str | None, l
         sa.select(*_COLUMNS).where(tickets.c.state == "closed", same).order_by(tickets.c.closed_at.desc()).limit(limit)
     )
     return [Ticket(**row) for row in connection.execute(query).mappings()]
-
-
-def join(connection: Connection, finding_id: int, ticket_id: int, now: datetime) -> None:
-    """Say which ticket a finding belongs to; it leaves the one it was in."""
-    row = {"finding_id": finding_id, "ticket_id": ticket_id, "at": now}
-    connection.execute(replace_in(connection, ticket_findings), row)
-
-
-def of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int, Ticket]:
-    """The ticket of each finding that has one."""
-    found: dict[int, Ticket] = {}
-    for some in batched(finding_ids):
-        for row in connection.execute(_OF_FINDINGS, {"some": some}).all():
-            found[row[0]] = Ticket(*row[1:])
-    return found
-
-
-def ids_of_findings(connection: Connection, finding_ids: Iterable[int]) -> dict[int, int]:
-    """The number of the ticket of each finding that has one."""
-    found: dict[int, int] = {}
-    for some in batched(finding_ids):
-        query = sa.select(ticket_findings.c.finding_id, ticket_findings.c.ticket_id)
-        rows = connection.execute(query.where(ticket_findings.c.finding_id.in_(some))).all()
-        found.update((finding, ticket) for finding, ticket in rows)
-    return found
-
-
-def standing(connection: Connection, ticket_ids: Iterable[int]) -> dict[int, list[LinkedFinding]]:
-    """What each ticket's findings are like now, in the order they came."""
-    found: dict[int, list[LinkedFinding]] = {}
-    for some in batched(ticket_ids):
-        for row in connection.execute(_LINKED, {"some": some}).all():
-            found.setdefault(row[0], []).append(LinkedFinding(*row[1:]))
-    return found
 
 
 def with_stem(connection: Connection, stem: str, *, kind: str, device_id: str | None = None) -> list[Ticket]:

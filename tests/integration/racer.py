@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from alerts import jobs
 from alerts.channels.mailbox import MailboxChannel
 from hearthwatch.clock import SteppedClock
-from hearthwatch.records import findings, notices, tickets
+from hearthwatch.records import findings, notices, ticket_findings, tickets
 from hearthwatch.records.database import Database, open_database
 from hearthwatch.records.notices import Wanted
 from hearthwatch.records.tickets import NewTicket
@@ -45,7 +45,7 @@ def opening(database: Database, order: list[int]) -> Counter[str]:
     def open_one(connection: Connection, number: int) -> bool:
         new = NewTicket(f"device:d-{number}/battery/1", "device", "battery", 2, None, finding_id=number)
         ticket, opened = tickets.open_once(connection, new, actor="policy", now=NOON, detail={})
-        tickets.join(connection, number, ticket.id, NOON)
+        ticket_findings.join(connection, number, ticket.id, NOON)
         return opened
 
     return _each(database, order, open_one)

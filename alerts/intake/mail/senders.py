@@ -14,7 +14,7 @@ from alerts.intake import threads
 from alerts.intake.mail.automatic import OUR_ID
 from alerts.intake.mail.parsing import Mail
 from hearthwatch.errors import Missing
-from hearthwatch.records import customers, devices, inbound_mails, notices, outbox, reports, tickets
+from hearthwatch.records import customers, devices, inbound_mails, notices, outbox, reports, ticket_findings, tickets
 from hearthwatch.records.customers import Customer
 from hearthwatch.records.outbox import OutboxItem
 from hearthwatch.values import DEVICE_ID
@@ -66,7 +66,7 @@ def ticket_of_letter(connection: Connection, item: OutboxItem) -> int | None:
     notice = notices.get(connection, item.notice_id)
     if notice.ticket_id is not None or notice.finding_id is None:
         return notice.ticket_id
-    about = tickets.of_findings(connection, [notice.finding_id]).get(notice.finding_id)
+    about = ticket_findings.of_findings(connection, [notice.finding_id]).get(notice.finding_id)
     return about.id if about is not None and about.kind != "cohort" else None
 
 

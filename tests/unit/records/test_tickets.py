@@ -9,7 +9,16 @@ import pytest
 from sqlalchemy import Connection
 
 from hearthwatch.errors import Conflict, Missing, Stale
-from hearthwatch.records import brakes, findings, mailbox, spare_parts, technicians, ticket_messages, tickets
+from hearthwatch.records import (
+    brakes,
+    findings,
+    mailbox,
+    spare_parts,
+    technicians,
+    ticket_findings,
+    ticket_messages,
+    tickets,
+)
 from hearthwatch.records.database import Database
 from hearthwatch.records.tables import ticket_messages as table
 from hearthwatch.records.tickets import NewTicket
@@ -126,13 +135,15 @@ def test_a_finding_is_in_one_ticket_and_leaves_it_for_another(database: Database
         one, other = ticket(connection, "a/1")[0], ticket(connection, "b/1")[0]
         fade, drift = finding(connection, "battery_fade"), finding(connection, "sensor_drift")
         for found in (fade, drift):
-            tickets.join(connection, found.id, one.id, START)
-        tickets.join(connection, drift.id, other.id, START)
-        assert {key: found.id for key, found in tickets.of_findings(connection, [fade.id, drift.id]).items()} == {
+            ticket_findings.join(connection, found.id, one.id, START)
+        ticket_findings.join(connection, drift.id, other.id, START)
+        assert {
+            key: found.id for key, found in ticket_findings.of_findings(connection, [fade.id, drift.id]).items()
+        } == {
             fade.id: one.id,
             drift.id: other.id,
         }
-        standing = tickets.standing(connection, [one.id, other.id])
+        standing = ticket_findings.standing(connection, [one.id, other.id])
         assert [found.mode for found in standing[one.id]] == ["battery_fade"]
         assert [found.mode for found in standing[other.id]] == ["sensor_drift"]
 

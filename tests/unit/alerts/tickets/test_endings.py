@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hearthwatch.errors import Conflict, Invalid
-from hearthwatch.records import outcomes, parts, tickets
+from hearthwatch.records import outcomes, parts, ticket_findings
 from hearthwatch.values import Ticket
 from tests.unit.alerts.test_rounds import worse
 from tests.unit.alerts.tickets.desk import Desk
@@ -124,7 +124,7 @@ def test_a_new_symptom_goes_into_the_problem_that_explains_it(desk: Desk) -> Non
     desk.world.home(4, devices_=("lock-4",), version=BAD)
     found = desk.world.stand("lock-4", "reboots")
     desk.world.run()
-    assert desk.do(lambda c: tickets.of_findings(c, [found.id]))[found.id].id == parent.id
+    assert desk.do(lambda c: ticket_findings.of_findings(c, [found.id]))[found.id].id == parent.id
 
 
 # -- recovery and relapse ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alerts.tickets import acts, states
 from hearthwatch.clock import SteppedClock
 from hearthwatch.errors import Conflict, HearthwatchError, Invalid, Missing, Stale
-from hearthwatch.records import technicians, tickets
+from hearthwatch.records import technicians, ticket_findings, tickets
 from tests.conftest import records_in_memory
 from tests.unit.alerts.tickets.desk import ANN, Desk
 from tests.unit.alerts.world import NOON, World
@@ -170,12 +170,12 @@ def test_a_duplicate_goes_into_the_other_with_all_it_has(desk: Desk) -> None:
     other = desk.do(lambda c: tickets.open_once(c, OTHER, actor="customer:c-1", now=desk.now, detail={})[0])
     desk.message(other, "It rattles")
     finding = desk.world.stand(mode="wifi_failing")
-    desk.do(lambda c: tickets.join(c, finding.id, other.id, desk.now))
+    desk.do(lambda c: ticket_findings.join(c, finding.id, other.id, desk.now))
     survivor = desk.merge(ticket, other)
     gone = desk.read(other)
     assert (gone.state, gone.closing_code, gone.merged_into) == ("closed", "duplicate", ticket.id)
     assert [one.text for one in desk.texts(survivor)] == ["It rattles"]
-    assert len(desk.do(lambda c: tickets.standing(c, [ticket.id]))[ticket.id]) == 2
+    assert len(desk.do(lambda c: ticket_findings.standing(c, [ticket.id]))[ticket.id]) == 2
     desk.message(other, "still rattles")
     assert [one.text for one in desk.texts(survivor)] == ["It rattles", "still rattles"]
     with pytest.raises(Conflict, match=f"ticket {ticket.id}"):

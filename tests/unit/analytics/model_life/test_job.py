@@ -8,7 +8,16 @@ import sqlalchemy as sa
 
 from analytics.model_life import job
 from api.pages.models import MACHINES
-from hearthwatch.records import findings, model_decisions, model_looks, model_versions, outcomes, said_days, tickets
+from hearthwatch.records import (
+    findings,
+    model_decisions,
+    model_looks,
+    model_versions,
+    outcomes,
+    said_days,
+    ticket_findings,
+    tickets,
+)
 from hearthwatch.records.database import Database
 from hearthwatch.records.model_versions import Because
 from hearthwatch.records.tables import findings as findings_table
@@ -190,7 +199,7 @@ def visit(database: Database, version: int, number: int, code: str, probability:
         finding = findings.observe(connection, seen, relapse=timedelta(days=7))
         new = NewTicket(f"c{number}", "device", "t", 2, None, finding.id, None, device, None, None, MODEL, "relay")
         ticket, _ = tickets.open_once(connection, new, actor="policy", now=when, detail={})
-        tickets.join(connection, finding.id, ticket.id, when)
+        ticket_findings.join(connection, finding.id, ticket.id, when)
         changes = {"state": "closed", "closed_at": when + timedelta(days=2), "closing_code": code}
         tickets.change(connection, ticket.id, None, changes)
 
