@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from hearthwatch.settings import Settings
 
+LOG = logging.getLogger(__name__)
 NAME = "platform.json"
 """The file in the data folder that tells it: the process, and the address it serves pages and API at."""
 
 
 def tell(settings: Settings, url: str) -> None:
-    """Write down where this process listens."""
-    _file(settings).write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    """Write down where this process listens. A folder that can not be written is no reason not to serve."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        _file(settings).write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    except OSError as error:
+        LOG.warning("other commands look for the platform where the settings have it: %s", error)
 
 
 def forget(settings: Settings) -> None:
     """Take back what this process wrote; what another one wrote since stays."""
     if _told(settings).get("pid") == os.getpid():
-        _file(settings).unlink(missing_ok=True)
+        with suppress(OSError):
+            _file(settings).unlink()
 
 
 def of_running(settings: Settings) -> str | None:

@@ -61,3 +61,15 @@ def test_a_platform_at_another_port_than_the_settings_is_found_while_it_runs(
 def test_what_a_platform_left_that_was_killed_leads_nobody_astray(tmp_path: Path, left: str) -> None:
     (tmp_path / whereabouts.NAME).write_text(left)
     assert running.base_url(Settings(data_dir=tmp_path, port=8099)) == "http://127.0.0.1:8099"
+
+
+def test_a_folder_that_can_not_be_written_keeps_no_platform_from_serving(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_the_way = tmp_path / "var"
+    in_the_way.write_text("a file where the folder should be")
+    settings = Settings(data_dir=in_the_way, port=8123)
+    whereabouts.tell(settings, "http://127.0.0.1:9000")
+    whereabouts.forget(settings)
+    assert running.base_url(settings) == "http://127.0.0.1:8123"
+    assert "where the settings have it" in caplog.text
