@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -124,7 +125,9 @@ def test_a_notice_s_page_names_its_customer_to_those_alone_who_serve_customers(s
     for role in ("viewer", "engineer"):
         listed, one, sought = seen(server, role, *paths)
         assert ("lock-1" in listed, "lock-1" in one, "lock-1" in sought) == (True, True, True)
-        assert [private for private in ("c-1", "Kim") if private in listed + one] == []
+        assert not re.search(
+            r"(?<![0-9a-f])c-1(?![0-9a-f])|Kim", listed + one
+        )  # a page's own random id may hold c-1, too
 
 
 @pytest.mark.parametrize("role", ["viewer", "engineer"])
