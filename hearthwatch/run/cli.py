@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 ``demo`` or ``doctor`` ran and the answer is no, 2 wrong u
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,6 +133,7 @@ def demo(
     from hearthwatch.run.demo import DemoOptions, run_demo
 
     logs.configure("warning", "text")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl+C does, and its broker with it
     options = DemoOptions(
         devices=devices,
         days=days,
