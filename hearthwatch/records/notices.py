@@ -291,24 +291,27 @@ def decided(connection: Connection, finding_ids: Iterable[int], at: datetime) ->
     """(finding, kind) of some findings about which the device's present owner has, or is about to get, a first notice."""
     found: set[tuple[int, str]] = set()
     for some in batched(finding_ids):
-        query = (
-            sa.select(notices.c.finding_id, notices.c.kind)
-            .join(
-                ownerships,
-                sa.and_(
-                    ownerships.c.device_id == notices.c.device_id, ownerships.c.customer_id == notices.c.customer_id
-                ),
-            )
-            .where(
-                notices.c.finding_id.in_(some),
-                notices.c.occasion.in_(FIRST),
-                notices.c.state.in_((*SPENT, "failed")),
-                ownerships.c.from_at <= at,
-                sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
-            )
-        )
+        query = _first_of_owners(some, at, (*SPENT, "failed"), notices.c.kind)
         found.update((finding, kind) for finding, kind in connection.execute(query))
     return found
+
+
+def _first_of_owners(
+    finding_ids: Sequence[int], at: datetime, states: Sequence[str], told: sa.ColumnElement[Any]
+) -> sa.Select[Any]:
+    """(finding, ``told``) of the first notices about some findings, in one of ``states``, to who owns the device at that time."""
+    theirs = sa.and_(ownerships.c.device_id == notices.c.device_id, ownerships.c.customer_id == notices.c.customer_id)
+    return (
+        sa.select(notices.c.finding_id, told)
+        .join(ownerships, theirs)
+        .where(
+            notices.c.finding_id.in_(finding_ids),
+            notices.c.occasion.in_(FIRST),
+            notices.c.state.in_(states),
+            ownerships.c.from_at <= at,
+            sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
+        )
+    )
 
 
 def is_warning(why: Mapping[str, Any] | None) -> bool:
@@ -320,22 +323,7 @@ def warned(connection: Connection, finding_ids: Iterable[int], at: datetime, sta
     """Those of some findings of whose danger a notice in one of ``states`` warns the device's present owner."""
     found: set[int] = set()
     for some in batched(finding_ids):
-        query = (
-            sa.select(notices.c.finding_id, notices.c.why)
-            .join(
-                ownerships,
-                sa.and_(
-                    ownerships.c.device_id == notices.c.device_id, ownerships.c.customer_id == notices.c.customer_id
-                ),
-            )
-            .where(
-                notices.c.finding_id.in_(some),
-                notices.c.occasion.in_(FIRST),
-                notices.c.state.in_(states),
-                ownerships.c.from_at <= at,
-                sa.or_(ownerships.c.to_at.is_(None), ownerships.c.to_at > at),
-            )
-        )
+        query = _first_of_owners(some, at, states, notices.c.why)
         found.update(finding for finding, why in connection.execute(query) if is_warning(why))
     return found
 
