@@ -23,7 +23,6 @@ from hearthwatch.records import job_runs, mailbox, notices, outbox, tickets
 from hearthwatch.run.assembly import Platform
 from tests.e2e.aftersales import House, opened, play
 from tests.e2e.aftersales_paths import PATHS
-from tests.platform_processes import SECRET
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 """A Sunday evening; steps of half a day end at ten, morning and evening."""
@@ -35,20 +34,6 @@ KILLS_SEED = int(os.environ.get("HEARTHWATCH_TEST_SEED", "5"))
 LEASE = 16
 
 pytestmark = pytest.mark.timeout(3600)
-
-
-@pytest.fixture
-def installation(tmp_path: Path, mosquitto: str, influxdb: str, postgresql: str) -> dict[str, str]:
-    """Settings of an installation on servers of its own."""
-    return {
-        "broker": mosquitto,
-        "telemetry": influxdb,
-        "records": postgresql,
-        "data_dir": str(tmp_path / "var"),
-        "secret_key": SECRET,
-        "raw_days": "3650",
-        "rollup_days": "3650",
-    }
 
 
 def test_nothing_is_lost_and_nothing_comes_twice_on_five_paths_whoever_is_killed(

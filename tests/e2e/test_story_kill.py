@@ -32,27 +32,13 @@ from tests.e2e.story_on_roles import (
     Worked,
 )
 from tests.e2e.telling import SEED, STORY, Answer, verdicts
-from tests.platform_processes import SECRET, wait
+from tests.platform_processes import wait
 
 KILLS_SEED = int(os.environ.get("HEARTHWATCH_TEST_SEED", "4"))
 EVERY_SECONDS = (6.0, 14.0)
 ROLES = ("ingest", "ingest", "jobs", "jobs", "api", "api")
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@pytest.fixture
-def installation(tmp_path: Path, mosquitto: str, influxdb: str, postgresql: str) -> dict[str, str]:
-    """Settings of an installation on servers of its own."""
-    return {
-        "broker": mosquitto,
-        "telemetry": influxdb,
-        "records": postgresql,
-        "data_dir": str(tmp_path / "var"),
-        "secret_key": SECRET,
-        "raw_days": "3650",
-        "rollup_days": "3650",
-    }
 
 
 def started(installation: Mapping[str, str], folder: Path, stack: ExitStack) -> list[SteppedRole]:
